@@ -1,0 +1,17 @@
+"""The errors a user can cause. Each message says what was found, what was expected and what to do."""
+
+
+class ReadError(ValueError):
+    """Base of every error that bad input causes; the command line shows its text alone and exits with 2."""
+
+
+class MediaError(ReadError):
+    """A file that cannot be read as an image, audio or video, or an output that cannot be written."""
+
+
+class InputError(ReadError):
+    """A value out of range: a window, a number of steps, a scale, a size, an empty or non-finite tensor."""
+
+
+class CheckpointError(ReadError):
+    """A checkpoint folder that is missing, incomplete, foreign or unsafe."""

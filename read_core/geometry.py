@@ -1,0 +1,57 @@
+"""All rate arithmetic: video frames, latents, audio samples, speech features and clips.
+
+One video second is 25 frames and 16 000 samples; one latent is 8 frames (the first one 1) of 32 x 32 pixels.
+A latent sequence is [z_R, z_1 .. z_N], so it decodes to 8 N + 1 frames, of which frame 0 is the portrait.
+A clip is a window of W latents: z_R and f = W - 1 generated ones; neighbouring clips share one latent.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .errors import InputError
+
+FPS = 25
+SAMPLE_RATE = 16_000
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+FEATURES_PER_FRAME = 2
+FEATURE_RATE = FPS * FEATURES_PER_FRAME
+SAMPLES_PER_FEATURE = SAMPLE_RATE // FEATURE_RATE
+FRAMES_PER_LATENT = 8
+PIXELS_PER_LATENT = 32
+MIN_WINDOW = 3
+MAX_WINDOW = 64
+
+
+def frames_of_samples(samples: int, sample_rate: int = SAMPLE_RATE) -> int:
+    """Video frames that ``samples`` of audio last: F = ceil(25 * seconds)."""
+    return -(-samples * FPS // sample_rate)
+
+
+def frames_of_latents(latents: int) -> int:
+    """Frames that a sequence of ``latents`` (z_R included) decodes to: 8 (L - 1) + 1."""
+    return FRAMES_PER_LATENT * (latents - 1) + 1
+
+
+def latents_of_frames(frames: int) -> int:
+    """Generated latents N (z_R not counted) that cover ``frames``: max(1, ceil((F - 1) / 8))."""
+    return max(1, -(-(frames - 1) // FRAMES_PER_LATENT))
+
+
+def clips_of_latents(latents: int, window: int) -> int:
+    """Clips k of ``window`` latents (z_R included) that cover ``latents`` generated ones."""
+    f = check_window(window) - 1
+    return 1 + max(0, math.ceil((latents - f) / (f - 1)))
+
+
+def padded_latents(latents: int, window: int) -> int:
+    """The least f + (k - 1)(f - 1) >= ``latents``: generated latents in full windows."""
+    f = check_window(window) - 1
+    return f + (clips_of_latents(latents, window) - 1) * (f - 1)
+
+
+def check_window(window: int) -> int:
+    """Return ``window`` if it is a usable number of latents per clip (z_R counted), else raise InputError."""
+    if not MIN_WINDOW <= window <= MAX_WINDOW:
+        raise InputError(f"window is {window}; expected {MIN_WINDOW} to {MAX_WINDOW} latents per clip")
+    return window
