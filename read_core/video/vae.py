@@ -1,0 +1,172 @@
+"""An adapter around ``diffusers.AutoencoderKLLTXVideo``: normalised latents, decoding chunked in time.
+
+How frames and latents line up. Latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. Every
+slice of latents is decoded as a video of its own, so the first latent of a slice that starts at s gives one
+frame only, frame 8 s, and the slice [s, e) gives frames 8 s .. 8 (e - 1). To keep latents [a, b) whole, a
+slice therefore needs at least one latent before a: that and the decoder's look to both sides is the halo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from einops import rearrange
+from torch import Tensor
+
+from ..ans.noise import LatentNoise
+from ..errors import InputError
+from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
+from .injection import seeded_injection
+
+# Decoding draws other noise than sampling does from the same seed.
+_DECODE_STREAM = 0x9E37_79B9_7F4A_7C15
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How a checkpoint wants its latents decoded.
+
+    Attributes:
+        halo: latents of context on both sides of a chunk, at least 1.
+        chunk: latents decoded at a time, halo not counted, at least 1.
+        timestep: decode time in 0..1 of timestep-conditioned decoders; others ignore it.
+        noise_scale: share of noise, 0..1, mixed into the latents of timestep-conditioned decoders.
+    """
+
+    halo: int = 3
+    chunk: int = 8
+    timestep: float = 0.05
+    noise_scale: float = 0.025
+
+    def __post_init__(self) -> None:
+        if self.halo < 1 or self.chunk < 1:
+            raise InputError(f"halo is {self.halo}, chunk is {self.chunk}; expected 1 latent or more")
+        if not (0 <= self.timestep <= 1 and 0 <= self.noise_scale <= 1):
+            raise InputError(
+                f"decode timestep is {self.timestep}, noise scale is {self.noise_scale}; expected 0 to 1"
+            )
+
+
+class TemporalVAE:
+    """Frames <-> normalised latents (eq. 4).
+
+    Args:
+        vae: an LTX-Video autoencoder, 32 x 32 x 8, timestep-conditioned or not. Its device and dtype are
+            kept; its ``latents_mean`` and ``latents_std`` define the normalisation.
+        settings: how to decode.
+    """
+
+    def __init__(self, vae: AutoencoderKLLTXVideo, settings: DecodeSettings | None = None) -> None:
+        ratio = (vae.temporal_compression_ratio, vae.spatial_compression_ratio)
+        if ratio != (FRAMES_PER_LATENT, PIXELS_PER_LATENT):
+            raise InputError(f"the VAE compresses {ratio[0]} frames x {ratio[1]} pixels; expected 8 x 32")
+        self.vae = vae
+        self.settings = settings or DecodeSettings()
+
+    def normalise(self, latents: Tensor) -> Tensor:
+        """The VAE's own latents (B, C, L, h, w) -> float32 ones of mean 0 and standard deviation 1."""
+        mean, std = self._statistics(latents.device)
+        return (latents.float() - mean) / std
+
+    def denormalise(self, latents: Tensor) -> Tensor:
+        """The inverse of :meth:`normalise`, float32."""
+        mean, std = self._statistics(latents.device)
+        return latents.float() * std + mean
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor) -> Tensor:
+        """Encode frames (B, F, H, W, 3) in 0..1, F = 8 (L - 1) + 1, to normalised latents (B, C, L, h, w).
+
+        The result is float32 on the VAE's device: the posterior's mode, so nothing random.
+
+        Raises:
+            InputError: H or W is not a multiple of 32, F is not 8 (L - 1) + 1, or the shape is another.
+        """
+        if frames.ndim != 5 or frames.shape[-1] != 3:
+            raise InputError(f"frames have shape {tuple(frames.shape)}; expected (B, F, H, W, 3)")
+        count, height, width = frames.shape[1:4]
+        if count % FRAMES_PER_LATENT != 1 or min(height, width) < 1 or height % 32 or width % 32:
+            raise InputError(
+                f"{count} frames of {height} x {width} pixels; expected 8 n + 1 frames, multiples of 32"
+            )
+        pixels = rearrange(frames, "b f h w c -> b c f h w").to(self.vae.device, self.vae.dtype) * 2 - 1
+        return self.normalise(self.vae.encode(pixels).latent_dist.mode())
+
+    def decode(self, latents: Tensor, seed: int = 0, num_frames: int | None = None) -> Tensor:
+        """Decode normalised latents (B, C, L, h, w) to frames (B, F, H, W, 3), float32 in 0..1.
+
+        Args:
+            latents: z_R first. The frames come back on their device, whichever the VAE's is.
+            seed: of the noise of timestep-conditioned decoders.
+            num_frames: stop after so many frames; all 8 (L - 1) + 1 by default.
+        """
+        batch, _, count, height, width = latents.shape
+        total = frames_of_latents(count) if num_frames is None else min(num_frames, frames_of_latents(count))
+        frames = torch.empty(batch, total, height * 32, width * 32, 3, device=latents.device)
+        done = 0
+        for part in self.decode_stream([latents], seed):
+            kept = part[:, : total - done]
+            frames[:, done : done + kept.shape[1]] = kept
+            done += kept.shape[1]
+            if done == total:
+                break
+        return frames
+
+    @torch.no_grad()
+    def decode_stream(self, parts: Iterable[Tensor], seed: int = 0) -> Iterator[Tensor]:
+        """Decode a sequence of latents that arrives in parts (B, C, any number, h, w); see :meth:`decode`.
+
+        Chunks lie on a grid fixed from latent 0, whatever the parts are, so the frames equal those of
+        :meth:`decode` bit for bit. A chunk is decoded when its right halo has arrived or the parts
+        have ended; no more than a part, a chunk and two halos are held.
+
+        Yields:
+            frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
+        """
+        halo, chunk = self.settings.halo, self.settings.chunk
+        held: Tensor | None = None
+        first = start = 0  # index of the first held latent; start of the next chunk
+        for part in parts:
+            held = part if held is None else torch.cat([held, part], dim=2)
+            while first + held.shape[2] >= start + chunk + halo:
+                yield self._decode_chunk(held, first, start, start + chunk, seed)
+                start += chunk
+                keep_from = max(first, start - halo)
+                held, first = held[:, :, keep_from - first :], keep_from
+        if held is None:
+            return
+        stop = first + held.shape[2]
+        for a in range(start, stop, chunk):
+            yield self._decode_chunk(held, first, a, min(a + chunk, stop), seed)
+
+    def _decode_chunk(self, held: Tensor, first: int, start: int, stop: int, seed: int) -> Tensor:
+        """Decode latents [start, stop), given ``held`` (B, C, n, h, w), which begins at latent ``first``."""
+        halo = self.settings.halo
+        a, b = max(0, start - halo), min(first + held.shape[2], stop + halo)
+        frames = self._decode_slice(held[:, :, a - first : b - first], a, seed)
+        begin = FRAMES_PER_LATENT * (start - a) - (FRAMES_PER_LATENT - 1) if start else 0
+        return frames[:, begin : FRAMES_PER_LATENT * (stop - 1 - a) + 1]
+
+    def _decode_slice(self, latents: Tensor, first: int, seed: int) -> Tensor:
+        """Decode one slice as a video of its own: (B, C, n, h, w) -> (B, 8 (n - 1) + 1, H, W, 3) in 0..1."""
+        z = self.denormalise(latents.to(self.vae.device))
+        timestep = None
+        if self.vae.config.timestep_conditioning:
+            batch, channels, count, height, width = z.shape
+            noise = LatentNoise(seed ^ _DECODE_STREAM, channels, height, width)(first, first + count)
+            z = torch.lerp(z, noise.to(z), self.settings.noise_scale)
+            timestep = torch.full((batch,), self.settings.timestep, device=z.device, dtype=self.vae.dtype)
+        with seeded_injection(self.vae.decoder, seed):
+            pixels = self.vae.decode(z.to(self.vae.dtype), timestep).sample
+        frames: Tensor = rearrange(pixels.float() / 2 + 0.5, "b c f h w -> b f h w c").clamp(0, 1)
+        return frames
+
+    def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        mean, std = (
+            v.to(device, torch.float32).view(1, -1, 1, 1, 1)
+            for v in (self.vae.latents_mean, self.vae.latents_std)
+        )
+        return mean, std / self.vae.config.scaling_factor

@@ -1,0 +1,182 @@
+"""The temporal VAE adapter: normalisation, frame counts, chunked against whole decoding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo
+
+from read_core.errors import InputError
+from read_core.video import DecodeSettings, TemporalVAE
+
+LATENTS = 33
+WIDE = 13  # covers the receptive field of the decoders below
+
+
+def tiny_vae(**config) -> AutoencoderKLLTXVideo:
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(
+        latent_channels=8,
+        block_out_channels=(8, 8, 16, 16),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, True, False),
+        decoder_spatio_temporal_scaling=(True, True, True),
+        decoder_inject_noise=config.pop("decoder_inject_noise", (False, False, False, False)),
+        upsample_residual=(True, True, True),
+        upsample_factor=(2, 2, 2),
+        **config,
+    ).eval()
+    vae.latents_mean.uniform_(-1, 1)
+    vae.latents_std.uniform_(0.5, 2)
+    return vae
+
+
+def video_latents(length: int = LATENTS, seed: int = 1) -> torch.Tensor:
+    return torch.randn(1, 8, length, 1, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(-10 * (a - b).square().mean().log10())
+
+
+def decode_whole(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> torch.Tensor:
+    """diffusers' own decoding, with the normalisation of its LTX pipelines."""
+    mean, std = vae.latents_mean.view(1, -1, 1, 1, 1), vae.latents_std.view(1, -1, 1, 1, 1)
+    z = latents * std / vae.config.scaling_factor + mean
+    with torch.no_grad():
+        pixels = vae.decode(z, None).sample
+    return (pixels * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 4, 1)
+
+
+def test_encode_is_the_normalised_posterior_mode():
+    vae = tiny_vae(scaling_factor=0.7)
+    frames = torch.rand(2, 17, 32, 64, 3)
+    with torch.no_grad():
+        mode = vae.encode(frames.permute(0, 4, 1, 2, 3) * 2 - 1).latent_dist.mode()
+    expected = (mode - vae.latents_mean.view(1, -1, 1, 1, 1)) * 0.7 / vae.latents_std.view(1, -1, 1, 1, 1)
+    latents = TemporalVAE(vae).encode(frames)
+    assert latents.shape == (2, 8, 3, 1, 2)
+    torch.testing.assert_close(latents, expected)
+
+
+def test_denormalise_inverts_normalise():
+    adapter = TemporalVAE(tiny_vae(scaling_factor=0.7))
+    latents = video_latents()
+    torch.testing.assert_close(adapter.normalise(adapter.denormalise(latents)), latents)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 8])
+def test_chunked_decoding_is_exact_when_the_halo_covers_the_receptive_field(chunk):
+    vae = tiny_vae()
+    chunked = TemporalVAE(vae, DecodeSettings(halo=WIDE, chunk=chunk)).decode(video_latents())
+    whole = decode_whole(vae, video_latents())
+    assert chunked.shape == whole.shape == (1, 8 * (LATENTS - 1) + 1, 32, 64, 3)
+    torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=0)
+
+
+def test_causal_decoders_are_exact_too():
+    vae = tiny_vae(decoder_causal=True)
+    chunked = TemporalVAE(vae, DecodeSettings(halo=2 * WIDE, chunk=5)).decode(video_latents())
+    torch.testing.assert_close(chunked, decode_whole(vae, video_latents()), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("chunk", [2, 8])
+def test_a_short_halo_stays_above_45_db(chunk):
+    vae = tiny_vae()
+    chunked = TemporalVAE(vae, DecodeSettings(halo=5, chunk=chunk)).decode(video_latents())
+    assert psnr(chunked, decode_whole(vae, video_latents())) >= 45
+
+
+def test_a_halo_of_one_keeps_every_frame_in_its_place():
+    vae = tiny_vae()
+    whole = decode_whole(vae, video_latents())
+    chunked = TemporalVAE(vae, DecodeSettings(halo=1, chunk=3)).decode(video_latents())
+    aligned = psnr(chunked[:, 1:-1], whole[:, 1:-1])
+    assert aligned > psnr(chunked[:, :-2], whole[:, 1:-1]) + 6
+    assert aligned > psnr(chunked[:, 2:], whole[:, 1:-1]) + 6
+
+
+@pytest.mark.parametrize("conditioned", [False, True])
+@pytest.mark.parametrize("parts", [[16, 14, 3], [1] * LATENTS, [LATENTS], [2, 0, 31]])
+def test_streaming_equals_decoding_bit_for_bit(parts, conditioned):
+    inject = (False, True, False, True) if conditioned else (False,) * 4
+    vae = tiny_vae(timestep_conditioning=conditioned, decoder_inject_noise=inject)
+    if conditioned:
+        for name, parameter in vae.decoder.named_parameters():
+            if "per_channel_scale" in name:
+                parameter.data.fill_(0.1)
+    adapter = TemporalVAE(vae, DecodeSettings(halo=2, chunk=4))
+    latents = video_latents()
+    streamed = list(adapter.decode_stream(iter(latents.split(parts, dim=2)), seed=5))
+    assert torch.equal(torch.cat(streamed, dim=1), adapter.decode(latents, seed=5))
+
+
+def test_the_stream_holds_back_no_more_than_the_halo():
+    adapter = TemporalVAE(tiny_vae(), DecodeSettings(halo=2, chunk=4))
+    taken = 0
+
+    def source():
+        nonlocal taken
+        for latent in video_latents().split(1, dim=2):
+            taken += 1
+            yield latent
+
+    stream = adapter.decode_stream(source())
+    assert next(stream).shape[1] == 25
+    assert taken == 6
+    assert next(stream).shape[1] == 32
+    assert taken == 10
+
+
+def test_conditioned_chunks_agree_with_whole_and_depend_on_the_seed_alone():
+    vae = tiny_vae(timestep_conditioning=True, decoder_inject_noise=(True, True, False, False))
+    for name, parameter in vae.decoder.named_parameters():
+        if "per_channel_scale" in name:
+            parameter.data.fill_(0.1)
+    noisy = {"timestep": 0.1, "noise_scale": 0.3}
+    whole = TemporalVAE(vae, DecodeSettings(halo=1, chunk=LATENTS, **noisy))
+    chunked = TemporalVAE(vae, DecodeSettings(halo=WIDE, chunk=4, **noisy))
+    latents = video_latents()
+    torch.manual_seed(1)
+    first = chunked.decode(latents, seed=3)
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    assert torch.equal(first, chunked.decode(latents, seed=3))
+    torch.testing.assert_close(first, whole.decode(latents, seed=3), atol=1e-5, rtol=0)
+    assert psnr(first, chunked.decode(latents, seed=4)) < 60
+    torch.manual_seed(1)
+    assert torch.equal(state, torch.get_rng_state())  # the global generator is left alone
+
+
+def test_plain_decoders_ignore_the_seed():
+    adapter = TemporalVAE(tiny_vae())
+    assert torch.equal(adapter.decode(video_latents(3), seed=0), adapter.decode(video_latents(3), seed=1))
+
+
+def test_num_frames_cuts_the_end_off():
+    adapter = TemporalVAE(tiny_vae(), DecodeSettings(halo=2, chunk=4))
+    latents = video_latents()
+    assert torch.equal(adapter.decode(latents, num_frames=60), adapter.decode(latents)[:, :60])
+
+
+def test_one_latent_is_one_frame():
+    assert TemporalVAE(tiny_vae()).decode(video_latents(1)).shape == (1, 1, 32, 64, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 32, 32, 3), (1, 9, 40, 32, 3), (1, 9, 32, 32, 4), (9, 32, 32, 3)])
+def test_frames_of_a_wrong_shape_are_refused(shape):
+    with pytest.raises(InputError):
+        TemporalVAE(tiny_vae()).encode(torch.zeros(shape))
+
+
+def test_a_vae_of_another_compression_is_refused():
+    with pytest.raises(InputError, match="expected 8 x 32"):
+        TemporalVAE(tiny_vae(temporal_compression_ratio=4))
+
+
+@pytest.mark.parametrize("bad", [{"halo": 0}, {"chunk": 0}, {"timestep": 2.0}, {"noise_scale": -0.1}])
+def test_settings_out_of_range_are_refused(bad):
+    with pytest.raises(InputError):
+        DecodeSettings(**bad)
