@@ -1,0 +1,9 @@
+"""A2V-DiT: the LTX-Video transformer with a frame-level audio cross-attention per block (sec. 3.2, eq. 10)."""
+
+from __future__ import annotations
+
+from .attention import KeyValues
+from .configs import CONFIGS, LTX_2B, LTX_2B_CAUSAL, TINY
+from .model import A2VTransformer3DModel
+
+__all__ = ["CONFIGS", "LTX_2B", "LTX_2B_CAUSAL", "TINY", "A2VTransformer3DModel", "KeyValues"]

@@ -1,0 +1,146 @@
+"""Multi-head attention with the parameter names of diffusers' LTX-Video; keys and values kept over steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import torch
+from diffusers.models.attention import AttentionModuleMixin
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from torch import Tensor, nn
+
+from .rope import apply_rotary
+
+
+@dataclass(frozen=True)
+class KeyValues:
+    """What a condition projects to in every layer. It does not depend on time, so all steps share it.
+
+    Attributes:
+        keys: per layer, text (B, S, heads, d) or speech (B, L, s, heads, d).
+        values: per layer, of the same shape.
+        mask: (B, S) bool, True where a text token counts; None: everywhere.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    mask: Tensor | None = None
+
+    @property
+    def batch(self) -> int:
+        """Number of items B."""
+        return self.keys[0].shape[0]
+
+    def layer(self, index: int) -> tuple[Tensor, Tensor]:
+        """Key and value of one layer."""
+        return self.keys[index], self.values[index]
+
+    @staticmethod
+    def cat(parts: Sequence[KeyValues]) -> KeyValues:
+        """Join along the batch, in order. Without a mask all tokens of a part count."""
+        mask = None
+        if any(part.mask is not None for part in parts):
+            mask = torch.cat([part._full_mask() for part in parts])
+        return KeyValues(
+            tuple(torch.cat(layer) for layer in zip(*(part.keys for part in parts), strict=True)),
+            tuple(torch.cat(layer) for layer in zip(*(part.values for part in parts), strict=True)),
+            mask,
+        )
+
+    def repeat(self, count: int) -> KeyValues:
+        """The whole batch ``count`` times, one after the other: (count B, ...)."""
+        return self if count == 1 else KeyValues.cat([self] * count)
+
+    def select(self, index: int | slice | Tensor) -> KeyValues:
+        """Some items of the batch: one (as a batch of 1), a slice, or those an index tensor names."""
+        chosen = slice(index, index + 1 or None) if isinstance(index, int) else index
+        return KeyValues(
+            tuple(key[chosen] for key in self.keys),
+            tuple(value[chosen] for value in self.values),
+            None if self.mask is None else self.mask[chosen],
+        )
+
+    def expand(self, batch: int) -> KeyValues:
+        """A batch of 1 seen as ``batch`` items, without copying."""
+        if self.batch == batch:
+            return self
+        return KeyValues(
+            tuple(key.expand(batch, *key.shape[1:]) for key in self.keys),
+            tuple(value.expand(batch, *value.shape[1:]) for value in self.values),
+            None if self.mask is None else self.mask.expand(batch, -1),
+        )
+
+    def _full_mask(self) -> Tensor:
+        if self.mask is not None:
+            return self.mask
+        return torch.ones(self.keys[0].shape[:2], dtype=torch.bool, device=self.keys[0].device)
+
+
+class AttentionKernel:
+    """softmax(q k^T / sqrt(d)) v through diffusers' back ends; ``model.set_attention_backend`` sets which."""
+
+    _attention_backend: Any = None
+    _parallel_config: Any = None
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """query (B, N, heads, d), key, value (B, S, heads, d), mask (B, 1, 1, S) bool -> (B, N, heads, d)."""
+        return dispatch_attention_fn(query, key, value, attn_mask=mask, backend=self._attention_backend)
+
+
+class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
+    """Self- or cross-attention. Queries and keys are normalised over all heads together, as in LTX-Video.
+
+    Args:
+        dim: channels of the tokens, heads x head_dim.
+        heads: number of heads.
+        context_dim: channels of what keys and values are made from.
+    """
+
+    _default_processor_cls = AttentionKernel
+    _available_processors = [AttentionKernel]  # noqa: RUF012
+    _supports_qkv_fusion = False
+
+    def __init__(self, dim: int, heads: int, context_dim: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_q = nn.RMSNorm(dim, eps=1e-5)
+        self.norm_k = nn.RMSNorm(dim, eps=1e-5)
+        self.to_q = nn.Linear(dim, dim)
+        self.to_k = nn.Linear(context_dim, dim)
+        self.to_v = nn.Linear(context_dim, dim)
+        self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
+        self.set_processor(AttentionKernel())
+
+    def forward(
+        self,
+        x: Tensor,
+        context: tuple[Tensor, Tensor] | None = None,
+        mask: Tensor | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Attend from x (B, N, D) to ``context``, or to itself.
+
+        Args:
+            context: key and value (B, S, heads, d) from `key_value`; None: of x.
+            mask: (B, 1, 1, S) bool, True where a token counts.
+            rotary: cos and sin for queries and keys of self-attention, see `apply_rotary`.
+        """
+        query = self.norm_q(self.to_q(x))
+        if rotary is not None:
+            query = apply_rotary(query, rotary)
+        key, value = self.key_value(x, rotary) if context is None else context
+        query = query.to(value.dtype).unflatten(-1, (self.heads, -1))
+        attended = self.processor(query, key, value, mask)
+        out: Tensor = self.to_out[0](attended.flatten(2))
+        return out
+
+    def key_value(
+        self, context: Tensor, rotary: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Key and value of ``context`` (..., context_dim), each (..., heads, d)."""
+        value = self.to_v(context)
+        key = self.norm_k(self.to_k(context))
+        if rotary is not None:
+            key = apply_rotary(key, rotary)
+        return key.to(value.dtype).unflatten(-1, (self.heads, -1)), value.unflatten(-1, (self.heads, -1))

@@ -1,0 +1,71 @@
+"""One block of A2V-DiT (Fig. 1)."""
+
+from __future__ import annotations
+
+import torch
+from diffusers.models.attention import FeedForward
+from torch import Tensor, nn
+
+from .attention import Attention
+
+
+class A2VTransformerBlock(nn.Module):
+    """Self-attention, text cross-attention, frame-level audio cross-attention (eq. 10) and MLP.
+
+    Args:
+        dim: channels of the tokens.
+        heads: attention heads.
+        speech_dim: channels of a speech slot.
+    """
+
+    def __init__(self, dim: int, heads: int, speech_dim: int) -> None:
+        super().__init__()
+        self.norm1 = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
+        self.attn1 = Attention(dim, heads, context_dim=dim)
+        self.attn2 = Attention(dim, heads, context_dim=dim)
+        self.audio_norm = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
+        self.audio_attn = Attention(dim, heads, context_dim=speech_dim)
+        self.norm2 = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
+        self.ff = FeedForward(dim, activation_fn="gelu-approximate")
+        self.scale_shift_table = nn.Parameter(torch.randn(6, dim) / dim**0.5)
+
+    def forward(
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        text: tuple[Tensor, Tensor],
+        text_mask: Tensor | None,
+        speech: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """Return the tokens after the block.
+
+        Args:
+            x: (B, L, h w, D), tokens frame by frame.
+            modulation: (B, L, 6, D), the time embedding of each frame.
+            rotary: cos and sin, (B or 1, L h w, D / 2).
+            text: key and value, (B, S, heads, d).
+            text_mask: (B, 1, 1, S) bool or None.
+            speech: key and value, (B, L, s, heads, d); frame i's tokens see only its own s slots.
+        """
+        frames = x.shape[1]
+        modulation = self.scale_shift_table + modulation
+        shift_attn, scale_attn, gate_attn, shift_mlp, scale_mlp, gate_mlp = modulation.chunk(6, dim=2)
+
+        y = modulate(self.norm1(x), shift_attn, scale_attn)
+        y = self.attn1(y.flatten(1, 2), rotary=rotary).unflatten(1, (frames, -1))
+        x = torch.addcmul(x, y, gate_attn)
+
+        x = x + self.attn2(x.flatten(1, 2), text, text_mask).unflatten(1, (frames, -1))
+
+        key, value = speech
+        y = self.audio_norm(x).flatten(0, 1)
+        x = x + self.audio_attn(y, (key.flatten(0, 1), value.flatten(0, 1))).unflatten(0, (-1, frames))
+
+        y = self.ff(modulate(self.norm2(x), shift_mlp, scale_mlp))
+        return torch.addcmul(x, y, gate_mlp)
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """AdaLN: x (1 + scale) + shift, with shift and scale (B, L, 1, D) for all tokens of a frame."""
+    return torch.addcmul(shift, x, 1 + scale)

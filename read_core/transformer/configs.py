@@ -1,0 +1,48 @@
+"""Shipped configurations of A2V-DiT, so that nothing is ever fetched to build one.
+
+LTX-Video 2B has one shape in all its releases. They differ in where a latent lies in time: up to 0.9.1 latent
+i is at 8 i frames, later at max(0, 8 i - 7).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any, Mapping
+
+LTX_2B: Mapping[str, Any] = MappingProxyType(
+    {
+        "in_channels": 128,
+        "out_channels": 128,
+        "num_attention_heads": 32,
+        "attention_head_dim": 64,
+        "num_layers": 28,
+        "caption_channels": 4096,
+        "speech_dim": 768,
+        "speech_slots": 32,
+        "causal_coords": False,
+    }
+)
+"""LTX-Video 2B 0.9.0 and 0.9.1, with the speech codes of the paper's SpeechAE."""
+
+LTX_2B_CAUSAL: Mapping[str, Any] = MappingProxyType({**LTX_2B, "causal_coords": True})
+"""LTX-Video 2B from 0.9.5 on."""
+
+TINY: Mapping[str, Any] = MappingProxyType(
+    {
+        "in_channels": 8,
+        "out_channels": 8,
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "num_layers": 2,
+        "caption_channels": 12,
+        "speech_dim": 10,
+        "speech_slots": 3,
+        "causal_coords": True,
+    }
+)
+"""For tests: every part is there, nothing is big."""
+
+CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"ltx-2b-0.9.0": LTX_2B, "ltx-2b-0.9.1": LTX_2B, "ltx-2b": LTX_2B_CAUSAL, "tiny": TINY}
+)
+"""By name; ``ltx-2b`` is every release after 0.9.1."""

@@ -1,0 +1,246 @@
+"""A2V-DiT: the LTX-Video transformer that also hears (sec. 3.2, Fig. 1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.loaders import PeftAdapterMixin
+from diffusers.models.embeddings import PixArtAlphaTextProjection
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.normalization import AdaLayerNormSingle
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .attention import KeyValues
+from .block import A2VTransformerBlock, modulate
+from .rope import RotaryEmbedding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIME_SCALE = 1000.0
+"""LTX-Video's time embedding counts 0 .. 1000; only this adapter knows."""
+
+
+class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]
+    """Velocity of video latents given speech codes, a text embedding and a portrait's latent.
+
+    Parameter names are those of `diffusers.LTXVideoTransformer3DModel`; new are ``audio_attn`` in every block
+    (its output projection starts at zero, so a fresh audio branch changes nothing), ``null_speech`` and
+    ``null_reference``.
+
+    Args:
+        in_channels: channels C of a latent.
+        out_channels: channels of the velocity.
+        num_attention_heads: heads per attention.
+        attention_head_dim: channels per head; the tokens have D = heads x head_dim.
+        num_layers: blocks.
+        caption_channels: channels of the text embedding.
+        speech_dim: channels d_A of a speech code's slot.
+        speech_slots: slots h_w per speech code.
+        causal_coords: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+    """
+
+    _supports_gradient_checkpointing = True
+    _no_split_modules = ["A2VTransformerBlock"]  # noqa: RUF012
+    _repeated_blocks = ["A2VTransformerBlock"]  # noqa: RUF012
+    _skip_layerwise_casting_patterns = ["norm", "null_", "scale_shift_table"]  # noqa: RUF012
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        in_channels: int = 128,
+        out_channels: int = 128,
+        num_attention_heads: int = 32,
+        attention_head_dim: int = 64,
+        num_layers: int = 28,
+        caption_channels: int = 4096,
+        speech_dim: int = 768,
+        speech_slots: int = 32,
+        causal_coords: bool = True,
+    ) -> None:
+        super().__init__()
+        dim = num_attention_heads * attention_head_dim
+        self.proj_in = nn.Linear(in_channels, dim)
+        self.null_reference = nn.Parameter(torch.empty(dim))
+        self.null_speech = nn.Parameter(torch.empty(speech_slots, speech_dim))
+        self.time_embed = AdaLayerNormSingle(dim, use_additional_conditions=False)
+        self.caption_projection = PixArtAlphaTextProjection(in_features=caption_channels, hidden_size=dim)
+        self.rope = RotaryEmbedding(dim, causal_coords)
+        self.transformer_blocks = nn.ModuleList(
+            [A2VTransformerBlock(dim, num_attention_heads, speech_dim) for _ in range(num_layers)]
+        )
+        self.norm_out = nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
+        self.scale_shift_table = nn.Parameter(torch.randn(2, dim) / dim**0.5)
+        self.proj_out = nn.Linear(dim, out_channels)
+        self.gradient_checkpointing = False
+        self.reset_additions()
+
+    def forward(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        speech: KeyValues,
+        text: KeyValues,
+        reference_mask: Tensor | None = None,
+        continuation: Tensor | None = None,
+    ) -> Tensor:
+        """Velocity v = eps - z_0.
+
+        Args:
+            latents: (B, C, L, h, w), z_R first.
+            timestep: (B, L), 1 noise .. 0 data, one time per frame.
+            speech: from `project_speech`, of B items or 1.
+            text: from `project_text`, of B items or 1.
+            reference_mask: (B,) bool; where False the learned null token stands for z_R. None: True for all.
+            continuation: (B,) bool; True for later clips, where z_R is not the frame before z_1. None: False.
+
+        Returns:
+            (B, C, L, h, w).
+
+        Raises:
+            InputError: shapes that do not fit each other.
+        """
+        batch, _, frames, height, width = latents.shape
+        self._check(latents, timestep, speech, text)
+        speech, text = speech.expand(batch), text.expand(batch)
+        text_mask = None if text.mask is None else text.mask[:, None, None, :]
+
+        x = self.proj_in(rearrange(latents, "b c f h w -> b f (h w) c"))
+        if reference_mask is not None:
+            x = self._mask_reference(x, reference_mask)
+        rotary = self.rope((frames, height, width), continuation, x.device)
+
+        modulation, embedded_time = self.time_embed(
+            timestep.flatten().float() * TIME_SCALE, hidden_dtype=x.dtype
+        )
+        modulation = rearrange(modulation, "(b f) (n d) -> b f n d", b=batch, n=6)
+        embedded_time = rearrange(embedded_time, "(b f) d -> b f 1 d", b=batch)
+
+        for index, block in enumerate(self.transformer_blocks):
+            inputs = (x, modulation, rotary, text.layer(index), text_mask, speech.layer(index))
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                x = self._gradient_checkpointing_func(block, *inputs)
+            else:
+                x = block(*inputs)
+
+        shift, scale = (self.scale_shift_table + embedded_time).chunk(2, dim=2)
+        x = self.proj_out(modulate(self.norm_out(x), shift, scale))
+        return rearrange(x, "b f (h w) c -> b c f h w", h=height)
+
+    def project_text(self, embedding: Tensor, mask: Tensor | None = None) -> KeyValues:
+        """Keys and values of a text embedding, for all tokens of a video.
+
+        Args:
+            embedding: (B, S, caption_channels).
+            mask: (B, S), True or 1 where a token counts, at least once per item; None: everywhere.
+
+        Raises:
+            InputError: the embedding has other channels, or a mask leaves no token.
+        """
+        if embedding.ndim != 3 or embedding.shape[-1] != self.config.caption_channels:
+            raise InputError(
+                f"the text embedding is {tuple(embedding.shape)}; "
+                f"expected (B, S, {self.config.caption_channels})"
+            )
+        if mask is not None:
+            mask = mask.to(device=embedding.device, dtype=torch.bool)
+            if not bool(mask.any(dim=1).all()):
+                raise InputError("the text mask leaves no token of an item; keep at least one")
+            mask = None if bool(mask.all()) else mask
+        context = self.caption_projection(embedding)
+        projected = [block.attn2.key_value(context) for block in self.transformer_blocks]
+        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected), mask)
+
+    def project_speech(self, codes: Tensor, mask: Tensor | None = None) -> KeyValues:
+        """Keys and values of speech codes, frame by frame; z_R's own frame gets the null code.
+
+        Args:
+            codes: (B, f, h_w, d_A), code i for z_i.
+            mask: (B,) bool; where False the null code replaces the whole item. None: True for all.
+
+        Returns:
+            Keys and values for L = 1 + f frames.
+
+        Raises:
+            InputError: codes of another shape.
+        """
+        slots = (self.config.speech_slots, self.config.speech_dim)
+        if codes.ndim != 4 or codes.shape[2:] != slots:
+            raise InputError(
+                f"the speech codes are {tuple(codes.shape)}; expected (B, f, {slots[0]}, {slots[1]})"
+            )
+        null = self.null_speech.to(codes.dtype)
+        if mask is not None:
+            codes = torch.where(mask.to(codes.device)[:, None, None, None], codes, null)
+        context = torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1)
+        return self._project_speech(context)
+
+    def project_null_speech(self, frames: int) -> KeyValues:
+        """What `project_speech` gives for one item without speech, of ``frames`` = L latents (z_R counted).
+
+        One frame is projected and seen L times, without copying.
+        """
+        null = self._project_speech(self.null_speech[None, None])
+        return KeyValues(
+            tuple(key.expand(-1, frames, -1, -1, -1) for key in null.keys),
+            tuple(value.expand(-1, frames, -1, -1, -1) for value in null.values),
+        )
+
+    def reset_additions(self) -> None:
+        """Initialise what LTX-Video lacks: the audio branches, output at zero, and the null tokens."""
+        nn.init.normal_(self.null_reference, std=0.02)
+        nn.init.normal_(self.null_speech, std=0.02)
+        for block in self.transformer_blocks:
+            for module in block.audio_attn.modules():
+                if isinstance(module, nn.Linear | nn.RMSNorm):
+                    module.reset_parameters()
+            nn.init.zeros_(block.audio_attn.to_out[0].weight)
+            nn.init.zeros_(block.audio_attn.to_out[0].bias)
+
+    @classmethod
+    def from_ltx_diffusers(cls, folder: str | Path, **options: Any) -> A2VTransformer3DModel:
+        """LTX-Video's weights from a diffusers folder, a fresh audio branch; see `ltx.load_diffusers`."""
+        from .ltx import load_diffusers
+
+        return load_diffusers(folder, **options)
+
+    @classmethod
+    def from_ltx_single_file(cls, path: str | Path, **options: Any) -> A2VTransformer3DModel:
+        """LTX-Video's weights from an original file, a fresh audio branch; see `ltx.load_single_file`."""
+        from .ltx import load_single_file
+
+        return load_single_file(path, **options)
+
+    def _mask_reference(self, x: Tensor, reference_mask: Tensor) -> Tensor:
+        """Put the null token in place of z_R's where ``reference_mask`` (B,) is False; x (B, L, h w, D)."""
+        null = self.null_reference.to(x.dtype)
+        reference = torch.where(reference_mask.to(x.device)[:, None, None, None], x[:, :1], null)
+        return torch.cat([reference, x[:, 1:]], dim=1)
+
+    def _project_speech(self, context: Tensor) -> KeyValues:
+        projected = [block.audio_attn.key_value(context) for block in self.transformer_blocks]
+        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected))
+
+    def _check(self, latents: Tensor, timestep: Tensor, speech: KeyValues, text: KeyValues) -> None:
+        batch, channels, frames = latents.shape[:3]
+        if channels != self.config.in_channels:
+            raise InputError(
+                f"the latents have {channels} channels; this model expects {self.config.in_channels}"
+            )
+        if timestep.shape != (batch, frames):
+            raise InputError(
+                f"the times are {tuple(timestep.shape)}; expected one per frame, ({batch}, {frames})"
+            )
+        if speech.keys[0].shape[1] != frames:
+            raise InputError(
+                f"speech covers {speech.keys[0].shape[1]} frames, the latents have {frames} (z_R counted)"
+            )
+        for name, condition in (("speech", speech), ("text", text)):
+            if condition.batch not in (1, batch):
+                raise InputError(
+                    f"{name} has {condition.batch} items, the latents {batch}; expected as many, or 1"
+                )

@@ -1,0 +1,122 @@
+"""Rotary position embedding over time, row and column, in seconds and pixels as LTX-Video's pipelines do."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..geometry import FPS, FRAMES_PER_LATENT, PIXELS_PER_LATENT
+
+THETA = 10_000.0
+BASE_SECONDS = 20
+BASE_PIXELS = 2048
+
+
+def video_coordinates(
+    frames: int,
+    height: int,
+    width: int,
+    *,
+    continuation: bool,
+    causal: bool,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Where each latent token lies.
+
+    Args:
+        frames: latent frames L, z_R first.
+        height: latent rows h.
+        width: latent columns w.
+        continuation: True where z_R is not the frame before z_1 (later clips): latent indices 0, 2, 3, ...
+            instead of 0, 1, 2, ...
+        causal: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+
+    Returns:
+        (3, L h w) float32: seconds, row in pixels, column in pixels.
+    """
+    index = torch.arange(frames, device=device)
+    if continuation:
+        index = index + (index > 0)
+    first = FRAMES_PER_LATENT * index
+    if causal:
+        first = (first - (FRAMES_PER_LATENT - 1)).clamp(min=0)
+    seconds = first.float() / FPS
+    rows = torch.arange(height, device=device).float() * PIXELS_PER_LATENT
+    columns = torch.arange(width, device=device).float() * PIXELS_PER_LATENT
+    return torch.stack(torch.meshgrid(seconds, rows, columns, indexing="ij")).flatten(1)
+
+
+def rotary_angles(coordinates: Tensor, dim: int) -> Tensor:
+    """Angle by which each pair of channels turns.
+
+    Args:
+        coordinates: (3, N), seconds and pixels.
+        dim: channels D over all heads, even.
+
+    Returns:
+        (N, D / 2) float32. Frequencies vary slowest, then time, row, column; what D / 6 leaves over stays at
+        angle 0, in front.
+    """
+    extent = coordinates.new_tensor([BASE_SECONDS, BASE_PIXELS, BASE_PIXELS])
+    position = (coordinates / extent[:, None]).T * 2 - 1  # (N, 3), -1 .. 1 over the extent
+    exponent = torch.linspace(0, 1, dim // 6, device=coordinates.device)
+    frequency = THETA**exponent * (math.pi / 2)
+    angles = (frequency[:, None] * position[:, None, :]).flatten(1)  # (N, D // 6 * 3)
+    return nn.functional.pad(angles, (dim // 2 - angles.shape[1], 0))
+
+
+def apply_rotary(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn neighbouring pairs of channels, in float32. x (B, N, D); cos and sin (B or 1, N, D / 2)."""
+    cos, sin = rotary
+    real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    turned = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), dim=-1)
+    return turned.flatten(-2).to(x.dtype)
+
+
+class RotaryEmbedding(nn.Module):
+    """Cosines and sines of a latent grid; the last grid's are kept. It has no parameters.
+
+    Args:
+        dim: channels over all heads.
+        causal: see `video_coordinates`.
+    """
+
+    def __init__(self, dim: int, causal: bool) -> None:
+        super().__init__()
+        self.dim = dim
+        self.causal = causal
+        self._kept: tuple[object, Tensor, Tensor] | None = None
+
+    @torch.compiler.disable
+    def forward(
+        self, grid: tuple[int, int, int], continuation: Tensor | None, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Cos and sin, each (B, N, D / 2) float32, or (1, N, D / 2) without ``continuation``.
+
+        Args:
+            grid: latent frames, rows and columns.
+            continuation: (B,) bool, per item, see `video_coordinates`; None: False for all.
+        """
+        cos, sin = self._tables(grid, device)
+        if continuation is None:
+            return cos[:1], sin[:1]
+        chosen = continuation.to(device=device, dtype=torch.long)
+        return cos[chosen], sin[chosen]
+
+    def _tables(self, grid: tuple[int, int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Both variants, continuation False and True: (2, N, D / 2) each."""
+        if self._kept is None or self._kept[0] != (grid, device):
+            with torch.inference_mode(False):  # so that training can use what sampling left here
+                angles = torch.stack(
+                    [
+                        rotary_angles(
+                            video_coordinates(*grid, continuation=later, causal=self.causal, device=device),
+                            self.dim,
+                        )
+                        for later in (False, True)
+                    ]
+                )
+                self._kept = ((grid, device), angles.cos(), angles.sin())
+        return self._kept[1], self._kept[2]
