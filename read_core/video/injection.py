@@ -36,7 +36,7 @@ def seeded_injection(decoder: nn.Module, seed: int) -> Iterator[None]:
 def _with_generator(seed: int, index: int) -> Any:
     def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inputs, temb = args[0], args[1] if len(args) > 1 else kwargs.get("temb")
-        generator = torch.Generator(inputs.device).manual_seed((seed + index) % 2**63)
+        generator = torch.Generator(inputs.device).manual_seed((seed * 1_000_003 + index) % 2**63)
         return (inputs, temb, generator), {}
 
     return hook

@@ -16,13 +16,10 @@ from diffusers import AutoencoderKLLTXVideo
 from einops import rearrange
 from torch import Tensor
 
-from ..ans.noise import LatentNoise
+from ..ans.noise import DECODING_STREAM, LatentNoise
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
 from .injection import seeded_injection
-
-# Decoding draws other noise than sampling does from the same seed.
-_DECODE_STREAM = 0x9E37_79B9_7F4A_7C15
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class TemporalVAE:
         timestep = None
         if self.vae.config.timestep_conditioning:
             batch, channels, count, height, width = z.shape
-            noise = LatentNoise(seed ^ _DECODE_STREAM, channels, height, width)(first, first + count)
+            noise = LatentNoise(seed, channels, height, width, DECODING_STREAM)(first, first + count)
             z = torch.lerp(z, noise.to(z), self.settings.noise_scale)
             timestep = torch.full((batch,), self.settings.timestep, device=z.device, dtype=self.vae.dtype)
         with seeded_injection(self.vae.decoder, seed):
