@@ -1,0 +1,1 @@
+"""Training: one configuration, one shared loop, one file per stage. Needs the ``train`` extra."""

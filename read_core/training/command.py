@@ -1,0 +1,41 @@
+"""``read-core train``: run one training stage from its YAML file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core train``."""
+    parser.add_argument("config", type=Path, help="the stage's YAML file, e.g. configs/tiny/vae.yaml")
+    parser.add_argument("--output", type=Path, help="folder for logs, state and export (default: the file's)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace one value, e.g. --set loop.steps=100 (may be given several times)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and print the held-out figures. A run that was stopped goes on where it left off."""
+    import yaml
+
+    from .config import ConfigError, load_config
+    from .loop import train
+
+    overrides = {}
+    for item in args.set:
+        key, separator, value = item.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {item}: expected KEY=VALUE")
+        overrides[key] = yaml.safe_load(value)
+    if args.output is not None:
+        overrides["output"] = str(args.output)
+    stage_class, config = load_config(args.config, overrides)
+    figures = train(stage_class(config), config.loop, config.output)
+    print(json.dumps(figures, indent=2))
+    return 0

@@ -1,0 +1,251 @@
+"""The loop that every stage shares: exact resume, EMA, clipping, logs, contact sheets, export.
+
+Sample i of a stage is a function of (seed, i) alone, so the only state is the weights, their average, the
+optimiser and the step; a run that was killed goes on from its last state and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from .config import LoopConfig
+from .optim import make_optimizer
+
+Batch = dict[str, Any]
+
+
+class Stage(Protocol):
+    """What a stage gives the loop.
+
+    Attributes:
+        model: the module whose trainable parameters are optimised.
+        dataset: ``dataset[i]`` is sample i of an endless sequence, a dict of tensors, a function of (seed, i).
+    """
+
+    model: nn.Module
+    dataset: Dataset[Batch]
+
+    def to(self, device: torch.device) -> None:
+        """Move what is not in ``model`` (frozen encoders, statistics) to the device."""
+
+    def loss(
+        self, model: nn.Module, batch: Batch, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of one batch and the figures to log. ``generator`` is a function of (seed, step)."""
+
+    def sheet(self, model: nn.Module, path: Path) -> None:
+        """Write a picture that shows what ``model`` can do by now."""
+
+    def export(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Write the finished component into ``folder`` (new) and return held-out figures."""
+
+
+class _Slice(Dataset[Batch]):
+    """Samples first, first + stride, ... of another dataset: one process's share, from where the run stands."""
+
+    def __init__(self, base: Dataset[Batch], first: int, stride: int, length: int) -> None:
+        self.base, self.first, self.stride, self.length = base, first, stride, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.base[self.first + index * self.stride]
+
+
+class _Progress:
+    """The step, in the form accelerate's ``register_for_checkpointing`` wants."""
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"step": self.step}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.step = state["step"]
+
+
+class Ema:
+    """Exponential moving average of the trainable weights, warmed up so that early steps do not linger."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.shadow = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move the average towards the weights of ``model`` after step ``step``."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, p in model.named_parameters():
+            if name in self.shadow:
+                self.shadow[name].lerp_(p.detach(), 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: nn.Module) -> None:
+        """Exchange the weights of ``model`` with the average; a second call undoes the first."""
+        for name, p in model.named_parameters():
+            if name in self.shadow:
+                kept = p.detach().clone()
+                p.copy_(self.shadow[name])
+                self.shadow[name].copy_(kept)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.shadow
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            self.shadow[name].copy_(value)
+
+
+def learning_rate_factor(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then a cosine to zero at ``config.steps``; between 0 and 1."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
+
+
+def train(
+    stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | None = None
+) -> dict[str, float]:
+    """Train ``stage`` to ``config.steps``, resuming from ``output/state`` if there is one, and export it.
+
+    Args:
+        stop_after: leave after this many steps of this call with the state saved, as a kill would (tests).
+
+    Returns:
+        The figures of ``stage.export``, also in ``output/figures.json``; empty when stopped early.
+    """
+    set_seed(config.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
+    stage.to(accelerator.device)
+    optimizer = make_optimizer(stage.model, config)
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    model, optimizer = accelerator.prepare(stage.model, optimizer)
+    inner = accelerator.unwrap_model(model)
+    ema, progress = Ema(inner, config.ema), _Progress()
+    accelerator.register_for_checkpointing(ema, progress)
+    state = _latest_state(output)
+    if state is not None:
+        accelerator.load_state(str(state))
+    runner = torch.compile(model) if config.compile else model
+
+    first, started, saved = progress.step, time.monotonic(), time.monotonic()
+    bar = tqdm(total=config.steps, initial=first, desc=output.name, disable=not accelerator.is_main_process)
+    log = (output / "log.jsonl").open("a")
+    for batch in _batches(stage.dataset, config, accelerator, first):
+        step = progress.step
+        for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+            group["lr"] = rate * learning_rate_factor(step, config)
+        generator = torch.Generator().manual_seed(
+            config.seed * 1_000_003 + step * 97 + accelerator.process_index
+        )
+        model.train()
+        loss, figures = stage.loss(runner, batch, generator)
+        accelerator.backward(loss)
+        norm = accelerator.clip_grad_norm_(inner.parameters(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        ema.update(inner, step)
+        progress.step = step + 1
+        bar.update()
+        if progress.step % config.log_every == 0 and accelerator.is_main_process:
+            row = {"step": progress.step, "loss": loss.item(), "norm": float(norm), **figures}
+            row["seconds"] = round(time.monotonic() - started, 1)
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("step", "seconds", "norm")})
+        if config.sheet_every and progress.step % config.sheet_every == 0 and accelerator.is_main_process:
+            _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
+        stopping = stop_after is not None and progress.step - first >= stop_after
+        if stopping or time.monotonic() - saved > config.save_minutes * 60 or progress.step == config.steps:
+            _save_state(accelerator, output, progress.step)
+            saved = time.monotonic()
+        if stopping and progress.step < config.steps:
+            log.close()
+            return {}
+    bar.close()
+    log.close()
+    if not accelerator.is_main_process:
+        return {}
+    return _export(stage, inner, ema, output)
+
+
+def _batches(
+    dataset: Dataset[Batch], config: LoopConfig, accelerator: Accelerator, step: int
+) -> Iterator[Batch]:
+    world, rank = accelerator.num_processes, accelerator.process_index
+    left = (config.steps - step) * config.batch_size
+    share = _Slice(dataset, step * config.batch_size * world + rank, world, left)
+    loader = DataLoader(
+        share,
+        batch_size=config.batch_size,
+        num_workers=config.workers,
+        multiprocessing_context="spawn" if config.workers else None,
+        persistent_workers=bool(config.workers),
+    )
+    for batch in loader:
+        yield {k: v.to(accelerator.device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+
+
+def _with_average(stage: Stage, model: nn.Module, ema: Ema, sheet: Path) -> None:
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    model.eval()
+    if ema.decay:
+        ema.swap(model)
+    with torch.no_grad():
+        stage.sheet(model, sheet)
+    if ema.decay:
+        ema.swap(model)
+
+
+def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> dict[str, float]:
+    model.eval()
+    if ema.decay:
+        ema.swap(model)
+    target, temporary = output / "export", output / "export.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    with torch.no_grad():
+        figures = stage.export(model, temporary)
+    if ema.decay:
+        ema.swap(model)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    (output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+def _latest_state(output: Path) -> Path | None:
+    states = sorted((output / "state").glob("step-*[0-9]")) if (output / "state").is_dir() else []
+    return states[-1] if states else None
+
+
+def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
+    """Write under a temporary name, rename, then drop the older states."""
+    accelerator.wait_for_everyone()
+    target = output / "state" / f"step-{step:08d}"
+    temporary = target.with_name(target.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    accelerator.save_state(str(temporary))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+        for old in target.parent.iterdir():
+            if old.name != target.name:
+                shutil.rmtree(old)

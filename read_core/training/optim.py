@@ -1,0 +1,93 @@
+"""Optimisers: AdamW, and Muon for matrices and convolutions with AdamW for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from .config import LoopConfig
+
+
+def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns), any scale."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum whose update is orthogonalised; groups with ``adam=True`` take AdamW instead.
+
+    A convolution counts as one matrix (out, in * taps). A parameter's update has the root mean square that a
+    step of size ``lr`` on an orthogonal matrix has, scaled by sqrt(max(1, rows / columns)).
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        super().__init__(groups, {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.0, "adam": False})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One update of every parameter that has a gradient."""
+        loss = closure() if closure is not None else None
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if group["weight_decay"]:
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                update = self._adam if group["adam"] else self._muon
+                p.sub_(update(p, group["momentum"]), alpha=group["lr"])
+        return loss
+
+    def _adam(self, p: Tensor, _momentum: float) -> Tensor:
+        state = self.state[p]
+        if not state:
+            state.update(step=torch.zeros(()), first=torch.zeros_like(p), second=torch.zeros_like(p))
+        state["step"] += 1
+        state["first"].lerp_(p.grad, 0.1)
+        state["second"].lerp_(p.grad.square(), 0.01)
+        count = state["step"].item()
+        first = state["first"] / (1 - 0.9**count)
+        second = state["second"] / (1 - 0.99**count)
+        return first / (second.sqrt() + 1e-8)
+
+    def _muon(self, p: Tensor, momentum: float) -> Tensor:
+        state = self.state[p]
+        if not state:
+            state["momentum"] = torch.zeros_like(p)
+        buffer = state["momentum"].lerp_(p.grad, 1 - momentum)
+        direction = p.grad.lerp(buffer, momentum).flatten(1)
+        rows, columns = direction.shape
+        return orthogonalise(direction).mul_(max(1.0, rows / columns) ** 0.5).view_as(p)
+
+
+def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    """The optimiser that ``config`` names, over the parameters of ``model`` that require gradients."""
+    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(
+            [p for _, p in trainable],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+        )
+    matrices = [p for name, p in trainable if p.ndim >= 2 and "table" not in name and "null" not in name]
+    chosen = {id(p) for p in matrices}
+    others = [p for _, p in trainable if id(p) not in chosen]
+    groups = [{"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay}]
+    if others:
+        groups.append({"params": others, "lr": config.adam_learning_rate, "adam": True})
+    return Muon(groups)
