@@ -1,0 +1,356 @@
+"""A checkpoint: one folder, in the manner of diffusers, with all that is needed to rebuild the pipeline.
+
+::
+
+    model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration"; library and
+                        class of each model
+    vae/                AutoencoderKLLTXVideo: config.json, safetensors
+    whisper/            the encoder of Whisper alone
+    speech_ae/          SpeechAE
+    transformer/        A2VTransformer3DModel
+    scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
+    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, caption channels), "mask" (S,)
+
+Loading is strict and never uses the network; pickles are refused, not opened. Names, shapes and types are
+checked from JSON and the headers of the safetensors files before a weight is read.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .checkpoint_records import (
+    Card,
+    CheckpointInfo,
+    Components,
+    PartInfo,
+    Prompt,
+    SamplingDefaults,
+)
+from .errors import CheckpointError, InputError
+from .safetensors_header import TensorInfo, read_header, read_json, weight_files
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = [
+    "Card",
+    "CheckpointInfo",
+    "Components",
+    "PartInfo",
+    "Prompt",
+    "SamplingDefaults",
+    "describe",
+    "load_checkpoint",
+    "save_checkpoint",
+]
+
+FORMAT = 1
+CLASS_NAME = "ReadPipeline"
+MODELS = {
+    "vae": ("diffusers", "AutoencoderKLLTXVideo"),
+    "whisper": ("transformers", "WhisperEncoder"),
+    "speech_ae": ("read_core.speech", "SpeechAE"),
+    "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
+}
+FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_SHOWN_KEYS = 20
+T = TypeVar("T")
+
+
+def describe(folder: str | Path) -> CheckpointInfo:
+    """What a checkpoint holds, from its JSON files and safetensors headers alone.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, a pickle or of another format.
+    """
+    folder = Path(folder)
+    card, defaults = _read_card(folder), _read_defaults(folder)
+    parts = [_part_info(name, weight_files(folder / name), kind) for name, (_, kind) in MODELS.items()]
+    parts.append(_part_info("prompt", [_prompt_file(folder)], "Prompt"))
+    text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
+    return CheckpointInfo(folder, card, defaults, tuple(parts), text)
+
+
+def load_checkpoint(
+    folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Components:
+    """Load all parts of a checkpoint, strictly.
+
+    Args:
+        folder: see the module's docstring.
+        device: where the models go.
+        dtype: of all models; None: each part's own, but float32 on a CPU, where half precision is slow.
+
+    Raises:
+        CheckpointError: a file is missing, truncated or a pickle, a tensor is missing, foreign or of another
+            shape or type, or the parts do not fit each other. The message names the file and the tensors.
+    """
+    folder = Path(folder)
+    card, defaults = _read_card(folder), _read_defaults(folder)
+    empty = {name: _empty_model(folder / name, _builders()[name]) for name in MODELS}
+    _check_fit(folder, empty)
+    for name, model in empty.items():
+        _check_weights(folder / name, model)
+    prompt = _read_prompt(folder, empty["transformer"])
+    models: dict[str, Any] = {
+        name: _fill(model, weight_files(folder / name), device, dtype) for name, model in empty.items()
+    }
+    return Components(card=card, defaults=defaults, prompt=prompt, **models)
+
+
+def save_checkpoint(
+    folder: str | Path, components: Components, dtype: torch.dtype | None = None, overwrite: bool = False
+) -> None:
+    """Write a checkpoint; under its name there is a complete one or none.
+
+    Args:
+        folder: where; its parent is made where needed.
+        components: what.
+        dtype: of the stored weights; None: as they are.
+        overwrite: replace a checkpoint that is there already.
+
+    Raises:
+        CheckpointError: there is something already, and it may not be replaced.
+    """
+    folder = Path(folder)
+    replaceable = overwrite and (folder / "model_index.json").is_file()
+    if folder.exists() and any(folder.iterdir()) and not replaceable:
+        raise CheckpointError(f"{folder} exists already; choose another folder, or overwrite a checkpoint")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _write_parts(partial, components, dtype)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    for name in MODELS:
+        model = getattr(components, name)
+        stored = model if dtype is None else copy.deepcopy(model).to(dtype)
+        stored.save_pretrained(folder / name)
+    (folder / "prompt").mkdir()
+    prompt = components.prompt
+    tensors = {
+        "embedding": prompt.embedding.to(dtype or prompt.embedding.dtype),
+        "mask": prompt.mask.to(torch.bool),
+    }
+    save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, _prompt_file(folder))
+    _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
+    (folder / "scheduler").mkdir()
+    _write_json(_defaults_file(folder), components.defaults.to_dict())
+    index = {"_class_name": CLASS_NAME, "format": FORMAT, **components.card.to_dict()}
+    _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in MODELS.items()})
+
+
+def _read_card(folder: Path) -> Card:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder; expected a checkpoint with model_index.json")
+    file = folder / "model_index.json"
+    index = read_json(file)
+    if index.get("_class_name") != CLASS_NAME:
+        raise CheckpointError(f"{file} describes a {index.get('_class_name')!r}; expected {CLASS_NAME!r}")
+    if index.get("format") != FORMAT:
+        found = index.get("format")
+        raise CheckpointError(f"{file} has format {found!r}; this version reads {FORMAT}: update the package")
+    wrong = {name: index.get(name) for name, kind in MODELS.items() if index.get(name) != list(kind)}
+    if wrong:
+        raise CheckpointError(f"{file} names other classes: {wrong}; expected {MODELS}")
+    known = {"_class_name", "format", *MODELS}
+    return _parse(file, Card.from_dict, {key: value for key, value in index.items() if key not in known})
+
+
+def _read_defaults(folder: Path) -> SamplingDefaults:
+    file = _defaults_file(folder)
+    return _parse(file, SamplingDefaults.from_dict, read_json(file))
+
+
+def _read_prompt(folder: Path, transformer: Any) -> Prompt:
+    from safetensors.torch import load_file
+
+    file = _prompt_file(folder)
+    text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
+    header = read_header(file)
+    tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
+    expected = {"embedding": (tokens, int(transformer.config.caption_channels)), "mask": (tokens,)}
+    _raise_if_any(file, [*_differences(header, expected, floats={"embedding"})])
+    tensors = load_file(file)
+    if not bool(tensors["mask"].any()):
+        raise CheckpointError(f"{file} has a mask that leaves no token; expected at least one")
+    return Prompt(tensors["embedding"], tensors["mask"].bool(), text)
+
+
+def _builders() -> dict[str, Callable[[Path], nn.Module]]:
+    """What makes each model from its folder's config.json."""
+    from diffusers import AutoencoderKLLTXVideo
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    from .speech import SpeechAE
+    from .transformer import A2VTransformer3DModel
+
+    def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
+        return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
+
+    def whisper(folder: Path) -> nn.Module:
+        config = WhisperConfig.from_dict(_read_config(folder, "model_type", "whisper"))
+        encoder: nn.Module = WhisperEncoder(config)
+        return encoder
+
+    return {
+        "vae": diffusers_model(AutoencoderKLLTXVideo),
+        "whisper": whisper,
+        "speech_ae": diffusers_model(SpeechAE),
+        "transformer": diffusers_model(A2VTransformer3DModel),
+    }
+
+
+def _read_config(folder: Path, key: str, expected: str) -> dict[str, Any]:
+    config = read_json(folder / "config.json")
+    if config.get(key) != expected:
+        raise CheckpointError(
+            f"{folder / 'config.json'} has {key} {config.get(key)!r}; expected {expected!r}"
+        )
+    return config
+
+
+def _empty_model(folder: Path, build: Callable[[Path], nn.Module]) -> Any:
+    """A model without weights (on the meta device), as its config.json describes it."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return build(folder).eval().requires_grad_(False)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever a model's constructor makes of a wrong configuration
+        raise CheckpointError(f"{folder / 'config.json'} does not describe the model: {error}") from error
+
+
+def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
+    """Parts of different checkpoints do not fit each other: say which."""
+    vae, whisper = models["vae"].config, models["whisper"].config
+    speech_ae, transformer = models["speech_ae"].config, models["transformer"].config
+    pairs = {
+        "vae latent channels and transformer in_channels": (vae.latent_channels, transformer.in_channels),
+        "whisper width and speech_ae speech_dim": (whisper.d_model, speech_ae.speech_dim),
+        "10 x whisper hidden states and speech_ae speech_window": (
+            10 * (whisper.encoder_layers + 1),
+            speech_ae.speech_window,
+        ),
+        "speech_ae code_window and transformer speech_slots": (
+            speech_ae.code_window,
+            transformer.speech_slots,
+        ),
+        "speech_ae code_dim and transformer speech_dim": (speech_ae.code_dim, transformer.speech_dim),
+    }
+    _raise_if_any(folder, [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b])
+
+
+def _check_weights(folder: Path, model: nn.Module) -> None:
+    """Compare the headers of a folder's weights with a model's names, shapes and types."""
+    header: dict[str, TensorInfo] = {}
+    for file in weight_files(folder):
+        header |= read_header(file)
+    state = model.state_dict()
+    floats = {name for name, tensor in state.items() if tensor.is_floating_point()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    _raise_if_any(folder, _differences(header, shapes, floats))
+
+
+def _differences(
+    header: Mapping[str, TensorInfo], expected: Mapping[str, tuple[int, ...]], floats: set[str]
+) -> list[str]:
+    both = [name for name in expected if name in header]
+    return [
+        *(f"missing {name}" for name in expected if name not in header),
+        *(f"foreign {name}" for name in header if name not in expected),
+        *(
+            f"{name} has shape {header[name].shape}, expected {expected[name]}"
+            for name in both
+            if header[name].shape != expected[name]
+        ),
+        *(
+            f"{name} has type {header[name].dtype}, expected {' or '.join(FLOATS) if name in floats else 'BOOL'}"
+            for name in both
+            if (header[name].dtype in FLOATS) != (name in floats)
+        ),
+    ]
+
+
+def _fill(model: Any, files: Iterable[Path], device: torch.device | str, dtype: torch.dtype | None) -> Any:
+    """Read the weights of a checked folder into a model on the meta device."""
+    import torch
+    from safetensors.torch import load_file
+
+    state: dict[str, Tensor] = {}
+    for file in files:
+        state |= load_file(file)
+    if dtype is None:
+        dtype = torch.float32 if torch.device(device).type == "cpu" else _main_dtype(state.values())
+    for name, tensor in state.items():
+        state[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _main_dtype(tensors: Iterable[Tensor]) -> torch.dtype:
+    """The floating point type that most of the weights have."""
+    counts: dict[torch.dtype, int] = {}
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.numel()
+    return max(counts, key=lambda dtype: counts[dtype])
+
+
+def _part_info(name: str, files: list[Path], class_name: str) -> PartInfo:
+    tensors = [info for file in files for info in read_header(file).values()]
+    return PartInfo(
+        name=name,
+        class_name=class_name,
+        parameters=sum(info.numel for info in tensors),
+        nbytes=sum(file.stat().st_size for file in files),
+        dtypes=tuple(sorted({info.dtype for info in tensors})),
+    )
+
+
+def _parse(file: Path, build: Callable[[Mapping[str, Any]], T], values: Mapping[str, Any]) -> T:
+    try:
+        return build(values)
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{file} has a missing, unknown or wrong entry: {error}") from error
+
+
+def _raise_if_any(place: Path, problems: list[str]) -> None:
+    if problems:
+        shown = "; ".join(problems[:_SHOWN_KEYS])
+        more = f"; and {len(problems) - _SHOWN_KEYS} more" if len(problems) > _SHOWN_KEYS else ""
+        raise CheckpointError(
+            f"{place} does not hold what its configuration describes: {shown}{more}. "
+            "Copy the checkpoint anew, or use the files that belong to it"
+        )
+
+
+def _write_json(file: Path, values: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _defaults_file(folder: Path) -> Path:
+    return folder / "scheduler" / "scheduler_config.json"
+
+
+def _prompt_file(folder: Path) -> Path:
+    return folder / "prompt" / "prompt.safetensors"

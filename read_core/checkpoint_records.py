@@ -1,0 +1,165 @@
+"""What a checkpoint holds besides weights: its card, its defaults, its prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .checks import check_size, check_steps
+from .errors import InputError
+from .geometry import check_window
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLLTXVideo
+    from torch import Tensor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    from .ans import Guidance
+    from .speech import SpeechAE
+    from .transformer import A2VTransformer3DModel
+    from .video import DecodeSettings
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        name: a short name, as ``read-tiny``.
+        trained_on: one sentence on the material it learned from.
+        resolution: (height, width) in pixels that it was trained at.
+        demonstration: True where it shows how things work and is no good for real portraits.
+    """
+
+    name: str
+    trained_on: str
+    resolution: tuple[int, int]
+    demonstration: bool = False
+
+    def __post_init__(self) -> None:
+        check_size(self.resolution)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``model_index.json`` holds of it."""
+        return asdict(self) | {"resolution": list(self.resolution)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Card:
+        """The inverse of :meth:`to_dict` (KeyError, TypeError, ValueError or InputError if it is not one)."""
+        height, width = values["resolution"]
+        return cls(**{**values, "resolution": (int(height), int(width))})
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """``scheduler_config.json``: what "the checkpoint's default" means everywhere.
+
+    Attributes:
+        shift: s of the shifted schedule.
+        steps: updates, 1..100.
+        guidance: as in ``read_core.ans``.
+        window: latents per clip, z_R counted, that the model was trained with.
+        decode: halo, chunk, time and noise scale of decoding, in the file ``halo``, ``decode_chunk``,
+            ``decode_timestep`` and ``decode_noise_scale``.
+    """
+
+    shift: float
+    steps: int
+    guidance: Guidance
+    window: int
+    decode: DecodeSettings
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+        check_window(self.window)
+        if not self.shift > 0:
+            raise InputError(f"shift is {self.shift}; expected more than 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the file."""
+        return {
+            "_class_name": "AsynchronousNoiseScheduler",
+            "shift": self.shift,
+            "steps": self.steps,
+            "guidance": self.guidance.to_dict(),
+            "window": self.window,
+            "halo": self.decode.halo,
+            "decode_chunk": self.decode.chunk,
+            "decode_timestep": self.decode.timestep,
+            "decode_noise_scale": self.decode.noise_scale,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SamplingDefaults:
+        """The inverse of :meth:`to_dict` (KeyError, TypeError, ValueError or InputError if it is not one)."""
+        from .ans import guidance_from_dict
+        from .video import DecodeSettings
+
+        defaults = cls(
+            shift=float(values["shift"]),
+            steps=int(values["steps"]),
+            guidance=guidance_from_dict(values["guidance"]),
+            window=int(values["window"]),
+            decode=DecodeSettings(
+                halo=int(values["halo"]),
+                chunk=int(values["decode_chunk"]),
+                timestep=float(values["decode_timestep"]),
+                noise_scale=float(values["decode_noise_scale"]),
+            ),
+        )
+        foreign = sorted(set(values) - set(defaults.to_dict()))
+        if foreign:
+            raise InputError(f"unknown entries {', '.join(foreign)}")
+        return defaults
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text embedding, so that no text encoder is needed.
+
+    Attributes:
+        embedding: (S, caption channels).
+        mask: (S,) bool, True where a token counts.
+        text: what was embedded.
+    """
+
+    embedding: Tensor
+    mask: Tensor
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Components:
+    """All parts of a checkpoint, models in evaluation mode."""
+
+    card: Card
+    defaults: SamplingDefaults
+    vae: AutoencoderKLLTXVideo
+    whisper: WhisperEncoder
+    speech_ae: SpeechAE
+    transformer: A2VTransformer3DModel
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """One folder of a checkpoint: class, parameters, bytes on disk and dtypes, as ``("F16",)``."""
+
+    name: str
+    class_name: str
+    parameters: int
+    nbytes: int
+    dtypes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What :func:`describe` finds."""
+
+    folder: Path
+    card: Card
+    defaults: SamplingDefaults
+    parts: tuple[PartInfo, ...]
+    prompt_text: str
