@@ -15,3 +15,7 @@ class InputError(ReadError):
 
 class CheckpointError(ReadError):
     """A checkpoint folder that is missing, incomplete, foreign or unsafe."""
+
+
+class ReadWarning(UserWarning):
+    """Something that works but probably is not what was meant: silent audio, a window other than the trained one."""

@@ -1,0 +1,101 @@
+"""Opening input files safely, and checking output files before any work is done."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ..errors import MediaError
+
+# Demuxers that "open" plain text, or follow links to other files: never what a portrait or a recording is.
+_REFUSED_FORMATS = {"tty", "hls", "concat", "ffmetadata", "srt", "webvtt", "ass", "dash", "sdp"}
+
+
+def check_input(path: str | os.PathLike[str], what: str) -> Path:
+    """Return ``path`` if it is a readable, non-empty file.
+
+    Args:
+        path: the file.
+        what: what it should be, with its article ("an image"), for the message.
+
+    Raises:
+        MediaError: it does not exist, is a folder, is empty or must not be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MediaError(f"{path}: no such file; expected {what}")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; expected {what}")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path}: no permission to read it; expected {what}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise MediaError(f"{path} is an empty file; expected {what}")
+    return path
+
+
+def open_input(path: str | os.PathLike[str], what: str) -> Any:
+    """Open a file with PyAV, local files only: a playlist inside it cannot make it fetch anything.
+
+    Raises:
+        MediaError: the file is missing, unreadable or in no format that PyAV knows.
+    """
+    path = check_input(path, what)
+    try:
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaError(
+            f"{path} is in no format that PyAV opens ({reason(error)}); expected {what}"
+        ) from error
+    if set(container.format.name.split(",")) & _REFUSED_FORMATS:
+        container.close()
+        raise MediaError(
+            f"{path} is a {container.format.long_name or container.format.name}; expected {what}"
+        )
+    return container
+
+
+def check_output(path: str | os.PathLike[str], suffix: str, overwrite: bool = False) -> Path:
+    """Return ``path`` if a ``suffix`` file can be written there.
+
+    Raises:
+        MediaError: a wrong suffix, a missing or read-only folder, or an existing file without ``overwrite``.
+    """
+    path = Path(path)
+    if path.suffix.lower() != suffix:
+        raise MediaError(
+            f"{path} ends in {path.suffix or 'no suffix'!r}; expected a name that ends in {suffix!r}"
+        )
+    if not path.parent.is_dir():
+        raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise MediaError(f"{path}: no permission to write into {path.parent}")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; expected the name of a file to write")
+    if path.exists() and not overwrite:
+        raise MediaError(f"{path} exists; choose another name or allow overwriting (--overwrite)")
+    return path
+
+
+def temporary_beside(path: Path, kind: str = "tmp") -> Path:
+    """A hidden name in the folder of ``path``, so that the finished file only has to be renamed."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
+
+
+def write_error(path: Path, error: BaseException) -> MediaError:
+    """What to tell when writing ``path`` failed with ``error``."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return MediaError(
+            f"{path}: out of disk space in {path.parent} ({reason(error)}); nothing was kept, "
+            "free some space or write elsewhere"
+        )
+    return MediaError(f"{path}: cannot be written ({reason(error)})")
+
+
+def reason(error: BaseException) -> str:
+    """The text of an error without numbers and file names, in one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())

@@ -1,0 +1,221 @@
+"""Portraits of every kind, against pixels that the test itself chose."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from read_core.errors import InputError, MediaError
+from read_core.media import fit_image, read_image
+
+
+@pytest.fixture
+def gradient():
+    """(24, 40, 3) uint8, different along both axes and in every channel."""
+    y, x = np.mgrid[0:24, 0:40]
+    return np.stack([x * 6, y * 10, (x + y) * 3], axis=-1).astype(np.uint8)
+
+
+def test_png_is_read_exactly(tmp_path, gradient):
+    Image.fromarray(gradient).save(tmp_path / "face.png")
+    image = read_image(tmp_path / "face.png")
+    assert image.dtype == torch.float32
+    np.testing.assert_allclose(image.numpy(), gradient / 255, atol=1e-6)
+
+
+def test_grey_becomes_three_equal_channels(tmp_path, gradient):
+    Image.fromarray(gradient[..., 0]).save(tmp_path / "face.png")
+    image = read_image(tmp_path / "face.png").numpy()
+    np.testing.assert_allclose(image, np.repeat(gradient[..., :1], 3, axis=2) / 255, atol=1e-6)
+
+
+def test_sixteen_bit_grey_keeps_its_precision(tmp_path):
+    values = (np.arange(24 * 40, dtype=np.uint16) * 68).reshape(24, 40)
+    Image.fromarray(values).save(tmp_path / "face.png")
+    image = read_image(tmp_path / "face.png").numpy()
+    np.testing.assert_allclose(image[..., 1], values / 65535, atol=1e-6)
+
+
+def test_palette_is_looked_up(tmp_path):
+    image = Image.new("P", (20, 20), 1)
+    image.putpalette([0, 0, 0, 255, 128, 0])
+    image.save(tmp_path / "face.gif")
+    np.testing.assert_allclose(read_image(tmp_path / "face.gif")[5, 5], [1, 128 / 255, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_composited_on_mid_grey(tmp_path, mode):
+    image = Image.new("RGBA", (20, 20), (255, 255, 255, 255)).convert(mode)
+    image.putalpha(Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 10, axis=1).repeat(20, axis=0)))
+    image.save(tmp_path / "face.png")
+    pixels = read_image(tmp_path / "face.png")
+    np.testing.assert_allclose(pixels[:, :10], 0.5, atol=1e-6)
+    np.testing.assert_allclose(pixels[:, 10:], 1.0, atol=1e-6)
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    Image.new("RGB", (20, 20), (200, 40, 40)).convert("CMYK").save(tmp_path / "face.jpg")
+    np.testing.assert_allclose(read_image(tmp_path / "face.jpg")[9, 9] * 255, [200, 40, 40], atol=6)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (2, lambda a: a[:, ::-1]),
+        (3, lambda a: np.rot90(a, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (8, lambda a: np.rot90(a, 1)),
+    ],
+)
+def test_exif_rotation_is_applied(tmp_path, gradient, orientation, turn):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(gradient).save(tmp_path / "face.png", exif=exif)
+    np.testing.assert_allclose(read_image(tmp_path / "face.png").numpy(), turn(gradient) / 255, atol=1e-6)
+
+
+def write_clip(path, colours, rotation=0):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index, colour in enumerate(colours):
+            pixels = np.zeros((48, 64, 3), np.uint8)
+            pixels[:, :32] = colour
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_first_frame_of_a_video(tmp_path):
+    write_clip(tmp_path / "face.mp4", [(255, 0, 0), (0, 0, 255)])
+    image = read_image(tmp_path / "face.mp4")
+    assert image.shape == (48, 64, 3)
+    np.testing.assert_allclose(image[10, 10], [1, 0, 0], atol=0.05)
+    np.testing.assert_allclose(image[10, 50], [0, 0, 0], atol=0.05)
+
+
+@pytest.mark.skipif(
+    not hasattr(av.VideoStream, "set_display_rotation"), reason="this PyAV cannot write rotation"
+)
+def test_rotation_of_a_telephone_video_is_applied(tmp_path):
+    write_clip(tmp_path / "face.mp4", [(255, 0, 0)] * 3, rotation=90)
+    with av.open(str(tmp_path / "face.mp4")) as container:
+        turned = next(container.decode(video=0)).rotation
+    image = read_image(tmp_path / "face.mp4")
+    assert image.shape == (64, 48, 3)
+    assert abs(turned) == 90
+    red_side = image[-10, 24] if turned == 90 else image[10, 24]  # counter-clockwise: the left side goes down
+    np.testing.assert_allclose(red_side, [1, 0, 0], atol=0.05)
+
+
+def text(path):
+    path.write_text("dear portrait\n" * 50)
+
+
+def noise(path):
+    path.write_bytes(np.random.default_rng(0).bytes(20_000))
+
+
+def truncated(path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(
+        path.with_suffix(".png")
+    )
+    path.with_suffix(".png").rename(path)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def sound(path):
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+
+
+def heic(path):
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(2000))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.write_bytes(b""), "empty file"),
+        (text, "expected an image"),
+        (noise, "expected an image"),
+        (truncated, "damaged"),
+        (sound, "holds no picture"),
+        (heic, "HEIC"),
+        (lambda path: Image.new("RGB", (1, 1)).save(path), "1 x 1 pixels; a portrait needs at least 16 x 16"),
+        (lambda path: Image.new("RGB", (300, 15)).save(path), "300 x 15 pixels"),
+    ],
+)
+def test_what_is_no_portrait_is_refused_by_name(tmp_path, make, words):
+    path = tmp_path / "portrait.png"
+    make(path)
+    with pytest.raises(MediaError) as caught:
+        read_image(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_crop_keeps_the_middle(gradient):
+    image = torch.from_numpy(gradient.astype(np.float32) / 255)
+    fitted, box = fit_image(image, (96, 96))
+    assert fitted.shape == (96, 96, 3)
+    assert box == (8, 0, 32, 24)
+    np.testing.assert_allclose(fitted.mean((0, 1)), image[:, 8:32].mean((0, 1)), atol=5e-3)
+
+
+def test_pad_shows_the_whole_image(gradient):
+    image = torch.from_numpy(gradient.astype(np.float32) / 255)
+    fitted, box = fit_image(image, (160, 160), fit="pad")
+    assert box == (0, -8, 40, 32)
+    # the border rows repeat, the middle is the image, 4 times as large
+    np.testing.assert_allclose(fitted[0], fitted[16], atol=1e-5)
+    np.testing.assert_allclose(fitted[32:128].mean((0, 1)), image.mean((0, 1)), atol=1e-2)
+
+
+def test_stretch_uses_everything(gradient):
+    image = torch.from_numpy(gradient.astype(np.float32) / 255)
+    fitted, box = fit_image(image, (96, 64), fit="stretch")
+    assert fitted.shape == (96, 64, 3)
+    assert box == (0, 0, 40, 24)
+
+
+def test_shrinking_is_antialiased():
+    stripes = torch.zeros(512, 512, 3)
+    stripes[:, ::2] = 1
+    fitted, _ = fit_image(stripes, (64, 64))
+    np.testing.assert_allclose(fitted[8:-8, 8:-8], 0.5, atol=0.02)
+
+
+def test_fitting_is_the_identity_at_the_same_size():
+    image = torch.rand(64, 96, 3, generator=torch.Generator().manual_seed(0))
+    for fit in ("crop", "pad", "stretch"):
+        np.testing.assert_allclose(fit_image(image, (64, 96), fit)[0], image, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "nearest"), [((500, 512), "512 x 512"), ((0, 64), "64 x 64"), ((128, 9000), "2048 x 128")]
+)
+def test_other_sizes_are_refused_with_the_nearest(size, nearest):
+    with pytest.raises(InputError, match=nearest):
+        fit_image(torch.zeros(64, 64, 3), size)
+
+
+def test_unknown_fit_and_wrong_tensors_are_refused():
+    with pytest.raises(InputError, match="crop, pad, stretch"):
+        fit_image(torch.zeros(64, 64, 3), (64, 64), fit="zoom")
+    with pytest.raises(InputError, match=r"expected \(H, W, 3\)"):
+        fit_image(torch.zeros(3, 64, 64), (64, 64))

@@ -1,0 +1,329 @@
+"""Written files, read back with PyAV: streams, lengths, colours, and what is left after trouble."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from read_core.errors import InputError, MediaError
+from read_core.media import VideoWriter, file_track, waveform_track
+
+SIZE = (64, 96)
+
+
+def ramp(start, count):
+    """(count, 64, 96, 3): a bright bar that moves one pixel per frame over a coloured ground."""
+    frames = torch.zeros(count, *SIZE, 3)
+    frames[..., :] = torch.tensor([0.7, 0.3, 0.2])
+    for index in range(count):
+        frames[index, :, (start + index) % 96] = 1.0
+    return frames
+
+
+def tone(samples, rate, channels=1):
+    wave = 0.5 * torch.sin(2 * torch.pi * 440 * torch.arange(samples) / rate)
+    return wave.repeat(channels, 1)
+
+
+def streams(path):
+    """Frames, seconds of picture and of sound as the file's index states them, and the tags."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        sound = container.streams.audio[0] if container.streams.audio else None
+        return {
+            "frames": sum(1 for _ in container.decode(video=0)),
+            "rate": video.average_rate,
+            "codecs": tuple(stream.codec_context.name for stream in container.streams),
+            "picture": video.duration * video.time_base,
+            "sound": sound and sound.duration * sound.time_base,
+            "audio": sound and (sound.rate, sound.channels),
+            "start": min(stream.start_time * stream.time_base for stream in container.streams),
+            "tags": dict(container.metadata),
+        }
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_and_raise(writer, counts, error):
+    """Write as many frames as ``counts`` says, piece by piece, then raise ``error`` inside the block."""
+    with writer:
+        for index, count in enumerate(counts):
+            writer.write(ramp(sum(counts[:index]), count))
+        raise error
+
+
+def decode_sound(path):
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+
+
+def test_streams_lengths_and_tags(tmp_path):
+    with VideoWriter(
+        tmp_path / "a.mp4", SIZE, waveform_track(tone(40320, 16000), 16000), {"comment": "seed 3"}
+    ) as writer:
+        for start in range(0, 63, 20):
+            writer.write(ramp(start, min(20, 63 - start)))
+    found = streams(tmp_path / "a.mp4")
+    assert found["codecs"] == ("h264", "aac")
+    assert found["rate"] == 25
+    assert found["frames"] == 63
+    assert found["picture"] * 25 == 63
+    assert found["sound"] * 16000 == 63 * 640
+    assert found["audio"] == (16000, 1)
+    assert found["start"] == 0
+    assert found["tags"]["comment"] == "seed 3"
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_pictures_and_colours_come_back_in_order(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", SIZE, crf=1) as writer:
+        writer.write(ramp(0, 60))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]) / 255
+    assert frames.shape == (60, *SIZE, 3)
+    np.testing.assert_array_equal(frames[:, 32, :, 2].argmax(axis=1), np.arange(60))
+    np.testing.assert_allclose(frames[30, 20, 70], [0.7, 0.3, 0.2], atol=0.02)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_native_rate_and_channels_are_kept_in_step(tmp_path, rate, channels):
+    with VideoWriter(
+        tmp_path / "a.mp4", SIZE, waveform_track(tone(2 * rate, rate, channels), rate)
+    ) as writer:
+        writer.write(ramp(0, 50))
+    found = streams(tmp_path / "a.mp4")
+    assert found["audio"] == (rate, channels)
+    assert found["sound"] == 2
+    sound = decode_sound(tmp_path / "a.mp4")
+    middle = slice(rate // 2, 3 * rate // 2)
+    np.testing.assert_allclose(sound[0, middle], tone(2 * rate, rate)[0, middle], atol=0.08)
+
+
+@pytest.mark.parametrize("rate", [7350, 10000, 96000])
+def test_rates_that_players_do_not_take_become_48_khz(tmp_path, rate):
+    with VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(rate, rate), rate)) as writer:
+        writer.write(ramp(0, 25))
+    found = streams(tmp_path / "a.mp4")
+    assert found["audio"] == (48000, 1)
+    assert found["sound"] == 1
+
+
+def test_short_sound_is_padded_and_long_sound_cut(tmp_path):
+    for name, samples in (("short", 16000), ("long", 160000)):
+        with VideoWriter(
+            tmp_path / f"{name}.mp4", SIZE, waveform_track(tone(samples, 16000), 16000)
+        ) as writer:
+            writer.write(ramp(0, 50))
+        assert streams(tmp_path / f"{name}.mp4")["sound"] == 2
+    assert np.abs(decode_sound(tmp_path / "short.mp4")[0, 18000:32000]).max() < 1e-3
+    assert np.abs(decode_sound(tmp_path / "long.mp4")[0, 18000:32000]).max() > 0.4
+
+
+def test_sound_is_taken_from_a_file(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(44100, 44100, 2), 44100)) as writer:
+        writer.write(ramp(0, 25))
+    with VideoWriter(tmp_path / "b.mp4", SIZE, tmp_path / "a.mp4") as writer:
+        writer.write(ramp(0, 25))
+    assert file_track(tmp_path / "b.mp4").sample_rate == 44100
+    assert streams(tmp_path / "b.mp4")["audio"] == (44100, 2)
+
+
+def test_the_file_can_be_sought(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", SIZE, crf=1) as writer:
+        writer.write(ramp(0, 90))
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert b"moof" not in data
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].frames == 90
+        container.seek(3_000_000)
+        assert 0 < next(container.decode(video=0)).time <= 3
+
+
+def test_interrupted_it_keeps_a_partial_file_that_plays(tmp_path):
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000))
+    with pytest.raises(KeyboardInterrupt):
+        write_and_raise(writer, [30, 7], KeyboardInterrupt())
+    assert names(tmp_path) == ["a.partial.mp4"]
+    found = streams(tmp_path / "a.partial.mp4")
+    assert found["frames"] == 37
+    assert found["sound"] * 25 == 37
+
+
+def test_ctrl_c_in_the_middle_of_writing_waits_for_the_frames(tmp_path):
+    code = f"""
+import signal, threading, torch
+from read_core.media import VideoWriter, waveform_track
+writer = VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256), waveform_track(torch.rand(16000), 16000))
+with writer:
+    frames = torch.rand(20, 256, 256, 3)
+    writer.write(frames)
+    threading.Timer(0.02, signal.raise_signal, [signal.SIGINT]).start()
+    while True:
+        writer.write(frames)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert names(tmp_path) == ["a.partial.mp4"]
+    assert streams(tmp_path / "a.partial.mp4")["frames"] % 20 == 0
+    assert streams(tmp_path / "a.partial.mp4")["frames"] >= 20
+
+
+@pytest.mark.parametrize("frames", [0, 30])
+def test_any_other_error_leaves_nothing(tmp_path, frames):
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000))
+    with pytest.raises(RuntimeError, match="sampler"):
+        write_and_raise(writer, [frames], RuntimeError("sampler"))
+    assert names(tmp_path) == []
+
+
+def test_an_interrupt_before_the_first_frame_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "a.mp4", SIZE):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_no_frame_is_an_error_and_leaves_nothing(tmp_path):
+    with pytest.raises(MediaError, match="no frame was written"), VideoWriter(tmp_path / "a.mp4", SIZE):
+        pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("limit", [30_000, 300_000])
+def test_out_of_space_is_one_message_and_leaves_nothing(tmp_path, limit):
+    """The system refuses to let the file grow, as a full disk does: in the first write or a later one."""
+    code = f"""
+import resource, torch
+from read_core.errors import MediaError
+from read_core.media import VideoWriter, waveform_track
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+try:
+    sound = waveform_track(torch.rand(160000), 16000)
+    with VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256), sound) as writer:
+        for _ in range(8):
+            writer.write(torch.rand(25, 256, 256, 3))
+except MediaError as error:
+    raise SystemExit(f"MediaError: {{error}}")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("MediaError")
+    assert "out of disk space" in done.stderr
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        writer = VideoWriter(disk / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000), crf=1)
+        with pytest.raises(MediaError, match="out of disk space") as caught:
+            writer.write(torch.rand(250, *SIZE, 3))
+        assert getattr(caught.value.__cause__, "errno", None) == errno.ENOSPC
+        assert names(disk) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_no_room_for_the_index_in_front_still_gives_the_video(tmp_path):
+    """Fragments are kept when the ordinary copy does not fit."""
+    code = f"""
+import resource, torch
+import read_core.media.video as video
+generator = torch.Generator().manual_seed(0)
+writer = video.VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256))
+for _ in range(4):
+    writer.write(torch.rand(25, 256, 256, 3, generator=generator))
+remux = video._remux
+def tight(source, target):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (source.stat().st_size // 2, resource.RLIM_INFINITY))
+    remux(source, target)
+video._remux = tight
+writer.close()
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+    assert names(tmp_path) == ["a.mp4"]
+    assert streams(tmp_path / "a.mp4")["frames"] == 100
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path):
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"mine")
+    with pytest.raises(MediaError, match="exists"):
+        VideoWriter(target, SIZE)
+    assert target.read_bytes() == b"mine"
+    with pytest.raises(RuntimeError, match="sampler"):
+        write_and_raise(VideoWriter(target, SIZE, overwrite=True), [5], RuntimeError("sampler"))
+    assert target.read_bytes() == b"mine"
+    with VideoWriter(target, SIZE, overwrite=True) as writer:
+        writer.write(ramp(0, 5))
+    assert streams(target)["frames"] == 5
+    assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("a.avi", "ends in '.avi'"), ("no/a.mp4", "does not exist"), ("a", "no suffix")]
+)
+def test_impossible_targets_are_refused(tmp_path, name, words):
+    with pytest.raises(MediaError, match=words):
+        VideoWriter(tmp_path / name, SIZE)
+    assert names(tmp_path) == []
+
+
+def test_impossible_frames_are_refused(tmp_path):
+    with pytest.raises(InputError, match="multiples of 32"):
+        VideoWriter(tmp_path / "a.mp4", (65, 64))
+    with pytest.raises(InputError, match="crf"):
+        VideoWriter(tmp_path / "a.mp4", SIZE, crf=70)
+    with pytest.raises(MediaError, match="no such file"):
+        VideoWriter(tmp_path / "a.mp4", SIZE, tmp_path / "missing.wav")
+    for frames, words in (
+        (torch.zeros(2, 32, 32, 3), "expected"),
+        (torch.zeros(2, *SIZE, 3, dtype=torch.uint8), "floating point"),
+        (torch.full((1, *SIZE, 3), float("nan")), "NaN"),
+    ):
+        with pytest.raises(InputError, match=words), VideoWriter(tmp_path / "a.mp4", SIZE) as writer:
+            writer.write(frames)
+    assert names(tmp_path) == []
+
+
+def test_memory_stays_with_the_clip(tmp_path):
+    """The process grows by no more than a clip while fifty times as much is written."""
+    sound = waveform_track(tone(16000 * 20, 16000), 16000)
+    with VideoWriter(tmp_path / "a.mp4", SIZE, sound) as writer:
+        for _ in range(6):
+            writer.write(torch.rand(25, *SIZE, 3))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(20):
+            writer.write(torch.rand(25, *SIZE, 3))
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 20_000  # KiB
+
+
+def test_the_handler_of_ctrl_c_is_put_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with VideoWriter(tmp_path / "a.mp4", SIZE) as writer:
+        writer.write(ramp(0, 5))
+    assert signal.getsignal(signal.SIGINT) is before
