@@ -1,0 +1,38 @@
+"""The asynchronous noise scheduler (section 3.3).
+
+Time is t = 1 for noise and t = 0 for data, float, one per latent frame: (B, 1+f). v = eps - Z(0) and
+Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
+"""
+
+from .clips import clip_spans, frames_of_clips
+from .forward import add_noise, velocity_target
+from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict
+from .noise import DECODING_STREAM, MAX_SEED, SAMPLING_STREAM, LatentNoise
+from .reverse import ORDERS, OnStep, Order, reverse, reverse_stream
+from .times import draw_continuation, draw_times, shift_times, timesteps
+
+__all__ = [
+    "DECODING_STREAM",
+    "MAX_SEED",
+    "ORDERS",
+    "SAMPLING_STREAM",
+    "Branch",
+    "Guidance",
+    "JointCFG",
+    "LatentNoise",
+    "NoCFG",
+    "OnStep",
+    "Order",
+    "SplitCFG",
+    "add_noise",
+    "clip_spans",
+    "draw_continuation",
+    "draw_times",
+    "frames_of_clips",
+    "guidance_from_dict",
+    "reverse",
+    "reverse_stream",
+    "shift_times",
+    "timesteps",
+    "velocity_target",
+]

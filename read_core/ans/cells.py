@@ -1,0 +1,77 @@
+"""A cell of Algorithm 1: clip j taken from T_i to T_{i+1}. Cells of any steps and clips run as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+Velocity = Callable[[Tensor, Tensor, list[int]], Tensor]
+
+
+def euler_step(z: Tensor, velocity: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
+    """Z(t_next) = Z(t) + (t_next - t) v, with a time per frame; a frame whose time stands still is left as it
+    is.
+
+    Args:
+        z: (B, C, F, h, w), at least float32.
+        velocity: (B, C, F, h, w).
+        t: (B, F) present times.
+        t_next: (B, F) times to go to.
+
+    Returns:
+        (B, C, F, h, w), of the type of ``z``.
+    """
+    dt: Tensor = rearrange(t_next - t, "b f -> b 1 f 1 1")
+    return z + dt * velocity.to(z.dtype)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Advances clips by one step. Steps and clips are 0-based.
+
+    Attributes:
+        velocity: velocity(z (B, C, 1+f, h, w), t (B, 1+f), clips: list of B clip indices) -> (B, C, 1+f, h,
+            w).
+        reference: (1, C, 1, h, w), z_R.
+        times: (steps + 1,) on the device of ``reference``: T_1 .. T_n.
+    """
+
+    velocity: Velocity
+    reference: Tensor
+    times: Tensor
+
+    @property
+    def steps(self) -> int:
+        return len(self.times) - 1
+
+    def frame_times(self, step: int, clip: int, frames: int) -> tuple[Tensor, Tensor]:
+        """t_j of Algorithm 1 and the times after the step, (1+f,) each. z_R and a motion frame wait."""
+        now, after = self.times[step], self.times[step + 1]
+        zero = torch.zeros_like(now)
+        motion = now if clip == 0 else after
+        return torch.stack([zero, motion, *[now] * (frames - 1)]), torch.stack([zero, *[after] * frames])
+
+    def advance(self, latents: Tensor, steps: Sequence[int], clips: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Take B cells one step.
+
+        Args:
+            latents: (B, C, f, h, w), item b at T of ``steps[b]``; the first frame of a clip after the first
+                one is the last frame of the clip before it, one step ahead.
+            steps: B step indices i.
+            clips: B clip indices j.
+
+        Returns:
+            The latents at the next time, and the clean latents Z(t) - t v that the velocity points at,
+            (B, C, f, h, w) each.
+        """
+        frames = latents.shape[2]
+        pairs = [self.frame_times(step, clip, frames) for step, clip in zip(steps, clips, strict=True)]
+        t, t_next = (torch.stack(times) for times in zip(*pairs, strict=True))
+        z = torch.cat([self.reference.expand(len(latents), -1, -1, -1, -1), latents], dim=2)
+        velocity = self.velocity(z, t, list(clips))
+        clean = euler_step(z, velocity, t, torch.zeros_like(t))
+        return euler_step(z, velocity, t, t_next)[:, :, 1:], clean[:, :, 1:]

@@ -1,0 +1,159 @@
+"""Classifier-free guidance: which conditions each evaluation sees, and how the velocities are combined."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+ALPHA_RANGE = (-10.0, 20.0)
+BETA_RANGE = (0.0, 20.0)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One evaluation of the model: True where it sees the condition, False where it sees the learned null."""
+
+    speech: bool
+    reference: bool
+
+
+@dataclass(frozen=True)
+class Guidance(ABC):
+    """What the three forms share: a weight for the velocity of each branch."""
+
+    kind: ClassVar[str]
+    branches: ClassVar[tuple[Branch, ...]]
+
+    @property
+    @abstractmethod
+    def weights(self) -> tuple[float, ...]:
+        """The factor of each branch's velocity, in the order of ``branches``; they sum to 1."""
+
+    def combine(self, velocities: Tensor) -> Tensor:
+        """The guided velocity, summed in at least float32.
+
+        Args:
+            velocities: (E, B, C, L, h, w), one per branch in the order of ``branches``.
+
+        Returns:
+            (B, C, L, h, w).
+
+        Raises:
+            InputError: E is not the number of branches.
+        """
+        if len(velocities) != len(self.branches):
+            found, expected = len(velocities), len(self.branches)
+            raise InputError(
+                f"{type(self).__name__} got {found} velocities; expected {expected}, one per branch"
+            )
+        dtype = torch.promote_types(velocities.dtype, torch.float32)
+        weighted = [weight * v.to(dtype) for weight, v in zip(self.weights, velocities, strict=True)]
+        return torch.stack(weighted).sum(dim=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form that checkpoints keep: {"kind": ..} and the scales that the kind has."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class NoCFG(Guidance):
+    """The conditional velocity as it is: 1 evaluation."""
+
+    kind: ClassVar[str] = "none"
+    branches: ClassVar[tuple[Branch, ...]] = (Branch(speech=True, reference=True),)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0,)
+
+
+@dataclass(frozen=True)
+class JointCFG(Guidance):
+    """(1 - alpha) v(none) + alpha v(speech, reference) (eq. 16): 2 evaluations.
+
+    Attributes:
+        alpha: -10..20; 1 is the conditional velocity itself.
+
+    Raises:
+        InputError: ``alpha`` is out of range.
+    """
+
+    alpha: float
+
+    kind: ClassVar[str] = "joint"
+    branches: ClassVar[tuple[Branch, ...]] = (
+        Branch(speech=False, reference=False),
+        Branch(speech=True, reference=True),
+    )
+
+    def __post_init__(self) -> None:
+        _check_scale("alpha", self.alpha, ALPHA_RANGE)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0 - self.alpha, self.alpha)
+
+
+@dataclass(frozen=True)
+class SplitCFG(Guidance):
+    """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations.
+
+    Attributes:
+        alpha: -10..20, of the reference alone; negative values suit small checkpoints.
+        beta: 0..20, of speech and reference; with alpha = 0 it is the alpha of :class:`JointCFG`.
+
+    Raises:
+        InputError: a scale is out of range.
+    """
+
+    alpha: float
+    beta: float
+
+    kind: ClassVar[str] = "split"
+    branches: ClassVar[tuple[Branch, ...]] = (
+        Branch(speech=False, reference=False),
+        Branch(speech=False, reference=True),
+        Branch(speech=True, reference=True),
+    )
+
+    def __post_init__(self) -> None:
+        _check_scale("alpha", self.alpha, ALPHA_RANGE)
+        _check_scale("beta", self.beta, BETA_RANGE)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return (1.0 - self.alpha - self.beta, self.alpha, self.beta)
+
+
+_KINDS: dict[str, type[Guidance]] = {form.kind: form for form in (NoCFG, JointCFG, SplitCFG)}
+
+
+def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
+    """The inverse of :meth:`Guidance.to_dict`.
+
+    Raises:
+        InputError: an unknown kind, a scale that is missing, foreign to the kind, not a number or out of
+        range.
+    """
+    kind = values.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InputError(f"guidance kind is {kind!r}; expected one of {', '.join(_KINDS)}")
+    scales = {name: value for name, value in values.items() if name != "kind"}
+    names = [field.name for field in fields(_KINDS[kind])]
+    if set(scales) != set(names):
+        found, expected = ", ".join(sorted(scales)) or "none", ", ".join(names) or "none"
+        raise InputError(f"guidance {kind!r} has the scales: {found}; expected: {expected}")
+    return _KINDS[kind](**scales)
+
+
+def _check_scale(name: str, value: float, limits: tuple[float, float]) -> None:
+    low, high = limits
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InputError(f"{name} is {value!r}; expected a number from {low:g} to {high:g}")
