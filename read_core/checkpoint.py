@@ -9,7 +9,7 @@
     speech_ae/          SpeechAE
     transformer/        A2VTransformer3DModel
     scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
-    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, caption channels), "mask" (S,)
+    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
 
 Loading is strict and never uses the network; pickles are refused, not opened. Names, shapes and types are
 checked from JSON and the headers of the safetensors files before a weight is read.
@@ -59,7 +59,8 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
-FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+FLOATS = ("F64", "F32", "F16", "BF16")
+_FLOAT_NAMES = " or ".join(FLOATS)
 _SHOWN_KEYS = 20
 T = TypeVar("T")
 
@@ -284,7 +285,7 @@ def _differences(
             if header[name].shape != expected[name]
         ),
         *(
-            f"{name} has type {header[name].dtype}, expected {' or '.join(FLOATS) if name in floats else 'BOOL'}"
+            f"{name} has type {header[name].dtype}, expected {_FLOAT_NAMES if name in floats else 'BOOL'}"
             for name in both
             if (header[name].dtype in FLOATS) != (name in floats)
         ),

@@ -32,7 +32,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     """The tensors of one safetensors file by name.
 
     Raises:
-        CheckpointError: no such file, not a safetensors file, or it is shorter or longer than its header says.
+        CheckpointError: no such file, not a safetensors file, or its size is not what its header says.
     """
     if not file.is_file():
         raise CheckpointError(f"{file} is missing; expected weights in safetensors format")
@@ -41,7 +41,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
         length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
         if not 2 <= length <= size - _LENGTH_BYTES:
             raise CheckpointError(
-                f"{file} is truncated or not a safetensors file: {size} bytes, header {length}; copy it anew"
+                f"{file} is truncated or not a safetensors file ({size} bytes, header {length}); get it anew"
             )
         raw = stream.read(length)
     try:
@@ -56,7 +56,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     expected = _LENGTH_BYTES + length + end
     if size != expected:
         raise CheckpointError(
-            f"{file} is truncated or damaged: {size} bytes, expected {expected}; copy it anew"
+            f"{file} is truncated or damaged: {size} bytes, expected {expected}; get it anew"
         )
     return tensors
 

@@ -1,0 +1,83 @@
+"""A tiny checkpoint with random weights: real classes, small configurations."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+
+def build_components():
+    import torch
+    from diffusers import AutoencoderKLLTXVideo
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    from read_core.ans import SplitCFG
+    from read_core.checkpoint import Card, Components, Prompt, SamplingDefaults
+    from read_core.speech import SpeechAE
+    from read_core.transformer import TINY, A2VTransformer3DModel
+    from read_core.video import DecodeSettings
+
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(
+        latent_channels=8,
+        block_out_channels=(8, 8, 16, 16),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, True, False),
+        decoder_spatio_temporal_scaling=(True, True, True),
+        decoder_inject_noise=(False, False, False, False),
+        upsample_residual=(True, True, True),
+        upsample_factor=(2, 2, 2),
+        timestep_conditioning=True,
+    )
+    vae.latents_std.uniform_(0.5, 2)
+    whisper = WhisperEncoder(
+        WhisperConfig(
+            d_model=16,
+            encoder_layers=2,
+            encoder_attention_heads=2,
+            encoder_ffn_dim=32,
+            max_source_positions=100,
+            num_mel_bins=80,
+        )
+    )
+    speech_ae = SpeechAE(speech_window=30, speech_dim=16, code_window=3, code_dim=10, hidden_dim=12)
+    transformer = A2VTransformer3DModel(**TINY)
+    for block in transformer.transformer_blocks:  # zero at first: speech would change nothing
+        torch.nn.init.normal_(block.audio_attn.to_out[0].weight)
+    return Components(
+        card=Card("tiny", "nothing: its weights are random", (64, 96), demonstration=True),
+        defaults=SamplingDefaults(
+            shift=1.5, steps=2, guidance=SplitCFG(0.5, 1.5), window=4, decode=DecodeSettings(halo=2, chunk=3)
+        ),
+        vae=vae.eval(),
+        whisper=whisper.eval(),
+        speech_ae=speech_ae.eval(),
+        transformer=transformer.eval(),
+        prompt=Prompt(torch.randn(5, 12), torch.tensor([True, True, True, False, False]), "a person talks"),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_components():
+    """The parts of the tiny checkpoint; leave them as they are."""
+    return build_components()
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory, tiny_components):
+    """The folder of the tiny checkpoint; read it only."""
+    from read_core.checkpoint import save_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    save_checkpoint(folder, tiny_components)
+    return folder
+
+
+@pytest.fixture
+def broken_checkpoint(tmp_path, tiny_checkpoint):
+    """A copy of the tiny checkpoint to break."""
+    return shutil.copytree(tiny_checkpoint, tmp_path / "broken")

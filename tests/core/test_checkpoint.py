@@ -1,0 +1,288 @@
+"""Checkpoint folders: what is saved comes back; everything that is wrong is refused by name."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from read_core.checkpoint import MODELS, describe, load_checkpoint, save_checkpoint
+from read_core.errors import CheckpointError
+
+WEIGHTS = {
+    "vae": "diffusion_pytorch_model.safetensors",
+    "whisper": "model.safetensors",
+    "speech_ae": "diffusion_pytorch_model.safetensors",
+    "transformer": "diffusion_pytorch_model.safetensors",
+}
+
+
+def edit_weights(folder, part, change):
+    """Rewrite the weights of a part after ``change(tensors)``; returns the first tensor's name."""
+    file = folder / part / WEIGHTS[part]
+    tensors = load_file(file)
+    name = next(iter(tensors))
+    change(tensors, name)
+    save_file(tensors, file)
+    return name
+
+
+def edit_json(file, **changes):
+    values = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+
+
+def test_what_is_saved_comes_back(tiny_checkpoint, tiny_components):
+    loaded = load_checkpoint(tiny_checkpoint)
+    for name in MODELS:
+        expected, found = getattr(tiny_components, name).state_dict(), getattr(loaded, name).state_dict()
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(expected[key], found[key]) for key in expected)
+        assert not getattr(loaded, name).training
+    assert loaded.card == tiny_components.card
+    assert loaded.defaults == tiny_components.defaults
+    assert loaded.prompt.text == "a person talks"
+    assert torch.equal(loaded.prompt.embedding, tiny_components.prompt.embedding)
+    assert torch.equal(loaded.prompt.mask, tiny_components.prompt.mask)
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
+def test_half_precision_is_stored_but_a_cpu_computes_in_float32(tmp_path, tiny_components, stored):
+    save_checkpoint(tmp_path / "half", tiny_components, dtype=stored)
+    assert tiny_components.transformer.dtype == torch.float32  # what was given is left as it was
+    loaded = load_checkpoint(tmp_path / "half")
+    for name in MODELS:
+        assert getattr(loaded, name).dtype == torch.float32
+    expected = tiny_components.transformer.proj_in.weight.to(stored).float()
+    assert torch.equal(loaded.transformer.proj_in.weight, expected)
+    assert load_checkpoint(tmp_path / "half", dtype=stored).transformer.dtype == stored
+
+
+def test_describe_counts_without_loading(tmp_path, tiny_components):
+    save_checkpoint(tmp_path / "half", tiny_components, dtype=torch.float16)
+    info = describe(tmp_path / "half")
+    parts = {part.name: part for part in info.parts}
+    assert list(parts) == [*MODELS, "prompt"]
+    for name in MODELS:
+        state = getattr(tiny_components, name).state_dict()
+        assert parts[name].parameters == sum(tensor.numel() for tensor in state.values())
+        assert parts[name].dtypes == ("F16",)
+        assert parts[name].nbytes == (tmp_path / "half" / name / WEIGHTS[name]).stat().st_size
+    assert parts["transformer"].class_name == "A2VTransformer3DModel"
+    assert info.card == tiny_components.card
+    assert info.defaults.window == 4
+    assert info.prompt_text == "a person talks"
+
+
+def test_an_existing_folder_is_replaced_only_when_asked(tmp_path, tiny_components):
+    folder = tmp_path / "deep" / "there"
+    save_checkpoint(folder, tiny_components)
+    with pytest.raises(CheckpointError, match="exists already"):
+        save_checkpoint(folder, tiny_components)
+    save_checkpoint(folder, tiny_components, dtype=torch.float16, overwrite=True)
+    assert describe(folder).parts[0].dtypes == ("F16",)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "diary.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="exists already"):
+        save_checkpoint(other, tiny_components, overwrite=True)
+    assert (other / "diary.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "other"]
+
+
+def test_a_failed_save_leaves_nothing(tmp_path, tiny_components, monkeypatch):
+    def full_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tiny_components.transformer, "save_pretrained", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path / "new", tiny_components)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", MODELS)
+class TestWeights:
+    def test_missing_tensor(self, broken_checkpoint, part):
+        name = edit_weights(broken_checkpoint, part, lambda tensors, name: tensors.pop(name))
+        with pytest.raises(CheckpointError, match=f"{part} .*missing {name}"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_foreign_tensor(self, broken_checkpoint, part):
+        edit_weights(
+            broken_checkpoint, part, lambda tensors, name: tensors.update({"lora.up": torch.zeros(1)})
+        )
+        with pytest.raises(CheckpointError, match=f"{part} .*foreign lora.up"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_renamed_tensor(self, broken_checkpoint, part):
+        name = edit_weights(
+            broken_checkpoint, part, lambda tensors, name: tensors.update({"other": tensors.pop(name)})
+        )
+        with pytest.raises(CheckpointError, match=f"missing {name}; foreign other"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_another_shape(self, broken_checkpoint, part):
+        name = edit_weights(
+            broken_checkpoint,
+            part,
+            lambda tensors, name: tensors.update({name: tensors[name][None].clone()}),
+        )
+        with pytest.raises(CheckpointError, match=f"{name} has shape"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_an_integer_type(self, broken_checkpoint, part):
+        name = edit_weights(
+            broken_checkpoint,
+            part,
+            lambda tensors, name: tensors.update({name: tensors[name].to(torch.int8)}),
+        )
+        with pytest.raises(CheckpointError, match=f"{name} has type I8, expected F64 or F32 or F16 or BF16"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_truncated_file(self, broken_checkpoint, part):
+        file = broken_checkpoint / part / WEIGHTS[part]
+        file.write_bytes(file.read_bytes()[:-1])
+        for read in (load_checkpoint, describe):
+            with pytest.raises(CheckpointError, match=f"{part}.*truncated"):
+                read(broken_checkpoint)
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"1234", pickle.dumps({"weight": 1}) * 20, b"\x08" + b"\0" * 30]
+    )
+    def test_not_a_safetensors_file(self, broken_checkpoint, part, content):
+        (broken_checkpoint / part / WEIGHTS[part]).write_bytes(content)
+        for read in (load_checkpoint, describe):
+            with pytest.raises(CheckpointError, match=f"{part}.*not a safetensors file"):
+                read(broken_checkpoint)
+
+    @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "last.ckpt"])
+    def test_a_pickle_is_never_opened(self, broken_checkpoint, part, name):
+        (broken_checkpoint / part / WEIGHTS[part]).rename(broken_checkpoint / part / name)
+        for read in (load_checkpoint, describe):
+            with pytest.raises(CheckpointError, match=f"{part} holds pickles.*{name}"):
+                read(broken_checkpoint)
+
+    def test_no_weights(self, broken_checkpoint, part):
+        (broken_checkpoint / part / WEIGHTS[part]).unlink()
+        with pytest.raises(CheckpointError, match=f"{part} has no weights"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_missing_configuration(self, broken_checkpoint, part):
+        (broken_checkpoint / part / "config.json").unlink()
+        with pytest.raises(CheckpointError, match=f"{part}/config.json is missing"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_damaged_configuration(self, broken_checkpoint, part):
+        (broken_checkpoint / part / "config.json").write_text("{")
+        with pytest.raises(CheckpointError, match=f"{part}/config.json is not valid JSON"):
+            load_checkpoint(broken_checkpoint)
+
+    def test_configuration_of_another_model(self, broken_checkpoint, part):
+        edit_json(broken_checkpoint / part / "config.json", _class_name="Other", model_type="bert")
+        with pytest.raises(CheckpointError, match=f"{part}/config.json has .*expected"):
+            load_checkpoint(broken_checkpoint)
+
+
+@pytest.mark.parametrize("part", [*MODELS, "scheduler", "prompt"])
+def test_a_missing_part(broken_checkpoint, part):
+    (broken_checkpoint / part).rename(broken_checkpoint / "elsewhere")
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match=f"{part}.* is missing"):
+            read(broken_checkpoint)
+
+
+@pytest.mark.parametrize("content", [None, "[1, 2]", "{", '{"_class_name": "LTXPipeline"}'])
+def test_a_folder_that_is_no_checkpoint(broken_checkpoint, content):
+    index = broken_checkpoint / "model_index.json"
+    index.unlink()
+    if content is not None:
+        index.write_text(content)
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match=r"model_index\.json"):
+            read(broken_checkpoint)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere is not a folder"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"resolution": [100, 64]}, "multiples of 32"),
+        ({"resolution": None}, "resolution"),
+        ({"name": None}, "name"),
+        ({"surprise": 1}, "surprise"),
+        ({"vae": ["diffusers", "AutoencoderKL"]}, "other classes"),
+    ],
+)
+def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
+    edit_json(broken_checkpoint / "model_index.json", **changes)
+    with pytest.raises(CheckpointError, match=rf"model_index\.json .*{message}"):
+        load_checkpoint(broken_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"window": 2}, "window"),
+        ({"shift": 0}, "shift"),
+        ({"halo": 0}, "halo"),
+        ({"decode_timestep": 3}, "timestep"),
+        ({"guidance": {"kind": "triple"}}, "triple"),
+        ({"guidance": None}, "guidance"),
+        ({"window": "wide"}, "wide"),
+        ({"sigma": 1}, "sigma"),
+    ],
+)
+def test_wrong_defaults(broken_checkpoint, changes, message):
+    edit_json(broken_checkpoint / "scheduler" / "scheduler_config.json", **changes)
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match=rf"scheduler_config\.json .*{message}"):
+            read(broken_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"mask": torch.ones(5, dtype=torch.bool)}, "missing embedding"),
+        ({"embedding": torch.zeros(5, 11), "mask": torch.ones(5, dtype=torch.bool)}, "embedding has shape"),
+        ({"embedding": torch.zeros(5, 12), "mask": torch.ones(4, dtype=torch.bool)}, "mask has shape"),
+        ({"embedding": torch.zeros(5, 12), "mask": torch.zeros(5, dtype=torch.bool)}, "leaves no token"),
+        ({"embedding": torch.zeros(5, 12), "mask": torch.ones(5)}, "mask has type F32"),
+    ],
+)
+def test_a_wrong_prompt(broken_checkpoint, tensors, message):
+    save_file(tensors, broken_checkpoint / "prompt" / "prompt.safetensors")
+    with pytest.raises(CheckpointError, match=rf"prompt\.safetensors .*{message}"):
+        load_checkpoint(broken_checkpoint)
+
+
+def test_parts_that_do_not_fit_each_other(broken_checkpoint):
+    edit_json(broken_checkpoint / "transformer" / "config.json", in_channels=4, speech_slots=7)
+    with pytest.raises(CheckpointError, match=r"latent channels .* are 8 and 4; .*slots are 3 and 7"):
+        load_checkpoint(broken_checkpoint)
+
+
+def test_impossible_configuration(broken_checkpoint):
+    edit_json(broken_checkpoint / "transformer" / "config.json", num_attention_heads="many")
+    with pytest.raises(CheckpointError, match=r"transformer/config\.json does not describe"):
+        load_checkpoint(broken_checkpoint)
+
+
+def test_sharded_weights_load(broken_checkpoint, tiny_components):
+    folder = broken_checkpoint / "transformer"
+    (folder / WEIGHTS["transformer"]).unlink()
+    tiny_components.transformer.save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    loaded = load_checkpoint(broken_checkpoint).transformer
+    assert torch.equal(loaded.proj_out.weight, tiny_components.transformer.proj_out.weight)
+    next(folder.glob("*-00002-*.safetensors")).unlink()
+    with pytest.raises(CheckpointError, match=r"00002.*is missing"):
+        load_checkpoint(broken_checkpoint)
