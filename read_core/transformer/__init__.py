@@ -1,4 +1,4 @@
-"""A2V-DiT: the LTX-Video transformer with a frame-level audio cross-attention per block (sec. 3.2, eq. 10)."""
+"""A2V-DiT: the LTX-Video transformer with frame-level audio cross-attention (sec. 3.2, eq. 10)."""
 
 from __future__ import annotations
 

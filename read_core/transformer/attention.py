@@ -85,7 +85,10 @@ class AttentionKernel:
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """query (B, N, heads, d), key, value (B, S, heads, d), mask (B, 1, 1, S) bool -> (B, N, heads, d)."""
-        return dispatch_attention_fn(query, key, value, attn_mask=mask, backend=self._attention_backend)
+        out: Tensor = dispatch_attention_fn(
+            query, key, value, attn_mask=mask, backend=self._attention_backend
+        )
+        return out
 
 
 class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
@@ -100,6 +103,7 @@ class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
     _default_processor_cls = AttentionKernel
     _available_processors = [AttentionKernel]  # noqa: RUF012
     _supports_qkv_fusion = False
+    processor: AttentionKernel
 
     def __init__(self, dim: int, heads: int, context_dim: int) -> None:
         super().__init__()
@@ -110,34 +114,32 @@ class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
         self.to_k = nn.Linear(context_dim, dim)
         self.to_v = nn.Linear(context_dim, dim)
         self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
-        self.set_processor(AttentionKernel())
+        self.processor = AttentionKernel()
 
     def forward(
         self,
         x: Tensor,
         context: tuple[Tensor, Tensor] | None = None,
         mask: Tensor | None = None,
-        rotary: tuple[Tensor, Tensor] | None = None,
+        rotary: Tensor | None = None,
     ) -> Tensor:
         """Attend from x (B, N, D) to ``context``, or to itself.
 
         Args:
             context: key and value (B, S, heads, d) from `key_value`; None: of x.
             mask: (B, 1, 1, S) bool, True where a token counts.
-            rotary: cos and sin for queries and keys of self-attention, see `apply_rotary`.
+            rotary: turns queries and keys of self-attention, see `apply_rotary`.
         """
         query = self.norm_q(self.to_q(x))
         if rotary is not None:
             query = apply_rotary(query, rotary)
         key, value = self.key_value(x, rotary) if context is None else context
         query = query.to(value.dtype).unflatten(-1, (self.heads, -1))
-        attended = self.processor(query, key, value, mask)
-        out: Tensor = self.to_out[0](attended.flatten(2))
+        attended = self.processor(query, key, value, mask).flatten(2)
+        out: Tensor = self.to_out[0](attended)
         return out
 
-    def key_value(
-        self, context: Tensor, rotary: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def key_value(self, context: Tensor, rotary: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Key and value of ``context`` (..., context_dim), each (..., heads, d)."""
         value = self.to_v(context)
         key = self.norm_k(self.to_k(context))

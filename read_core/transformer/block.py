@@ -33,7 +33,7 @@ class A2VTransformerBlock(nn.Module):
         self,
         x: Tensor,
         modulation: Tensor,
-        rotary: tuple[Tensor, Tensor],
+        rotary: Tensor,
         text: tuple[Tensor, Tensor],
         text_mask: Tensor | None,
         speech: tuple[Tensor, Tensor],
@@ -43,7 +43,7 @@ class A2VTransformerBlock(nn.Module):
         Args:
             x: (B, L, h w, D), tokens frame by frame.
             modulation: (B, L, 6, D), the time embedding of each frame.
-            rotary: cos and sin, (B or 1, L h w, D / 2).
+            rotary: (B or 1, L h w, D / 2) complex64, see `apply_rotary`.
             text: key and value, (B, S, heads, d).
             text_mask: (B, 1, 1, S) bool or None.
             speech: key and value, (B, L, s, heads, d); frame i's tokens see only its own s slots.

@@ -47,7 +47,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
     _supports_gradient_checkpointing = True
     _no_split_modules = ["A2VTransformerBlock"]  # noqa: RUF012
     _repeated_blocks = ["A2VTransformerBlock"]  # noqa: RUF012
-    _skip_layerwise_casting_patterns = ["norm", "null_", "scale_shift_table"]  # noqa: RUF012
+    _skip_layerwise_casting_patterns = ["norm"]  # noqa: RUF012
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(  # noqa: PLR0913, PLR0917
@@ -70,7 +70,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         self.time_embed = AdaLayerNormSingle(dim, use_additional_conditions=False)
         self.caption_projection = PixArtAlphaTextProjection(in_features=caption_channels, hidden_size=dim)
         self.rope = RotaryEmbedding(dim, causal_coords)
-        self.transformer_blocks = nn.ModuleList(
+        self.transformer_blocks: Any = nn.ModuleList(
             [A2VTransformerBlock(dim, num_attention_heads, speech_dim) for _ in range(num_layers)]
         )
         self.norm_out = nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
@@ -106,6 +106,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         """
         batch, _, frames, height, width = latents.shape
         self._check(latents, timestep, speech, text)
+        latents = latents.to(self.dtype)
         speech, text = speech.expand(batch), text.expand(batch)
         text_mask = None if text.mask is None else text.mask[:, None, None, :]
 
@@ -129,7 +130,8 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
 
         shift, scale = (self.scale_shift_table + embedded_time).chunk(2, dim=2)
         x = self.proj_out(modulate(self.norm_out(x), shift, scale))
-        return rearrange(x, "b f (h w) c -> b c f h w", h=height)
+        velocity: Tensor = rearrange(x, "b f (h w) c -> b c f h w", h=height)
+        return velocity
 
     def project_text(self, embedding: Tensor, mask: Tensor | None = None) -> KeyValues:
         """Keys and values of a text embedding, for all tokens of a video.
@@ -151,7 +153,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
             if not bool(mask.any(dim=1).all()):
                 raise InputError("the text mask leaves no token of an item; keep at least one")
             mask = None if bool(mask.all()) else mask
-        context = self.caption_projection(embedding)
+        context = self.caption_projection(embedding.to(self.dtype))
         projected = [block.attn2.key_value(context) for block in self.transformer_blocks]
         return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected), mask)
 
@@ -173,7 +175,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
             raise InputError(
                 f"the speech codes are {tuple(codes.shape)}; expected (B, f, {slots[0]}, {slots[1]})"
             )
-        null = self.null_speech.to(codes.dtype)
+        codes, null = codes.to(self.dtype), self.null_speech.to(self.dtype)
         if mask is not None:
             codes = torch.where(mask.to(codes.device)[:, None, None, None], codes, null)
         context = torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1)
@@ -184,7 +186,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
 
         One frame is projected and seen L times, without copying.
         """
-        null = self._project_speech(self.null_speech[None, None])
+        null = self._project_speech(self.null_speech.to(self.dtype)[None, None])
         return KeyValues(
             tuple(key.expand(-1, frames, -1, -1, -1) for key in null.keys),
             tuple(value.expand(-1, frames, -1, -1, -1) for value in null.values),
@@ -203,14 +205,14 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
 
     @classmethod
     def from_ltx_diffusers(cls, folder: str | Path, **options: Any) -> A2VTransformer3DModel:
-        """LTX-Video's weights from a diffusers folder, a fresh audio branch; see `ltx.load_diffusers`."""
+        """LTX-Video's weights from a diffusers folder and a fresh audio branch: `ltx.load_diffusers`."""
         from .ltx import load_diffusers
 
         return load_diffusers(folder, **options)
 
     @classmethod
     def from_ltx_single_file(cls, path: str | Path, **options: Any) -> A2VTransformer3DModel:
-        """LTX-Video's weights from an original file, a fresh audio branch; see `ltx.load_single_file`."""
+        """LTX-Video's weights from an original file and a fresh audio branch: `ltx.load_single_file`."""
         from .ltx import load_single_file
 
         return load_single_file(path, **options)

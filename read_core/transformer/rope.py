@@ -67,16 +67,19 @@ def rotary_angles(coordinates: Tensor, dim: int) -> Tensor:
     return nn.functional.pad(angles, (dim // 2 - angles.shape[1], 0))
 
 
-def apply_rotary(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn neighbouring pairs of channels, in float32. x (B, N, D); cos and sin (B or 1, N, D / 2)."""
-    cos, sin = rotary
-    real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack((real * cos - imaginary * sin, imaginary * cos + real * sin), dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+def apply_rotary(x: Tensor, rotary: Tensor) -> Tensor:
+    """Turn neighbouring pairs of channels as complex numbers, in float32.
+
+    Args:
+        x: (B, N, D).
+        rotary: (B or 1, N, D / 2) complex64 of modulus 1.
+    """
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * rotary).flatten(-2).to(x.dtype)
 
 
 class RotaryEmbedding(nn.Module):
-    """Cosines and sines of a latent grid; the last grid's are kept. It has no parameters.
+    """Rotations of a latent grid; the last grid's are kept. It has no parameters.
 
     Args:
         dim: channels over all heads.
@@ -87,36 +90,30 @@ class RotaryEmbedding(nn.Module):
         super().__init__()
         self.dim = dim
         self.causal = causal
-        self._kept: tuple[object, Tensor, Tensor] | None = None
+        self._kept: tuple[tuple[tuple[int, int, int], torch.device], Tensor] | None = None
 
-    @torch.compiler.disable
     def forward(
         self, grid: tuple[int, int, int], continuation: Tensor | None, device: torch.device
-    ) -> tuple[Tensor, Tensor]:
-        """Cos and sin, each (B, N, D / 2) float32, or (1, N, D / 2) without ``continuation``.
+    ) -> Tensor:
+        """(B, N, D / 2) complex64, or (1, N, D / 2) without ``continuation``.
 
         Args:
             grid: latent frames, rows and columns.
             continuation: (B,) bool, per item, see `video_coordinates`; None: False for all.
         """
-        cos, sin = self._tables(grid, device)
+        both = self._tables(grid, device)
         if continuation is None:
-            return cos[:1], sin[:1]
-        chosen = continuation.to(device=device, dtype=torch.long)
-        return cos[chosen], sin[chosen]
+            return both[:1]
+        return both[continuation.to(device=device, dtype=torch.long)]
 
-    def _tables(self, grid: tuple[int, int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Both variants, continuation False and True: (2, N, D / 2) each."""
+    def _tables(self, grid: tuple[int, int, int], device: torch.device) -> Tensor:
+        """Both variants, continuation False and True: (2, N, D / 2)."""
         if self._kept is None or self._kept[0] != (grid, device):
             with torch.inference_mode(False):  # so that training can use what sampling left here
-                angles = torch.stack(
-                    [
-                        rotary_angles(
-                            video_coordinates(*grid, continuation=later, causal=self.causal, device=device),
-                            self.dim,
-                        )
-                        for later in (False, True)
-                    ]
-                )
-                self._kept = ((grid, device), angles.cos(), angles.sin())
-        return self._kept[1], self._kept[2]
+                angles = torch.stack([self._angles(grid, later, device) for later in (False, True)])
+                self._kept = ((grid, device), torch.polar(torch.ones_like(angles), angles))
+        return self._kept[1]
+
+    def _angles(self, grid: tuple[int, int, int], continuation: bool, device: torch.device) -> Tensor:
+        coordinates = video_coordinates(*grid, continuation=continuation, causal=self.causal, device=device)
+        return rotary_angles(coordinates, self.dim)

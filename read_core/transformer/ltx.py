@@ -1,0 +1,252 @@
+"""LTX-Video's weights into A2V-DiT, from a diffusers folder or an original single file. Safetensors only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Iterable, Mapping
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .configs import LTX_2B
+from .model import A2VTransformer3DModel
+
+PREFIX = "model.diffusion_model."
+"""What marks the transformer's keys in an original file; the others (the VAE's) are left alone."""
+
+RENAMES: tuple[tuple[str, str], ...] = (
+    ("patchify_proj.", "proj_in."),
+    ("adaln_single.", "time_embed."),
+    ("q_norm.", "norm_q."),
+    ("k_norm.", "norm_k."),
+)
+"""Original name -> diffusers' name, applied anywhere in a key."""
+
+BUILT_IN: Mapping[str, Any] = MappingProxyType(
+    {
+        "patch_size": 1,
+        "patch_size_t": 1,
+        "activation_fn": "gelu-approximate",
+        "qk_norm": "rms_norm_across_heads",
+        "norm_elementwise_affine": False,
+        "norm_eps": 1e-6,
+        "attention_bias": True,
+        "attention_out_bias": True,
+    }
+)
+"""What all releases of LTX-Video share, so that A2V-DiT has no options for it."""
+
+SHAPE_KEYS = (
+    "in_channels",
+    "out_channels",
+    "num_attention_heads",
+    "attention_head_dim",
+    "num_layers",
+    "caption_channels",
+)
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
+
+
+def load_diffusers(
+    folder: str | Path,
+    *,
+    causal_coords: bool = True,
+    speech_dim: int = 768,
+    speech_slots: int = 32,
+    dtype: torch.dtype | None = None,
+) -> A2VTransformer3DModel:
+    """Load the ``transformer`` folder of an LTX-Video checkpoint in diffusers' layout.
+
+    Args:
+        folder: holds ``config.json`` and the (possibly sharded) safetensors.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1, which no file in the folder tells.
+        speech_dim: channels d_A of the speech codes.
+        speech_slots: slots h_w of the speech codes.
+        dtype: of the model; None: the file's (float8 becomes bfloat16).
+
+    Raises:
+        CheckpointError: not such a folder, no safetensors, or keys or shapes that do not fit.
+    """
+    folder = Path(folder)
+    config = {
+        **_read_ltx_config(folder),
+        "causal_coords": causal_coords,
+        "speech_dim": speech_dim,
+        "speech_slots": speech_slots,
+    }
+    weights: dict[str, Tensor] = {}
+    for path in _weight_files(folder):
+        weights.update(_read_tensors(path)[0])
+    return _assemble(config, weights, dtype, folder)
+
+
+def load_single_file(
+    path: str | Path,
+    *,
+    causal_coords: bool | None = None,
+    config: Mapping[str, Any] = LTX_2B,
+    dtype: torch.dtype | None = None,
+) -> A2VTransformer3DModel:
+    """Load an original LTX-Video 2B file, such as ``ltx-video-2b-v0.9.5.safetensors``.
+
+    Args:
+        path: the file.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what the file's metadata say.
+        config: everything but ``causal_coords``.
+        dtype: of the model; None: the file's (float8 becomes bfloat16).
+
+    Raises:
+        CheckpointError: not a safetensors file of LTX-Video, another size than 2B, or keys that do not fit.
+    """
+    path = Path(path)
+    tensors, metadata = _read_tensors(path, PREFIX)
+    weights = {rename(key): tensor for key, tensor in tensors.items()}
+    if "proj_in.weight" not in weights:
+        raise CheckpointError(
+            f"{path} has no {PREFIX}patchify_proj.weight; expected an original LTX-Video 2B file"
+        )
+    _check_size(path, config, weights)
+    config = {**config, "causal_coords": _is_causal(metadata) if causal_coords is None else causal_coords}
+    return _assemble(config, weights, dtype, path)
+
+
+def rename(key: str) -> str:
+    """An original key, with `PREFIX`, by diffusers' name."""
+    key = key.removeprefix(PREFIX)
+    for original, name in RENAMES:
+        key = key.replace(original, name)
+    return key
+
+
+def is_addition(key: str) -> bool:
+    """Whether LTX-Video lacks the parameter ``key``."""
+    return key.startswith("null_") or ".audio_attn." in key
+
+
+def _assemble(
+    config: Mapping[str, Any], weights: dict[str, Tensor], dtype: torch.dtype | None, source: Path
+) -> A2VTransformer3DModel:
+    """Build the model around ``weights`` without initialising what they replace."""
+    with torch.device("meta"):
+        model = A2VTransformer3DModel(**config)
+    expected = {key: value.shape for key, value in model.state_dict().items() if not is_addition(key)}
+    _check_keys(expected, weights, source)
+    if dtype is None:
+        dtype = weights["proj_in.weight"].dtype
+        dtype = torch.bfloat16 if dtype in FLOAT8 else dtype
+    model.load_state_dict({k: v.to(dtype) for k, v in weights.items()}, strict=False, assign=True)
+    for block in model.transformer_blocks:
+        block.audio_attn.to_empty(device="cpu")
+    model.null_reference = torch.nn.Parameter(torch.empty_like(model.null_reference, device="cpu"))
+    model.null_speech = torch.nn.Parameter(torch.empty_like(model.null_speech, device="cpu"))
+    model.reset_additions()
+    return model.to(dtype).eval()  # type: ignore[no-any-return]
+
+
+def _check_keys(expected: Mapping[str, torch.Size], weights: Mapping[str, Tensor], source: Path) -> None:
+    """Raise CheckpointError unless ``weights`` are exactly LTX-Video's."""
+    problems = [
+        ("missing", sorted(expected.keys() - weights.keys())),
+        ("foreign", sorted(weights.keys() - expected.keys())),
+        (
+            "of another shape",
+            [
+                f"{key} {tuple(weights[key].shape)} for {tuple(shape)}"
+                for key, shape in expected.items()
+                if key in weights and weights[key].shape != shape
+            ],
+        ),
+    ]
+    found = [f"{len(keys)} {what}: {_listed(keys)}" for what, keys in problems if keys]
+    if found:
+        raise CheckpointError(
+            f"{source} does not fit LTX-Video's transformer; {'; '.join(found)}. Use an unmodified file."
+        )
+
+
+def _check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError if the file's width or depth is not the configuration's (13B, LTX-2)."""
+    dim, layers = config["num_attention_heads"] * config["attention_head_dim"], config["num_layers"]
+    blocks = {key.split(".")[1] for key in weights if key.startswith("transformer_blocks.")}
+    found = (len(blocks), weights["proj_in.weight"].shape[0])
+    if found != (layers, dim):
+        raise CheckpointError(
+            f"{path} has {found[0]} blocks of {found[1]} channels; expected {layers} of {dim}. "
+            "Only the 2B releases of LTX-Video fit, not 13B or LTX-2."
+        )
+
+
+def _read_ltx_config(folder: Path) -> dict[str, Any]:
+    """The shape of the transformer in a diffusers folder."""
+    found = _read_json(folder / "config.json")
+    if found.get("_class_name") != "LTXVideoTransformer3DModel":
+        raise CheckpointError(f"{folder}/config.json is not of an LTXVideoTransformer3DModel")
+    config = {key: found.get(key, LTX_2B[key]) for key in SHAPE_KEYS}
+    dim = config["num_attention_heads"] * config["attention_head_dim"]
+    needed = {**BUILT_IN, "cross_attention_dim": dim}
+    wrong = [
+        f"{key} = {found[key]} instead of {value}"
+        for key, value in needed.items()
+        if key in found and found[key] != value
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{folder}/config.json: {_listed(wrong)}; this is no released LTX-Video transformer"
+        )
+    return config
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a diffusers model folder: one, or the shards that its index names."""
+    index = folder / f"{WEIGHTS}.index.json"
+    if not index.is_file():
+        return [folder / WEIGHTS]
+    shards = _read_json(index).get("weight_map", {}).values()
+    return [folder / Path(shard).name for shard in sorted(set(shards))]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); expected the transformer folder of an LTX-Video checkpoint"
+        ) from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} holds no JSON object")
+    return found
+
+
+def _read_tensors(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors whose key starts with ``prefix``, and the file's metadata."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no file {path}; expected safetensors (pickled weights are never opened)"
+        )
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+            return tensors, dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file ({error}); pickled weights are never opened"
+        ) from error
+
+
+def _is_causal(metadata: Mapping[str, str]) -> bool:
+    """Whether a file's metadata places latents at max(0, 8 i - 7); 0.9.0 and 0.9.1 say nothing or false."""
+    try:
+        return bool(json.loads(metadata["config"])["transformer"]["causal_temporal_positioning"])
+    except (KeyError, TypeError, json.JSONDecodeError):
+        return False
+
+
+def _listed(items: Iterable[str], limit: int = 8) -> str:
+    items = list(items)
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
