@@ -127,8 +127,8 @@ def _whole(
 ) -> Tensor:
     """Run batches of cells (step, clip) over the latents of all clips, each held at the time it has reached.
 
-    The latent that two clips share belongs to the earlier one: when the later one reads it as its motion
-    frame, it is exactly one step ahead.
+    When a clip is read, the latent that it shares with the clip before is exactly one step ahead: its motion
+    frame, which it writes back as it was.
     """
     spans = clip_spans(noise.shape[2], window)
     latents = noise.clone()
@@ -138,9 +138,7 @@ def _whole(
         before = torch.cat([latents[:, :, slice(*spans[clip])] for clip in clips])
         after, clean = cells.advance(before, steps, clips)
         for item, clip in enumerate(clips):
-            start, stop = spans[clip]
-            own = 0 if clip == 0 else 1
-            latents[0, :, start + own : stop] = after[item, :, own:]
+            latents[0, :, slice(*spans[clip])] = after[item]
         done += len(batch)
         if on_step is not None:
             on_step(done, total, clean[-1:])

@@ -59,3 +59,9 @@ def test_the_noise_is_standard_normal_and_latents_are_uncorrelated():
     assert noise.pow(4).mean().item() == pytest.approx(3.0, abs=0.15)
     correlation = torch.corrcoef(noise[0].transpose(0, 1).flatten(1)) - torch.eye(8)
     assert correlation.abs().max().item() < 0.08
+
+
+def test_latents_share_no_values():
+    latents = LatentNoise(3, 4, 16, 16)(0, 6)[0].transpose(0, 1).flatten(1)
+    shared = torch.isin(latents[1:], latents[0]).double().mean().item()
+    assert shared < 0.01

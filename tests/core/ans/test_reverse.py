@@ -16,15 +16,14 @@ MIX = torch.randn(7, 7, generator=torch.Generator().manual_seed(11))
 
 
 def velocity(z: Tensor, t: Tensor, clips: list[int]) -> Tensor:
-    """Fixed, non-linear, mixing channels, frames and places, and different for every time and clip."""
+    """Fixed, non-linear, mixing channels, frames and their times, and different for every time and clip."""
     length = z.shape[2]
     code = torch.tensor(clips, dtype=z.dtype).view(-1, 1, 1, 1, 1)
     time = t.to(z.dtype)[:, None, :, None, None]
-    mixed = torch.einsum("bchwk,kl->bchwl", z.movedim(2, -1), MIX[:length, :length].to(z)).movedim(-1, 2)
+    timed = (z * (1 + time)).movedim(2, -1)
+    mixed = torch.einsum("bchwk,kl->bchwl", timed, MIX[:length, :length].to(z)).movedim(-1, 2)
     pooled = z.mean(dim=(1, 3, 4), keepdim=True)
-    return (
-        torch.tanh(mixed * (1 + time) + 0.3 * code) * torch.cos(z.roll(1, dims=1) + 2 * time) - pooled * time
-    )
+    return torch.tanh(mixed + 0.3 * code) * torch.cos(z.roll(1, dims=1) + 2 * time) - pooled * time
 
 
 def algorithm_1(noise: Tensor, z_r: Tensor, schedule: list[float], f: int, k: int) -> Tensor:
