@@ -41,7 +41,7 @@ def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presen
         face.paint(strength * face.inside(torch.maximum(shape, -lips)), presenter.beard_colour)
     if presenter.moustache > 0.0:
         lip_top = UPPER_SHARE * gap + upper
-        s = x / (0.92 * presenter.mouth_width)
+        s = x / (0.5 * (presenter.mouth_width + half_width))
         s2 = (s * s).clamp(max=1.0)
         thick = presenter.moustache * (1.0 - s2) ** 0.5
         middle = -lip_top - 0.006 - presenter.moustache + (0.7 * lip_top + presenter.moustache) * s2

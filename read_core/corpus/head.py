@@ -80,10 +80,11 @@ def paint_hair_back(canvas: Canvas, presenter: Presenter) -> None:
     part = canvas.part(-reach, reach, -0.62, hair.back_bottom + 0.05)
     y = part.y - FACE_MIDDLE
     top = presenter.face_top + (1.0 if hair.style == "afro" else 0.6) * hair.top
-    if hair.style == "balding":
-        top = 0.20
     square = 0.6 if hair.style in ("bob", "long", "headscarf") else 0.0
-    distance, _ = egg(part.x, y, hair.back_width, top, hair.back_bottom - FACE_MIDDLE, 0.05, square)
+    square_top = 0.05
+    if hair.style == "balding":
+        top, square_top = 0.30, 0.8
+    distance, _ = egg(part.x, y, hair.back_width, top, hair.back_bottom - FACE_MIDDLE, square_top, square)
     part.paint(part.inside(_wavy(part, distance, hair.bumps)), colour)
 
 

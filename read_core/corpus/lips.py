@@ -16,6 +16,7 @@ UPPER_SHARE = 0.22  # share of the opening that lifts the upper lip; the rest lo
 TEETH = (0.95, 0.93, 0.88)
 TONGUE = (0.72, 0.30, 0.32)
 BOX_MARGIN = 0.022
+BOX_MARGIN_BELOW = 0.032  # has room for the shadow of the lower lip
 
 
 def mouth_half_width(presenter: Presenter, width: Tensor, rounding: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def mouth_extent(presenter: Presenter) -> tuple[float, float, float]:
     half_width = 1.18 * presenter.mouth_width
     above = UPPER_SHARE * presenter.mouth_gap + plump * presenter.upper_lip + presenter.smile
     below = (1.0 - UPPER_SHARE) * presenter.mouth_gap + plump * presenter.lower_lip
-    return half_width + BOX_MARGIN, above + BOX_MARGIN, below + BOX_MARGIN
+    return half_width + BOX_MARGIN, above + BOX_MARGIN, below + BOX_MARGIN_BELOW
 
 
 def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
@@ -64,7 +65,7 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     bottom = (gap_down + lower) * outer
     steep_up, steep_down = (gap_up + upper) * outer_slope, (gap_down + lower) * outer_slope
 
-    shadow = glow(x, y - gap_down - 1.35 * lower, 0.45 * half_width, 0.022)
+    shadow = glow(x, y - gap_down - 1.1 * lower, 0.45 * half_width, 0.013)
     part.paint(0.25 * shadow, scaled(presenter.skin, 0.62))
 
     lips = part.between(y, top, bottom, torch.maximum(steep_up, steep_down))
@@ -83,7 +84,7 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     part.paint(0.8 * wide_open * inside * tongue, TONGUE)
 
     narrow = 1.0 - 0.8 * rounding
-    upper_teeth = gap * narrow * (0.33 + 0.08 * width)
+    upper_teeth = gap * narrow * ((moment.opening - 0.04) / 0.16).clamp(0.0, 1.0) * (0.33 + 0.08 * width)
     edge = -gap_up + upper_teeth * (1.0 - 0.25 * (x / inner_width) ** 2)
     teeth = inside * part.between(y, torch.full_like(edge, -1.0), edge)
     part.paint(teeth, part.colour(TEETH), 1.0 - 0.25 * (s * s).clamp(max=1.0))

@@ -11,7 +11,6 @@ from torch import Tensor
 from .motion import Motion
 from .presenter import Presenter
 
-JAW_DROP = 0.45  # how far the chin follows the opening of the mouth
 TURN_DEPTH = 1.1  # radius of the turning head, in half widths of the face
 
 
@@ -41,7 +40,7 @@ class Moment:
 
     def jaw_drop(self, presenter: Presenter) -> Tensor:
         """How far the chin is below its place in the closed position, head units."""
-        return JAW_DROP * presenter.mouth_gap * self.opening
+        return presenter.jaw_drop * presenter.mouth_gap * self.opening
 
 
 def make_moment(motion: Motion, mouth: Tensor) -> Moment:

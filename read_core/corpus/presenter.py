@@ -132,6 +132,7 @@ class Presenter:
     face_top: float  # height of the skull above the middle, without hair
     chin: float  # depth of the chin below the middle
     jaw: float  # negative pointed .. positive square
+    jaw_drop: float  # how far the chin follows the opening of the mouth, share of its height
     ear_size: float
     blush: float
     hair: Hair
@@ -241,6 +242,7 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
         face_top=face_top,
         chin=rng.uniform(0.375, 0.40),
         jaw=rng.uniform(0.0, 0.34) if masculine else rng.uniform(-0.12, 0.14),
+        jaw_drop=rng.uniform(0.38, 0.5),
         ear_size=rng.uniform(0.85, 1.2),
         blush=rng.uniform(0.04, 0.16) if masculine else rng.uniform(0.10, 0.30),
         hair=hair,

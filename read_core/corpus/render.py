@@ -92,7 +92,7 @@ def _draw(background: Tensor, presenter: Presenter, motion: Motion, mouth: Tenso
     canvas = make_canvas(rgb, pose)
     moment = make_moment(motion, mouth)
     paint_hair_back(canvas, presenter)
-    paint_body(canvas, presenter)
+    paint_body(make_canvas(rgb, head_pose(presenter, _damped(motion), *background.shape[1:])), presenter)
     paint_ears(canvas, presenter, moment)
     face, jaw_y, distance = paint_face(canvas, presenter, moment)
     paint_nose(canvas, presenter, moment)
@@ -103,6 +103,12 @@ def _draw(background: Tensor, presenter: Presenter, motion: Motion, mouth: Tenso
     paint_brows(canvas, presenter, moment)
     paint_glasses(canvas, presenter, moment)
     return rgb.clamp_(0.0, 1.0)
+
+
+def _damped(motion: Motion) -> Motion:
+    """The part of the head's motion that the shoulders follow."""
+    share = {"roll": 0.2, "x": 0.5, "y": 0.3, "scale": 0.5}
+    return dataclasses.replace(motion, **{name: part * getattr(motion, name) for name, part in share.items()})
 
 
 def _check_size(size: int | tuple[int, int]) -> tuple[int, int]:
