@@ -1,0 +1,8 @@
+"""Speech: Whisper features (eq. 5), the SpeechAE that compresses them (eq. 6), both over whole recordings."""
+
+from .encode import encode_speech_codes
+from .features import WhisperFeatures, load_whisper_encoder
+from .log_mel import log_mel
+from .speech_ae import SpeechAE
+
+__all__ = ["SpeechAE", "WhisperFeatures", "encode_speech_codes", "load_whisper_encoder", "log_mel"]

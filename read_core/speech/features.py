@@ -1,0 +1,204 @@
+"""Speech features S (eq. 5): all hidden states of a frozen Whisper encoder around each video frame."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from safetensors.torch import load_file
+from torch import nn
+from transformers import WhisperConfig, WhisperModel
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from ..errors import CheckpointError, InputError
+from ..geometry import FEATURE_RATE, FEATURES_PER_FRAME, SAMPLES_PER_FEATURE, frames_of_samples
+from .log_mel import log_mel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+STEPS_BEFORE = 4
+STEPS_PER_FRAME = 10
+STEPS_AFTER = STEPS_PER_FRAME - STEPS_BEFORE - FEATURES_PER_FRAME
+MARGIN_SHARE = 6
+
+
+class WhisperFeatures(nn.Module):
+    """Speech features of recordings of any length, from a Whisper encoder of any size (eq. 5).
+
+    A window is what the encoder attends over: ``config.max_source_positions`` features at 50 per second, 30 s
+    for the released models. Windows stand on a grid fixed from t = 0 whatever the length of the recording:
+    window j starts at feature j * (window - 2 * margin). Of each window the first and the last ``margin``
+    features are thrown away (the first window keeps its beginning), so every feature belongs to exactly one
+    window and depends on the samples of that window only. Beyond the end of the recording there is silence.
+
+    Args:
+        encoder: ``WhisperEncoder``, or a ``WhisperModel`` of which only the encoder is kept.
+        margin: seconds thrown away at each side of a window; None: a sixth of the window, so 5 s of 30 s.
+    """
+
+    def __init__(self, encoder: WhisperEncoder | WhisperModel, margin: float | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder.encoder if isinstance(encoder, WhisperModel) else encoder
+        self.encoder.eval().requires_grad_(False)
+        self.window: int = self.encoder.config.max_source_positions
+        self.margin = self.window // MARGIN_SHARE if margin is None else round(margin * FEATURE_RATE)
+        if not 0 <= 2 * self.margin < self.window:
+            raise InputError(
+                f"margin is {self.margin / FEATURE_RATE:g} s; expected 0 to less than half of the encoder's "
+                f"window of {self.window / FEATURE_RATE:g} s"
+            )
+
+    @property
+    def speech_window(self) -> int:
+        """H_w: 10 steps times all hidden states (the embedding's output and every layer's)."""
+        return STEPS_PER_FRAME * (int(self.encoder.config.encoder_layers) + 1)
+
+    @property
+    def speech_dim(self) -> int:
+        """D_A: the width of the encoder."""
+        return int(self.encoder.config.d_model)
+
+    def num_windows(self, num_frames: int) -> int:
+        """Windows that ``num_frames`` video frames of speech are encoded in."""
+        beyond_first = FEATURES_PER_FRAME * num_frames - (self.window - self.margin)
+        return 1 + max(0, -(-beyond_first // self._hop))
+
+    def forward(self, waveform: Tensor, num_frames: int | None = None) -> Tensor:
+        """Speech features of a whole recording; see ``blocks`` for one that does not fit in memory.
+
+        Args:
+            waveform: (samples,) at 16 kHz, at least one sample, finite.
+            num_frames: video frames F wanted; what the waveform lacks is silence, the rest is context.
+                None: as many as the waveform lasts.
+
+        Returns:
+            S, (F, H_w, D_A) float32, on the encoder's device. Frame t holds features 2t-4 .. 2t+5, of each
+            step all hidden states in order; features before 0 and from 2F on are zero.
+
+        Raises:
+            InputError: the waveform is not one-dimensional, is empty or not finite.
+        """
+        return torch.cat(list(self.blocks(waveform, num_frames)))
+
+    def blocks(self, waveform: Tensor, num_frames: int | None = None) -> Iterator[Tensor]:
+        """The same features window by window: consecutive blocks (n, H_w, D_A), together F frames."""
+        _check_waveform(waveform)
+        frames = frames_of_samples(len(waveform)) if num_frames is None else num_frames
+        if frames < 1:
+            raise InputError(f"num_frames is {frames}; expected at least 1")
+        steps = self._zero_steps(STEPS_BEFORE)
+        windows = self.num_windows(frames)
+        for index in range(windows):
+            steps = torch.cat([steps, self._window_steps(waveform, index, FEATURES_PER_FRAME * frames)])
+            if index == windows - 1:
+                steps = torch.cat([steps, self._zero_steps(STEPS_AFTER)])
+            ready = (len(steps) - STEPS_PER_FRAME) // FEATURES_PER_FRAME + 1
+            if ready < 1:
+                continue
+            around = steps.unfold(0, STEPS_PER_FRAME, FEATURES_PER_FRAME)
+            yield rearrange(around, "f layer d step -> f (step layer) d")
+            steps = steps[FEATURES_PER_FRAME * ready :].clone()
+
+    @torch.no_grad()
+    def encode_window(self, samples: Tensor) -> Tensor:
+        """All hidden states of windows (B, 320 * window) -> (B, window, layers + 1, D_A) float32.
+
+        The last hidden state is the one after the encoder's final normalisation, as in ``transformers``.
+        """
+        mel = log_mel(samples.to(self.encoder.device), self.encoder.config.num_mel_bins)
+        states = self.encoder(mel.to(self.encoder.dtype), output_hidden_states=True).hidden_states
+        return torch.stack([state.float() for state in states], dim=2)
+
+    @property
+    def _hop(self) -> int:
+        return self.window - 2 * self.margin
+
+    def _window_steps(self, waveform: Tensor, index: int, total: int) -> Tensor:
+        """The features that window ``index`` owns, at most up to ``total``: (n, layers + 1, D_A)."""
+        start = index * self._hop
+        samples = torch.zeros(self.window * SAMPLES_PER_FEATURE, device=self.encoder.device)
+        piece = waveform[start * SAMPLES_PER_FEATURE :][: len(samples)]
+        samples[: len(piece)] = piece.to(samples)
+        keep_from = 0 if index == 0 else self.margin
+        keep_to = min(self.window - self.margin, total - start)
+        return self.encode_window(samples[None])[0, keep_from:keep_to]
+
+    def _zero_steps(self, count: int) -> Tensor:
+        layers = int(self.encoder.config.encoder_layers) + 1
+        return torch.zeros(count, layers, self.speech_dim, device=self.encoder.device)
+
+
+def load_whisper_encoder(folder: str | Path) -> WhisperEncoder:
+    """Load the encoder from a folder of ``transformers``: an encoder alone or a whole Whisper model.
+
+    Args:
+        folder: with ``config.json`` and safetensors, in one file or in shards (``openai/whisper-tiny`` as
+            published, or what ``WhisperEncoder.save_pretrained`` wrote). Pickles are not read.
+
+    Returns:
+        The encoder in the precision of the file, in evaluation mode.
+
+    Raises:
+        CheckpointError: a file is missing or unreadable, or tensors are missing, foreign or of another shape.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder} has no config.json; expected a Whisper model saved by transformers")
+    config = WhisperConfig.from_pretrained(folder)
+    tensors = _encoder_tensors(_read_tensors(folder))
+    with torch.device("meta"):
+        encoder = WhisperEncoder(config)
+    expected = encoder.state_dict()
+    wrong = [
+        *(f"missing {name}" for name in expected if name not in tensors),
+        *(f"foreign {name}" for name in tensors if name not in expected),
+        *(
+            f"{name} is {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}"
+            for name in expected
+            if name in tensors and tensors[name].shape != expected[name].shape
+        ),
+    ]
+    if wrong:
+        raise CheckpointError(f"{folder} does not hold the encoder of its config.json: " + "; ".join(wrong))
+    encoder.load_state_dict(tensors, strict=True, assign=True)
+    return encoder.eval().requires_grad_(False)
+
+
+def _read_tensors(folder: Path) -> dict[str, Tensor]:
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        files = [single]
+    elif index.is_file():
+        files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+    else:
+        raise CheckpointError(f"{folder} has no model.safetensors; expected weights in safetensors format")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            tensors.update(load_file(file))
+        except Exception as error:
+            raise CheckpointError(f"{file} is not a readable safetensors file: {error}") from error
+    return tensors
+
+
+def _encoder_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the prefixes of a whole model and without its decoder."""
+    for prefix in ("model.encoder.", "encoder."):
+        if any(name.startswith(prefix) for name in tensors):
+            return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return tensors
+
+
+def _check_waveform(waveform: Tensor) -> None:
+    if waveform.ndim != 1 or len(waveform) == 0:
+        raise InputError(
+            f"waveform has shape {tuple(waveform.shape)}; expected (samples,), at least one sample"
+        )
+    if not torch.isfinite(waveform).all():
+        raise InputError("waveform holds NaN or infinite samples; expected finite ones")

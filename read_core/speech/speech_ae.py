@@ -1,0 +1,171 @@
+"""SpeechAE (eq. 6): speech features compressed eight times in time, in step with the temporal VAE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from einops import rearrange
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..geometry import FRAMES_PER_LATENT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STAGES = 3
+KERNEL = 3
+CONTEXT_FRAMES = (KERNEL - 1) * (2**STAGES - 1)
+
+
+class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Autoencoder of speech features, causal in time: code i sees frames 8i - 14 .. 8i.
+
+    Everything but the convolutions works on one time step at a time, normalisation included. Features are
+    standardised with a fixed mean and deviation per window position and channel, which the training measures.
+
+    Args:
+        speech_window: H_w, features per frame (10 steps times all hidden states).
+        speech_dim: D_A, width of the Whisper encoder.
+        code_window: h_w, slots per code.
+        code_dim: d_A, width of a slot.
+        hidden_dim: width inside.
+        expansion: width of the hidden layer of a mixing block, in units of ``hidden_dim``.
+    """
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self,
+        speech_window: int = 50,
+        speech_dim: int = 384,
+        code_window: int = 32,
+        code_dim: int = 768,
+        hidden_dim: int = 768,
+        expansion: int = 2,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
+        self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
+        width = (code_window, hidden_dim, expansion)
+
+        self.encoder_window = nn.Linear(speech_window, code_window)
+        self.encoder_dim = nn.Linear(speech_dim, hidden_dim)
+        self.encoder_stages = nn.ModuleList(
+            nn.Sequential(Downsample(hidden_dim), MixingBlock(*width)) for _ in range(STAGES)
+        )
+        self.encoder_out = nn.Linear(hidden_dim, code_dim)
+        self.code_norm = nn.LayerNorm(code_dim)
+
+        self.decoder_in = nn.Linear(code_dim, hidden_dim)
+        self.decoder_stages = nn.ModuleList(
+            nn.Sequential(MixingBlock(*width), Upsample(hidden_dim)) for _ in range(STAGES)
+        )
+        self.decoder_norm = nn.LayerNorm(hidden_dim)
+        self.decoder_dim = nn.Linear(hidden_dim, speech_dim)
+        self.decoder_window = nn.Linear(code_window, speech_window)
+
+    def encode(self, speech: Tensor, context: Tensor | None = None) -> Tensor:
+        """C = E_A(S), eq. 6.
+
+        Args:
+            speech: S, (B, F, H_w, D_A) with F = 8 (L - 1) + 1.
+            context: (B, 14, H_w, D_A), the frames before ``speech`` when that is a later part of a recording,
+                so that parts give what the whole would; None: its first frame repeated.
+
+        Returns:
+            C, (B, L, h_w, d_A).
+
+        Raises:
+            InputError: F is not 8 (L - 1) + 1.
+        """
+        if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
+            raise InputError(f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, as 1, 9 or 121")
+        if context is None:
+            context = speech[:, :1].expand(-1, CONTEXT_FRAMES, -1, -1)
+        x = self.standardise(torch.cat([context, speech], dim=1))
+        x = self.encoder_dim(_over_window(self.encoder_window, x))
+        for stage in self.encoder_stages:
+            x = stage(x)
+        codes: Tensor = self.code_norm(self.encoder_out(x))
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """S_hat = D_A(C), eq. 6: codes (B, L, h_w, d_A) -> (B, 8 (L - 1) + 1, H_w, D_A)."""
+        x = self.decoder_in(codes)
+        for stage in self.decoder_stages:
+            x = stage(x)
+        x = _over_window(self.decoder_window, self.decoder_dim(self.decoder_norm(x)))
+        speech: Tensor = x * self.speech_std + self.speech_mean
+        return speech
+
+    def forward(self, speech: Tensor) -> Tensor:
+        """S -> S_hat, both (B, 8 (L - 1) + 1, H_w, D_A)."""
+        return self.decode(self.encode(speech))
+
+    def standardise(self, speech: Tensor) -> Tensor:
+        """Features (..., H_w, D_A) in units of their deviation in the training data, in the model's dtype."""
+        standard: Tensor = (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
+        return standard
+
+
+class MixingBlock(nn.Module):
+    """Residual linear layers over the window axis and over the channels of one time step; (B, T, h_w, d)."""
+
+    def __init__(self, window: int, dim: int, expansion: int) -> None:
+        super().__init__()
+        self.window_norm = nn.LayerNorm(dim)
+        self.window_mix = nn.Linear(window, window)
+        self.dim_norm = nn.LayerNorm(dim)
+        hidden = expansion * dim
+        self.dim_mix = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + _over_window(self.window_mix, self.window_norm(x))
+        mixed: Tensor = x + self.dim_mix(self.dim_norm(x))
+        return mixed
+
+
+class Downsample(nn.Module):
+    """Causal convolution of stride 2 along time, slot by slot: (B, 2 T + 1, h_w, d) -> (B, T, h_w, d).
+
+    The two steps before that of the first output are part of the input: ``SpeechAE.encode`` puts the context
+    of all stages in front, which for a repeated first frame is the same as repeating it at every stage.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.conv = nn.Conv1d(dim, dim, KERNEL, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, KERNEL - 1 :: 2] + _over_time(self.conv, F.silu(self.norm(x)))
+
+
+class Upsample(nn.Module):
+    """Repeat each step twice, drop the first, causal convolution: (B, T, h_w, d) -> (B, 2 T - 1, h_w, d)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.conv = nn.Conv1d(dim, dim, KERNEL)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.repeat_interleave(2, dim=1)[:, 1:]
+        padding = x[:, :1].expand(-1, KERNEL - 1, -1, -1)
+        return x + _over_time(self.conv, F.silu(self.norm(torch.cat([padding, x], dim=1))))
+
+
+def _over_window(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a linear layer to the window axis of (B, T, window, d)."""
+    mixed: Tensor = layer(x.transpose(-1, -2))
+    return mixed.transpose(-1, -2)
+
+
+def _over_time(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """Apply a convolution along the time axis of (B, T, s, d), every slot with the same weights."""
+    out: Tensor = rearrange(conv(rearrange(x, "b t s d -> (b s) d t")), "(b s) d t -> b t s d", s=x.shape[2])
+    return out
