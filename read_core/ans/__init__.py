@@ -7,13 +7,12 @@ Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 from .clips import clip_spans, frames_of_clips
 from .forward import add_noise, velocity_target
 from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict
-from .noise import DECODING_STREAM, MAX_SEED, SAMPLING_STREAM, LatentNoise
+from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
 from .reverse import ORDERS, OnStep, Order, reverse, reverse_stream
 from .times import draw_continuation, draw_times, shift_times, timesteps
 
 __all__ = [
     "DECODING_STREAM",
-    "MAX_SEED",
     "ORDERS",
     "SAMPLING_STREAM",
     "Branch",

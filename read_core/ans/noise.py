@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_seed
 from ..errors import InputError
 
-MAX_SEED = 2**64 - 1
 SAMPLING_STREAM = 0
 DECODING_STREAM = 1
 
@@ -40,8 +40,7 @@ class LatentNoise:
     stream: int = SAMPLING_STREAM
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= MAX_SEED:
-            raise InputError(f"seed is {self.seed}; expected 0 to {MAX_SEED}")
+        check_seed(self.seed)
 
     def __call__(self, start: int, stop: int) -> Tensor:
         """Latents ``start`` to ``stop``, 0-based: (1, C, stop - start, h, w) float32, on the CPU."""
