@@ -75,7 +75,7 @@ def paint_nose(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     centre_x, centre_y, turned = moment.place(presenter, 0.0, tip, depth=1.3)
     root_x, _, _ = moment.place(presenter, 0.0, 0.0)
     half = presenter.nose_width
-    part = _around(canvas, centre_x, centre_y, 2.2 * half, 0.17)
+    part = _around(canvas, centre_x, centre_y, 2.5 * half, 0.21)
     y = part.y - centre_y
     rise = (-y / presenter.nose_length).clamp(0.0, 1.0)
     x = (part.x - centre_x - (root_x - centre_x) * rise) / turned
@@ -114,7 +114,7 @@ def paint_glasses(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
         part.paint(part.inside(distance.abs() - rim), presenter.glasses_colour)
     centre_x, centre_y, turned = moment.place(presenter, 0.0, presenter.eye_y, depth=1.1)
     inner = 1.03 * presenter.eye_spacing - radius * (1.0 if presenter.glasses == "round" else 1.08)
-    part = _around(canvas, centre_x, centre_y, 0.05, 0.04)
+    part = _around(canvas, centre_x, centre_y, inner + 0.02, 0.04)
     x, y = (part.x - centre_x) / turned, part.y - centre_y
     bridge = part.between(y, 25.0 * x * x * inner - 0.012, 25.0 * x * x * inner)
     part.paint(bridge * part.inside(x.abs() - inner - 0.004), presenter.glasses_colour)

@@ -14,7 +14,7 @@ from .presenter import Presenter, mix, scaled
 
 UPPER_SHARE = 0.22  # share of the opening that lifts the upper lip; the rest lowers the lower lip
 TEETH = (0.95, 0.93, 0.88)
-TONGUE = (0.72, 0.30, 0.32)
+TONGUE = (0.60, 0.21, 0.24)
 BOX_MARGIN = 0.022
 BOX_MARGIN_BELOW = 0.032  # has room for the shadow of the lower lip
 
@@ -81,7 +81,7 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     part.paint(inside, presenter.inside_colour)
     wide_open = ((moment.opening - 0.25) / 0.5).clamp(0.0, 1.0)
     tongue = glow(x, y - 0.95 * gap_down, 0.42 * inner_width, 0.30 * gap_down + 1e-4)
-    part.paint(0.8 * wide_open * inside * tongue, TONGUE)
+    part.paint(0.75 * wide_open * inside * tongue, TONGUE)
 
     narrow = 1.0 - 0.8 * rounding
     upper_teeth = gap * narrow * ((moment.opening - 0.04) / 0.16).clamp(0.0, 1.0) * (0.33 + 0.08 * width)

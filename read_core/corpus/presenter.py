@@ -359,7 +359,10 @@ def _lip_colour(rng: random.Random, skin: Colour, tone: float, lipstick: bool) -
     amount = 0.9 if lipstick else rng.uniform(0.55, 0.75)
     while contrast(mix(skin, target, amount), skin) < 0.24 and amount < 1.0:
         amount += 0.05
-    return mix(skin, target, amount)
+    lips = mix(skin, target, amount)
+    while contrast(lips, skin) < 0.2:
+        lips = scaled(lips, 0.95 if luminance(skin) > 0.35 else 1.06)
+    return lips
 
 
 def _beard_colour(natural: Colour, skin: Colour) -> Colour:
