@@ -21,7 +21,7 @@ def paint_eyes(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
 def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float) -> None:
     half, high = presenter.eye_width, presenter.eye_height
     centre_x, centre_y, turned = moment.place(presenter, side * presenter.eye_spacing, presenter.eye_y)
-    part = _around(canvas, centre_x, centre_y, 1.6 * half, 2.6 * high)
+    part = _around(canvas, centre_x, centre_y, 2.0 * half, 2.7 * high + 0.02)
     x = (part.x - centre_x) / turned
     y = part.y - centre_y + presenter.eye_tilt * side * x
     s = x / half

@@ -23,7 +23,7 @@ def mouth_track(frames: int) -> Tensor:
 
 def opening_area(frames: Tensor, presenter: Presenter, boxes: Tensor) -> Tensor:
     """Pixels of each frame's mouth box that look like teeth or the dark inside, by nearest colour."""
-    inside = torch.tensor([presenter.inside_colour, TEETH, tuple(0.85 * c for c in TEETH), (0.4, 0.13, 0.15)])
+    inside = torch.tensor([presenter.inside_colour, TEETH, tuple(0.85 * c for c in TEETH)])
     lip, skin = torch.tensor(presenter.lip_colour), torch.tensor(presenter.skin)
     beard = torch.tensor(presenter.beard_colour)
     outside = torch.stack([lip, 0.85 * lip, 1.2 * lip, skin, 0.85 * skin, 0.7 * skin, 1.1 * skin, beard])
@@ -41,7 +41,7 @@ def painted(presenter: Presenter) -> Presenter:
 
 
 def is_opening(pixels: Tensor) -> Tensor:
-    """Which pixels (..., 3) of a painted presenter's mouth box are neither green nor blue: teeth, tongue, dark."""
+    """Which pixels (..., 3) of a painted presenter's mouth box show teeth, tongue or the dark inside."""
     red, green, blue = pixels.unbind(-1)
     return (torch.maximum(green, blue) - red < 0.15) | (pixels.amax(-1) < 0.25)
 
