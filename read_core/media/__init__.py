@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from .audio import AudioTrack, file_track, read_audio, resample, waveform_track
 from .files import check_output
-from .images import FITS, MAX_SIZE, MIN_SIZE, check_size, fit_image, read_image
+from .images import FITS, fit_image, read_image
 from .video import VideoWriter
 
 __all__ = [
     "FITS",
-    "MAX_SIZE",
-    "MIN_SIZE",
     "AudioTrack",
     "VideoWriter",
     "check_output",
-    "check_size",
     "file_track",
     "fit_image",
     "read_audio",

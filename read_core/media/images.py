@@ -15,13 +15,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..checks import check_size
 from ..errors import InputError, MediaError
-from ..geometry import PIXELS_PER_LATENT
 from .files import check_input, open_input, reason
 
 MIN_PORTRAIT = 16
-MIN_SIZE = 64
-MAX_SIZE = 2048
 FITS = ("crop", "pad", "stretch")
 _WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is taken"
 _MATTE = np.float32(0.5)
@@ -97,22 +95,6 @@ def _first_frame(path: Path) -> FloatImage:
         values: NDArray[Any] = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
-
-
-def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return ``size`` (height, width) if the model can make videos of it.
-
-    Raises:
-        InputError: a side that is not a multiple of 32 or outside 64 .. 2048; the message names the nearest.
-    """
-    step = PIXELS_PER_LATENT
-    good = [min(max(round(side / step) * step, MIN_SIZE), MAX_SIZE) for side in size]
-    if list(size) != good:
-        raise InputError(
-            f"size is {size[1]} x {size[0]} (width x height); expected multiples of {step} "
-            f"from {MIN_SIZE} to {MAX_SIZE}, the nearest is {good[1]} x {good[0]}"
-        )
-    return size
 
 
 def fit_image(

@@ -17,11 +17,11 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from torch import Tensor
 
+from ..checks import check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS
 from .audio import AudioTrack, Chunk, at_rate, file_track
 from .files import check_output, temporary_beside, write_error
-from .images import check_size
 
 # What AAC in MP4 can carry and every player takes; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -47,6 +47,10 @@ class VideoWriter:
         overwrite: replace an existing target.
         crf: constant rate factor of x264, 0 (lossless) to 51.
 
+    Attributes:
+        num_frames: frames written so far.
+        kept: where the finished or partial file is; None before, or when nothing was kept.
+
     Raises:
         MediaError: the target exists or cannot be written, the disk is full, or ``audio`` cannot be read.
         InputError: an impossible size or crf.
@@ -68,6 +72,7 @@ class VideoWriter:
             raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
         track = audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio)
         self.num_frames = 0
+        self.kept: Path | None = None
         self._temporary = temporary_beside(self.path)
         self._open = True
         try:
@@ -175,6 +180,7 @@ class VideoWriter:
             finally:
                 ordinary.unlink(missing_ok=True)
                 self._temporary.unlink(missing_ok=True)
+            self.kept = target
         return target
 
     def _discard(self) -> None:

@@ -1,0 +1,102 @@
+"""The command line: ``read-core generate | info | corpus | train | evaluate``.
+
+Exit status: 0 done, 2 bad input (one line on standard error), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from .errors import ReadError, ReadWarning
+from .version import __version__
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+# Name: the module with configure(parser) and run(args), imported when the command is used; and what it does.
+COMMANDS = {
+    "generate": ("read_core.cli_generate", "turn a portrait and a recording into a talking-head video"),
+    "info": ("read_core.cli_info", "show what a checkpoint holds and what it was trained on"),
+    "corpus": ("read_core.corpus.command", "make the procedural corpus of synthetic presenters"),
+    "train": ("read_core.training.command", "run one training stage from its YAML file"),
+    "evaluate": ("read_core.evaluation.command", "measure a checkpoint on held-out material"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ReadWarning)
+        warnings.showwarning = _one_line_warnings()
+        try:
+            args = _parser(arguments).parse_args(arguments)
+            status: int | None = import_module(COMMANDS[args.command][0]).run(args)
+            return status or 0
+        except ReadError as error:
+            return _say(f"error: {error}", BAD_INPUT)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("read_core"):
+                raise
+            return _say(
+                f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT
+            )
+        except KeyboardInterrupt as interrupt:
+            return _say(f"interrupted; {interrupt or 'nothing was kept'}", INTERRUPTED)
+
+
+def _parser(arguments: Sequence[str]) -> Parser:
+    parser = Parser(
+        prog="read-core",
+        description="READ: one portrait and one recording become a talking-head video.",
+        epilog="read-core COMMAND --help explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"read-core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        if name == chosen:
+            import_module(module).configure(command)
+    return parser
+
+
+def _one_line_warnings() -> Any:
+    """A ``warnings.showwarning`` that gives our own warnings as one line each, once each."""
+    shown: set[str] = set()
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *rest: Any) -> None:
+        if not issubclass(category, ReadWarning):
+            usual(message, category, *rest)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            _say(f"warning: {message}", 0)
+
+    return show
+
+
+def _say(message: str, status: int) -> int:
+    print(f"read-core: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

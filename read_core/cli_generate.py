@@ -1,0 +1,254 @@
+"""``read-core generate``: a portrait and a recording become a video."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from .checks import MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
+from .errors import InputError
+from .geometry import FPS, MAX_WINDOW, MIN_WINDOW
+from .usage import gigabytes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from tqdm import tqdm
+
+    from .ans import Guidance
+    from .generate import Estimate, Report
+    from .sheet import ContactSheet
+
+BUNDLED = Path(__file__).parent / "checkpoints" / "read-tiny"
+_OURS = "(default: the checkpoint's)"
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core generate``."""
+    parser.formatter_class = argparse.HelpFormatter
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--portrait",
+        type=Path,
+        required=True,
+        help="an image of any kind, or a video whose first frame is taken",
+    )
+    files.add_argument(
+        "--speech", type=Path, required=True, help="an audio file of any kind, or a video with sound"
+    )
+    files.add_argument("--out", type=Path, required=True, help="the video to write, *.mp4")
+    files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
+    files.add_argument("--overwrite", action="store_true", help="replace existing files (default: refuse)")
+    files.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=BUNDLED,
+        help="folder of the checkpoint (default: the bundled read-tiny)",
+    )
+    sampling = parser.add_argument_group("sampling")
+    sampling.add_argument("--steps", type=int, help=f"steps per clip, {MIN_STEPS} to {MAX_STEPS} {_OURS}")
+    sampling.add_argument(
+        "--guidance",
+        choices=("split", "joint", "none"),
+        help=f"classifier-free guidance: 3, 2 or 1 evaluations per step {_OURS}",
+    )
+    sampling.add_argument(
+        "--alpha", type=float, help=f"scale of split and joint guidance, -10 to 20; may be negative {_OURS}"
+    )
+    sampling.add_argument("--beta", type=float, help=f"speech scale of split guidance, 0 to 20 {_OURS}")
+    sampling.add_argument(
+        "--window", type=int, help=f"latents per clip of 8 frames each, {MIN_WINDOW} to {MAX_WINDOW} {_OURS}"
+    )
+    sampling.add_argument(
+        "--seed", type=int, default=0, help="0 to 2^64 - 1; the same seed, the same video (default: 0)"
+    )
+    sampling.add_argument(
+        "--order",
+        choices=("clips", "steps", "wavefront"),
+        default="clips",
+        help="clips: write each clip when it is finished, in memory that does not grow with length; "
+        "the others give the same video and sample all of it first (default: clips)",
+    )
+    picture = parser.add_argument_group("picture")
+    picture.add_argument(
+        "--size",
+        type=_size,
+        metavar="WIDTHxHEIGHT",
+        help=f"multiples of 32 from {MIN_SIZE} to {MAX_SIZE}; 256 means 256x256 {_OURS}",
+    )
+    picture.add_argument(
+        "--fit",
+        choices=("crop", "pad", "stretch"),
+        default="crop",
+        help="how a portrait of another shape is fitted: its middle, all of it with its border repeated, or "
+        "distorted (default: crop)",
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    machine.add_argument(
+        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything that can be checked, load the checkpoint, generate, and tell what it took."""
+    from .generate import Job, check_job, generate
+    from .media import check_output
+
+    job = Job(
+        portrait=args.portrait,
+        speech=args.speech,
+        out=args.out,
+        steps=args.steps,
+        window=args.window,
+        seed=args.seed,
+        size=args.size,
+        fit=args.fit,
+        order=args.order,
+        overwrite=args.overwrite,
+    )
+    check_job(job)
+    if args.sheet is not None:
+        check_output(args.sheet, ".png", args.overwrite)
+    device = _device(args.device)
+
+    from .checkpoint import describe
+    from .pipeline import ReadPipeline
+
+    default = describe(args.checkpoint).defaults.guidance
+    job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
+    pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
+    with _Display(with_sheet=args.sheet is not None) as display:
+        report = generate(pipe, job, display.estimated, display.stepped, display.shown)
+    if display.sheet is not None:
+        display.sheet.save(args.sheet, args.speech, args.overwrite)
+    _print_report(report)
+    return 0
+
+
+def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
+    """The guidance asked for; what is not given is the checkpoint's, and its speech scale serves both kinds.
+
+    Raises:
+        InputError: a scale out of range, or one that the kind of guidance does not have.
+    """
+    from .ans import guidance_from_dict
+
+    values = default.to_dict()
+    kind = kind or str(values["kind"])
+    speech_scale = values.get("beta", values.get("alpha", 1.0))
+    reference_scale = values["alpha"] if values["kind"] == "split" else 0.0
+    scales = {
+        "none": {},
+        "joint": {"alpha": speech_scale},
+        "split": {"alpha": reference_scale, "beta": speech_scale},
+    }[kind]
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        if value is not None and name not in scales:
+            raise InputError(f"--{name} is {value:g}, but {kind} guidance has no {name}; leave it out")
+        if value is not None:
+            scales[name] = value
+    return guidance_from_dict({"kind": kind, **scales})
+
+
+class _Display:
+    """The estimate, a progress bar with the time left, and the frames for the contact sheet."""
+
+    def __init__(self, with_sheet: bool) -> None:
+        self.with_sheet = with_sheet
+        self.sheet: ContactSheet | None = None
+        self.bar: tqdm[NoReturn] | None = None
+        self.steps = 1
+
+    def __enter__(self) -> _Display:
+        print("estimating time and memory from one step of one clip ...", flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def estimated(self, estimate: Estimate) -> None:
+        height, width = estimate.size
+        print(
+            f"{estimate.num_frames} frames ({estimate.num_frames / FPS:.2f} s) of {width} x {height} pixels: "
+            f"{estimate.clips} clips of {estimate.window} latents, {estimate.steps} steps each"
+        )
+        memory = _memory(estimate.memory, estimate.device_memory)
+        print(f"estimate: about {_clock(estimate.seconds)}, {memory}", flush=True)
+        self.steps = estimate.steps
+        if self.with_sheet:
+            from .sheet import ContactSheet
+
+            self.sheet = ContactSheet(estimate.num_frames)
+
+    def stepped(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None:
+            self.bar = tqdm(total=total, unit="step", dynamic_ncols=True)
+        clips = total // self.steps
+        self.bar.set_description(f"clip {min(clips, done // self.steps + 1)}/{clips}", refresh=False)
+        self.bar.update(done - self.bar.n)
+
+    def shown(self, frames: Tensor) -> None:
+        if self.sheet is not None:
+            self.sheet.add(frames)
+
+
+def _print_report(report: Report) -> None:
+    print(f"{report.path}: {report.duration:.2f} s of video, {report.num_frames} frames")
+    print(f"taken: {report.seconds:.2f} s, the checkpoint was loaded before")
+    print(f"real-time factor: {report.real_time_factor:.2f} (seconds taken per second of video)")
+    print(f"peak: {_memory(report.memory, report.device_memory)}")
+
+
+def _memory(host: int | None, device: int | None) -> str:
+    words = [f"{gigabytes(host)} of memory"] if host is not None else []
+    words += [f"{gigabytes(device)} of GPU memory"] if device is not None else []
+    return ", ".join(words) or "memory unknown on this system"
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "512" or "WIDTHxHEIGHT" -> (height, width)."""
+    numbers = text.lower().replace("×", "x").split("x")
+    if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected 256 or 256x320 (width x height)")
+    return int(numbers[-1]), int(numbers[0])
+
+
+def _device(name: str | None) -> torch.device | None:
+    """A device that is there.
+
+    Raises:
+        InputError: no such device on this machine.
+    """
+    if name is None:
+        return None
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used ({reason}); expected cpu, cuda, cuda:1, mps"
+        ) from error
+    return device
+
+
+def _dtype(name: str | None) -> torch.dtype | None:
+    import torch
+
+    return None if name is None else {n: getattr(torch, n) for n in _DTYPES}[name]

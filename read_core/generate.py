@@ -1,0 +1,295 @@
+"""From a portrait file and a recording to an MP4, clip by clip."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .checks import check_seed, check_size, check_steps
+from .errors import MediaError, ReadError, ReadWarning
+from .geometry import (
+    FPS,
+    SAMPLE_RATE,
+    check_window,
+    clips_of_latents,
+    frames_of_latents,
+    latents_of_frames,
+    padded_latents,
+)
+from .media import VideoWriter, check_output, fit_image, read_audio, read_image
+from .usage import peak_device_memory, peak_host_memory
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .ans import Guidance
+    from .ans.reverse import Order
+    from .pipeline import ReadPipeline
+    from .records import Reference, SpeechCodes
+
+_PROBE_LATENTS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to make; None means the checkpoint's default.
+
+    Attributes:
+        portrait: any image, or a video whose first frame is taken.
+        speech: any audio file, or a video with sound.
+        out: ``*.mp4``.
+        size: (height, width), multiples of 32.
+        fit: "crop", "pad" or "stretch", see ``fit_image``.
+        order: "clips" writes each clip when it is finished, in memory that does not grow; "steps" and
+            "wavefront" sample the whole video before the first frame is written.
+    """
+
+    portrait: Path
+    speech: Path
+    out: Path
+    steps: int | None = None
+    guidance: Guidance | None = None
+    window: int | None = None
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    fit: str = "crop"
+    order: Order = "clips"
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job is expected to take.
+
+    Attributes:
+        num_frames: of the video.
+        size: (height, width).
+        clips: of the sampler.
+        steps: per clip.
+        window: latents per clip.
+        seconds: to sample, decode and write.
+        memory: bytes of main memory, the models included; None where the system does not tell.
+        device_memory: bytes of GPU memory; None without a GPU.
+    """
+
+    num_frames: int
+    size: tuple[int, int]
+    clips: int
+    steps: int
+    window: int
+    seconds: float
+    memory: int | None
+    device_memory: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a job took.
+
+    Attributes:
+        path: the video.
+        num_frames: of it.
+        seconds: from reading the inputs to the finished file; the checkpoint was loaded before.
+        memory: the most main memory held, in bytes; None where the system does not tell.
+        device_memory: the most GPU memory held, in bytes; None without a GPU.
+    """
+
+    path: Path
+    num_frames: int
+    seconds: float
+    memory: int | None
+    device_memory: int | None
+
+    @property
+    def duration(self) -> float:
+        """Seconds of video."""
+        return self.num_frames / FPS
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds taken per second of video; below 1 is faster than real time."""
+        return self.seconds / self.duration
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while generating; the text says what was kept."""
+
+
+def check_job(job: Job) -> None:
+    """Find out all that can be found out without a model.
+
+    Raises:
+        MediaError: a missing input, or an output that cannot be written or is one of the inputs.
+        InputError: a value out of range.
+    """
+    for path, what in ((job.portrait, "an image"), (job.speech, "a recording")):
+        if not path.exists():
+            raise MediaError(f"{path}: no such file; expected {what}")
+        if job.out.exists() and job.out.samefile(path):
+            raise MediaError(f"{job.out} is {what} to read; choose another name for the video")
+    check_output(job.out, ".mp4", job.overwrite)
+    check_seed(job.seed)
+    if job.size is not None:
+        check_size(job.size)
+    if job.steps is not None:
+        check_steps(job.steps)
+    if job.window is not None:
+        check_window(job.window)
+
+
+def generate(
+    pipe: ReadPipeline,
+    job: Job,
+    on_estimate: Callable[[Estimate], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    on_frames: Callable[[Tensor], None] | None = None,
+) -> Report:
+    """Make the video of a job.
+
+    Args:
+        pipe: the loaded pipeline.
+        job: what to make.
+        on_estimate: called before sampling begins.
+        on_step: on_step(done, total), called after each step of each clip.
+        on_frames: called with each piece of the video, (F, H, W, 3), 0..1, after it is written.
+
+    Raises:
+        ReadError: an unusable input or value, a full disk, too little GPU memory; nothing is kept.
+        Interrupted: Ctrl-C; what was finished is kept as ``<stem>.partial.mp4``.
+    """
+    started = time.perf_counter()
+    check_job(job)
+    job = _resolved(pipe, job)
+    assert job.size is not None
+    portrait, _ = fit_image(read_image(job.portrait), job.size, job.fit)
+    waveform = read_audio(job.speech)
+    writer = None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
+            speech = pipe.encode_speech(waveform, SAMPLE_RATE)
+        del waveform
+        reference = pipe.encode_reference(portrait, job.size)
+        if on_estimate is not None:
+            on_estimate(estimate(pipe, job, speech, reference))
+        writer = VideoWriter(job.out, job.size, job.speech, _tags(pipe, job), job.overwrite)
+        with writer:
+            for frames in _frames(pipe, job, speech, reference, on_step):
+                writer.write(frames)
+                if on_frames is not None:
+                    on_frames(frames)
+    except KeyboardInterrupt as interrupt:
+        if writer is None or writer.kept is None:
+            raise Interrupted("nothing was kept") from interrupt
+        kept = f"{writer.num_frames / FPS:.2f} s of video are kept in {writer.kept}"
+        raise Interrupted(kept) from interrupt
+    except torch.OutOfMemoryError as error:
+        advice = "choose a smaller size or window, or the order clips"
+        raise ReadError(f"out of GPU memory; {advice} ({error})") from error
+    seconds = time.perf_counter() - started
+    return Report(job.out, speech.num_frames, seconds, peak_host_memory(), peak_device_memory())
+
+
+def estimate(pipe: ReadPipeline, job: Job, speech: SpeechCodes, reference: Reference) -> Estimate:
+    """Time one step of one clip and the decoding of a few latents, and scale them to the whole job."""
+    job = _resolved(pipe, job)
+    assert job.steps is not None
+    assert job.window is not None
+    assert job.size is not None
+    latents = latents_of_frames(speech.num_frames)
+    clips = clips_of_latents(latents, job.window)
+    one_clip = min(speech.num_frames, frames_of_latents(job.window))
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadWarning)  # they come again when the work begins
+        sample = pipe.sample(
+            replace(speech, num_frames=one_clip), reference, 1, job.guidance, job.window, seed=job.seed
+        )
+    _settle(sample)
+    sampled = time.perf_counter()
+    probe = sample[:, :, :_PROBE_LATENTS]
+    _settle(pipe.decode(probe, frames_of_latents(probe.shape[2]), seed=job.seed))
+    decoded = time.perf_counter()
+    settings = pipe.defaults.decode
+    per_latent = (decoded - sampled) / probe.shape[2] * (1 + 2 * settings.halo / settings.chunk)
+    seconds = clips * job.steps * (sampled - started) + latents * per_latent
+    memory = peak_host_memory()
+    if memory is not None and job.order != "clips":
+        memory += (
+            4 * padded_latents(latents, job.window) * reference.latent[0].nbytes
+        )  # noise, latents, copies
+    return Estimate(
+        num_frames=speech.num_frames,
+        size=job.size,
+        clips=clips,
+        steps=job.steps,
+        window=job.window,
+        seconds=seconds,
+        memory=memory,
+        device_memory=peak_device_memory(),
+    )
+
+
+def _frames(
+    pipe: ReadPipeline,
+    job: Job,
+    speech: SpeechCodes,
+    reference: Reference,
+    on_step: Callable[[int, int], None] | None,
+) -> Iterator[Tensor]:
+    """The video in pieces (n, H, W, 3), F frames in all, as early as the order allows."""
+
+    def step(done: int, total: int, _: Tensor) -> None:
+        if on_step is not None:
+            on_step(done, total)
+
+    if job.order == "clips":
+        yield from pipe.stream(speech, reference, job.steps, job.guidance, job.window, job.seed, step)
+        return
+    latents = pipe.sample(
+        speech, reference, job.steps, job.guidance, job.window, job.seed, step, order=job.order
+    )
+    left = speech.num_frames
+    for frames in pipe.vae.decode_stream([latents], job.seed):
+        yield frames[0, :left]
+        left -= frames.shape[1]
+        if left <= 0:
+            return
+
+
+def _resolved(pipe: ReadPipeline, job: Job) -> Job:
+    """The job with the checkpoint's defaults filled in."""
+    defaults = pipe.defaults
+    return replace(
+        job,
+        steps=defaults.steps if job.steps is None else job.steps,
+        guidance=defaults.guidance if job.guidance is None else job.guidance,
+        window=defaults.window if job.window is None else job.window,
+        size=pipe.card.resolution if job.size is None else job.size,
+    )
+
+
+def _tags(pipe: ReadPipeline, job: Job) -> dict[str, str]:
+    """What every file says of itself: that it is synthesised, and how."""
+    assert job.guidance is not None
+    scales = " ".join(f"{name}={value}" for name, value in job.guidance.to_dict().items())
+    return {
+        "title": job.out.stem,
+        "comment": (
+            f"Synthesised video: not a recording of a person. READ {__version__}, "
+            f"checkpoint {pipe.card.name}, seed {job.seed}, steps {job.steps}, window {job.window}, "
+            f"guidance {scales}"
+        ),
+    }
+
+
+def _settle(tensor: Tensor) -> None:
+    """Wait until the device has finished, so that the clock is right."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
