@@ -17,10 +17,12 @@ MAX_SEED = 2**64 - 1
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) in pixels: multiples of 32 from 64 to 2048."""
-    if any(not MIN_SIZE <= n <= MAX_SIZE or n % PIXELS_PER_LATENT for n in size):
+    step = PIXELS_PER_LATENT
+    near = [min(max(round(side / step) * step, MIN_SIZE), MAX_SIZE) for side in size]
+    if list(size) != near:
         raise InputError(
-            f"size is {size[0]} x {size[1]} (height x width); expected multiples of {PIXELS_PER_LATENT} "
-            f"from {MIN_SIZE} to {MAX_SIZE}"
+            f"size is {size[1]} x {size[0]} (width x height); expected multiples of {step} "
+            f"from {MIN_SIZE} to {MAX_SIZE}, as {near[1]} x {near[0]}"
         )
     return size
 
@@ -37,21 +39,6 @@ def check_seed(seed: int) -> int:
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"seed is {seed}; expected 0 to {MAX_SEED}")
     return seed
-
-
-def check_waveform(waveform: Tensor, sample_rate: int) -> Tensor:
-    """(samples,) or (channels, samples), floating point, finite, not empty, with a positive rate."""
-    if waveform.ndim not in (1, 2) or waveform.numel() == 0:
-        raise InputError(
-            f"waveform has shape {tuple(waveform.shape)}; expected (samples,) or (channels, samples)"
-        )
-    if not waveform.is_floating_point():
-        raise InputError(f"waveform is {waveform.dtype}; expected floating point samples in -1..1")
-    if not bool(waveform.isfinite().all()):
-        raise InputError("waveform holds NaN or infinite samples; expected finite ones")
-    if sample_rate < 1:
-        raise InputError(f"sample rate is {sample_rate}; expected samples per second")
-    return waveform
 
 
 def check_image(image: Tensor) -> Tensor:

@@ -1,0 +1,291 @@
+"""One portrait and one recording become a talking-head video: the whole flow in reading order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .ans import Guidance, LatentNoise, OnStep, Order, reverse, reverse_stream, timesteps
+from .checkpoint import Components, Prompt, load_checkpoint
+from .checks import check_image, check_seed, check_steps
+from .errors import InputError, ReadWarning
+from .geometry import (
+    MAX_WINDOW,
+    check_window,
+    clips_of_latents,
+    frames_of_latents,
+    frames_of_samples,
+    latents_of_frames,
+    padded_latents,
+)
+from .media import fit_image, resample
+from .records import Reference, SpeechCodes
+from .speech import WhisperFeatures, encode_speech_codes
+from .velocity import GuidedVelocity
+from .video import TemporalVAE
+
+_MATTE = 0.5
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything that the sampler needs for one video."""
+
+    velocity: GuidedVelocity
+    noise: LatentNoise
+    reference: Tensor
+    times: Tensor
+    window: int
+    clips: int
+
+
+class ReadPipeline:
+    """READ: speech and a portrait to a talking-head video at 25 frames per second.
+
+    ::
+
+        pipe = ReadPipeline.from_pretrained(folder)
+        speech = pipe.encode_speech(waveform, sample_rate)
+        reference = pipe.encode_reference(image)
+        for frames in pipe.stream(speech, reference, seed=0):
+            ...  # (n, H, W, 3), 0..1
+
+    Every model is used on the device on which it is at that moment, so they may be moved about.
+
+    Args:
+        components: what :func:`read_core.checkpoint.load_checkpoint` returns.
+
+    Attributes:
+        card: what the checkpoint says of itself.
+        defaults: its steps, guidance, window, shift and decoding.
+        prompt: its text embedding.
+    """
+
+    def __init__(self, components: Components) -> None:
+        self.card = components.card
+        self.defaults = components.defaults
+        self.prompt = components.prompt
+        self.features = WhisperFeatures(components.whisper)
+        self.speech_ae = components.speech_ae
+        self.transformer = components.transformer
+        self.vae = TemporalVAE(components.vae, components.defaults.decode)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> ReadPipeline:
+        """Load a checkpoint folder, strictly and without the network.
+
+        Args:
+            folder: see ``read_core.checkpoint``.
+            device: None: a CUDA device if there is one, else Apple's, else the CPU.
+            dtype: of all models; None: the checkpoint's own, and float32 on a CPU.
+
+        Raises:
+            CheckpointError: the folder is missing, incomplete, foreign or unsafe.
+        """
+        return cls(load_checkpoint(folder, device or best_device(), dtype))
+
+    def encode_speech(
+        self,
+        waveform: Tensor,
+        sample_rate: int,
+        on_window: Callable[[int, int], None] | None = None,
+    ) -> SpeechCodes:
+        """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a ReadWarning.
+
+        The recording is continued with silence, so that whole clips of any window can be made from it.
+
+        Args:
+            waveform: (channels, samples) or (samples,), floating point, nominally -1..1; channels are
+                averaged.
+            sample_rate: of ``waveform``, in Hz.
+            on_window: called as (windows done, windows in all).
+
+        Raises:
+            InputError: a wrong shape, type or rate, no samples, NaN or infinity.
+        """
+        samples = resample(waveform, sample_rate)
+        num_frames = frames_of_samples(len(samples))
+        num_latents = latents_of_frames(num_frames) + MAX_WINDOW - 2
+        codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window)
+        return SpeechCodes(codes=codes[:, 1:], num_frames=num_frames)
+
+    def encode_reference(self, image: Tensor, size: tuple[int, int] | None = None) -> Reference:
+        """The portrait's latent z_R (eq. 4).
+
+        Args:
+            image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid grey.
+            size: height and width of the video, multiples of 32 from 64 to 2048; None: the
+                checkpoint's resolution. The largest centred box of that shape is kept.
+
+        Raises:
+            InputError: a wrong shape, type or size, NaN or infinity.
+        """
+        if check_image(image).shape[2] == 4:
+            image = torch.lerp(torch.full_like(image[..., :3], _MATTE), image[..., :3], image[..., 3:])
+        fitted, _ = fit_image(image, size or self.card.resolution)
+        return Reference(latent=self.vae.encode(fitted[None, None]), image=fitted)
+
+    def sample(  # noqa: PLR0913, PLR0917
+        self,
+        speech: SpeechCodes,
+        reference: Reference,
+        steps: int | None = None,
+        guidance: Guidance | None = None,
+        window: int | None = None,
+        seed: int = 0,
+        on_step: OnStep | None = None,
+        order: Order = "clips",
+        text: Prompt | None = None,
+    ) -> Tensor:
+        """Latents of the whole video by the asynchronous noise scheduler (Algorithm 1).
+
+        The same seed gives the same latents: bit for bit in the orders ``clips`` and ``steps``, to rounding
+        in ``wavefront``. Noise comes from the CPU, whatever the device.
+
+        Args:
+            speech: from :meth:`encode_speech`.
+            reference: from :meth:`encode_reference`.
+            steps: updates per clip, 1 to 100; None: the checkpoint's.
+            guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``; None: the checkpoint's.
+            window: latents per clip, z_R counted, 3 to 64; None: the one trained for; another is a
+                ReadWarning.
+            seed: 0 to 2^64 - 1.
+            on_step: on_step(done, total, clean) after every evaluation, see :func:`read_core.ans.reverse`.
+            order: ``clips``, ``steps`` or ``wavefront``.
+            text: an embedding instead of the checkpoint's.
+
+        Returns:
+            (1, C, N + 1, h, w) float32 on the transformer's device, z_R first; N fills whole clips.
+
+        Raises:
+            InputError: an argument is out of range or does not fit the checkpoint.
+        """
+        run = self._prepare(speech, reference, steps, guidance, window, seed, order, text)
+        latents = reverse(
+            run.velocity, run.noise, run.reference, run.times, run.window, order, on_step, clips=run.clips
+        )
+        return torch.cat([run.reference, latents], dim=2)
+
+    def decode(self, latents: Tensor, num_frames: int | None = None, seed: int = 0) -> Tensor:
+        """Frames of a video (eq. 4), chunk by chunk.
+
+        Args:
+            latents: (1, C, N + 1, h, w), z_R first. The frames come back on their device.
+            num_frames: F, ``speech.num_frames``; None: all 8 N + 1.
+            seed: of the noise that timestep-conditioned decoders are given.
+
+        Returns:
+            (F, H, W, 3) float32, 0..1. Frame 0 is the portrait.
+
+        Raises:
+            InputError: latents of another shape, or fewer than ``num_frames`` needs.
+        """
+        channels = self.transformer.config.in_channels
+        if latents.ndim != 5 or latents.shape[:2] != (1, channels) or latents.shape[2] < 1:
+            raise InputError(
+                f"latents have shape {tuple(latents.shape)}; expected (1, {channels}, N + 1, h, w)"
+            )
+        available = frames_of_latents(latents.shape[2])
+        if num_frames is not None and not 1 <= num_frames <= available:
+            raise InputError(f"{num_frames} frames are wanted; the latents decode to 1 to {available}")
+        return self.vae.decode(latents, seed, num_frames)[0]
+
+    def stream(
+        self,
+        speech: SpeechCodes,
+        reference: Reference,
+        steps: int | None = None,
+        guidance: Guidance | None = None,
+        window: int | None = None,
+        seed: int = 0,
+        on_step: OnStep | None = None,
+        text: Prompt | None = None,
+    ) -> Iterator[Tensor]:
+        """:meth:`sample` and :meth:`decode` clip by clip; memory does not grow with the recording.
+
+        The frames are those of ``decode(sample(..., order="clips"), speech.num_frames, seed)``, bit for bit.
+        Frames whose decoding looks at latents that are still to come wait for them.
+
+        Args: as :meth:`sample`; the same seed serves the decoder.
+
+        Returns:
+            An iterator over (n, H, W, 3) float32, 0..1, on the VAE's device; F frames in all.
+
+        Raises:
+            InputError: as :meth:`sample`, at once and not when the first frames are asked for.
+        """
+        run = self._prepare(speech, reference, steps, guidance, window, seed, "clips", text)
+        clips = reverse_stream(
+            run.velocity, run.noise, run.reference, run.times, run.window, run.clips, on_step
+        )
+        return self._decode_stream(chain([run.reference], clips), speech.num_frames, seed)
+
+    def _decode_stream(self, latents: Iterator[Tensor], num_frames: int, seed: int) -> Iterator[Tensor]:
+        left = num_frames
+        for frames in self.vae.decode_stream(latents, seed):
+            yield frames[0, :left]
+            left -= frames.shape[1]
+            if left <= 0:
+                return
+
+    @torch.no_grad()
+    def _prepare(
+        self,
+        speech: SpeechCodes,
+        reference: Reference,
+        steps: int | None,
+        guidance: Guidance | None,
+        window: int | None,
+        seed: int,
+        order: Order,
+        text: Prompt | None,
+    ) -> _Run:
+        steps = check_steps(self.defaults.steps if steps is None else steps)
+        window = check_window(self.defaults.window if window is None else window)
+        if window != self.defaults.window:
+            message = f"window is {window}, but {self.card.name} was trained for {self.defaults.window}"
+            warnings.warn(f"{message}: expect worse videos", ReadWarning, stacklevel=3)
+        transformer = self.transformer
+        device, dtype = transformer.device, transformer.dtype
+        z_r = reference.latent.to(device, torch.float32)
+        _, channels, _, height, width = z_r.shape
+        if channels != transformer.config.in_channels:
+            expected = transformer.config.in_channels
+            raise InputError(f"the reference has {channels} channels; this checkpoint expects {expected}")
+        needed = padded_latents(latents_of_frames(speech.num_frames), window)
+        if speech.codes.shape[1] < needed:
+            raise InputError(
+                f"the speech has {speech.codes.shape[1]} codes; a window of {window} needs {needed}"
+            )
+        prompt = text or self.prompt
+        velocity = GuidedVelocity(
+            transformer,
+            speech.codes[:, :needed].to(device, dtype),
+            transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None]),
+            guidance or self.defaults.guidance,
+            window,
+            kept_clips=steps if order == "wavefront" else 1,
+        )
+        return _Run(
+            velocity=velocity,
+            noise=LatentNoise(check_seed(seed), channels, height, width),
+            reference=z_r,
+            times=timesteps(steps, self.defaults.shift),
+            window=window,
+            clips=clips_of_latents(needed, window),
+        )
+
+
+def best_device() -> torch.device:
+    """A CUDA device if there is one, else Apple's, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

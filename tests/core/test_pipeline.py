@@ -1,0 +1,385 @@
+"""The whole flow on a tiny checkpoint with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+import read_core
+from read_core.ans import JointCFG, LatentNoise, NoCFG, SplitCFG
+from read_core.checkpoint import Prompt
+from read_core.errors import InputError, ReadWarning
+from read_core.geometry import MAX_WINDOW, clips_of_latents, latents_of_frames, padded_latents
+from read_core.pipeline import ReadPipeline
+from read_core.records import SpeechCodes
+
+SIZE = (64, 64)
+FRAMES = 59  # 8 latents: 4 clips of window 4
+
+
+@pytest.fixture(scope="module")
+def pipe(tiny_checkpoint) -> ReadPipeline:
+    return ReadPipeline.from_pretrained(tiny_checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def speech(pipe):
+    return pipe.encode_speech(noise_like_speech(FRAMES * 640), 16_000)
+
+
+@pytest.fixture(scope="module")
+def reference(pipe):
+    return pipe.encode_reference(torch.rand(70, 90, 3, generator=generator(1)), SIZE)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise_like_speech(samples: int, seed: int = 0) -> torch.Tensor:
+    return 0.1 * torch.randn(samples, generator=generator(seed))
+
+
+def random_codes(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(1, count, 3, 10, generator=generator(seed))
+
+
+@torch.no_grad()
+def plain_algorithm_1(pipe, speech, reference, steps, alpha, beta, window, seed) -> torch.Tensor:
+    """Algorithm 1 and eq. 17 written out: every clip at every step, every branch by itself, nothing kept."""
+    model, s = pipe.transformer, pipe.defaults.shift
+    latents = max(1, -(-(speech.num_frames - 1) // 8))
+    f = window - 1
+    clips = 1 + max(0, -(-(latents - f) // (f - 1)))
+    total = f + (clips - 1) * (f - 1)
+    text = model.project_text(pipe.prompt.embedding[None], pipe.prompt.mask[None])
+    z_r = reference.latent
+    line = [1 - i / steps for i in range(steps + 1)]
+    times = [s * t / (1 + (s - 1) * t) for t in line]
+    noise = LatentNoise(seed, *z_r.shape[1:2], *z_r.shape[3:])(0, total)
+    z = [noise[:, :, j * (f - 1) : j * (f - 1) + f].clone() for j in range(clips)]
+
+    def velocity(z_clip, t, clip, with_speech, with_reference):
+        codes = speech.codes[:, clip * (f - 1) : clip * (f - 1) + f]
+        return model(
+            torch.cat([z_r, z_clip], dim=2),
+            t[None],
+            model.project_speech(codes, torch.tensor([with_speech])),
+            text,
+            torch.tensor([with_reference]),
+            torch.tensor([clip > 0]),
+        )
+
+    for now, after in pairwise(times):
+        for clip in range(clips):
+            t = torch.tensor([0.0, now] + [now] * (f - 1))
+            if clip > 0:
+                z[clip][:, :, 0] = z[clip - 1][:, :, -1]
+                t[1] = after
+            v = (
+                (1 - alpha - beta) * velocity(z[clip], t, clip, False, False)
+                + alpha * velocity(z[clip], t, clip, False, True)
+                + beta * velocity(z[clip], t, clip, True, True)
+            )[:, :, 1:]
+            first = 0 if clip == 0 else 1
+            z[clip][:, :, first:] += (after - now) * v[:, :, first:]
+    return torch.cat([z_r, z[0], *[later[:, :, 1:] for later in z[1:]]], dim=2)
+
+
+@pytest.mark.parametrize("frames", [3, FRAMES])
+def test_sampling_is_algorithm_1(pipe, reference, frames):
+    speech = SpeechCodes(random_codes(80), frames)
+    latents = pipe.sample(speech, reference, steps=3, guidance=SplitCFG(-0.5, 2.0), seed=9)
+    expected = plain_algorithm_1(pipe, speech, reference, 3, -0.5, 2.0, 4, 9)
+    assert latents.shape == expected.shape
+    torch.testing.assert_close(latents, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_every_option_defaults_to_the_checkpoint(pipe, speech, reference):
+    explicit = pipe.sample(
+        speech, reference, steps=2, guidance=SplitCFG(0.5, 1.5), window=4, seed=0, text=pipe.prompt
+    )
+    assert torch.equal(pipe.sample(speech, reference), explicit)
+
+
+def test_the_seed_alone_decides_and_the_first_two_orders_agree_to_the_bit(pipe, speech, reference):
+    first = pipe.sample(speech, reference, seed=2**64 - 1)
+    torch.manual_seed(99)
+    assert torch.equal(first, pipe.sample(speech, reference, seed=2**64 - 1))
+    assert torch.equal(first, pipe.sample(speech, reference, seed=2**64 - 1, order="steps"))
+    wavefront = pipe.sample(speech, reference, seed=2**64 - 1, order="wavefront")
+    torch.testing.assert_close(first, wavefront, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(first, pipe.sample(speech, reference, seed=0), atol=0.1)
+
+
+def test_z_r_comes_first_and_whole_clips_follow(pipe, speech, reference):
+    latents = pipe.sample(speech, reference)
+    assert latents.shape == (1, 8, 1 + padded_latents(8, 4), 2, 2)
+    assert latents.dtype == torch.float32
+    assert torch.equal(latents[:, :, :1], reference.latent)
+
+
+@pytest.mark.parametrize(
+    ("guidance", "branches"), [(NoCFG(), 1), (JointCFG(2.0), 2), (SplitCFG(1.0, 2.0), 3)]
+)
+def test_branches_run_as_one_batch(pipe, speech, reference, guidance, branches):
+    batches = []
+    hook = pipe.transformer.proj_in.register_forward_pre_hook(lambda _, args: batches.append(len(args[0])))
+    pipe.sample(speech, reference, guidance=guidance)
+    hook.remove()
+    assert batches == [branches] * (2 * clips_of_latents(8, 4))
+
+
+def test_split_guidance_with_alpha_0_is_joint_guidance(pipe, speech, reference):
+    split = pipe.sample(speech, reference, guidance=SplitCFG(0.0, 1.7))
+    torch.testing.assert_close(split, pipe.sample(speech, reference, guidance=JointCFG(1.7)))
+
+
+@pytest.mark.parametrize(("order", "per_clip"), [("clips", 1), ("wavefront", 1), ("steps", 3)])
+def test_conditions_are_projected_once(pipe, speech, reference, order, per_clip):
+    calls = {"speech": 0, "text": 0}
+    block = pipe.transformer.transformer_blocks[0]
+
+    def counter(name):
+        def count(*_):
+            calls[name] += 1
+
+        return count
+
+    hooks = [
+        block.audio_attn.to_k.register_forward_hook(counter("speech")),
+        block.attn2.to_k.register_forward_hook(counter("text")),
+    ]
+    pipe.sample(speech, reference, steps=3, order=order)
+    for hook in hooks:
+        hook.remove()
+    assert calls == {"speech": 1 + per_clip * clips_of_latents(8, 4), "text": 1}
+
+
+def test_speech_and_portrait_and_text_matter(pipe, speech, reference):
+    latents = pipe.sample(speech, reference)
+    other_speech = replace(speech, codes=speech.codes.flip(1))
+    other_face = replace(reference, latent=-reference.latent)
+    other_text = Prompt(torch.zeros(2, 12), torch.ones(2, dtype=torch.bool))
+    for changed in (
+        pipe.sample(other_speech, reference),
+        pipe.sample(speech, other_face),
+        pipe.sample(speech, reference, text=other_text),
+    ):
+        assert float((changed - latents)[:, :, 1:].abs().max()) > 1e-3
+
+
+def test_a_longer_recording_begins_as_a_shorter_one(pipe, reference):
+    common, window = 9, 4
+    codes = random_codes(100)
+    short_codes = torch.cat([codes[:, :common], torch.zeros_like(codes[:, common:])], dim=1)
+    short = pipe.sample(SpeechCodes(short_codes, 8 * common - 3), reference, window=window)
+    long = pipe.sample(SpeechCodes(codes, 8 * 15), reference, window=window)
+    f, clips = window - 1, clips_of_latents(common, window)
+    before_last = 1 + f + (clips - 2) * (f - 1)
+    assert clips >= 3
+    assert torch.equal(short[:, :, :before_last], long[:, :, :before_last])
+
+
+@pytest.mark.parametrize(("frames", "window"), [(FRAMES, 4), (FRAMES, 6), (2, 4), (122, 8)])
+@pytest.mark.filterwarnings("ignore::read_core.errors.ReadWarning")
+def test_streaming_gives_the_frames_of_decoding_the_sample(pipe, reference, frames, window):
+    speech = SpeechCodes(random_codes(90), frames)
+    latents = pipe.sample(speech, reference, window=window, seed=4)
+    whole = pipe.decode(latents, frames, seed=4)
+    parts = list(pipe.stream(speech, reference, window=window, seed=4))
+    assert whole.shape == (frames, *SIZE, 3)
+    assert float(whole.min()) >= 0
+    assert float(whole.max()) <= 1
+    assert all(len(part) for part in parts)
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_the_stream_starts_before_the_sampling_ends(pipe, speech, reference):
+    done = []
+    stream = pipe.stream(speech, reference, on_step=lambda now, total, _: done.append((now, total)))
+    assert done == []
+    assert len(next(stream)) == 17  # 3 latents
+    assert done[-1] == (4, 8)  # 2 of 4 clips: a halo of 2 latents is awaited
+    rest = list(stream)
+    assert done[-1] == (8, 8)
+    assert 17 + sum(len(frames) for frames in rest) == FRAMES
+
+
+def test_on_step_may_interrupt(pipe, speech, reference):
+    def stop(done, total, clean):
+        assert clean.shape == (1, 8, 3, 2, 2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pipe.sample(speech, reference, on_step=stop)
+
+
+def test_a_recording_shorter_than_a_clip_is_padded(pipe, reference):
+    speech = pipe.encode_speech(noise_like_speech(700), 16_000)
+    assert speech.num_frames == 2
+    latents = pipe.sample(speech, reference)
+    assert latents.shape[2] == 4
+    assert pipe.decode(latents, speech.num_frames).shape[0] == 2
+
+
+@pytest.mark.parametrize("samples", [1, 640, 641, 100_000])
+def test_codes_reach_to_the_end_of_any_window(pipe, samples):
+    speech = pipe.encode_speech(noise_like_speech(samples), 16_000)
+    latents = latents_of_frames(speech.num_frames)
+    assert speech.num_frames == -(-samples // 640)
+    assert speech.codes.shape == (1, latents + MAX_WINDOW - 2, 3, 10)
+    assert (
+        max(padded_latents(latents, window) for window in range(3, MAX_WINDOW + 1)) <= speech.codes.shape[1]
+    )
+
+
+def test_code_0_is_dropped_and_silence_is_what_is_padded(pipe):
+    waveform = noise_like_speech(20 * 640)
+    silence = torch.zeros((MAX_WINDOW + 3) * 8 * 640)
+    codes = pipe.encode_speech(waveform, 16_000).codes
+    features = pipe.features(torch.cat([waveform, silence]))[: 8 * codes.shape[1] + 1]
+    with torch.no_grad():
+        expected = pipe.speech_ae.encode(features[None])[:, 1:]
+    torch.testing.assert_close(codes[:, :-1], expected[:, :-1], atol=1e-5, rtol=1e-4)
+
+
+def test_channels_are_averaged_and_rates_converted(pipe):
+    waveform = noise_like_speech(16_000)
+    mono = pipe.encode_speech(waveform, 16_000)
+    stereo = pipe.encode_speech(torch.stack([waveform * 2, waveform * 0]), 16_000)
+    torch.testing.assert_close(mono.codes, stereo.codes)
+    assert pipe.encode_speech(noise_like_speech(44_100), 44_100).num_frames == 25
+
+
+def test_silent_audio_warns_and_gives_a_video(pipe, reference):
+    with pytest.warns(ReadWarning, match="silent"):
+        silent = pipe.encode_speech(torch.zeros(2, 9000), 16_000)
+    assert bool(pipe.decode(pipe.sample(silent, reference), silent.num_frames).isfinite().all())
+
+
+def test_another_window_warns(pipe, speech, reference):
+    with pytest.warns(ReadWarning, match="window is 5, but tiny was trained for 4"):
+        pipe.sample(speech, reference, window=5)
+    with pytest.warns(ReadWarning, match="window is 64"):
+        assert pipe.sample(speech, reference, window=64, steps=1).shape[2] == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"steps": 101}, "steps is 101"),
+        ({"window": 2}, "window is 2"),
+        ({"window": 65}, "window is 65"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "seed is"),
+        ({"order": "random"}, "order is"),
+    ],
+)
+def test_options_out_of_range(pipe, speech, reference, options, message):
+    with pytest.raises(InputError, match=message):
+        pipe.sample(speech, reference, **options)
+    if "order" not in options:
+        with pytest.raises(InputError, match=message):
+            pipe.stream(speech, reference, **options)  # at once
+
+
+def test_records_that_do_not_fit(pipe, speech, reference):
+    with pytest.raises(InputError, match="codes"):
+        pipe.sample(replace(speech, codes=speech.codes[:, :8]), reference)
+    with pytest.raises(InputError, match="4 channels"):
+        pipe.sample(speech, replace(reference, latent=reference.latent[:, :4]))
+    with pytest.raises(InputError, match="text embedding"):
+        pipe.sample(speech, reference, text=Prompt(torch.zeros(2, 7), torch.ones(2, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize(
+    "waveform",
+    [
+        torch.zeros(0),
+        torch.zeros(2, 0),
+        torch.zeros(1, 1, 5),
+        torch.tensor([0.0, float("nan")]),
+        torch.tensor([0.0, float("inf")]),
+        torch.zeros(5, dtype=torch.int16),
+    ],
+)
+def test_waveforms_that_are_refused(pipe, waveform):
+    with pytest.raises(InputError):
+        pipe.encode_speech(waveform, 16_000)
+
+
+def test_the_reference_is_the_cropped_portrait_encoded(pipe):
+    image = torch.rand(50, 200, 3, generator=generator(3))
+    reference = pipe.encode_reference(image)
+    assert reference.image.shape == (64, 96, 3)  # the checkpoint's resolution
+    assert reference.latent.shape == (1, 8, 1, 2, 3)
+    assert torch.equal(reference.latent, pipe.vae.encode(reference.image[None, None]))
+    sides = image.clone()
+    sides[:, :50] = 0
+    sides[:, -50:] = 1
+    assert torch.equal(pipe.encode_reference(sides).image, reference.image)
+
+
+def test_transparency_becomes_grey(pipe):
+    image = torch.cat([torch.rand(64, 96, 3), torch.zeros(64, 96, 1)], dim=2)
+    grey = pipe.encode_reference(image).image
+    torch.testing.assert_close(grey, torch.full((64, 96, 3), 0.5))
+    image[..., 3] = 1
+    torch.testing.assert_close(pipe.encode_reference(image).image, image[..., :3])
+
+
+def test_inputs_are_left_as_they_are(pipe, speech, reference):
+    codes, latent = speech.codes.clone(), reference.latent.clone()
+    latents = pipe.sample(speech, reference)
+    kept = latents.clone()
+    pipe.decode(latents)
+    assert torch.equal(codes, speech.codes)
+    assert torch.equal(latent, reference.latent)
+    assert torch.equal(kept, latents)
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        (torch.zeros(64, 64), None),
+        (torch.zeros(64, 64, 2), None),
+        (torch.full((64, 64, 3), float("nan")), None),
+        (torch.zeros(64, 64, 3, dtype=torch.uint8), None),
+        (torch.zeros(64, 64, 3), (100, 64)),
+        (torch.zeros(64, 64, 3), (32, 64)),
+        (torch.zeros(64, 64, 3), (64, 4096)),
+    ],
+)
+def test_portraits_and_sizes_that_are_refused(pipe, image, size):
+    with pytest.raises(InputError):
+        pipe.encode_reference(image, size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "frames"), [((1, 4, 3, 2, 2), None), ((8, 3, 2, 2), None), ((1, 8, 3, 2, 2), 18)]
+)
+def test_latents_that_are_refused(pipe, shape, frames):
+    with pytest.raises(InputError):
+        pipe.decode(torch.zeros(shape), frames)
+
+
+def test_half_precision_stays_close(pipe, tiny_checkpoint, speech, reference):
+    half = ReadPipeline.from_pretrained(tiny_checkpoint, device="cpu", dtype=torch.bfloat16)
+    own_reference = half.encode_reference(reference.image, SIZE)
+    own_speech = half.encode_speech(noise_like_speech(FRAMES * 640), 16_000)
+    latents = half.sample(own_speech, own_reference, guidance=NoCFG())
+    exact = pipe.sample(speech, reference, guidance=NoCFG())
+    assert latents.dtype == torch.float32
+    assert float((latents - exact).square().mean().sqrt()) < 0.1
+    frames = half.decode(latents, FRAMES)
+    assert frames.dtype == torch.float32
+    assert float((frames - pipe.decode(exact, FRAMES)).abs().mean()) < 0.03
+
+
+def test_the_package_offers_the_pipeline():
+    assert read_core.ReadPipeline is ReadPipeline
