@@ -65,10 +65,11 @@ class GuidedVelocity:
         branches = len(self.guidance.branches)
         device = z.device
         continuation = torch.tensor([clip > 0 for clip in clips], device=device)
+        speech = [self._clip_speech(clip) for clip in clips]
         velocity = self.transformer(
             z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
             t.repeat_interleave(branches, dim=0),
-            speech=KeyValues.cat([self._clip_speech(clip) for clip in clips]),
+            speech=speech[0] if len(speech) == 1 else KeyValues.cat(speech),
             text=self.text,
             reference_mask=repeat(self.sees_reference.to(device), "e -> (b e)", b=len(clips)),
             continuation=continuation.repeat_interleave(branches),
