@@ -69,7 +69,7 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     part.paint(0.25 * shadow, scaled(presenter.skin, 0.62))
 
     lips = part.between(y, top, bottom, torch.maximum(steep_up, steep_down))
-    lit = 1.0 + 0.22 * glow(x, y - gap_down - 0.5 * lower, 0.55 * half_width, 0.5 * lower)
+    lit = 1.0 + 0.15 * glow(x, y - gap_down - 0.5 * lower, 0.55 * half_width, 0.5 * lower)
     lit = lit - 0.16 * (y > 0.5 * (gap_down - gap_up)).logical_not().to(y)
     part.paint(lips, part.colour(presenter.lip_colour), lit)
 

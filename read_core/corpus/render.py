@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from .moment import make_moment
 from .motion import Motion
 from .presenter import Presenter
 
-CPU_PIXELS = 8 * 128 * 128  # pixels drawn at a time; more would not stay in a core's cache
+CPU_PIXELS = 16 * 128 * 128  # pixels drawn at a time; more would not stay in a core's cache
 DEVICE_PIXELS = 64 * 128 * 128
 
 
@@ -51,7 +52,10 @@ def render(
         raise InputError(f"frames {start} to {stop} were asked for; expected a range within 0 to {frames}")
     target = torch.device(device) if device is not None else mouth.device
     pixels = CPU_PIXELS if target.type == "cpu" else DEVICE_PIXELS
-    chunk = max(1, pixels // (height * width))
+    chunks = max(1, math.ceil((stop - start) / max(1, pixels // (height * width))))
+    chunk = max(
+        1, math.ceil((stop - start) / chunks)
+    )  # of even size: a last chunk of one frame would cost as much
 
     background = torch.empty(3, height, width, device=target)
     paint_background(background, presenter)
