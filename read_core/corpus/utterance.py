@@ -1,0 +1,115 @@
+"""One recording of the corpus: random sentences in a random voice, and what the mouth does meanwhile."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..geometry import SAMPLE_RATE, frames_of_samples
+from .augment import augment, insert_silence
+from .sentences import check_split, sentences
+from .speech import Speech, join, pause
+from .synthesis import check_synthesiser, draw_voice, open_synthesiser
+from .visemes import SILENT, is_pause, mouth_track, phoneme_targets, viseme_spans
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A synthetic recording with its true mouth track; F = ceil(25 * seconds).
+
+    Attributes:
+        waveform: (samples,) float32 -1..1, 16 kHz.
+        mouth: (F, 3) float32, [open 0..1, width -1..1, round 0..1] at 25 fps.
+        phonemes: (2 F,) int64, viseme class per 20 ms (0 is silence), see ``visemes.VISEMES``.
+        text: what is said (its end may be cut off).
+        voice: synthesiser, voice name, rate, pitch and intonation.
+        seconds: duration, samples / 16000.
+    """
+
+    waveform: Tensor
+    mouth: Tensor
+    phonemes: Tensor
+    text: str
+    voice: str
+    seconds: float
+
+
+def sample_utterance(
+    seed: int, seconds: float | None = None, split: str = "train", synthesiser: str = "espeak"
+) -> Utterance:
+    """The recording that belongs to ``seed``; the same arguments always give the same one.
+
+    Args:
+        seed: any integer.
+        seconds: exact duration; sentences are strung together with pauses and cut. None: one to three sentences.
+        split: "train", "validation" or "test": they share no sentence, sentence pattern or espeak voice variant.
+        synthesiser: "espeak", or "flite" for the held-out voices.
+
+    Raises:
+        InputError: ``seconds``, ``split`` or ``synthesiser`` out of range.
+        SynthesiserError: the synthesiser is not installed; the message says how to get it.
+    """
+    check_split(split)
+    check_synthesiser(synthesiser)
+    if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+        raise InputError(f"seconds is {seconds}; expected more than 0 and at most {MAX_SECONDS:.0f}")
+    generator = random.Random(f"utterance/{split}/{synthesiser}/{seed}")
+    voice = draw_voice(generator, split, synthesiser)
+    with open_synthesiser(voice) as speak:
+        parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
+        count = generator.randint(1, 3)
+        for text in sentences(generator.getrandbits(32), split):
+            texts.append(text)
+            parts += [speak(text), pause(generator.uniform(0.05, 0.7), synthesiser)]
+            spoken = sum(part.seconds for part in parts)
+            if (len(texts) >= count) if seconds is None else (spoken >= seconds):
+                break
+    speech = _hesitate(join(parts), generator)
+    if seconds is not None:
+        speech = _fit(speech, max(1, round(seconds * SAMPLE_RATE)))
+    noise = torch.Generator().manual_seed(generator.getrandbits(63))
+    frames = frames_of_samples(speech.waveform.shape[0])
+    return Utterance(
+        waveform=augment(speech.waveform, _active(speech), noise),
+        mouth=mouth_track(speech.segments, speech.alphabet, frames),
+        phonemes=phoneme_targets(speech.segments, speech.alphabet, frames),
+        text=" ".join(texts),
+        voice=voice.describe(),
+        seconds=speech.seconds,
+    )
+
+
+def _hesitate(speech: Speech, generator: random.Random) -> Speech:
+    """Now and then stop for a moment: mostly where there is a pause anyway, sometimes in mid-sentence."""
+    for index in range(len(speech.segments) - 1, 0, -1):
+        likely = 0.15 if is_pause(speech.segments[index], speech.alphabet) else 0.004
+        if generator.random() < likely:
+            speech = insert_silence(speech, index, generator.uniform(0.15, 0.8))
+    return speech
+
+
+def _fit(speech: Speech, samples: int) -> Speech:
+    """Cut or pad with silence to exactly ``samples``."""
+    waveform = F.pad(speech.waveform, (0, samples - speech.waveform.shape[0]))
+    end = samples / SAMPLE_RATE
+    kept = [replace(s, stop=min(s.stop, end)) for s in speech.segments if s.start < end]
+    return Speech(waveform, tuple(kept), speech.alphabet)
+
+
+def _active(speech: Speech) -> Tensor:
+    """Samples inside a phoneme: (samples,) bool."""
+    active = torch.zeros(speech.waveform.shape[0], dtype=torch.bool)
+    for viseme, start, stop in viseme_spans(speech.segments, speech.alphabet):
+        if viseme != SILENT:
+            active[round(start * SAMPLE_RATE) : round(stop * SAMPLE_RATE)] = True
+    return active
