@@ -19,7 +19,7 @@ from .moment import make_moment
 from .motion import Motion
 from .presenter import Presenter
 
-CPU_PIXELS = 16 * 128 * 128  # pixels drawn at a time; more would not stay in a core's cache
+CPU_PIXELS = 20 * 128 * 128  # pixels drawn at a time; more would not stay in a core's cache
 DEVICE_PIXELS = 64 * 128 * 128
 
 
