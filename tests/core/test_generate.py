@@ -1,0 +1,190 @@
+"""From files to a file, by a real pipeline with random weights, against the pipeline's own steps."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+import torch
+from einops import reduce
+from PIL import Image
+
+from read_core.ans import JointCFG
+from read_core.errors import InputError, MediaError, ReadWarning
+from read_core.generate import Interrupted, Job, estimate, generate
+from read_core.media import read_audio, read_image
+from read_core.pipeline import ReadPipeline
+
+FRAMES = 70
+
+
+@pytest.fixture(scope="module")
+def pipe(tiny_checkpoint):
+    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A portrait of another shape than the video, and 2.8 s of sound."""
+    folder = tmp_path_factory.mktemp("inputs")
+    generator = np.random.default_rng(0)
+    Image.fromarray(generator.integers(0, 255, (80, 100, 3), np.uint8)).save(folder / "face.png")
+    samples = (generator.normal(0, 3000, 640 * FRAMES)).clip(-30000, 30000).astype("<i2")
+    with wave.open(str(folder / "speech.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return folder
+
+
+@pytest.fixture
+def job(inputs, tmp_path):
+    return Job(inputs / "face.png", inputs / "speech.wav", tmp_path / "out.mp4", seed=3)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def collected(pipe, job):
+    frames = []
+    generate(pipe, job, on_frames=frames.append)
+    return torch.cat(frames)
+
+
+def test_the_video_is_what_the_pipeline_makes(pipe, job, tmp_path):
+    frames = collected(pipe, job)
+    speech = pipe.encode_speech(read_audio(job.speech), 16000)
+    reference = pipe.encode_reference(read_image(job.portrait))
+    expected = pipe.decode(pipe.sample(speech, reference, seed=3), FRAMES, seed=3)
+    torch.testing.assert_close(frames, expected, rtol=0, atol=1e-5)
+    assert names(tmp_path) == ["out.mp4"]
+    with av.open(str(job.out)) as container:
+        picture, sound = container.streams.video[0], container.streams.audio[0]
+        assert (picture.height, picture.width) == (64, 96)
+        assert picture.frames == FRAMES
+        assert picture.average_rate == 25
+        assert sound.duration * sound.time_base * 25 == FRAMES
+        decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    blocks = "f (h p) (w q) c -> f h w c"  # colour is stored at half the resolution
+    given = reduce(frames.numpy(), blocks, "mean", p=8, q=8)
+    np.testing.assert_allclose(reduce(decoded / 255, blocks, "mean", p=8, q=8), given, atol=0.05)
+
+
+@pytest.mark.parametrize("order", ["steps", "wavefront"])
+def test_all_orders_make_the_same_video(pipe, job, order, tmp_path):
+    clips = collected(pipe, job)
+    other = collected(pipe, replace(job, order=order, out=tmp_path / "other.mp4"))
+    torch.testing.assert_close(other, clips, rtol=0, atol=1e-4)
+
+
+def test_everything_can_be_chosen(pipe, job):
+    chosen = replace(job, steps=1, guidance=JointCFG(2.0), size=(96, 64), fit="pad", seed=7)
+    frames = collected(pipe, chosen)
+    assert frames.shape == (FRAMES, 96, 64, 3)
+    with av.open(str(job.out)) as container:
+        comment = container.metadata["comment"]
+    for words in ("Synthesised", "checkpoint tiny", "seed 7", "steps 1", "window 4", "kind=joint alpha=2.0"):
+        assert words in comment
+
+
+def test_the_report_and_the_estimate_count_right(pipe, job):
+    calls = []
+    report = generate(
+        pipe,
+        job,
+        on_estimate=calls.append,
+        on_step=lambda done, total: calls.append((done, total)),
+    )
+    found = calls[0]
+    assert (found.num_frames, found.size, found.steps, found.window) == (FRAMES, (64, 96), 2, 4)
+    assert found.clips == 4  # 9 latents: 3 + 3 x 2
+    assert calls[1:] == [(done, 8) for done in range(1, 9)]
+    assert found.seconds > 0
+    assert report.num_frames == FRAMES
+    assert report.duration == FRAMES / 25
+    assert report.real_time_factor == report.seconds / report.duration
+    assert report.memory >= found.memory > 50e6
+
+
+def test_the_estimate_does_not_grow_in_memory_but_in_time(pipe, job):
+    reference = pipe.encode_reference(read_image(job.portrait))
+    speech = pipe.encode_speech(read_audio(job.speech), 16000)
+    short, long = (estimate(pipe, job, replace(speech, num_frames=n), reference) for n in (25, FRAMES))
+    assert (short.clips, long.clips) == (1, 4)
+
+
+def test_interrupted_it_keeps_what_was_finished(pipe, job, tmp_path):
+    def interrupt(done, total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=r"s of video are kept in .*out\.partial\.mp4"):
+        generate(pipe, job, on_step=interrupt)
+    assert names(tmp_path) == ["out.partial.mp4"]
+    with av.open(str(tmp_path / "out.partial.mp4")) as container:
+        count = sum(1 for _ in container.decode(video=0))
+        sound = container.streams.audio[0]
+        assert sound.duration * sound.time_base * 25 == count
+    assert 0 < count < FRAMES
+
+
+def test_interrupted_at_once_it_keeps_nothing(pipe, job, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="nothing was kept"):
+        generate(pipe, job, on_step=interrupt)
+    with pytest.raises(Interrupted, match="nothing was kept"):
+        generate(pipe, job, on_estimate=interrupt)
+    assert names(tmp_path) == []
+
+
+def test_a_failure_in_the_middle_leaves_nothing(pipe, job, tmp_path):
+    def fail(done, total):
+        if done == 7:
+            raise RuntimeError("sampler")
+
+    with pytest.raises(RuntimeError, match="sampler"):
+        generate(pipe, job, on_step=fail)
+    assert names(tmp_path) == []
+
+
+def test_inputs_are_never_overwritten(pipe, job, tmp_path):
+    talk = tmp_path / "talk.mp4"
+    talk.write_bytes(b"mine")
+    with pytest.raises(MediaError, match="choose another name"):
+        generate(pipe, replace(job, speech=talk, out=talk, overwrite=True))
+    assert talk.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 0},
+        {"steps": 101},
+        {"window": 2},
+        {"window": 65},
+        {"seed": -1},
+        {"size": (100, 64)},
+        {"fit": "zoom"},
+    ],
+)
+def test_values_out_of_range_are_refused(pipe, job, change, tmp_path):
+    with pytest.raises(InputError, match="expected"):
+        generate(pipe, replace(job, **change))
+    assert names(tmp_path) == []
+
+
+def test_another_window_and_silence_are_warnings(pipe, job, tmp_path):
+    with wave.open(str(tmp_path / "still.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 640 * 30))
+    with pytest.warns(ReadWarning) as caught:
+        report = generate(pipe, replace(job, speech=tmp_path / "still.wav", window=5))
+    assert report.num_frames == 30
+    words = [str(warning.message) for warning in caught]
+    assert sum("silent" in text for text in words) == 1
+    assert sum("window is 5" in text for text in words) == 1
