@@ -1,1 +1,1 @@
-"""The procedural corpus: speech with known phoneme times, mouth shapes, and drawn presenters that show them."""
+"""The procedural corpus: speech with known phoneme times, and drawn presenters whose mouths follow it."""

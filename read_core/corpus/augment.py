@@ -1,7 +1,7 @@
-"""What recordings suffer: silences, rooms, microphones, telephones, noise, gain. All seeded, in torch, at 16 kHz.
+"""What recordings suffer: silences, rooms, microphones, telephones, noise, gain; seeded, at 16 kHz.
 
-Only ``insert_silence`` moves sounds in time, and it works on Speech, so mouth tracks and targets made from the
-result follow by themselves. Everything else keeps length and timing.
+Only ``insert_silence`` moves sounds in time, and it works on Speech, so mouth tracks and targets made
+from the result follow by themselves. Everything else keeps length and timing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.fft import irfft, rfft, rfftfreq
 
 from ..geometry import SAMPLE_RATE
 from .speech import SILENCE, Segment, Speech
@@ -48,10 +49,11 @@ def insert_silence(speech: Speech, index: int, seconds: float) -> Speech:
 def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
     """Noise of unit power whose spectrum falls as f^-slope: -1 blue, 0 white, 1 pink, 2 brown. (samples,)."""
     size = _fft_size(samples)
-    spectrum = torch.fft.rfft(torch.randn(size, generator=generator))
-    frequency = torch.fft.rfftfreq(size, 1 / SAMPLE_RATE).clamp(min=_LOWEST_HERTZ)
-    noise = torch.fft.irfft(spectrum * frequency ** (-slope / 2), size)[:samples]
-    return noise / noise.square().mean().clamp(min=_QUIET_POWER).sqrt()
+    spectrum = rfft(torch.randn(size, generator=generator))
+    frequency = rfftfreq(size, 1 / SAMPLE_RATE).clamp(min=_LOWEST_HERTZ)
+    noise: Tensor = irfft(spectrum * frequency ** (-slope / 2), size)[:samples]
+    power = noise.square().mean().clamp(min=_QUIET_POWER)
+    return noise / power.sqrt()
 
 
 def add_noise(waveform: Tensor, snr: float, slope: float, generator: Generator) -> Tensor:
@@ -76,7 +78,7 @@ def reverberate(waveform: Tensor, decay: float, direct: float, generator: Genera
     tail = tail * 10 ** (-direct / 20) / tail.square().sum().sqrt()
     room = torch.cat([torch.ones(1), tail])
     size = _fft_size(samples + room.shape[0])
-    wet = torch.fft.irfft(torch.fft.rfft(waveform, size) * torch.fft.rfft(room, size), size)
+    wet: Tensor = irfft(rfft(waveform, size) * rfft(room, size), size)
     return wet[:samples]
 
 
@@ -90,7 +92,8 @@ def equalise(waveform: Tensor, gains: Tensor) -> Tensor:
         return torch.lerp(gains[left], gains[left + 1], (place - left).clamp(0, 1))
 
     frequency, spectrum, size = _spectrum(waveform)
-    return torch.fft.irfft(spectrum * 10 ** (curve(frequency) / 20), size)[: waveform.shape[0]]
+    filtered: Tensor = irfft(spectrum * 10 ** (curve(frequency) / 20), size)
+    return filtered[: waveform.shape[0]]
 
 
 def band_limit(waveform: Tensor, low: float, high: float) -> Tensor:
@@ -99,11 +102,12 @@ def band_limit(waveform: Tensor, low: float, high: float) -> Tensor:
     octaves = torch.log2(frequency.clamp(min=1.0))
     rise = ((octaves - torch.log2(torch.tensor(low))) * 3 + 1).clamp(0, 1)
     fall = ((torch.log2(torch.tensor(high)) - octaves) * 3 + 1).clamp(0, 1)
-    return torch.fft.irfft(spectrum * rise * fall, size)[: waveform.shape[0]]
+    filtered: Tensor = irfft(spectrum * rise * fall, size)
+    return filtered[: waveform.shape[0]]
 
 
 def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
-    """Scale so that the samples where ``active`` (samples,) bool have an RMS of ``decibels`` dBFS, peaks below 1."""
+    """Scale so that samples where ``active`` (samples,) bool have an RMS of ``decibels`` dBFS; peaks below 1."""
     voiced = waveform[active] if bool(active.any()) else waveform
     power = voiced.square().mean().clamp(min=_QUIET_POWER)
     scaled = waveform * (10 ** (decibels / 20) / power.sqrt())
@@ -113,8 +117,8 @@ def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
 def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
     """A random recording of ``waveform`` (samples,): same length, same timing, finite, within -1..1.
 
-    Loudness is -30 to -14 dBFS over the samples where ``active`` (samples,) bool is true. About one in ten stays
-    clean apart from that.
+    Loudness is -30 to -14 dBFS over the samples where ``active`` (samples,) bool is true. About one in ten
+    stays clean apart from that.
     """
 
     def uniform(low: float, high: float) -> float:
@@ -136,7 +140,7 @@ def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
 
 def _spectrum(waveform: Tensor) -> tuple[Tensor, Tensor, int]:
     size = _fft_size(waveform.shape[0])
-    return torch.fft.rfftfreq(size, 1 / SAMPLE_RATE), torch.fft.rfft(waveform, size), size
+    return rfftfreq(size, 1 / SAMPLE_RATE), rfft(waveform, size), size
 
 
 def _fft_size(samples: int) -> int:

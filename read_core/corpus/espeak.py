@@ -1,9 +1,9 @@
 """espeak-ng through its shared library: text to a waveform with phoneme times.
 
-The library comes with the PyPI package ``espeakng-loader`` (the ``corpus`` extra). espeak-ng is GPL: it is called
-only to make a corpus and is never needed to use the project. It keeps all its state, random numbers included, in
-global variables, so each ``Espeak`` loads the library anew and only one may be open in a process: what is spoken
-then depends on nothing spoken before.
+The library comes with the PyPI package ``espeakng-loader`` (the ``corpus`` extra). espeak-ng is GPL: it is
+called only to make a corpus and is never needed to use the project. It keeps all its state, random numbers
+included, in global variables, so each ``Espeak`` loads the library anew and only one may be open in a process
+(another thread waits): what is spoken then depends on nothing spoken before.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from types import TracebackType
 from typing import Any
 
 import torch
-import torchaudio
 
 from ..errors import ReadError
 from ..geometry import SAMPLE_RATE
-from .speech import SILENCE, Segment, Speech, Voice
+from .speech import SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 
 class SynthesiserError(ReadError):
@@ -42,7 +41,9 @@ _CLOSURE_SHARE = 0.4
 _MARKS = frozenset({";", "_!", "_|", "_^_", "?", "-", "||", ""})
 _STRESS = "',%=|"
 
-_HOW_TO_INSTALL = "install the corpus extra: pip install 'read-talking-head[corpus]' (or pip install espeakng-loader)"
+_HOW_TO_INSTALL = (
+    "install the corpus extra: pip install 'read-talking-head[corpus]' (or pip install espeakng-loader)"
+)
 
 _open = threading.Lock()
 
@@ -85,7 +86,7 @@ class Espeak:
         self._native_rate = 0
 
     def __enter__(self) -> Espeak:
-        library_path, data_path = _locate()
+        library_path, data_path = locate_espeak()
         _open.acquire()
         try:
             self._library = ctypes.CDLL(library_path)
@@ -113,9 +114,7 @@ class Espeak:
         data = text.encode()
         self._library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _TEXT_IS_UTF8, None, None)
         native = torch.frombuffer(bytearray(b"".join(self._samples)), dtype=torch.int16).float() / 32768
-        waveform = torchaudio.functional.resample(native, self._native_rate, SAMPLE_RATE)
-        seconds = native.shape[0] / self._native_rate
-        waveform = waveform[: int(seconds * SAMPLE_RATE)].contiguous()
+        waveform = to_corpus_rate(native, self._native_rate)
         return Speech(waveform, self._segments(waveform.shape[0] / SAMPLE_RATE), "espeak")
 
     def _set_voice(self) -> None:
@@ -136,7 +135,9 @@ class Espeak:
         index = 0
         while events[index].type != _EVENT_END_OF_LIST:
             if events[index].type == _EVENT_PHONEME:
-                self._events.append((events[index].sample, events[index].id.string.decode("utf-8", "replace")))
+                self._events.append(
+                    (events[index].sample, events[index].id.string.decode("utf-8", "replace"))
+                )
             index += 1
         return 0
 
@@ -169,20 +170,14 @@ class Espeak:
             _open.release()
 
 
-def espeak_installed() -> bool:
-    """Whether espeak-ng's library can be found."""
-    try:
-        _locate()
-    except SynthesiserError:
-        return False
-    return True
-
-
-def _locate() -> tuple[str, str]:
+def locate_espeak() -> tuple[str, str]:
+    """Paths of espeak-ng's shared library and of its data; SynthesiserError when they are not installed."""
     try:
         import espeakng_loader
     except ImportError as error:
-        raise SynthesiserError(f"espeak-ng is needed to make a corpus and was not found; {_HOW_TO_INSTALL}") from error
+        raise SynthesiserError(
+            f"espeak-ng is needed to make a corpus and was not found; {_HOW_TO_INSTALL}"
+        ) from error
     return str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path())
 
 

@@ -12,20 +12,26 @@ import wave
 from pathlib import Path
 
 import torch
-import torchaudio
 
 from ..geometry import SAMPLE_RATE
 from .espeak import SynthesiserError
-from .speech import SILENCE, Segment, Speech, Voice
+from .speech import SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal")
 
 _TIMEOUT_SECONDS = 60
+# slt's sounds come this much later than flite says, measured by the energy of its vowels (seconds).
+_LATE = {"slt": 0.015}
 
 
-def flite_installed() -> bool:
-    """Whether the flite program is on the path."""
-    return shutil.which("flite") is not None
+def locate_flite() -> str:
+    """Path of the flite program; SynthesiserError when it is not installed."""
+    program = shutil.which("flite")
+    if program is None:
+        raise SynthesiserError(
+            "flite is needed for the held-out voices and was not found; install it: apt-get install flite"
+        )
+    return program
 
 
 def speak_flite(text: str, voice: Voice) -> Speech:
@@ -34,13 +40,11 @@ def speak_flite(text: str, voice: Voice) -> Speech:
     Raises:
         SynthesiserError: flite is absent, does not know the voice or fails.
     """
-    program = shutil.which("flite")
-    if program is None:
-        raise SynthesiserError(
-            "flite is needed for the held-out voices and was not found; install it: apt-get install flite"
-        )
+    program = locate_flite()
     if voice.name not in FLITE_VOICES:
-        raise SynthesiserError(f"flite has no voice {voice.name!r}; expected one of {', '.join(FLITE_VOICES)}")
+        raise SynthesiserError(
+            f"flite has no voice {voice.name!r}; expected one of {', '.join(FLITE_VOICES)}"
+        )
     with tempfile.TemporaryDirectory(prefix="read-flite-") as folder:
         sound = Path(folder) / "speech.wav"
         stretch = f"duration_stretch={175 / voice.rate:.4f}"
@@ -54,18 +58,19 @@ def speak_flite(text: str, voice: Voice) -> Speech:
             native_rate = file.getframerate()
             data = bytearray(file.readframes(file.getnframes()))
     native = torch.frombuffer(data, dtype=torch.int16).float() / 32768
-    waveform = torchaudio.functional.resample(native, native_rate, SAMPLE_RATE)
+    waveform = to_corpus_rate(native, native_rate)
     seconds = waveform.shape[0] / SAMPLE_RATE
-    return Speech(waveform.contiguous(), _segments(done.stdout, seconds), "flite")
+    segments = _segments(done.stdout, seconds, _LATE.get(voice.name, 0.0))
+    return Speech(waveform.contiguous(), segments, "flite")
 
 
-def _segments(listing: str, seconds: float) -> tuple[Segment, ...]:
+def _segments(listing: str, seconds: float, late: float) -> tuple[Segment, ...]:
     """``listing`` is flite's "pau:0.142 b:0.215 ...": each phoneme with its end in seconds."""
     segments: list[Segment] = []
     start = 0.0
     for item in listing.split():
         phoneme, _, end = item.rpartition(":")
-        stop = min(float(end), seconds)
+        stop = min(float(end) + late, seconds)
         if stop > start:
             segments.append(Segment(phoneme, start, stop))
             start = stop

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
+import torchaudio
 
 from ..geometry import SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -68,6 +70,17 @@ class Speech:
     def seconds(self) -> float:
         """Duration in seconds."""
         return self.waveform.shape[0] / SAMPLE_RATE
+
+
+def to_corpus_rate(waveform: Tensor, sample_rate: int) -> Tensor:
+    """(samples,) at ``sample_rate`` to 16 kHz."""
+    return waveform if sample_rate == SAMPLE_RATE else _resampler(sample_rate)(waveform).contiguous()
+
+
+@lru_cache
+def _resampler(sample_rate: int) -> Callable[[Tensor], Tensor]:
+    resampler: Callable[[Tensor], Tensor] = torchaudio.transforms.Resample(sample_rate, SAMPLE_RATE)
+    return resampler
 
 
 def pause(seconds: float, alphabet: str) -> Speech:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .espeak import Espeak, SynthesiserError, espeak_installed
-from .flite import FLITE_VOICES, flite_installed, speak_flite
+from .espeak import Espeak, SynthesiserError, locate_espeak
+from .flite import FLITE_VOICES, locate_flite, speak_flite
 from .sentences import check_split
 from .speech import Speech, Voice
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = [
     "SYNTHESISERS",
     "SynthesiserError",
+    "check_synthesiser",
     "draw_voice",
-    "espeak_installed",
-    "flite_installed",
     "open_synthesiser",
+    "require_synthesiser",
     "voice_names",
 ]
 
@@ -33,8 +33,8 @@ _ACCENTS = (
 )  # fmt: skip
 _VARIANTS = {
     "train": (
-        "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f2", "f4", "f5", "Alex", "Alicia", "Andrea", "Andy", "Annie",
-        "Denis", "Gene", "Lee", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "announcer", "aunty",
+        "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f2", "f4", "f5", "Alex", "Alicia", "Andrea", "Andy",
+        "Annie", "Denis", "Gene", "Lee", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "announcer", "aunty",
         "belinda", "boris", "ed", "edward", "grandma", "grandpa", "john", "klatt3", "klatt6", "linda", "max",
         "norbert", "paul", "quincy", "robert", "sandro", "shelby", "victor",
     ),
@@ -70,6 +70,14 @@ def draw_voice(generator: random.Random, split: str = "train", synthesiser: str 
     name = generator.choice(voice_names(split, synthesiser))
     rate, pitch, intonation = (generator.randint(*span) for span in (_RATES, _PITCHES, _INTONATIONS))
     return Voice(synthesiser, name, rate, pitch, intonation)
+
+
+def require_synthesiser(synthesiser: str) -> None:
+    """Raise SynthesiserError, which says how to install it, unless ``synthesiser`` is there."""
+    if check_synthesiser(synthesiser) == "espeak":
+        locate_espeak()
+    else:
+        locate_flite()
 
 
 @contextmanager

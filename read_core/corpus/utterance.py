@@ -51,8 +51,8 @@ def sample_utterance(
 
     Args:
         seed: any integer.
-        seconds: exact duration; sentences are strung together with pauses and cut. None: one to three sentences.
-        split: "train", "validation" or "test": they share no sentence, sentence pattern or espeak voice variant.
+        seconds: exact duration; sentences are strung together and cut. None: one to three sentences.
+        split: "train", "validation" or "test": no sentence, pattern or espeak variant is in two of them.
         synthesiser: "espeak", or "flite" for the held-out voices.
 
     Raises:
@@ -61,8 +61,7 @@ def sample_utterance(
     """
     check_split(split)
     check_synthesiser(synthesiser)
-    if seconds is not None and not 0 < seconds <= MAX_SECONDS:
-        raise InputError(f"seconds is {seconds}; expected more than 0 and at most {MAX_SECONDS:.0f}")
+    check_seconds(seconds)
     generator = random.Random(f"utterance/{split}/{synthesiser}/{seed}")
     voice = draw_voice(generator, split, synthesiser)
     with open_synthesiser(voice) as speak:
@@ -87,6 +86,12 @@ def sample_utterance(
         voice=voice.describe(),
         seconds=speech.seconds,
     )
+
+
+def check_seconds(seconds: float | None) -> None:
+    """Raise InputError unless ``seconds`` is None or a possible duration."""
+    if seconds is not None and not 0 < seconds <= MAX_SECONDS:
+        raise InputError(f"seconds is {seconds}; expected more than 0 and at most {MAX_SECONDS:.0f}")
 
 
 def _hesitate(speech: Speech, generator: random.Random) -> Speech:

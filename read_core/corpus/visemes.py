@@ -1,8 +1,8 @@
 """Phonemes to mouth shapes: 22 classes, and tracks blended with dominance functions.
 
-A mouth shape is (open 0..1, width -1..1, round 0..1). Neighbouring phonemes are blended after Cohen and Massaro
-(1993): each has a dominance that decays with distance from it, and the shape at a time is the mean of all targets
-weighted by their dominances there. Bilabials dominate the opening so strongly that the lips really meet.
+A mouth shape is (open 0..1, width -1..1, round 0..1). Neighbouring phonemes are blended after Cohen and
+Massaro (1993): each has a dominance that decays with distance from it, and the shape at a time is the mean of
+all targets weighted by their dominances there. Bilabials dominate the opening so strongly that lips do meet.
 """
 
 from __future__ import annotations
@@ -76,23 +76,23 @@ _INDEX = {viseme.name: index for index, viseme in enumerate(VISEMES)}
 
 # A phoneme is one viseme or, for diphthongs, two. Mnemonics follow each synthesiser's documentation.
 _ESPEAK = {
-    "_": "sil", "p": "p", "b": "p", "m": "p", "m-": "p", "f": "f", "v": "f", "T": "th", "D": "th",
-    "t": "t", "d": "t", "n": "t", "n-": "t", "t#": "t", "t2": "t", "t[": "t", "d[": "t",
-    "l": "l", "l-": "l", "@L": "ah l", "s": "s", "z": "s", "S": "sh", "Z": "sh", "tS": "sh", "dZ": "sh",
-    "k": "k", "g": "k", "N": "k", "x": "k", "h": "h", "r": "r", "r-": "r", "w": "w", "w#": "w", "j": "iy",
-    "i:": "iy", "i": "iy", "I": "ih", "I2": "ih", "I#": "ih", "E": "eh", "E2": "eh", "a": "ae", "aa": "ae",
-    "A:": "aa", "A": "aa", "0": "aa", "A@": "aa", "V": "ah", "@": "ah", "@2": "ah", "@5": "ah", "a#": "ah",
-    "O:": "ao", "O": "ao", "O2": "ao", "O@": "ao", "o@": "ao", "U": "uh", "u:": "uw", "u": "uw", "U@": "uh er",
+    "_": "sil", "p": "p", "b": "p", "m": "p", "m-": "p", "f": "f", "v": "f", "T": "th", "D": "th", "t": "t",
+    "d": "t", "n": "t", "n-": "t", "t#": "t", "t2": "t", "t[": "t", "d[": "t", "l": "l", "l-": "l",
+    "@L": "ah l", "s": "s", "z": "s", "S": "sh", "Z": "sh", "tS": "sh", "dZ": "sh", "k": "k", "g": "k",
+    "N": "k", "x": "k", "h": "h", "r": "r", "r-": "r", "w": "w", "w#": "w", "j": "iy", "i:": "iy",
+    "i": "iy", "I": "ih", "I2": "ih", "I#": "ih", "E": "eh", "E2": "eh", "a": "ae", "aa": "ae", "A:": "aa",
+    "A": "aa", "0": "aa", "A@": "aa", "V": "ah", "@": "ah", "@2": "ah", "@5": "ah", "a#": "ah", "O:": "ao",
+    "O": "ao", "O2": "ao", "O@": "ao", "o@": "ao", "U": "uh", "u:": "uw", "u": "uw", "U@": "uh er",
     "3": "er", "3:": "er", "VR": "er", "IR": "er", "e@": "eh er", "i@": "iy er", "i@3": "iy er",
-    "eI": "eh iy", "aI": "aa iy", "aI2": "aa iy", "aI3": "aa iy", "aI@": "aa er", "aU": "aa uh", "aU@": "aa er",
-    "OI": "ao iy", "oU": "ao uw",
+    "eI": "eh iy", "aI": "aa iy", "aI2": "aa iy", "aI3": "aa iy", "aI@": "aa er", "aU": "aa uh",
+    "aU@": "aa er", "OI": "ao iy", "oU": "ao uw",
 }  # fmt: skip
 _FLITE = {
-    "pau": "sil", "p": "p", "b": "p", "m": "p", "f": "f", "v": "f", "th": "th", "dh": "th", "t": "t", "d": "t",
-    "n": "t", "l": "l", "s": "s", "z": "s", "sh": "sh", "zh": "sh", "ch": "sh", "jh": "sh", "k": "k", "g": "k",
-    "ng": "k", "hh": "h", "r": "r", "w": "w", "y": "iy", "iy": "iy", "ih": "ih", "eh": "eh", "ae": "ae",
-    "aa": "aa", "ah": "ah", "ax": "ah", "ao": "ao", "uh": "uh", "uw": "uw", "er": "er", "ey": "eh iy",
-    "ay": "aa iy", "aw": "aa uh", "oy": "ao iy", "ow": "ao uw",
+    "pau": "sil", "p": "p", "b": "p", "m": "p", "f": "f", "v": "f", "th": "th", "dh": "th", "t": "t",
+    "d": "t", "n": "t", "l": "l", "s": "s", "z": "s", "sh": "sh", "zh": "sh", "ch": "sh", "jh": "sh",
+    "k": "k", "g": "k", "ng": "k", "hh": "h", "r": "r", "w": "w", "y": "iy", "iy": "iy", "ih": "ih",
+    "eh": "eh", "ae": "ae", "aa": "aa", "ah": "ah", "ax": "ah", "ao": "ao", "uh": "uh", "uw": "uw",
+    "er": "er", "ey": "eh iy", "ay": "aa iy", "aw": "aa uh", "oy": "ao iy", "ow": "ao uw",
 }  # fmt: skip
 _ALPHABETS = {"espeak": _ESPEAK, "flite": _FLITE}
 
@@ -151,8 +151,8 @@ def phoneme_targets(segments: Sequence[Segment], alphabet: str, frames: int) -> 
 def mouth_track(segments: Sequence[Segment], alphabet: str, frames: int) -> Tensor:
     """Mouth shapes at 25 fps: (frames, 3) float32, [open 0..1, width -1..1, round 0..1].
 
-    Frame k shows the mean over [k, k + 1) / 25 s; the frame that holds the middle of a p, b or m shows the lips at
-    their closest, so that short closures are not lost between frames.
+    Frame k shows the mean over [k, k + 1) / 25 s; the frame that holds the middle of a p, b or m shows the
+    lips at their closest, so that short closures are not lost between frames.
     """
     spans = viseme_spans(segments, alphabet)
     starts = torch.tensor([start for _, start, _ in spans])
