@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from .errors import ReadError, ReadWarning
 from .geometry import FPS
 from .media import check_output, file_track
 from .media.files import temporary_beside, write_error
@@ -38,14 +42,12 @@ class ContactSheet:
         self.num_frames = num_frames
         self.wanted = np.linspace(0, num_frames - 1, count).round().astype(int).tolist()
         self.thumbnails: list[tuple[int, Image.Image]] = []
-        self.opening: list[Track] = []
+        self.opening: list[Track] | None = []
         self.seen = 0
 
     def add(self, frames: Tensor) -> None:
-        """The next frames, (F, H, W, 3), 0..1."""
-        from .evaluation.mouth import mouth_opening
-
-        self.opening.append(np.asarray(mouth_opening(frames).float().cpu(), np.float32))
+        """Take what is wanted of the next frames, (F, H, W, 3), 0..1."""
+        self._measure(frames)
         for index in self.wanted:
             if self.seen <= index < self.seen + len(frames):
                 pixels = frames[index - self.seen].float().clamp(0, 1).mul(255).round().byte().cpu().numpy()
@@ -79,6 +81,17 @@ class ContactSheet:
             temporary.unlink(missing_ok=True)
         return path
 
+    def _measure(self, frames: Tensor) -> None:
+        """Append the mouth's opening in these frames; give the track up where no mouth can be found."""
+        if self.opening is None:
+            return
+        try:
+            measure = import_module(".evaluation.mouth", __package__).mouth_opening
+            self.opening.append(np.asarray(torch.as_tensor(measure(frames)).float().cpu(), np.float32))
+        except (ReadError, ModuleNotFoundError) as error:
+            warnings.warn(f"the contact sheet has no mouth track: {error}", ReadWarning, stacklevel=3)
+            self.opening = None
+
     def _drawn(self, sound: Track) -> Image.Image:
         cell_width = max((thumbnail.width for _, thumbnail in self.thumbnails), default=THUMBNAIL)
         cell_height = max((thumbnail.height for _, thumbnail in self.thumbnails), default=THUMBNAIL) + LABEL
@@ -98,16 +111,16 @@ class ContactSheet:
     def _plot(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], sound: Track) -> None:
         """Mouth track over loudness; a column of pixels shows the largest value of its frames."""
         left, top, right, bottom = box
-        draw.text((left, top - LABEL), "mouth opening", fill=_MOUTH)
-        draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
-        opening = np.concatenate(self.opening) if self.opening else np.zeros(1, np.float32)
         columns = right - left
+        draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
         for x, level in enumerate(_columns(sound, columns)):
             draw.line((left + x, bottom, left + x, bottom - level * (bottom - top)), fill=_SOUND)
-        points = [
-            (left + x, bottom - level * (bottom - top)) for x, level in enumerate(_columns(opening, columns))
-        ]
-        draw.line(points, fill=_MOUTH, width=2)
+        if self.opening:
+            draw.text((left, top - LABEL), "mouth opening", fill=_MOUTH)
+            levels = enumerate(_columns(np.concatenate(self.opening), columns))
+            draw.line(
+                [(left + x, bottom - level * (bottom - top)) for x, level in levels], fill=_MOUTH, width=2
+            )
         draw.rectangle(box, outline=_FAINT)
         draw.text((left, bottom + 2), "0 s", fill=_INK)
         draw.text((right - 50, bottom + 2), f"{self.num_frames / FPS:.2f} s", fill=_INK)
