@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +25,8 @@ from .config import LoopConfig
 from .optim import make_optimizer
 
 Batch = dict[str, Any]
+Figures = dict[str, float]
+Model = Callable[..., Any]
 
 
 class Stage(Protocol):
@@ -33,7 +34,7 @@ class Stage(Protocol):
 
     Attributes:
         model: the module whose trainable parameters are optimised.
-        dataset: ``dataset[i]`` is sample i of an endless sequence, a dict of tensors, a function of (seed, i).
+        dataset: ``dataset[i]`` is sample i of an endless sequence: a dict of tensors, from (seed, i) alone.
     """
 
     model: nn.Module
@@ -42,20 +43,18 @@ class Stage(Protocol):
     def to(self, device: torch.device) -> None:
         """Move what is not in ``model`` (frozen encoders, statistics) to the device."""
 
-    def loss(
-        self, model: nn.Module, batch: Batch, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
         """The loss of one batch and the figures to log. ``generator`` is a function of (seed, step)."""
 
-    def sheet(self, model: nn.Module, path: Path) -> None:
-        """Write a picture that shows what ``model`` can do by now."""
+    def sheet(self, _model: nn.Module, path: Path) -> None:
+        """Write a picture that shows what the model can do by now (it holds the averaged weights)."""
 
-    def export(self, model: nn.Module, folder: Path) -> dict[str, float]:
+    def export(self, _model: nn.Module, folder: Path) -> Figures:
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
 class _Slice(Dataset[Batch]):
-    """Samples first, first + stride, ... of another dataset: one process's share, from where the run stands."""
+    """Samples first, first + stride, ... of another dataset: one process's share of what is left."""
 
     def __init__(self, base: Dataset[Batch], first: int, stride: int, length: int) -> None:
         self.base, self.first, self.stride, self.length = base, first, stride, length
@@ -118,9 +117,7 @@ def learning_rate_factor(step: int, config: LoopConfig) -> float:
     return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
 
 
-def train(
-    stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | None = None
-) -> dict[str, float]:
+def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | None = None) -> Figures:
     """Train ``stage`` to ``config.steps``, resuming from ``output/state`` if there is one, and export it.
 
     Args:
@@ -213,7 +210,7 @@ def _with_average(stage: Stage, model: nn.Module, ema: Ema, sheet: Path) -> None
         ema.swap(model)
 
 
-def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> dict[str, float]:
+def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> Figures:
     model.eval()
     if ema.decay:
         ema.swap(model)
@@ -245,7 +242,7 @@ def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
+        temporary.rename(target)
         for old in target.parent.iterdir():
             if old.name != target.name:
                 shutil.rmtree(old)

@@ -12,9 +12,9 @@ from .config import LoopConfig
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns), any scale."""
+    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns)."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x: Tensor = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     for _ in range(steps):
@@ -49,27 +49,28 @@ class Muon(torch.optim.Optimizer):
                 if group["weight_decay"]:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
                 update = self._adam if group["adam"] else self._muon
-                p.sub_(update(p, group["momentum"]), alpha=group["lr"])
+                p.sub_(update(p, p.grad, group["momentum"]), alpha=group["lr"])
         return loss
 
-    def _adam(self, p: Tensor, _momentum: float) -> Tensor:
+    def _adam(self, p: Tensor, grad: Tensor, _momentum: float) -> Tensor:
         state = self.state[p]
         if not state:
             state.update(step=torch.zeros(()), first=torch.zeros_like(p), second=torch.zeros_like(p))
         state["step"] += 1
-        state["first"].lerp_(p.grad, 0.1)
-        state["second"].lerp_(p.grad.square(), 0.01)
+        state["first"].lerp_(grad, 0.1)
+        state["second"].lerp_(grad.square(), 0.01)
         count = state["step"].item()
         first = state["first"] / (1 - 0.9**count)
         second = state["second"] / (1 - 0.99**count)
-        return first / (second.sqrt() + 1e-8)
+        update: Tensor = first / (second.sqrt() + 1e-8)
+        return update
 
-    def _muon(self, p: Tensor, momentum: float) -> Tensor:
+    def _muon(self, p: Tensor, grad: Tensor, momentum: float) -> Tensor:
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        buffer = state["momentum"].lerp_(p.grad, 1 - momentum)
-        direction = p.grad.lerp(buffer, momentum).flatten(1)
+        buffer = state["momentum"].lerp_(grad, 1 - momentum)
+        direction = grad.lerp(buffer, momentum).flatten(1)
         rows, columns = direction.shape
         return orthogonalise(direction).mul_(max(1.0, rows / columns) ** 0.5).view_as(p)
 

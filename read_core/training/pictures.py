@@ -1,0 +1,19 @@
+"""Contact sheets of training: rows of pictures as one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def save_rows(rows: Sequence[Sequence[Tensor]], path: Path) -> None:
+    """Write rows of equally large pictures, (H, W, 3) float in 0..1 each, as one PNG."""
+    sheet = torch.cat([torch.cat(list(row), dim=1) for row in rows], dim=0)
+    array = (sheet.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    temporary = path.with_suffix(".tmp")
+    Image.fromarray(array).save(temporary, format="PNG")
+    temporary.rename(path)

@@ -1,0 +1,224 @@
+"""Stage ``vae``: the temporal VAE (eq. 4), from a closed-form linear start to sharp mouths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from einops import rearrange
+from pydantic import Field
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from .clips import ClipFile, find_clips
+from .config import StageConfig, Strict
+from .loop import Batch, Figures, Model
+from .pictures import save_rows
+from .vae_init import initialise
+
+
+class VaeLoss(Strict):
+    """Weights of the reconstruction loss, in pixel units of -1..1.
+
+    Attributes:
+        mouth: how much more a pixel inside the mouth box counts.
+        edges: weight of the differences between neighbouring pixels.
+        motion: weight of the differences between successive frames.
+        noise: standard deviation of the noise on the latents relative to theirs, the posterior's fixed sigma.
+        size: weight of the mean square of the latents, which keeps their scale.
+    """
+
+    mouth: float = 4.0
+    edges: float = 0.5
+    motion: float = 0.5
+    noise: float = 0.05
+    size: float = 1e-4
+
+
+class VaeConfig(StageConfig):
+    """Configuration of the stage.
+
+    Attributes:
+        clips: folder of training videos (see ``clips.py``).
+        model: arguments of ``diffusers.AutoencoderKLLTXVideo``.
+        lengths: frames per sample, each 8 n + 1; a batch draws one of them.
+        start_clips: videos that the linear start is solved on; 0 starts from ``initial`` or random weights.
+        whitening: of the linear start, see ``vae_init.initialise``.
+        initial: folder of an earlier VAE to go on from.
+        encoder: whether the encoder is trained too; its latents stay what they are if not.
+        held_out: videos of the validation split that the figures are measured on.
+    """
+
+    stage: Literal["vae"]
+    clips: Path
+    model: dict[str, Any] = Field(default_factory=dict)
+    lengths: tuple[int, ...] = (17,)
+    start_clips: int = 300
+    whitening: float = 0.5
+    initial: Path | None = None
+    encoder: bool = True
+    held_out: int = 24
+    loss: VaeLoss = VaeLoss()
+
+
+class ClipDataset(Dataset[dict[str, Tensor]]):
+    """Crops in time: {"frames": (f, H, W, 3) uint8, "boxes": (f, 4)}; sample i is a function of (seed, i)."""
+
+    def __init__(self, files: Sequence[ClipFile], lengths: tuple[int, ...], batch: int, seed: int) -> None:
+        self.files, self.lengths, self.batch, self.seed = files, lengths, batch, seed
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
+        length = self.lengths[int(torch.randint(len(self.lengths), (), generator=group))]
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        file = self.files[int(torch.randint(len(self.files), (), generator=generator))]
+        start = int(torch.randint(file.frames - length + 1, (), generator=generator))
+        frames, boxes = file.read(start, start + length)
+        return {"frames": frames, "boxes": boxes}
+
+
+class Reconstruction(nn.Module):
+    """Encode and decode in one call, so that every process sees all gradients."""
+
+    def __init__(self, vae: AutoencoderKLLTXVideo) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, pixels: Tensor, noise: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """(b, 3, f, H, W) in -1..1 -> its reconstruction and its latents (b, C, l, h, w), unnormalised.
+
+        ``noise`` has the shape of the latents, ``scale`` is relative to their standard deviation.
+        """
+        latents = self.vae.encode(pixels).latent_dist.mean
+        noisy = latents + latents.detach().std() * scale * noise
+        return self.vae.decode(noisy).sample, latents
+
+
+class VaeStage:
+    """The stage as the loop sees it."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        self.config = config
+        files = find_clips(config.clips, "train")
+        self.held_out = find_clips(config.clips, "validation")[: config.held_out]
+        self.files = files
+        self.dataset = ClipDataset(files, config.lengths, config.loop.batch_size, config.loop.seed)
+        self.vae = self._start()
+        self.vae.encoder.requires_grad_(config.encoder)
+        self.model = Reconstruction(self.vae)
+
+    def _start(self) -> AutoencoderKLLTXVideo:
+        config = self.config
+        if config.initial is not None:
+            return AutoencoderKLLTXVideo.from_pretrained(config.initial, local_files_only=True)
+        torch.manual_seed(config.loop.seed)
+        vae = AutoencoderKLLTXVideo(**config.model)
+        finished = any((config.output / "state").glob("step-*"))
+        if config.start_clips and not finished:
+            count, length = config.start_clips, min(config.lengths)
+            chosen = [self.files[i * len(self.files) // count] for i in range(count)]
+            crops = [file.read((i * 13) % (file.frames - length + 1), None) for i, file in enumerate(chosen)]
+            clips = [to_pixels(frames[None, :length]) for frames, _ in crops]
+            boxes = [box[None, :length] for _, box in crops]
+            weights = [box_weights(b, clips[0].shape[-2:], config.loss.mouth) for b in boxes]
+            initialise(vae, clips, weights, config.whitening)
+        return vae
+
+    def to(self, device: torch.device) -> None:
+        """Nothing lives outside the model."""
+
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
+        """Weighted reconstruction loss of one batch, latents with the posterior's noise."""
+        weights = self.config.loss
+        pixels = to_pixels(batch["frames"])
+        b, _, f, h, w = pixels.shape
+        shape = (b, self.vae.config.latent_channels, (f - 1) // 8 + 1, h // 32, w // 32)
+        noise = torch.randn(shape, generator=generator).to(pixels)
+        output, latents = model(pixels, noise, weights.noise)
+        mask = box_weights(batch["boxes"], pixels.shape[-2:], weights.mouth)
+        difference = output - pixels
+        level = (soft_l1(difference) * mask).sum() / mask.sum() / 3
+        edges = sum((soft_l1(difference.diff(dim=d)) * _shrink(mask, d)).mean() for d in (3, 4))
+        motion = (soft_l1(difference.diff(dim=2)) * _shrink(mask, 2)).mean()
+        loss = (
+            level + weights.edges * edges + weights.motion * motion + weights.size * latents.square().mean()
+        )
+        error = difference.detach().square().mean()
+        return loss, {"db": 10 * math.log10(4 / error.item()), "latent": latents.detach().std().item()}
+
+    def sheet(self, _model: nn.Module, path: Path) -> None:
+        """Held-out frames above their reconstructions."""
+        originals, outputs = [], []
+        for file in self.held_out[:8]:
+            frames, _ = file.read(0, 17)
+            pixels = to_pixels(frames[None].to(self.vae.device))
+            output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
+            originals.append(to_frames(pixels)[0, 12])
+            outputs.append(to_frames(output)[0, 12])
+        save_rows([originals, outputs], path)
+
+    def export(self, _model: nn.Module, folder: Path) -> Figures:
+        """Measure the latents' mean and standard deviation on the training split, save, measure held-out."""
+        device = self.vae.device
+        total, square, count = torch.zeros(()), torch.zeros(()), 0
+        for file in self.files[:: max(1, len(self.files) // 200)]:
+            frames, _ = file.read()
+            latent = self.vae.encode(to_pixels(frames[None].to(device))).latent_dist.mode().cpu()
+            total = total + latent.sum((0, 2, 3, 4))
+            square = square + latent.square().sum((0, 2, 3, 4))
+            count += latent[:, 0].numel()
+        mean = total / count
+        self.vae.latents_mean.copy_(mean)
+        self.vae.latents_std.copy_((square / count - mean.square()).sqrt())
+        self.vae.save_pretrained(folder)
+        return self.measure()
+
+    def measure(self) -> Figures:
+        """Peak signal-to-noise ratio in dB on the held-out videos, whole frames and inside the mouth box."""
+        device = self.vae.device
+        sums = {"frames": [0.0, 0.0], "mouth": [0.0, 0.0]}
+        for file in self.held_out:
+            frames, boxes = file.read(0, 97)
+            pixels = to_pixels(frames[None].to(device))
+            output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
+            error = (to_frames(output) - to_frames(pixels)).square().mean(-1)
+            inside = box_weights(boxes[None], pixels.shape[-2:], 1.0)[:, 0].to(device) > 1
+            for name, values in (("frames", error), ("mouth", error[inside])):
+                sums[name][0] += values.sum().item()
+                sums[name][1] += values.numel()
+        return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items()}
+
+
+def to_pixels(frames: Tensor) -> Tensor:
+    """(b, f, H, W, 3) uint8 -> (b, 3, f, H, W) float32 in -1..1."""
+    pixels: Tensor = rearrange(frames.float() / 127.5 - 1, "b f h w c -> b c f h w")
+    return pixels
+
+
+def to_frames(pixels: Tensor) -> Tensor:
+    """(b, 3, f, H, W) in -1..1 -> (b, f, H, W, 3) float in 0..1, clamped."""
+    frames: Tensor = rearrange((pixels.float().clamp(-1, 1) + 1) / 2, "b c f h w -> b f h w c")
+    return frames
+
+
+def box_weights(boxes: Tensor, size: Sequence[int], extra: float) -> Tensor:
+    """(b, f, 4) pixel boxes -> (b, 1, f, H, W): 1 + ``extra`` inside, 1 outside."""
+    rows = torch.arange(size[0], device=boxes.device)[:, None] + 0.5
+    columns = torch.arange(size[1], device=boxes.device)[None, :] + 0.5
+    x0, y0, x1, y1 = (boxes[..., i, None, None] for i in range(4))
+    inside = (columns > x0) & (columns < x1) & (rows > y0) & (rows < y1)
+    return (1 + extra * inside.float())[:, None]
+
+
+def soft_l1(difference: Tensor) -> Tensor:
+    """Charbonnier: |d| with a rounded tip of width 0.05."""
+    return (difference.square() + 0.05**2).sqrt() - 0.05
+
+
+def _shrink(mask: Tensor, dim: int) -> Tensor:
+    """The mask of the differences along ``dim``, scaled to a mean of about 1/3 per colour channel."""
+    return mask.narrow(dim, 1, mask.shape[dim] - 1) / mask.mean()
