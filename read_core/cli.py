@@ -35,6 +35,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds a default where there is one and the text does not tell it already."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = "(default" in (action.help or "") or action.required or action.default in (None, False, [])
+        return action.help if told else super()._get_help_string(action)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -71,7 +79,7 @@ def _parser(arguments: Sequence[str]) -> Parser:
             name,
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         if name == chosen:
             import_module(module).configure(command)

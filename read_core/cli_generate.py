@@ -28,7 +28,6 @@ _DTYPES = ("float32", "float16", "bfloat16")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core generate``."""
-    parser.formatter_class = argparse.HelpFormatter
     files = parser.add_argument_group("files")
     files.add_argument(
         "--portrait",

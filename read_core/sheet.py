@@ -113,7 +113,7 @@ class ContactSheet:
         left, top, right, bottom = box
         columns = right - left
         draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
-        for x, level in enumerate(_columns(sound, columns)):
+        for x, level in enumerate(_columns(sound, columns, least=0.0)):
             draw.line((left + x, bottom, left + x, bottom - level * (bottom - top)), fill=_SOUND)
         if self.opening:
             draw.text((left, top - LABEL), "mouth opening", fill=_MOUTH)
@@ -138,11 +138,11 @@ def loudness(speech: str | os.PathLike[str], num_frames: int) -> Track:
     return np.sqrt(power * FPS / track.sample_rate).astype(np.float32)
 
 
-def _columns(track: Track, count: int) -> Track:
-    """A track scaled to 0..1 (its least and largest value), as ``count`` columns."""
+def _columns(track: Track, count: int, least: float | None = None) -> Track:
+    """A track as ``count`` columns, scaled so that ``least`` (None: the lowest) to the highest is 0..1."""
     edges = np.linspace(0, len(track), count + 1).astype(int)
     spans = zip(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1), strict=True)
     columns = np.array([track[a:b].max() for a, b in spans], np.float32)
-    span = float(columns.max() - columns.min())
-    scaled: Track = (columns - columns.min()) / (span or 1.0)
+    least = float(columns.min()) if least is None else least
+    scaled: Track = (columns - least) / ((float(columns.max()) - least) or 1.0)
     return scaled

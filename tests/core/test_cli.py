@@ -262,6 +262,7 @@ assert not {"torch", "av", "diffusers", "transformers"} & set(sys.modules)
         "wavefront",
     ):
         assert option in done.stdout
+    assert "None" not in done.stdout
 
 
 def test_no_command_and_an_unknown_one_are_refused(capsys):

@@ -166,9 +166,9 @@ def test_ctrl_c_in_the_middle_of_writing_waits_for_the_frames(tmp_path):
     code = f"""
 import signal, threading, torch
 from read_core.media import VideoWriter, waveform_track
-writer = VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256), waveform_track(torch.rand(16000), 16000))
+writer = VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128), waveform_track(torch.rand(16000), 16000))
 with writer:
-    frames = torch.rand(20, 256, 256, 3)
+    frames = torch.rand(20, 128, 128, 3)
     writer.write(frames)
     threading.Timer(0.02, signal.raise_signal, [signal.SIGINT]).start()
     while True:
@@ -213,9 +213,9 @@ from read_core.media import VideoWriter, waveform_track
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 try:
     sound = waveform_track(torch.rand(160000), 16000)
-    with VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256), sound) as writer:
+    with VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128), sound) as writer:
         for _ in range(8):
-            writer.write(torch.rand(25, 256, 256, 3))
+            writer.write(torch.rand(25, 128, 128, 3))
 except MediaError as error:
     raise SystemExit(f"MediaError: {{error}}")
 """
@@ -253,9 +253,9 @@ def test_no_room_for_the_index_in_front_still_gives_the_video(tmp_path):
 import resource, torch
 import read_core.media.video as video
 generator = torch.Generator().manual_seed(0)
-writer = video.VideoWriter({str(tmp_path / "a.mp4")!r}, (256, 256))
+writer = video.VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128))
 for _ in range(4):
-    writer.write(torch.rand(25, 256, 256, 3, generator=generator))
+    writer.write(torch.rand(25, 128, 128, 3, generator=generator))
 remux = video._remux
 def tight(source, target):
     resource.setrlimit(resource.RLIMIT_FSIZE, (source.stat().st_size // 2, resource.RLIM_INFINITY))
