@@ -1,0 +1,251 @@
+"""Stage ``a2v``: A2V-DiT under the asynchronous forward process (eq. 11-15), with dropped conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..ans import NoCFG, add_noise, draw_times, velocity_target
+from ..checkpoint import Card, Components, Prompt, SamplingDefaults
+from ..pipeline import ReadPipeline
+from ..records import Reference, SpeechCodes
+from ..speech import SpeechAE, load_whisper_encoder
+from ..transformer import A2VTransformer3DModel
+from ..video import DecodeSettings
+from .clips import find_clips
+from .config import StageConfig, Strict
+from .latents import Encoders, WindowDataset, encode_clips
+from .loop import Batch, Figures, Model
+from .pictures import save_rows
+
+
+class Times(Strict):
+    """How training times are drawn, see ``ans.draw_times``."""
+
+    shift: float = 1.0
+    schedule: float = 0.4
+    mean: float = 0.0
+    std: float = 1.0
+    synchronous: bool = False
+    """All generated frames at one time, whatever the window: the ablation without ANS."""
+
+
+class Dropout(Strict):
+    """Share of the samples that see neither condition, or the reference alone."""
+
+    both: float = Field(default=0.1, ge=0, le=1)
+    speech: float = Field(default=0.1, ge=0, le=1)
+
+
+class A2VConfig(StageConfig):
+    """Configuration of the stage.
+
+    Attributes:
+        clips: folder of training videos.
+        vae, whisper, speech_ae: folders of the finished components.
+        latents: folder for the encoded videos, made at the start.
+        model: arguments of ``A2VTransformer3DModel``.
+        ltx: folder of an LTX-Video transformer to start from, instead of random weights.
+        initial: folder of an earlier A2V-DiT to go on from.
+        windows: latents per window, z_R counted; a batch draws one of them, inference uses the largest.
+        start_share: share of the windows that start their video and have no motion frame.
+        prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
+        motion_weight: 0 weights all places of the picture alike in the loss, 1 by how much they move.
+    """
+
+    stage: Literal["a2v"]
+    clips: Path
+    vae: Path
+    whisper: Path
+    speech_ae: Path
+    latents: Path
+    model: dict[str, Any] = Field(default_factory=dict)
+    ltx: Path | None = None
+    initial: Path | None = None
+    windows: tuple[int, ...] = (16,)
+    start_share: float = 0.3
+    prompt_tokens: int = 4
+    motion_weight: float = 0.5
+    times: Times = Times()
+    dropout: Dropout = Dropout()
+
+
+class Conditioned(nn.Module):
+    """The transformer with its conditions projected inside, so that every process sees all gradients."""
+
+    def __init__(self, transformer: A2VTransformer3DModel) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(
+        self,
+        noisy: Tensor,
+        times: Tensor,
+        codes: Tensor,
+        prompt: Tensor,
+        masks: tuple[Tensor, Tensor],
+        continuation: Tensor,
+    ) -> Tensor:
+        """Velocity (B, C, 1+f, h, w); ``masks`` say which samples (B,) see speech and reference."""
+        speech, reference = masks
+        return self.transformer(  # type: ignore[no-any-return]
+            noisy,
+            times,
+            speech=self.transformer.project_speech(codes, speech),
+            text=self.transformer.project_text(prompt),
+            reference_mask=reference,
+            continuation=continuation,
+        )
+
+
+class A2VStage:
+    """The stage as the loop sees it."""
+
+    def __init__(self, config: A2VConfig) -> None:
+        self.config = config
+        encoders = Encoders(config.vae, config.whisper, config.speech_ae)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
+        files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
+        seed, batch = config.loop.seed, config.loop.batch_size
+        self.dataset = WindowDataset(files["train"], config.windows, batch, config.start_share, seed)
+        longest = (max(config.windows),)
+        self.held_out = WindowDataset(files["validation"], longest, batch, config.start_share, seed + 1)
+        torch.manual_seed(seed)
+        self.transformer = self._start()
+        self.model = Conditioned(self.transformer)
+        self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
+        self.weights = self._motion_weights()
+
+    def _start(self) -> A2VTransformer3DModel:
+        config = self.config
+        model: A2VTransformer3DModel
+        if config.initial is not None:
+            model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
+        elif config.ltx is not None:
+            model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, **config.model)
+        else:
+            model = A2VTransformer3DModel(**config.model)
+        return model
+
+    def _motion_weights(self) -> Tensor:
+        """(h, w), mean 1: how much each place of the picture changes over time in the training latents."""
+        items = [item["latents"].float() for item in self.dataset.items[:200]]
+        motion = torch.stack([x.diff(dim=1).square().mean((0, 1)) for x in items]).mean(0).sqrt()
+        weights = motion**self.config.motion_weight
+        return weights / weights.mean()
+
+    def to(self, device: torch.device) -> None:
+        """Move the prompt and the loss weights."""
+        self.prompt, self.weights = self.prompt.to(device), self.weights.to(device)
+
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
+        """Eq. 15 over all frames but z_R and those whose time is 0, where no velocity is asked for."""
+        clean, continuation = batch["latents"], batch["continuation"]
+        count, frames = clean.shape[0], clean.shape[2] - 1
+        times = self._times(continuation.cpu(), frames, generator).to(clean)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        drop = torch.rand(count, generator=generator).to(clean)
+        reference = drop >= self.config.dropout.both
+        speech = drop >= self.config.dropout.both + self.config.dropout.speech
+        velocity = model(
+            add_noise(clean, noise, times),
+            times,
+            batch["codes"],
+            self.prompt,
+            (speech, reference),
+            continuation,
+        )
+        error = (velocity.float() - velocity_target(clean, noise)).square().mean(1)
+        counted = (times > 0).float()
+        per_frame = (error * self.weights).mean((2, 3)) * counted
+        loss = per_frame.sum() / counted.sum()
+        return loss, {"motion_frame": (per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)).item()}
+
+    def _times(self, continuation: Tensor, frames: int, generator: torch.Generator) -> Tensor:
+        times = self.config.times
+        return draw_times(
+            len(continuation),
+            frames,
+            times.shift,
+            generator,
+            continuation=torch.zeros_like(continuation) if times.synchronous else continuation,
+            schedule_fraction=times.schedule,
+            mean=times.mean,
+            std=times.std,
+        )
+
+    def pipeline(self) -> ReadPipeline:
+        """The pipeline with the transformer as it is by now and stand-in defaults."""
+        config = self.config
+        vae = AutoencoderKLLTXVideo.from_pretrained(config.vae, local_files_only=True).to(
+            self.transformer.device
+        )
+        size = 32 * self.dataset.items[0]["latents"].shape[-1]
+        prompt = Prompt(self.prompt[0].cpu(), torch.ones(self.prompt.shape[1], dtype=torch.bool))
+        return ReadPipeline(
+            Components(
+                card=Card("training", "training in progress", (size, size)),
+                defaults=SamplingDefaults(
+                    config.times.shift, 8, NoCFG(), max(config.windows), DecodeSettings()
+                ),
+                vae=vae.eval(),
+                whisper=load_whisper_encoder(config.whisper),
+                speech_ae=SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval(),
+                transformer=self.transformer,
+                prompt=prompt,
+            )
+        )
+
+    def sheet(self, _model: nn.Module, path: Path) -> None:
+        """Held-out windows: the truth through the VAE, and what is generated from the same speech."""
+        pipeline = self.pipeline()
+        rows = []
+        for item in self.held_out.items[:3]:
+            f = max(self.config.windows) - 1
+            codes = item["codes"][None, 1 : f + 1].float().to(self.transformer.device)
+            latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
+            reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1))
+            made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, steps=6)
+            for sequence in (latents, made):
+                frames = pipeline.decode(sequence, 8 * f + 1)
+                rows.append([frames[i] for i in range(20, 8 * f, 10)])
+        save_rows(rows, path)
+
+    def export(self, _model: nn.Module, folder: Path) -> Figures:
+        """Save the transformer and its prompt; measure the held-out loss at fixed times."""
+        self.transformer.save_pretrained(folder)
+        return {f"loss_{time:.1f}": self._held_out_loss(time) for time in (0.2, 0.5, 0.8)}
+
+    def _held_out_loss(self, time: float) -> float:
+        generator = torch.Generator().manual_seed(0)
+        total, count = 0.0, 32
+        for index in range(count):
+            sample = self.held_out[index]
+            clean = sample["latents"][None].to(self.transformer.device)
+            times = torch.full((1, clean.shape[2]), time)
+            times[:, 0] = 0
+            times = times.to(clean)
+            noise = torch.randn(clean.shape, generator=generator).to(clean)
+            everything = torch.ones(1, dtype=torch.bool, device=clean.device)
+            velocity = self.model(
+                add_noise(clean, noise, times),
+                times,
+                sample["codes"][None].to(clean),
+                self.prompt,
+                (everything, everything),
+                sample["continuation"][None].to(clean.device),
+            )
+            total += (velocity - velocity_target(clean, noise))[:, :, 1:].square().mean().item()
+        return total / count
+
+
+def make_prompt(tokens: int, channels: int) -> Tensor:
+    """The fixed prompt of models without a text encoder: (1, tokens, channels), the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(1, tokens, channels, generator=generator)

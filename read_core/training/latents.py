@@ -1,0 +1,130 @@
+"""What A2V-DiT learns from: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
+
+A file holds ``latents`` (C, L, h, w), the whole video's, normalised; ``references`` (R, C, h, w), single
+frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i. float16.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from ..errors import ReadError
+from ..geometry import FRAMES_PER_LATENT
+from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
+from ..video import TemporalVAE
+from .clips import ClipFile
+
+REFERENCES = 4
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Folders of the finished components."""
+
+    vae: Path
+    whisper: Path
+    speech_ae: Path
+
+    def fingerprint(self) -> str:
+        """A hash over the encoders' weights: latents made with others are refused."""
+        digest = hashlib.sha256()
+        for folder in (self.vae, self.whisper, self.speech_ae):
+            for file in sorted(folder.glob("*.safetensors")):
+                digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+
+def encode_clips(
+    files: Sequence[ClipFile], folder: Path, encoders: Encoders, device: torch.device
+) -> list[Path]:
+    """Encode the videos that ``folder`` lacks; return the latents' files, in the order of ``files``.
+
+    Raises:
+        ReadError: the folder holds latents of other encoders.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp, fingerprint = folder / "encoders.json", encoders.fingerprint()
+    if stamp.exists() and json.loads(stamp.read_text())["sha256"] != fingerprint:
+        raise ReadError(
+            f"{folder}: these latents were made by other encoders; delete the folder to make them anew"
+        )
+    stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
+    targets = [folder / file.path.parent.name / file.path.name for file in files]
+    missing = [(f, t) for f, t in zip(files, targets, strict=True) if not t.exists()]
+    if missing:
+        vae = TemporalVAE(
+            AutoencoderKLLTXVideo.from_pretrained(encoders.vae, local_files_only=True).to(device)
+        )
+        features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
+        speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
+        for file, target in tqdm(missing, desc=f"encoding {folder}"):
+            target.parent.mkdir(exist_ok=True)
+            temporary = target.with_suffix(".tmp")
+            save_file(_encode(file, vae, features, speech_ae), temporary)
+            temporary.rename(target)
+    return targets
+
+
+@torch.no_grad()
+def _encode(
+    file: ClipFile, vae: TemporalVAE, features: WhisperFeatures, speech_ae: SpeechAE
+) -> dict[str, Tensor]:
+    frames, _ = file.read(0, file.frames - (file.frames - 1) % FRAMES_PER_LATENT)
+    device = vae.vae.device
+    video = frames.to(device).float()[None] / 255
+    latents = vae.encode(video)[0]
+    chosen = [i * (len(frames) - 1) // (REFERENCES - 1) for i in range(REFERENCES)]
+    references = vae.encode(video[0, chosen][:, None])[:, :, 0]
+    codes = encode_speech_codes(features, speech_ae, file.waveform().to(device), latents.shape[1] - 1)[0]
+    kept = {"latents": latents, "references": references, "codes": codes}
+    return {name: tensor.to(torch.float16).cpu().contiguous() for name, tensor in kept.items()}
+
+
+class WindowDataset(Dataset[dict[str, Tensor]]):
+    """Training windows of f latents, held in memory; sample i is a function of (seed, i).
+
+    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "codes": (f, h_w, d_A), "continuation": ()}.
+    A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
+
+    Args:
+        windows: latents per window, z_R counted; a batch draws one of them.
+        batch: samples per batch.
+        start_share: share of the windows that start their video.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], windows: tuple[int, ...], batch: int, start_share: float, seed: int
+    ) -> None:
+        self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
+        self.items = [load_file(file) for file in files]
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
+        f = self.windows[int(torch.randint(len(self.windows), (), generator=group))] - 1
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        item = self.items[_draw(len(self.items), generator)]
+        latents, codes, references = item["latents"], item["codes"], item["references"]
+        starts = bool(torch.rand((), generator=generator) < self.start_share)
+        first = 1 if starts else 1 + _draw(latents.shape[1] - f, generator)
+        reference = references[0 if starts else _draw(len(references), generator)]
+        window = torch.cat([reference[:, None], latents[:, first : first + f]], dim=1)
+        return {
+            "latents": window.float(),
+            "codes": codes[first : first + f].float(),
+            "continuation": torch.tensor(not starts),
+        }
+
+
+def _draw(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))
