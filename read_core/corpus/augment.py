@@ -107,7 +107,7 @@ def band_limit(waveform: Tensor, low: float, high: float) -> Tensor:
 
 
 def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
-    """Scale so that samples where ``active`` (samples,) bool have an RMS of ``decibels`` dBFS; peaks below 1."""
+    """Scale to an RMS of ``decibels`` dBFS where ``active`` (samples,) bool is true; peaks stay below 1."""
     voiced = waveform[active] if bool(active.any()) else waveform
     power = voiced.square().mean().clamp(min=_QUIET_POWER)
     scaled = waveform * (10 ** (decibels / 20) / power.sqrt())

@@ -16,8 +16,8 @@ from . import words
 
 SPLITS = ("train", "validation", "test")
 
-# Position in a list, modulo 8 -> split: three quarters train, an eighth each for the others.
-_SHARES = {"train": range(6), "validation": (6,), "test": (7,)}
+# Position in a list, modulo 6, to split: two thirds are for training.
+_SHARES = {"train": range(4), "validation": (4,), "test": (5,)}
 
 _LISTS = {
     "name": words.NAMES,
@@ -66,6 +66,28 @@ TEMPLATES = (
     "It took {name} {number} hours to {base} the {noun}.",
     "Give {name} the {adjective} {noun}, or {base} it {place}.",
     "When the {noun} {verb} the {plural}, {name} was {place}.",
+    "Is that {noun} yours, or does it belong to {name}?",
+    "{adverb} {name} {verb} {number} of the {plural}.",
+    "{exclamation}, we {verb} the {noun} {place}.",
+    "Let us {base} the {plural} and {base} the {adjective} {noun}.",
+    "The {plural} that {name} {verb} were {adjective}.",
+    "{place}, {name} {verb} the {noun} {time}.",
+    "One {noun} is {adjective}; the other {noun} is {adjective}.",
+    "She would {adverb} {base} a {noun} {time}.",
+    "Who {verb} my {adjective} {noun} {time}?",
+    "Have we {number} {plural} and a {noun}, {name}?",
+    "{name} told {name} about the {plural} {place}.",
+    "It was {time} that the {noun} {verb} us.",
+    "{number} {plural}, {adverb} chosen, were {place}.",
+    "Every {adjective} {noun} has a {noun} for {name}.",
+    "{exclamation}, {name} may {base} the {noun}.",
+    "He {verb} {plural} {time} and a {noun} {place}.",
+    "A {adjective} {noun}, a {noun} and {number} {plural}.",
+    "{name}, do not {base} the {adjective} {plural}!",
+    "We {verb} {name} and her {adjective} {noun}.",
+    "Our {noun} {verb} yours {place}.",
+    "{plural} are {adjective}, but a {noun} is {adjective}.",
+    "{name} and the {noun} will {base} {number} {plural}.",
 )
 
 _SLOT = re.compile(r"{(\w+)}")
@@ -105,7 +127,7 @@ def sentences(seed: int, split: str = "train") -> Iterator[str]:
 
 def _share(items: tuple[str, ...], split: str) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(items))
-    return tuple(item for position, item in enumerate(unique) if position % 8 in _SHARES[split])
+    return tuple(item for position, item in enumerate(unique) if position % 6 in _SHARES[split])
 
 
 def _fill(template: str, split: str, generator: random.Random) -> str:

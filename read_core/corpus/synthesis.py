@@ -34,9 +34,9 @@ _ACCENTS = (
 _VARIANTS = {
     "train": (
         "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f2", "f4", "f5", "Alex", "Alicia", "Andrea", "Andy",
-        "Annie", "Denis", "Gene", "Lee", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "announcer", "aunty",
-        "belinda", "boris", "ed", "edward", "grandma", "grandpa", "john", "klatt3", "klatt6", "linda", "max",
-        "norbert", "paul", "quincy", "robert", "sandro", "shelby", "victor",
+        "Annie", "Denis", "Gene", "Lee", "Mario", "Michael", "Mike", "Nguyen", "Reed", "adam", "announcer",
+        "aunty", "belinda", "boris", "ed", "edward", "grandma", "grandpa", "john", "klatt3", "klatt6", "linda",
+        "max", "norbert", "paul", "quincy", "robert", "sandro", "shelby", "victor",
     ),
     "validation": ("m7", "Hugo", "anika", "zac"),
     "test": ("m2", "f3", "benjamin", "miguel", "Diogo", "steph", "rob"),

@@ -38,15 +38,15 @@ class Viseme:
     open: float
     width: float
     round: float
-    hold: float = 1.0
+    hold: float = 1.6
     lips: float = 1.0
     decay: float = 0.035
 
 
 VISEMES = (
-    Viseme("sil", 0.00, 0.00, 0.00, hold=1.5, lips=0.6),
-    Viseme("p", 0.00, 0.00, 0.10, hold=40.0, lips=0.3, decay=0.012),
-    Viseme("f", 0.05, 0.10, 0.00, hold=15.0, lips=0.6, decay=0.014),
+    Viseme("sil", 0.00, 0.00, 0.00, hold=1.0, lips=0.6),
+    Viseme("p", 0.00, 0.00, 0.10, hold=50.0, lips=0.3, decay=0.012),
+    Viseme("f", 0.05, 0.10, 0.00, hold=10.0, lips=0.6, decay=0.014),
     Viseme("th", 0.22, 0.10, 0.00, hold=1.5, lips=0.5),
     Viseme("t", 0.20, 0.15, 0.00, hold=0.9, lips=0.3),
     Viseme("l", 0.28, 0.10, 0.00, hold=0.8, lips=0.3),

@@ -1,7 +1,7 @@
 """The word lists that sentences are made of: everyday English, chosen for a wide spread of sounds.
 
-Nothing here comes from a published sentence set. ``sentences.py`` deals each list out to the splits by position,
-so neighbouring words are kept unlike each other on purpose.
+Nothing here comes from a published sentence set. ``sentences.py`` deals each list out to the splits by
+position, so neighbouring words are kept unlike each other on purpose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _phrases(text: str) -> tuple[str, ...]:
-    return tuple(phrase.strip() for phrase in text.replace("\n", " ").split(",") if phrase.strip())
+    return tuple(" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip())
 
 
 NAMES = _words("""
