@@ -18,7 +18,7 @@ from ..speech import SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
 from .clips import find_clips
-from .config import StageConfig, Strict
+from .config import StageConfig, Strict, require_component
 from .latents import Encoders, WindowDataset, encode_clips
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
@@ -108,6 +108,8 @@ class A2VStage:
 
     def __init__(self, config: A2VConfig) -> None:
         self.config = config
+        for key in ("vae", "whisper", "speech_ae"):
+            require_component(key, getattr(config, key))
         encoders = Encoders(config.vae, config.whisper, config.speech_ae)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
@@ -218,7 +220,7 @@ class A2VStage:
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
-        """Save the transformer and its prompt; measure the held-out loss at fixed times."""
+        """Save the transformer; measure the held-out loss at fixed times."""
         self.transformer.save_pretrained(folder)
         return {f"loss_{time:.1f}": self._held_out_loss(time) for time in (0.2, 0.5, 0.8)}
 

@@ -64,7 +64,7 @@ def loudness(waveform: Tensor) -> Tensor:
 
 def whole_latents(seconds: float) -> float:
     """The longest duration up to ``seconds`` whose frames are 8 n + 1."""
-    frames = int(seconds * FPS)
+    frames = int(seconds * FPS + 1e-6)
     return (frames - (frames - 1) % FRAMES_PER_LATENT) / FPS
 
 
@@ -95,6 +95,11 @@ class ClipFile:
         self.path = path
         with safe_open(path, "pt") as file:
             self.frames: int = file.get_slice("frames").get_shape()[0]
+
+    @property
+    def whole_frames(self) -> int:
+        """The most frames, 8 n + 1, that whole latents hold."""
+        return self.frames - (self.frames - 1) % FRAMES_PER_LATENT
 
     def read(self, start: int = 0, stop: int | None = None) -> tuple[Tensor, Tensor]:
         """Frames (f, H, W, 3) uint8 and mouth boxes (f, 4) of [start, stop)."""

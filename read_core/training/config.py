@@ -27,8 +27,8 @@ class LoopConfig(Strict):
         steps: optimiser steps in all; the learning rate warms up over ``warmup`` of them and falls to zero
             along a cosine.
         batch_size: samples per step and process.
-        optimizer: ``adamw``, or ``muon`` (orthogonalised momentum for matrices and convolutions, AdamW for the
-            rest at ``adam_learning_rate``).
+        optimizer: ``adamw``, or ``muon`` (orthogonalised momentum for matrices and convolutions, AdamW for
+            the rest at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
         clip: largest gradient norm.
         save_minutes: a resumable state is written at least this often, and at the end.
@@ -79,6 +79,14 @@ def stage_types() -> dict[str, tuple[str, str]]:
     }
 
 
+def require_component(key: str, folder: Path) -> None:
+    """Raise ConfigError unless ``folder`` holds a model that an earlier stage exported or a release."""
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"{key} is {folder}, which holds no config.json; train the stage that makes it first"
+        )
+
+
 def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[Any, StageConfig]:
     """Read a YAML file and return (stage class, its configuration).
 
@@ -107,6 +115,8 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
         target = data
         for parent in parents:
             target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"{path}: {dotted} cannot be replaced: {parent} is a value, not a section")
         target[last] = value
     module_name, prefix = stages[data["stage"]]
     module = import_module(f".{module_name}", __package__)

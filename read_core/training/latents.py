@@ -20,10 +20,11 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from ..errors import ReadError
-from ..geometry import FRAMES_PER_LATENT
+from ..geometry import MIN_WINDOW
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..video import TemporalVAE
 from .clips import ClipFile
+from .config import ConfigError
 
 REFERENCES = 4
 
@@ -80,7 +81,7 @@ def encode_clips(
 def _encode(
     file: ClipFile, vae: TemporalVAE, features: WhisperFeatures, speech_ae: SpeechAE
 ) -> dict[str, Tensor]:
-    frames, _ = file.read(0, file.frames - (file.frames - 1) % FRAMES_PER_LATENT)
+    frames, _ = file.read(0, file.whole_frames)
     device = vae.vae.device
     video = frames.to(device).float()[None] / 255
     latents = vae.encode(video)[0]
@@ -101,6 +102,9 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         windows: latents per window, z_R counted; a batch draws one of them.
         batch: samples per batch.
         start_share: share of the windows that start their video.
+
+    Raises:
+        ConfigError: a window is longer than the shortest video.
     """
 
     def __init__(
@@ -108,6 +112,11 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
         self.items = [load_file(file) for file in files]
+        shortest = min(item["latents"].shape[1] for item in self.items)
+        if not windows or min(windows) < MIN_WINDOW or max(windows) > shortest:
+            raise ConfigError(
+                f"windows are {list(windows)}; expected {MIN_WINDOW} to {shortest} latents, as the shortest video"
+            )
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)

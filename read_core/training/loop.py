@@ -53,17 +53,21 @@ class Stage(Protocol):
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
-class _Slice(Dataset[Batch]):
-    """Samples first, first + stride, ... of another dataset: one process's share of what is left."""
+class _Share(Dataset[Batch]):
+    """What is left for one process of ``world``: every ``world``-th batch of another dataset.
 
-    def __init__(self, base: Dataset[Batch], first: int, stride: int, length: int) -> None:
-        self.base, self.first, self.stride, self.length = base, first, stride, length
+    Batches stay whole, since samples of one batch may agree on something, such as their length.
+    """
+
+    def __init__(self, base: Dataset[Batch], batch: int, steps: range, rank: int, world: int) -> None:
+        self.base, self.batch, self.steps, self.rank, self.world = base, batch, steps, rank, world
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.steps) * self.batch
 
     def __getitem__(self, index: int) -> Batch:
-        return self.base[self.first + index * self.stride]
+        step, place = self.steps[index // self.batch], index % self.batch
+        return self.base[(step * self.world + self.rank) * self.batch + place]
 
 
 class _Progress:
@@ -185,9 +189,8 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 def _batches(
     dataset: Dataset[Batch], config: LoopConfig, accelerator: Accelerator, step: int
 ) -> Iterator[Batch]:
-    world, rank = accelerator.num_processes, accelerator.process_index
-    left = (config.steps - step) * config.batch_size
-    share = _Slice(dataset, step * config.batch_size * world + rank, world, left)
+    steps = range(step, config.steps)
+    share = _Share(dataset, config.batch_size, steps, accelerator.process_index, accelerator.num_processes)
     loader = DataLoader(
         share,
         batch_size=config.batch_size,

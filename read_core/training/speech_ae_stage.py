@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..geometry import FRAMES_PER_LATENT, frames_of_latents
 from ..speech import SpeechAE, WhisperFeatures, load_whisper_encoder
-from .config import ConfigError, StageConfig
+from .config import StageConfig, require_component
 from .losses import contrastive_loss, reconstruction_loss, similarities
 from .speech_data import SpeechConfig, batch_of, speech_dataset
 from .speech_figures import explained_variance, probe, retrieval
@@ -57,8 +57,7 @@ class SpeechAEStage:
     """See the module's docstring; the loop's ``Stage`` protocol."""
 
     def __init__(self, config: SpeechAEConfig) -> None:
-        if not config.whisper.is_dir():
-            raise ConfigError(f"whisper is {config.whisper}: no such folder; train stage whisper first")
+        require_component("whisper", config.whisper)
         self.config = config
         self.frames = frames_of_latents(1 + (config.speech.frames - 1) // FRAMES_PER_LATENT)
         self.features = WhisperFeatures(load_whisper_encoder(config.whisper))

@@ -14,8 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ..geometry import FRAMES_PER_LATENT
 from .clips import ClipFile, find_clips
-from .config import StageConfig, Strict
+from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
 from .vae_init import initialise
@@ -106,6 +107,7 @@ class VaeStage:
         files = find_clips(config.clips, "train")
         self.held_out = find_clips(config.clips, "validation")[: config.held_out]
         self.files = files
+        _check_lengths(config.lengths, files)
         self.dataset = ClipDataset(files, config.lengths, config.loop.batch_size, config.loop.seed)
         self.vae = self._start()
         self.vae.encoder.requires_grad_(config.encoder)
@@ -114,10 +116,11 @@ class VaeStage:
     def _start(self) -> AutoencoderKLLTXVideo:
         config = self.config
         if config.initial is not None:
+            require_component("initial", config.initial)
             return AutoencoderKLLTXVideo.from_pretrained(config.initial, local_files_only=True)
         torch.manual_seed(config.loop.seed)
         vae = AutoencoderKLLTXVideo(**config.model)
-        finished = any((config.output / "state").glob("step-*"))
+        finished = any((config.output / "state").glob("step-*[0-9]"))
         if config.start_clips and not finished:
             count, length = config.start_clips, min(config.lengths)
             chosen = [self.files[i * len(self.files) // count] for i in range(count)]
@@ -154,11 +157,12 @@ class VaeStage:
         """Held-out frames above their reconstructions."""
         originals, outputs = [], []
         for file in self.held_out[:8]:
-            frames, _ = file.read(0, 17)
+            frames, _ = file.read(0, min(17, file.whole_frames))
             pixels = to_pixels(frames[None].to(self.vae.device))
             output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
-            originals.append(to_frames(pixels)[0, 12])
-            outputs.append(to_frames(output)[0, 12])
+            shown = min(12, len(frames) - 1)
+            originals.append(to_frames(pixels)[0, shown])
+            outputs.append(to_frames(output)[0, shown])
         save_rows([originals, outputs], path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
@@ -166,7 +170,7 @@ class VaeStage:
         device = self.vae.device
         total, square, count = torch.zeros(()), torch.zeros(()), 0
         for file in self.files[:: max(1, len(self.files) // 200)]:
-            frames, _ = file.read()
+            frames, _ = file.read(0, file.whole_frames)
             latent = self.vae.encode(to_pixels(frames[None].to(device))).latent_dist.mode().cpu()
             total = total + latent.sum((0, 2, 3, 4))
             square = square + latent.square().sum((0, 2, 3, 4))
@@ -182,7 +186,7 @@ class VaeStage:
         device = self.vae.device
         sums = {"frames": [0.0, 0.0], "mouth": [0.0, 0.0]}
         for file in self.held_out:
-            frames, boxes = file.read(0, 97)
+            frames, boxes = file.read(0, min(97, file.whole_frames))
             pixels = to_pixels(frames[None].to(device))
             output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
             error = (to_frames(output) - to_frames(pixels)).square().mean(-1)
@@ -191,6 +195,16 @@ class VaeStage:
                 sums[name][0] += values.sum().item()
                 sums[name][1] += values.numel()
         return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items()}
+
+
+def _check_lengths(lengths: Sequence[int], files: Sequence[ClipFile]) -> None:
+    """Raise ConfigError unless every length is 8 n + 1 and no longer than the shortest video."""
+    shortest = min(file.whole_frames for file in files)
+    wrong = [n for n in lengths if n % FRAMES_PER_LATENT != 1 or not 1 < n <= shortest]
+    if wrong or not lengths:
+        raise ConfigError(
+            f"lengths are {list(lengths)}; expected 8 n + 1 frames, from 9 to {shortest}, as the shortest video"
+        )
 
 
 def to_pixels(frames: Tensor) -> Tensor:

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 class EncoderConfig(Strict):
-    """Size of the encoder; ``positions`` is its window at 50 per second."""
+    """Size of the encoder.
+
+    Attributes:
+        positions: its window, at 50 per second.
+        position_scale: amplitude of the sinusoids that are added to the first hidden state. Whisper's is 1; in
+            a small encoder they would then be most of what the features say, and so of what the SpeechAE
+            keeps.
+    """
 
     dim: int = 128
     layers: int = 4
@@ -37,6 +44,7 @@ class EncoderConfig(Strict):
     feed_forward: int = 512
     mel_bins: int = 80
     positions: int = 500
+    position_scale: float = Field(default=0.1, gt=0)
 
 
 class WhisperConfig(StageConfig):
@@ -76,6 +84,7 @@ class PhonemeModel(nn.Module):
                 activation_dropout=0.0,
             )
         )
+        self.encoder.embed_positions.weight.data.mul_(config.position_scale)
         self.phoneme_head = nn.Linear(config.dim, CLASSES)
         self.mouth_head = nn.Linear(FEATURES_PER_FRAME * config.dim, len(TRACKS))
 
