@@ -115,7 +115,7 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         shortest = min(item["latents"].shape[1] for item in self.items)
         if not windows or min(windows) < MIN_WINDOW or max(windows) > shortest:
             raise ConfigError(
-                f"windows are {list(windows)}; expected {MIN_WINDOW} to {shortest} latents, as the shortest video"
+                f"windows are {list(windows)}: expected {MIN_WINDOW} to {shortest}, as the videos allow"
             )
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:

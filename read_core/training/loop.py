@@ -194,6 +194,7 @@ def _batches(
     loader = DataLoader(
         share,
         batch_size=config.batch_size,
+        generator=torch.Generator(),  # starting a loader draws; the global generator belongs to the model
         num_workers=config.workers,
         multiprocessing_context="spawn" if config.workers else None,
         persistent_workers=bool(config.workers),

@@ -55,8 +55,7 @@ def initialise(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whi
         [patchify(clip, size) for clip in clips], [F.avg_pool3d(w, (1, size, size)) for w in weights]
     )
     levels = _start_encoder(vae.encoder, pixels)
-    _start_latents(vae, levels, whitening, generator)
-    codes = [vae.encode(clip).latent_dist.mode() for clip in clips]
+    codes = _start_latents(vae, levels, whitening, generator)
     _start_decoder(vae.decoder, codes, pixels, levels, generator)
 
 
@@ -89,8 +88,10 @@ def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
     return levels
 
 
-def _start_latents(vae: Any, levels: list[_Level], whitening: float, generator: torch.Generator) -> None:
-    """Rotated, partly whitened components, read through the encoder's output non-linearity."""
+def _start_latents(
+    vae: Any, levels: list[_Level], whitening: float, generator: torch.Generator
+) -> list[Tensor]:
+    """Rotated, partly whitened components, read through the encoder's output non-linearity: the codes."""
     encoder, count = vae.encoder, vae.config.latent_channels
     rows, weights = _rows(levels[-1].features), _rows(levels[-1].weights)[:, 0]
     width = rows.shape[1]
@@ -101,16 +102,17 @@ def _start_latents(vae: Any, levels: list[_Level], whitening: float, generator: 
     last.conv.weight.copy_(torch.einsum("ij,jcthw->icthw", spread, last.conv.weight))
     last.conv.bias.copy_(spread @ last.conv.bias + OFFSET)
     spread_features = [torch.einsum("ij,bjthw->bithw", spread, f) + OFFSET for f in levels[-1].features]
-    hidden = _rows([F.silu(encoder.norm_out(f.movedim(1, -1)).movedim(-1, 1)) for f in spread_features])
+    hidden = [F.silu(encoder.norm_out(f.movedim(1, -1)).movedim(-1, 1)) for f in spread_features]
     kept = min(count, width - 1)
     latents = rows[:, :kept] / variance[:kept].clamp_min(1e-8).sqrt().pow(whitening)
     latents = latents / latents.square().mean().sqrt() @ _orthogonal(count, generator)[:kept]
-    weight, bias = _ridge(hidden, latents, weights)
+    weight, bias = _ridge(_rows(hidden), latents, weights)
     conv = encoder.conv_out.conv
     conv.weight.zero_()
     conv.bias.zero_()
     conv.weight[:count, :, 2, 1, 1] = weight.T
     conv.bias[:count] = bias
+    return [encoder.conv_out(h)[:, :count] for h in hidden]
 
 
 def _start_decoder(

@@ -203,7 +203,7 @@ def _check_lengths(lengths: Sequence[int], files: Sequence[ClipFile]) -> None:
     wrong = [n for n in lengths if n % FRAMES_PER_LATENT != 1 or not 1 < n <= shortest]
     if wrong or not lengths:
         raise ConfigError(
-            f"lengths are {list(lengths)}; expected 8 n + 1 frames, from 9 to {shortest}, as the shortest video"
+            f"lengths are {list(lengths)}; expected 8 n + 1 frames, 9 to {shortest}, the shortest video"
         )
 
 

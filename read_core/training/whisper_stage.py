@@ -33,8 +33,8 @@ class EncoderConfig(Strict):
 
     Attributes:
         positions: its window, at 50 per second.
-        position_scale: amplitude of the sinusoids that are added to the first hidden state. Whisper's is 1; in
-            a small encoder they would then be most of what the features say, and so of what the SpeechAE
+        position_scale: amplitude of the sinusoids that are added to the first hidden state. Whisper's is 1;
+            in a small encoder they would then be most of what the features say, and so of what the SpeechAE
             keeps.
     """
 

@@ -1,0 +1,87 @@
+"""Configurations: what is wrong with one is said in one clear message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from read_core.errors import ReadError
+from read_core.training.config import ConfigError, load_config
+
+ROOT = Path(__file__).parents[3]
+WHISPER = """
+stage: whisper
+output: somewhere
+speech: {seconds: 10.0}
+loop: {steps: 5, batch_size: 2, learning_rate: 0.001}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return path
+
+    return write_text
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
+def test_shipped_configurations_are_valid(path):
+    _, config = load_config(path)
+    assert config.stage == path.stem
+    assert not config.output.is_absolute()
+
+
+def test_values_and_defaults_arrive(write):
+    _, config = load_config(write(WHISPER))
+    assert (config.loop.steps, config.loop.optimizer, config.encoder.dim) == (5, "adamw", 128)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("steps: 5", "stepz: 5"), ["loop.stepz", "loop.steps"]),
+        (("output:", "outputt:"), ["outputt", "output"]),
+        (("steps: 5", "steps: 0"), ["loop.steps", "0"]),
+        (("steps: 5", "steps: many"), ["loop.steps", "many"]),
+        (("seconds: 10.0", "seconds: 10.0, noise: 1"), ["speech.noise"]),
+        (("stage: whisper", "stage: wisper"), ["stage", "whisper", "vae", "speech_ae", "a2v"]),
+        (("stage: whisper", ""), ["stage", "whisper"]),
+        (("stage: whisper", "stage: ["), ["YAML"]),
+        ((WHISPER, "just a sentence"), ["stage"]),
+        ((WHISPER, ""), ["stage"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(write, change, words):
+    path = write(WHISPER.replace(*change))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert isinstance(caught.value, ReadError)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml"):
+        load_config(tmp_path / "nothing.yaml")
+
+
+def test_overrides_replace_values_before_they_are_checked(write):
+    path = write(WHISPER)
+    _, config = load_config(path, {"loop.steps": 7, "encoder.dim": 64, "output": "elsewhere"})
+    assert (config.loop.steps, config.encoder.dim, config.output) == (7, 64, Path("elsewhere"))
+    with pytest.raises(ConfigError, match=r"loop\.stepz"):
+        load_config(path, {"loop.stepz": 7})
+    with pytest.raises(ConfigError, match="output is a value"):
+        load_config(path, {"output.steps": 7})
+
+
+def test_a_configuration_cannot_be_changed_afterwards(write):
+    _, config = load_config(write(WHISPER))
+    with pytest.raises(ValueError, match="frozen"):
+        config.loop.steps = 6

@@ -1,0 +1,104 @@
+"""Muon against the singular value decomposition, its other branch against torch's Adam."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from read_core.training.config import LoopConfig
+from read_core.training.optim import Muon, make_optimizer, orthogonalise
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def polar(matrix: torch.Tensor) -> torch.Tensor:
+    """The nearest semi-orthogonal matrix, by SVD."""
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    return u @ vh
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (3, 5, 8), (1, 7)])
+def test_orthogonalise_keeps_the_singular_vectors_and_evens_the_values(shape):
+    matrix = torch.randn(shape, generator=generator(), dtype=torch.float64)
+    result = orthogonalise(matrix)
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    inside = u.mT @ result @ vh.mT
+    values = inside.diagonal(dim1=-2, dim2=-1)
+    torch.testing.assert_close(inside, torch.diag_embed(values), atol=1e-6, rtol=0)
+    assert values.min() > 0.3
+    assert values.max() < 1.25
+
+
+def test_orthogonalise_ignores_the_scale():
+    matrix = torch.randn(5, 8, generator=generator(), dtype=torch.float64)
+    torch.testing.assert_close(orthogonalise(1e3 * matrix), orthogonalise(matrix), rtol=1e-5, atol=1e-5)
+
+
+def test_the_adam_branch_is_adam():
+    start = torch.randn(4, 3, generator=generator())
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    muon = Muon([{"params": [ours], "lr": 0.03, "adam": True}])
+    adam = torch.optim.Adam([theirs], lr=0.03, betas=(0.9, 0.99), eps=1e-8)
+    for step in range(20):
+        gradient = torch.randn(4, 3, generator=generator(step))
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        muon.step()
+        adam.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (6, 2, 3, 1, 1)])
+def test_muon_follows_nesterov_momentum_turned_orthogonal(shape):
+    rate, momentum = 0.1, 0.9
+    p = nn.Parameter(torch.randn(shape, generator=generator(), dtype=torch.float64))
+    muon = Muon([{"params": [p], "lr": rate, "momentum": momentum}])
+    buffer = torch.zeros(shape[0], math.prod(shape[1:]), dtype=torch.float64)
+    for step in range(5):
+        p.grad = torch.randn(shape, generator=generator(step + 1), dtype=torch.float64)
+        before, gradient = p.detach().clone(), p.grad.flatten(1)
+        muon.step()
+        update = ((before - p.detach()) / rate).flatten(1)
+        buffer = momentum * buffer + (1 - momentum) * gradient
+        direction = momentum * buffer + (1 - momentum) * gradient
+        rows, columns = direction.shape
+        torch.testing.assert_close(polar(update), polar(direction), rtol=1e-6, atol=1e-6)
+        values = torch.linalg.svdvals(update) / max(1.0, rows / columns) ** 0.5
+        assert values.min() > 0.3
+        assert values.max() < 1.25
+
+
+def test_weight_decay_is_decoupled():
+    p = nn.Parameter(torch.ones(3, 3))
+    muon = Muon([{"params": [p], "lr": 0.5, "weight_decay": 0.1}])
+    p.grad = torch.zeros(3, 3)
+    muon.step()
+    torch.testing.assert_close(p.detach(), torch.full((3, 3), 0.95))
+
+
+class Parts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(2, 3, 3)
+        self.frozen = nn.Linear(2, 2).requires_grad_(False)
+        self.scale_shift_table = nn.Parameter(torch.zeros(2, 4))
+        self.null_speech = nn.Parameter(torch.zeros(3, 5))
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_the_optimiser_takes_what_is_trained_and_muon_only_true_matrices(name):
+    model = Parts()
+    config = LoopConfig(steps=1, batch_size=1, learning_rate=0.02, adam_learning_rate=0.001, optimizer=name)
+    groups = make_optimizer(model, config).param_groups
+    rates = {id(p): (group["lr"], group.get("adam", True)) for group in groups for p in group["params"]}
+    names = {n: rates[id(p)] for n, p in model.named_parameters() if id(p) in rates}
+    assert set(names) == {"conv.weight", "conv.bias", "scale_shift_table", "null_speech"}
+    if name == "muon":
+        assert {n for n, rate in names.items() if rate == (0.02, False)} == {"conv.weight"}
+        assert {n for n, rate in names.items() if rate == (0.001, True)} == set(names) - {"conv.weight"}
+    else:
+        assert set(names.values()) == {(0.02, True)}
