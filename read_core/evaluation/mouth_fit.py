@@ -1,0 +1,184 @@
+"""How the weights of ``mouth.py`` are made: drawn presenters with random mouths, spoilt in many ways."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from .mouth import SIDE, MouthReader, square
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+_GROUP = 4  # mouths per presenter and pose
+_WEIGHTS = (4.0, 1.0, 1.0)  # of errors in open, width, round
+_MISS = 0.03  # by how much the reader's crop is moved off at random, in -1..1
+_FAR = 20.0  # weight of errors in the place
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Size of the training.
+
+    Attributes:
+        presenters: faces of the training split, 4 mouths each.
+        steps: updates.
+        batch: pictures per update.
+        rate: peak learning rate.
+        seed: of everything.
+    """
+
+    presenters: int = 1600
+    steps: int = 2400
+    batch: int = 48
+    rate: float = 2e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """pictures (N, 4, 3, SIDE, SIDE) uint8; mouths (N, 4, 3); centres (N, 2), x and y in -1..1."""
+
+    pictures: Tensor
+    mouths: Tensor
+    centres: Tensor
+
+
+def fit_mouth(out: Path, settings: FitSettings | None = None) -> float:
+    """Draw, train and write the weights as float16 to ``out``; returns the last hundred steps' mean loss."""
+    settings = settings or FitSettings()
+    return train_reader(draw_examples(settings), out, settings)
+
+
+def draw_examples(settings: FitSettings) -> Examples:
+    """Presenters of the training split, each in one pose with 4 random mouths."""
+    from ..corpus.motion import sample_motion
+    from ..corpus.presenter import sample_presenter
+    from ..corpus.render import cut, mouth_box, render
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    pictures = torch.empty(settings.presenters, _GROUP, 3, SIDE, SIDE, dtype=torch.uint8)
+    mouths = _random_mouths(settings.presenters * _GROUP, generator).view(-1, _GROUP, 3)
+    centres = torch.empty(settings.presenters, 2)
+    for index in tqdm(range(settings.presenters), desc="drawing mouths", unit="face"):
+        seed = int(torch.randint(2**40, (1,), generator=generator))
+        presenter = sample_presenter(seed)
+        moving = sample_motion(seed, 150)
+        frame = int(torch.randint(150, (1,), generator=generator))
+        motion = cut(moving, frame, frame + 1)
+        still = type(motion)(
+            **{
+                name: track.expand(_GROUP, *track.shape[1:]).contiguous()
+                for name, track in vars(motion).items()
+            }
+        )
+        frames = render(presenter, still, mouths[index], SIDE)
+        pictures[index] = (square(frames) * 255).round().to(torch.uint8)
+        left, top, right, bottom = mouth_box(presenter, motion, SIDE)[0].tolist()
+        centres[index] = torch.tensor([left + right, top + bottom]) / SIDE - 1
+    return Examples(pictures, mouths, centres)
+
+
+def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
+    """Train on ``examples`` and write the weights; see :func:`fit_mouth`."""
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed + 1)
+    reader = MouthReader()
+    optimiser = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.rate, settings.steps, pct_start=min(0.5, 100 / settings.steps)
+    )
+    weights = torch.tensor(_WEIGHTS)
+    losses: list[float] = []
+    progress = tqdm(range(settings.steps), desc="fitting", unit="step")
+    for _ in progress:
+        pictures, mouths, centres = _draw_batch(examples, settings.batch, generator)
+        found = reader.find(pictures)
+        near = found.detach() + _MISS * torch.randn(found.shape, generator=generator)
+        errors = (reader.shape(pictures, near) - mouths).square() * weights
+        loss = errors.mean() + _FAR * (found - centres).square().mean()
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        schedule.step()
+        losses.append(loss.item())
+        progress.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
+    save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, out)
+    last = losses[-100:]
+    return sum(last) / len(last)
+
+
+def _random_mouths(count: int, generator: Generator) -> Tensor:
+    """Independent shapes (count, 3): often closed or nearly so, any width, often not rounded."""
+    opening = torch.rand(count, generator=generator) ** 1.5
+    opening[torch.rand(count, generator=generator) < 0.2] = 0.0
+    width = torch.rand(count, generator=generator) * 1.7 - 0.8
+    rounding = (torch.rand(count, generator=generator) * 1.6 - 0.6).clamp(min=0.0)
+    return torch.stack([opening, width, rounding], dim=1)
+
+
+def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A spoilt batch: pictures (B, 3, SIDE, SIDE), mouths (B, 3), centres (B, 2)."""
+    faces = torch.randint(len(examples.centres), (size,), generator=generator)
+    one, two = torch.randint(_GROUP, (2, size), generator=generator)
+    # Now and then a mixture of two mouths: what a blurring decoder or an undecided model shows.
+    mixed = (torch.rand(size, generator=generator) < 0.3) * torch.rand(size, generator=generator)
+    pictures = torch.lerp(
+        examples.pictures[faces, one].float() / 255,
+        examples.pictures[faces, two].float() / 255,
+        mixed[:, None, None, None],
+    )
+    mouths = torch.lerp(examples.mouths[faces, one], examples.mouths[faces, two], mixed[:, None])
+    pictures, centres = _moved(pictures, examples.centres[faces], generator)
+    return _spoilt(pictures, generator), mouths, centres
+
+
+def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Mirror, zoom by up to 12 % and shift by up to 6 % of the picture."""
+    size = len(pictures)
+    zoom = 1 + 0.12 * _signed(size, generator)
+    mirror = torch.where(torch.rand(size, generator=generator) < 0.5, -1.0, 1.0)
+    shift = 0.12 * torch.stack([_signed(size, generator), _signed(size, generator)], dim=1)
+    scale = torch.stack([zoom * mirror, zoom], dim=1)
+    transform = torch.cat([torch.diag_embed(scale), shift[:, :, None]], dim=2)
+    grid = F.affine_grid(transform, list(pictures.shape), align_corners=False)
+    moved = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return moved, (centres - shift) / scale
+
+
+def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
+    """Blur (one strength per batch), coarse noise, noise, and other colours and light."""
+    size = len(pictures)
+    blur = float(torch.rand(1, generator=generator))
+    if blur > 0.4:
+        pictures = gaussian_blur(pictures, 3.0 * (blur - 0.3))
+    coarse = torch.randn(size, 3, SIDE // 4, SIDE // 4, generator=generator)
+    coarse = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear", align_corners=False)
+    fine = torch.randn(pictures.shape, generator=generator)
+    strength = torch.rand(2, size, 1, 1, 1, generator=generator) ** 2 * 0.08
+    pictures = pictures + strength[0] * coarse + strength[1] * fine
+    gain = 1 + 0.2 * _signed((size, 3, 1, 1), generator)
+    return (pictures * gain + 0.08 * _signed((size, 3, 1, 1), generator)).clamp(0, 1)
+
+
+def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
+    """Blur (B, C, H, W) by a Gaussian of ``sigma`` pixels."""
+    radius = math.ceil(3 * sigma)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    channels = pictures.shape[1]
+    padded = F.pad(pictures, (radius,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
+
+
+def _signed(shape: int | tuple[int, ...], generator: Generator) -> Tensor:
+    """Uniform in -1..1."""
+    return torch.rand(shape, generator=generator) * 2 - 1
