@@ -9,6 +9,7 @@ photographs.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ WEIGHTS = Path(__file__).with_name("mouth.safetensors")
 
 _BATCH = 32
 _LOWEST = (0.0, -1.0, 0.0)
+_SOFT = 1.5  # blur, in pixels of SIDE, after which drawn and decoded pictures look much alike
 _FLAT = 1e-3  # standard deviation of a picture without content
 
 
@@ -116,7 +118,7 @@ def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
     reader = _reader()
     shapes, places = [torch.empty(0, 3)], [torch.empty(0, 2)]
     for start in range(0, len(frames), _BATCH):
-        pictures = square(frames[start : start + _BATCH])
+        pictures = gaussian_blur(square(frames[start : start + _BATCH]), _SOFT)
         centres = reader.find(pictures)
         shapes.append(reader.shape(pictures, centres))
         places.append(centres)
@@ -143,6 +145,17 @@ def crop(pictures: Tensor, centres: Tensor) -> Tensor:
     y = (centres[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
     grid = torch.stack([x, y], dim=-1)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
+    """Blur (B, C, H, W) by a Gaussian of ``sigma`` pixels."""
+    radius = math.ceil(3 * sigma)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    channels = pictures.shape[1]
+    padded = F.pad(pictures, (radius,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
 
 
 def _relative(pictures: Tensor) -> Tensor:

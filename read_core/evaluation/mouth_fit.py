@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from .mouth import SIDE, MouthReader, square
+from .mouth import SIDE, MouthReader, gaussian_blur, square
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -36,7 +35,7 @@ class FitSettings:
     """
 
     presenters: int = 1600
-    steps: int = 2400
+    steps: int = 2000
     batch: int = 48
     rate: float = 2e-3
     seed: int = 0
@@ -166,17 +165,6 @@ def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
     pictures = pictures + strength[0] * coarse + strength[1] * fine
     gain = 1 + 0.2 * _signed((size, 3, 1, 1), generator)
     return (pictures * gain + 0.08 * _signed((size, 3, 1, 1), generator)).clamp(0, 1)
-
-
-def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
-    """Blur (B, C, H, W) by a Gaussian of ``sigma`` pixels."""
-    radius = math.ceil(3 * sigma)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    channels = pictures.shape[1]
-    padded = F.pad(pictures, (radius,) * 4, mode="replicate")
-    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
-    return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
 
 
 def _signed(shape: int | tuple[int, ...], generator: Generator) -> Tensor:

@@ -1,0 +1,97 @@
+"""``read-core evaluate``: measure a checkpoint, choose its defaults, or fit the measure of the mouth."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..checks import check_seed, check_steps
+from ..cli_generate import BUNDLED
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..pipeline import ReadPipeline
+
+_AT_LEAST = {"count": 1, "clips": 2, "grid_count": 1, "independent": 1, "drift_clips": 1, "codec_clips": 1}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core evaluate``."""
+    parser.add_argument(
+        "--suite",
+        choices=("tiny", "select"),
+        default="tiny",
+        help="tiny: all figures of the card, on the test split; select: rank guidances and steps for the "
+        "checkpoint's defaults, on the validation split",
+    )
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
+    parser.add_argument("--quick", action="store_true", help="very few videos: does everything run?")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    parser.add_argument("--fit-mouth", action="store_true", help="only fit the measure of the mouth anew")
+    sizes = parser.add_argument_group("sizes (default: the suite's)")
+    sizes.add_argument("--count", type=int, help="videos")
+    sizes.add_argument("--clips", type=int, help="clips of each, at least 2")
+    sizes.add_argument("--steps", type=int, nargs="+", help="numbers of steps to compare")
+    sizes.add_argument("--grid-count", type=int, help="videos for each guidance and number of steps")
+    sizes.add_argument("--independent", type=int, help="videos that are also sampled clip by clip")
+    sizes.add_argument("--drift-clips", type=int, help="clips of the long video")
+    sizes.add_argument("--codec-clips", type=int, help="training clips for the linear codec")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the suite, print its tables and say where they are."""
+    if args.fit_mouth:
+        return _fit_mouth()
+    for name, least in _AT_LEAST.items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+    for steps in args.steps or ():
+        check_steps(steps)
+    check_seed(args.seed)
+
+    from ..pipeline import ReadPipeline
+
+    pipe = ReadPipeline.from_pretrained(args.checkpoint, args.device)
+    return _select(args, pipe) if args.suite == "select" else _measure(args, pipe)
+
+
+def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from .suite import QUICK, SuiteSize, run_suite
+
+    size = QUICK if args.quick else SuiteSize()
+    given = {name: getattr(args, name) for name in _AT_LEAST if getattr(args, name) is not None}
+    if args.steps:
+        given["steps"] = tuple(args.steps)
+    report = run_suite(pipe, replace(size, **given), args.out, args.seed)
+    print(report.text())
+    print(f"written to {args.out}: report.txt, report.md, report.json, sheet.png, guidance.png")
+    return 0
+
+
+def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from .choose import SelectSize, run_select
+
+    size = SelectSize(count=1, steps=(4, 8), base_steps=4) if args.quick else SelectSize()
+    if args.count:
+        size = replace(size, count=args.count)
+    if args.steps:
+        size = replace(size, steps=tuple(args.steps))
+    guidance, steps, report = run_select(pipe, size, args.seed)
+    report.write(args.out, "select")
+    print(report.text())
+    print(f"best: guidance {guidance.to_dict()}, steps {steps}; written to {args.out}")
+    return 0
+
+
+def _fit_mouth() -> int:
+    from .mouth import WEIGHTS
+    from .mouth_fit import fit_mouth
+
+    loss = fit_mouth(WEIGHTS)
+    print(f"{WEIGHTS}: written; mean loss of the last hundred steps {loss:.4f}")
+    return 0

@@ -1,0 +1,46 @@
+"""Which guidances are compared, and what they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..ans import JointCFG, NoCFG, SplitCFG
+
+if TYPE_CHECKING:
+    from ..ans import Guidance
+
+# The paper's and weaker ones; with strengths s of the speech and r of the reference above the conditional
+# velocity, the scales of split guidance are alpha = r - s and beta = 1 + s.
+CANDIDATES: tuple[Guidance, ...] = (
+    NoCFG(),
+    JointCFG(1.5),
+    JointCFG(2.0),
+    JointCFG(3.0),
+    SplitCFG(-0.5, 1.5),
+    SplitCFG(-0.5, 2.0),
+    SplitCFG(-1.0, 2.0),
+    SplitCFG(-1.5, 3.0),
+    SplitCFG(-2.0, 3.0),
+    SplitCFG(-3.0, 5.0),
+    SplitCFG(2.0, 6.0),
+)
+
+
+def guidance_forms(default: Guidance) -> tuple[Guidance, Guidance, Guidance]:
+    """Split, joint and no guidance with the scales of the checkpoint's default.
+
+    Joint guidance by a and split guidance by (b, c) push the same way along the speech where a = b + c.
+    """
+    values = default.to_dict()
+    if values["kind"] == "split":
+        alpha, beta = values["alpha"], values["beta"]
+        return default, JointCFG(max(1.0, alpha + beta)), NoCFG()
+    alpha = values.get("alpha", 2.0)
+    return SplitCFG(-0.5 * (alpha - 1), max(0.0, 1.5 * alpha - 0.5)), JointCFG(alpha), NoCFG()
+
+
+def describe(guidance: Guidance) -> str:
+    """As "split (-0.5, 2)"."""
+    values = guidance.to_dict()
+    scales = ", ".join(f"{value:g}" for name, value in values.items() if name != "kind")
+    return f"{values['kind']} ({scales})" if scales else str(values["kind"])

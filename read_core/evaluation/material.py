@@ -1,0 +1,133 @@
+"""Held-out material: corpus videos with their truth, never written to disk."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import ReadWarning
+from ..geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAID_BY = ("espeak", "flite")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn video of F frames with everything that is known of it.
+
+    Attributes:
+        name: synthesiser and seed.
+        synthesiser: who speaks; flite is held out as a whole.
+        skin_tone: 0 very light .. 1 very dark.
+        pixels: (F, H, W, 3) uint8.
+        waveform: (640 F,) float32, 16 kHz.
+        mouth: (F, 3), the true track.
+        phonemes: (2 F,) viseme class per 20 ms.
+        boxes: (F, 4) pixel boxes x0, y0, x1, y1 of the mouth.
+    """
+
+    name: str
+    synthesiser: str
+    skin_tone: float
+    pixels: Tensor
+    waveform: Tensor
+    mouth: Tensor
+    phonemes: Tensor
+    boxes: Tensor
+
+    @property
+    def frames(self) -> Tensor:
+        """The video as (F, H, W, 3) float, 0..1."""
+        return self.pixels.float() / 255
+
+    @property
+    def portrait(self) -> Tensor:
+        """Frame 0, (H, W, 3) float, 0..1."""
+        return self.pixels[0].float() / 255
+
+    def cut(self, frames: int) -> Sample:
+        """The first ``frames`` frames, under a name of their own."""
+        return replace(
+            self,
+            name=f"{self.name} to {frames}",
+            pixels=self.pixels[:frames],
+            waveform=self.waveform[: frames * SAMPLES_PER_FRAME],
+            mouth=self.mouth[:frames],
+            phonemes=self.phonemes[: frames * FEATURES_PER_FRAME],
+            boxes=self.boxes[:frames],
+        )
+
+
+def draw_sample(
+    seed: int, split: str, frames: int, size: int | tuple[int, int], synthesiser: str = "espeak"
+) -> Sample:
+    """Speak, move and draw ``frames`` frames.
+
+    Raises:
+        SynthesiserError: the synthesiser is not installed.
+        InputError: a split, size or length that does not exist.
+    """
+    from ..corpus.item import loudness
+    from ..corpus.motion import sample_motion
+    from ..corpus.presenter import sample_presenter
+    from ..corpus.render import mouth_box, render
+    from ..corpus.utterance import sample_utterance
+
+    utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
+    presenter = sample_presenter(seed, split)
+    motion = sample_motion(seed, frames, loudness(utterance.waveform, frames))
+    pixels = render(presenter, motion, utterance.mouth, size)
+    return Sample(
+        name=f"{synthesiser}-{seed}",
+        synthesiser=synthesiser,
+        skin_tone=presenter.skin_tone,
+        pixels=(pixels * 255).round().to(torch.uint8),
+        waveform=utterance.waveform,
+        mouth=utterance.mouth,
+        phonemes=utterance.phonemes,
+        boxes=mouth_box(presenter, motion, size),
+    )
+
+
+def draw_samples(
+    split: str, count: int, frames: int, size: int | tuple[int, int], first_seed: int = 0
+) -> list[Sample]:
+    """``count`` faces, in turn with espeak's voices of the split and with flite's.
+
+    Where flite is not installed a ReadWarning says so and espeak speaks all of them.
+    """
+    speakers = speakers_here()
+    return [
+        draw_sample(first_seed + index, split, frames, size, speakers[index % len(speakers)])
+        for index in range(count)
+    ]
+
+
+def speakers_here() -> tuple[str, ...]:
+    """The synthesisers to use: espeak (SynthesiserError if it is absent), and flite where it is installed."""
+    from ..corpus.synthesis import SynthesiserError, require_synthesiser
+
+    require_synthesiser("espeak")
+    try:
+        require_synthesiser("flite")
+    except SynthesiserError as error:
+        warnings.warn(f"the held-out synthesiser is left out: {error}", ReadWarning, stacklevel=2)
+        return SAID_BY[:1]
+    return SAID_BY
+
+
+def draw_gallery(count: int, size: int | tuple[int, int], split: str = "test", first_seed: int = 0) -> Tensor:
+    """Portraits of ``count`` faces with shut mouths: (count, H, W, 3), 0..1."""
+    from ..corpus.motion import neutral_motion
+    from ..corpus.presenter import sample_presenter
+    from ..corpus.render import render
+
+    still, shut = neutral_motion(1), torch.zeros(1, 3)
+    faces = range(first_seed, first_seed + count)
+    return torch.cat([render(sample_presenter(seed, split), still, shut, size) for seed in faces])

@@ -1,0 +1,103 @@
+"""Videos of held-out material by a pipeline: with the asynchronous scheduler, and clip by clip without it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..ans import clip_spans
+from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
+from ..records import Reference, SpeechCodes
+from .mouth import mouth_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..ans import Guidance
+    from ..pipeline import ReadPipeline
+    from .material import Sample
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to sample; None means the checkpoint's default."""
+
+    guidance: Guidance | None = None
+    steps: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Video:
+    """A generated video.
+
+    Attributes:
+        frames: (F, H, W, 3), 0..1, on the CPU.
+        mouth: (F, 3), measured on it.
+        seconds: that sampling and decoding took.
+    """
+
+    frames: Tensor
+    mouth: Tensor
+    seconds: float
+
+
+class Studio:
+    """Generates videos of samples; speech and portrait of each are encoded once.
+
+    Args:
+        pipe: the checkpoint to measure.
+    """
+
+    def __init__(self, pipe: ReadPipeline) -> None:
+        self.pipe = pipe
+        self._encoded: dict[str, tuple[SpeechCodes, Reference]] = {}
+
+    def asynchronous(self, sample: Sample, setting: Setting | None = None) -> Video:
+        """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
+        setting = setting or Setting()
+        speech, reference = self._encode(sample)
+        start = time.perf_counter()
+        latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
+        return self._decode(latents, speech.num_frames, start)
+
+    def independent(self, sample: Sample, setting: Setting | None = None) -> Video:
+        """Every clip starts anew from the portrait and its own noise; of shared latents the earlier stays.
+
+        The clips lie where the asynchronous scheduler puts them, so the seams are in the same places.
+        """
+        setting = setting or Setting()
+        speech, reference = self._encode(sample)
+        window = self.pipe.defaults.window
+        total = padded_latents(latents_of_frames(speech.num_frames), window)
+        start = time.perf_counter()
+        parts = [reference.latent]
+        for index, (first, last) in enumerate(clip_spans(total, window)):
+            codes = SpeechCodes(speech.codes[:, first:last], frames_of_latents(window))
+            clip = self.pipe.sample(
+                codes, reference, setting.steps, setting.guidance, seed=setting.seed + 1000 * (index + 1)
+            )
+            parts.append(clip[:, :, 1 if index == 0 else 2 :])
+        return self._decode(torch.cat([part.cpu() for part in parts], dim=2), speech.num_frames, start)
+
+    def reconstructed(self, frames: Tensor) -> Tensor:
+        """Frames (8 n + 1, H, W, 3) through the VAE and back, on the CPU."""
+        return self.pipe.vae.decode(self.pipe.vae.encode(frames[None]))[0].cpu()
+
+    def forget(self) -> None:
+        """Drop what has been encoded."""
+        self._encoded.clear()
+
+    def _encode(self, sample: Sample) -> tuple[SpeechCodes, Reference]:
+        if sample.name not in self._encoded:
+            speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE)
+            self._encoded[sample.name] = (speech, self.pipe.encode_reference(sample.portrait))
+        return self._encoded[sample.name]
+
+    def _decode(self, latents: Tensor, num_frames: int, start: float) -> Video:
+        frames = self.pipe.decode(latents, num_frames).cpu()
+        seconds = time.perf_counter() - start
+        return Video(frames, mouth_shape(frames), seconds)
