@@ -19,6 +19,9 @@ from .speech_figures import explained_variance, probe, retrieval
 if TYPE_CHECKING:
     from .loop import Batch, Figures, Model
 
+DEAD = 0.1
+"""A feature that varies less than this share of the median counts as if it varied so much."""
+
 
 class SpeechAEConfig(StageConfig):
     """Configuration of the stage.
@@ -57,10 +60,11 @@ class SpeechAEStage:
     """See the module's docstring; the loop's ``Stage`` protocol."""
 
     def __init__(self, config: SpeechAEConfig) -> None:
-        require_component("whisper", config.whisper)
+        require_component("whisper", config.whisper, "whisper")
         self.config = config
         self.frames = frames_of_latents(1 + (config.speech.frames - 1) // FRAMES_PER_LATENT)
         self.features = WhisperFeatures(load_whisper_encoder(config.whisper))
+        torch.manual_seed(config.loop.seed)
         self.speech_ae = SpeechAE(
             speech_window=self.features.speech_window,
             speech_dim=self.features.speech_dim,
@@ -85,8 +89,9 @@ class SpeechAEStage:
                 squares + speech.square().sum(0),
             )
         mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
         self.speech_ae.speech_mean.copy_(mean)
-        self.speech_ae.speech_std.copy_((squares / count - mean.square()).clamp(min=1e-6).sqrt())
+        self.speech_ae.speech_std.copy_(std.clamp(min=DEAD * float(std.median())))
 
     @torch.no_grad()
     def speech(self, waveforms: Tensor) -> Tensor:
@@ -113,9 +118,9 @@ class SpeechAEStage:
         axes = figure.subplots(3, 1)
         middle = speech.shape[2] // 2
         for axis, name, values in ((axes[0], "S", speech), (axes[1], "decoded", decoded)):
-            axis.imshow(values[0, :, middle].T.cpu(), aspect="auto", vmin=-3, vmax=3)
+            axis.imshow(values[0, :, middle].T.cpu().numpy(), aspect="auto", vmin=-3, vmax=3)
             axis.set_title(f"{name}: channels over frames")
-        axes[2].imshow(similarities(speech, decoded)[0].cpu(), vmin=-1, vmax=1)
+        axes[2].imshow(similarities(speech, decoded)[0].cpu().numpy(), vmin=-1, vmax=1)
         axes[2].set_title("similarity of decoded frames (rows) with S (columns)")
         figure.savefig(path)
 

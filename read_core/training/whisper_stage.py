@@ -107,6 +107,7 @@ class WhisperStage:
                 f"speech.seconds is {config.speech.seconds}; expected the window of {window:g} s"
             )
         self.config = config
+        torch.manual_seed(config.loop.seed)
         self.phoneme_model = PhonemeModel(config.encoder)
         self.model: nn.Module = self.phoneme_model
         self.dataset = UtteranceDataset(config.speech, config.loop.seed)
@@ -139,8 +140,8 @@ class WhisperStage:
         for column, (name, batch) in enumerate(self.held_out.items()):
             _, mouth = model(log_mel(batch["waveform"][:1], self.config.encoder.mel_bins))
             for row, track in enumerate(TRACKS):
-                axes[row, column].plot(batch["mouth"][0, :, row].cpu(), label="true")
-                axes[row, column].plot(mouth[0, :, row].float().cpu(), label="predicted")
+                axes[row, column].plot(batch["mouth"][0, :, row].cpu().numpy(), label="true")
+                axes[row, column].plot(mouth[0, :, row].float().cpu().numpy(), label="predicted")
                 axes[row, column].set_title(f"{track}, {name}")
         axes[0, 0].legend()
         figure.savefig(path)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from read_core.corpus.synthesis import espeak_installed
 from read_core.speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from read_core.training.config import ConfigError, load_config
 from read_core.training.loop import train
@@ -20,8 +21,6 @@ from read_core.training.speech_figures import explained_variance, probe, retriev
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 QUICK = {"loop.steps": 4, "loop.batch_size": 2, "loop.sheet_every": 4, "loop.log_every": 1, "held_out": 2}
-
-needs_espeak = pytest.mark.skipif(not espeak_installed(), reason="espeak-ng is not installed")
 
 
 def run(name, output, stop_after=None, **overrides):
@@ -50,27 +49,22 @@ def write_recordings(folder: Path, count: int) -> None:
             file.writeframes(struct.pack(f"<{len(samples)}h", *samples.tolist()))
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_whisper_stage_exports_the_encoder_alone(whisper):
     encoder = load_whisper_encoder(whisper / "export")
     assert encoder.config.max_source_positions == 150
     figures = json.loads((whisper / "figures.json").read_text())
-    assert figures.keys() == {"espeak_phonemes", "espeak_open_r", "espeak_width_r", "espeak_round_r"}
+    assert figures.keys() == {"babble_phonemes", "babble_open_r", "babble_width_r", "babble_round_r"}
     assert (whisper / "sheets" / "0000004.png").is_file()
 
 
-@pytest.mark.corpus
-@needs_espeak
+@pytest.mark.slow
 def test_whisper_stage_learns(tmp_path):
-    figures = run("whisper", tmp_path, **{"loop.steps": 40, "loop.batch_size": 4, "held_out": 8})
+    figures = run("whisper", tmp_path, **{"loop.steps": 30, "loop.batch_size": 4, "held_out": 8})
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(row["loss"] for row in rows[-5:]) < 0.8 * sum(row["loss"] for row in rows[:5])
-    assert figures["espeak_open_r"] > 0.3
+    assert figures["babble_open_r"] > 0.3
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_whisper_stage_resumes_to_the_same_weights(whisper, tmp_path):
     assert run("whisper", tmp_path, stop_after=2) == {}
     run("whisper", tmp_path)
@@ -79,17 +73,16 @@ def test_whisper_stage_resumes_to_the_same_weights(whisper, tmp_path):
     assert all(torch.equal(value, twice[name]) for name, value in once.items())
 
 
-@pytest.mark.corpus
-@needs_espeak
+@pytest.mark.slow
 def test_speech_ae_stage_on_the_corpus(whisper, tmp_path):
     figures = run(
         "speech_ae",
         tmp_path,
-        **{"whisper": str(whisper / "export"), "loop.steps": 20, "probe": 4, "statistics": 2},
+        **{"whisper": str(whisper / "export"), "loop.steps": 12, "probe": 4, "statistics": 4},
     )
     assert figures.keys() == {"explained_variance", "retrieval", "open_r", "width_r", "round_r"}
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["distance"] < rows[0]["distance"]
+    assert sum(row["loss"] for row in rows[-3:]) < sum(row["loss"] for row in rows[:3])
 
     features = WhisperFeatures(load_whisper_encoder(whisper / "export"))
     speech_ae = SpeechAE.from_pretrained(tmp_path / "export").eval()
@@ -98,10 +91,13 @@ def test_speech_ae_stage_on_the_corpus(whisper, tmp_path):
     assert encode_speech_codes(features, speech_ae, torch.randn(32_000)).shape == (1, 8, 4, 32)
 
 
-@pytest.mark.corpus
-@needs_espeak
-def test_speech_ae_stage_on_recordings(whisper, tmp_path):
+def test_speech_ae_stage_on_recordings(tmp_path):
     """Real recordings have no mouth track, so there are no figures of it; eq. 8 as printed runs as well."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=32, max_source_positions=150
+    )
+    WhisperEncoder(config).save_pretrained(tmp_path / "whisper")
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     write_recordings(recordings, 3)
@@ -109,7 +105,7 @@ def test_speech_ae_stage_on_recordings(whisper, tmp_path):
         "speech_ae",
         tmp_path / "run",
         **{
-            "whisper": str(whisper / "export"),
+            "whisper": str(tmp_path / "whisper"),
             "speech.recordings": str(recordings),
             "statistics": 2,
             "printed": True,
@@ -136,10 +132,8 @@ def test_unusable_configurations(tmp_path):
         run("speech_ae", tmp_path, whisper=str(tmp_path / "nothing"))
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_a_sample_is_a_function_of_seed_and_index():
-    config = SpeechConfig(seconds=2.0, short_share=0.5)
+    config = SpeechConfig(seconds=2.0, short_share=0.5, synthesiser="babble")
     first, again = UtteranceDataset(config, seed=1), UtteranceDataset(config, seed=1)
     sample = first[3]
     assert {name: tuple(value.shape) for name, value in sample.items()} == {
@@ -152,10 +146,8 @@ def test_a_sample_is_a_function_of_seed_and_index():
     assert not torch.equal(sample["waveform"], UtteranceDataset(config, seed=2)[3]["waveform"])
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_short_samples_end_in_digital_silence():
-    dataset = UtteranceDataset(SpeechConfig(seconds=4.0, short_share=1.0), seed=0)
+    dataset = UtteranceDataset(SpeechConfig(seconds=4.0, short_share=1.0, synthesiser="babble"), seed=0)
     ended = 0
     for index in range(6):
         sample = dataset[index]
