@@ -65,7 +65,7 @@ class Studio:
         return self._decode(latents, speech.num_frames, start)
 
     def independent(self, sample: Sample, setting: Setting | None = None) -> Video:
-        """Every clip starts anew from the portrait and its own noise; of shared latents the earlier stays.
+        """Every clip starts anew from the portrait and noise of its own; of shared latents the earlier stays.
 
         The clips lie where the asynchronous scheduler puts them, so the seams are in the same places.
         """
@@ -78,7 +78,7 @@ class Studio:
         for index, (first, last) in enumerate(clip_spans(total, window)):
             codes = SpeechCodes(speech.codes[:, first:last], frames_of_latents(window))
             clip = self.pipe.sample(
-                codes, reference, setting.steps, setting.guidance, seed=setting.seed + 1000 * (index + 1)
+                codes, reference, setting.steps, setting.guidance, seed=setting.seed + 1000 * index
             )
             parts.append(clip[:, :, 1 if index == 0 else 2 :])
         return self._decode(torch.cat([part.cpu() for part in parts], dim=2), speech.num_frames, start)

@@ -1,0 +1,80 @@
+"""Seams and flicker planted in videos are found where they are."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from read_core.ans import frames_of_clips
+from read_core.errors import InputError
+from read_core.evaluation.seams import clip_starts, flicker, score_seams, still_pixels
+
+
+def steady(frames=41, step=0.002):
+    """A video that brightens evenly."""
+    return (0.2 + step * torch.arange(frames, dtype=torch.float32))[:, None, None, None].expand(-1, 8, 8, 3)
+
+
+def test_clips_begin_after_frames_120_232_and_so_on():
+    assert clip_starts(frames_of_clips(9, 16), 16) == [120 + 112 * k for k in range(8)]
+    assert clip_starts(15, 16) == []
+
+
+def test_an_even_video_has_no_seam():
+    score = score_seams(steady(), [16])
+    assert score.clips == pytest.approx(0.51, abs=1e-3)  # 0.002 * 255
+    assert score.clips_over_inside == pytest.approx(1, abs=1e-3)
+    assert score.clips_over_latents == pytest.approx(1, abs=1e-3)
+
+
+def test_a_seam_at_a_clip_boundary_is_found():
+    video = steady().clone()
+    video[17:] += 0.1
+    score = score_seams(video, [16])
+    assert score.clips == pytest.approx(26.01, abs=0.01)
+    assert score.clips_over_latents == pytest.approx(51, rel=0.01)
+    assert score.latents == pytest.approx(score.inside, rel=1e-3)
+
+
+def test_a_seam_at_a_latent_boundary_is_told_from_one_at_a_clip():
+    video = steady().clone()
+    video[25:] += 0.1
+    score = score_seams(video, [16])
+    assert score.clips == pytest.approx(score.inside, rel=1e-3)
+    assert score.latents > 10 * score.inside
+
+
+def test_only_the_chosen_pixels_count():
+    video = steady().clone()
+    video[17:, :, 4:] += 0.1
+    left = torch.zeros(8, 8, dtype=torch.bool)
+    left[:, :4] = True
+    assert score_seams(video, [16], left).clips_over_inside == pytest.approx(1, abs=1e-3)
+    assert score_seams(video, [16], ~left).clips_over_inside > 10
+    with pytest.raises(InputError, match="no pixel"):
+        score_seams(video, [16], torch.zeros(8, 8, dtype=torch.bool))
+
+
+def test_a_frozen_video_and_a_single_clip_have_no_ratio():
+    score = score_seams(torch.full((20, 4, 4, 3), 0.5), [])
+    assert score.inside == 0
+    assert math.isnan(score.clips)
+    assert math.isnan(score.clips_over_inside)
+
+
+def test_a_short_video_is_refused():
+    with pytest.raises(InputError, match="seams"):
+        score_seams(steady(9), [])
+
+
+def test_still_pixels_are_those_that_never_change_and_their_flicker_is_measured():
+    video = torch.full((12, 6, 6, 3), 0.5)
+    video[5, 2, 3, 1] = 0.7
+    still = still_pixels(video)
+    assert (~still).nonzero().tolist() == [[2, 3]]
+    assert flicker(video, still) == 0
+    blinking = video + 0.01 * (torch.arange(12) % 2)[:, None, None, None]
+    assert flicker(blinking, still) == pytest.approx(2.55, abs=1e-3)
+    assert math.isnan(flicker(video, torch.zeros(6, 6, dtype=torch.bool)))

@@ -1,0 +1,192 @@
+"""The suite from end to end on a tiny checkpoint with random weights: plumbing, not quality."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from read_core import cli
+from read_core.ans import JointCFG, NoCFG, SplitCFG
+from read_core.errors import ReadWarning
+from read_core.evaluation import material
+from read_core.evaluation.choose import SelectSize, Trial, run_select
+from read_core.evaluation.guidance import CANDIDATES, describe, guidance_forms
+from read_core.evaluation.material import draw_gallery, draw_sample, draw_samples
+from read_core.evaluation.plots import plot_trade_off
+from read_core.evaluation.suite import SuiteSize, run_suite
+from read_core.evaluation.videos import Setting, Studio
+from read_core.pipeline import ReadPipeline
+
+SIZE = SuiteSize(
+    count=2,
+    clips=2,
+    steps=(1, 2),
+    grid_count=1,
+    independent=1,
+    drift_clips=2,
+    codec_clips=6,
+    gallery=3,
+    sheets=2,
+)
+SIZES = "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4"
+
+
+@pytest.fixture(scope="module")
+def pipe(tiny_components):
+    return ReadPipeline(tiny_components)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    pytest.importorskip("espeakng_loader")
+    return draw_sample(0, "test", 41, (64, 96))
+
+
+@pytest.mark.corpus
+def test_samples_are_reproducible_and_complete(sample):
+    again = draw_sample(0, "test", 41, (64, 96))
+    assert torch.equal(again.pixels, sample.pixels)
+    assert torch.equal(again.waveform, sample.waveform)
+    assert sample.frames.shape == (41, 64, 96, 3)
+    assert sample.waveform.shape == (41 * 640,)
+    assert sample.mouth.shape == (41, 3)
+    assert sample.phonemes.shape == (82,)
+    cut = sample.cut(25)
+    assert (len(cut.frames), len(cut.waveform), len(cut.phonemes)) == (25, 16000, 50)
+    assert torch.equal(cut.portrait, sample.portrait)
+
+
+@pytest.mark.corpus
+def test_without_flite_espeak_speaks_all_and_a_warning_says_so(monkeypatch):
+    pytest.importorskip("espeakng_loader")
+    monkeypatch.setenv("PATH", "")
+    with pytest.warns(ReadWarning, match="flite"):
+        samples = draw_samples("validation", 2, 9, 64)
+    assert [s.synthesiser for s in samples] == ["espeak", "espeak"]
+    assert material.SAID_BY == ("espeak", "flite")
+
+
+@pytest.mark.corpus
+def test_independent_clips_start_anew_where_the_clips_lie(pipe, sample):
+    studio = Studio(pipe)  # window 4: f = 3, clips of 3, 2, 2 latents of their own
+    together, apart = studio.asynchronous(sample), studio.independent(sample)
+    assert apart.frames.shape == together.frames.shape == (41, 64, 96, 3)
+    assert apart.mouth.shape == (41, 3)
+    first = sample.cut(25)
+    assert torch.equal(studio.independent(first).frames, studio.asynchronous(first).frames)
+    assert not torch.equal(apart.frames[30:], together.frames[30:])
+
+
+@pytest.mark.corpus
+def test_a_setting_reaches_the_sampler(pipe, sample):
+    studio, short = Studio(pipe), sample.cut(25)
+    default = studio.asynchronous(short).frames
+    assert torch.equal(studio.asynchronous(short, Setting(pipe.defaults.guidance, 2)).frames, default)
+    for other in (Setting(NoCFG()), Setting(steps=1), Setting(seed=1)):
+        assert not torch.equal(studio.asynchronous(short, other).frames, default)
+
+
+@pytest.mark.slow
+@pytest.mark.corpus
+def test_the_suite_writes_tables_sheet_and_plot(pipe, tmp_path, sample):
+    report = run_suite(pipe, SIZE, tmp_path)
+    titles = [table.title for table in report.tables]
+    assert titles == [
+        "Lips", "Lips, video by video", "Pictures", "Seams", "Seams in the still background",
+        "Guidance and steps", "Drift over 41 frames",
+    ]  # fmt: skip
+    rows = {table.title: table.rows for table in report.tables}
+    measure = rows["Lips"][0]
+    assert measure[0].startswith("drawn")
+    assert measure[2] > 0.85  # the measure on the drawn videos themselves
+    assert len(rows["Guidance and steps"]) == 3 * 2
+    assert len(rows["Drift over 41 frames"]) == 2
+    drawn = rows["Seams in the still background"][0]
+    assert drawn[0] == "drawn"
+    assert drawn[2:5] == (0.0, 0.0, 0.0)
+    saved = json.loads((tmp_path / "report.json").read_text())
+    assert [table["title"] for table in saved["tables"]] == titles
+    assert Image.open(tmp_path / "sheet.png").size == (10 * 96, 4 * 64)
+
+
+@pytest.mark.slow
+@pytest.mark.corpus
+def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
+    forms = (NoCFG(), JointCFG(2.0))
+    guidance, steps, report = run_select(
+        pipe, SelectSize(count=1, steps=(1, 2), base_steps=1), candidates=forms
+    )
+    by_guidance, by_steps = report.tables
+    scores = [row[2] for row in by_guidance.rows]
+    assert scores == sorted(scores, reverse=True)
+    assert by_guidance.rows[0][0] == describe(guidance)
+    assert {row[1] for row in by_steps.rows} == {1, 2}
+    assert steps in {1, 2}
+    assert "validation" in report.title
+
+
+def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
+    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0)
+    assert trial.score(20.0) == pytest.approx(0.6)
+    assert trial.score(24.0) == pytest.approx(0.4)
+    assert trial.score(10.0) == pytest.approx(0.6)
+
+
+@pytest.mark.slow
+@pytest.mark.corpus
+def test_the_command_prints_and_writes(tiny_checkpoint, tmp_path, capsys, sample):
+    out = tmp_path / "out"
+    command = f"evaluate --suite tiny {SIZES} --checkpoint {tiny_checkpoint} --out {out}"
+    assert cli.main(command.split()) == 0
+    assert "Lips" in capsys.readouterr().out
+    assert (out / "report.md").exists()
+
+
+@pytest.mark.parametrize("wrong", ["--count 0", "--clips 1", "--steps 0", "--seed -1", "--suite huge"])
+def test_wrong_arguments_are_refused(wrong, tiny_checkpoint, tmp_path, capsys):
+    arguments = [
+        "evaluate",
+        "--checkpoint",
+        str(tiny_checkpoint),
+        "--out",
+        str(tmp_path / "out"),
+        *wrong.split(),
+    ]
+    try:
+        status = cli.main(arguments)
+    except SystemExit as error:
+        status = error.code
+    assert status == 2
+    assert wrong.split()[0].lstrip("-") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_forms_push_the_speech_equally():
+    split, joint, none = guidance_forms(SplitCFG(-0.5, 2.0))
+    assert (split, joint, none) == (SplitCFG(-0.5, 2.0), JointCFG(1.5), NoCFG())
+    split, joint, _ = guidance_forms(JointCFG(3.0))
+    assert split.alpha + split.beta == joint.alpha == 3.0
+    assert [form.kind for form in guidance_forms(NoCFG())] == ["split", "joint", "none"]
+    assert describe(SplitCFG(-0.5, 2.0)) == "split (-0.5, 2)"
+    assert describe(NoCFG()) == "none"
+    assert NoCFG() in CANDIDATES
+
+
+def test_the_plot_is_drawn_or_left_out_with_a_warning(tmp_path, monkeypatch):
+    cells = [("split", 4, 1.0, 0.5), ("split", 8, 2.0, 0.6), ("none", 4, 0.4, 0.3)]
+    pytest.importorskip("matplotlib")
+    assert plot_trade_off(cells, tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").width > 300
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.warns(ReadWarning, match="matplotlib"):
+        assert not plot_trade_off(cells, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_gallery_has_one_portrait_per_face():
+    gallery = draw_gallery(3, (64, 96))
+    assert gallery.shape == (3, 64, 96, 3)
+    assert (gallery[0] - gallery[2]).abs().mean() > 0.01
