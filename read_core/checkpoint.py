@@ -48,6 +48,7 @@ __all__ = [
     "SamplingDefaults",
     "describe",
     "load_checkpoint",
+    "load_model",
     "save_checkpoint",
 ]
 
@@ -106,6 +107,20 @@ def load_checkpoint(
     return Components(card=card, defaults=defaults, prompt=prompt, **models)
 
 
+def load_model(
+    name: str, folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Any:
+    """Load one part of a checkpoint, strictly, from a folder of its own; see :func:`load_checkpoint`.
+
+    Args:
+        name: ``vae``, ``whisper``, ``speech_ae`` or ``transformer``.
+    """
+    folder = Path(folder)
+    model = _empty_model(folder, _builders()[name])
+    _check_weights(folder, model)
+    return _fill(model, weight_files(folder), device, dtype)
+
+
 def save_checkpoint(
     folder: str | Path, components: Components, dtype: torch.dtype | None = None, overwrite: bool = False
 ) -> None:
@@ -118,9 +133,11 @@ def save_checkpoint(
         overwrite: replace a checkpoint that is there already.
 
     Raises:
-        CheckpointError: there is something already, and it may not be replaced.
+        CheckpointError: there is something already, and it may not be replaced, or the parts do not fit each
+            other.
     """
     folder = Path(folder)
+    _check_fit(folder, {name: getattr(components, name) for name in MODELS})
     replaceable = overwrite and (folder / "model_index.json").is_file()
     if folder.exists() and any(folder.iterdir()) and not replaceable:
         raise CheckpointError(f"{folder} exists already; choose another folder, or overwrite a checkpoint")

@@ -108,8 +108,8 @@ class A2VStage:
 
     def __init__(self, config: A2VConfig) -> None:
         self.config = config
-        for key in ("vae", "whisper", "speech_ae"):
-            require_component(key, getattr(config, key))
+        for stage in ("vae", "whisper", "speech_ae"):
+            require_component(stage, getattr(config, stage), stage)
         encoders = Encoders(config.vae, config.whisper, config.speech_ae)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
@@ -128,6 +128,7 @@ class A2VStage:
         config = self.config
         model: A2VTransformer3DModel
         if config.initial is not None:
+            require_component("initial", config.initial, "a2v")
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
         elif config.ltx is not None:
             model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, **config.model)

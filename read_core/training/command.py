@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and print the held-out figures. A run that was stopped goes on where it left off."""
+    """Run the stage and print its figures. A run that was stopped goes on where it left off."""
     import yaml
 
     from .config import ConfigError, load_config
@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
         overrides[key] = yaml.safe_load(value)
     if args.output is not None:
         overrides["output"] = str(args.output)
-    stage_class, config = load_config(args.config, overrides)
-    figures = train(stage_class(config), config.loop, config.output)
+    call, config = load_config(args.config, overrides)
+    figures = (
+        call(config) if config.stage == "checkpoint" else train(call(config), config.loop, config.output)
+    )
     print(json.dumps(figures, indent=2))
     return 0

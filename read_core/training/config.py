@@ -69,26 +69,27 @@ class StageConfig(Strict):
     loop: LoopConfig
 
 
-def stage_types() -> dict[str, tuple[str, str]]:
-    """Stage name -> (module, prefix of its ``Config`` and ``Stage`` classes); imported when used."""
-    return {
-        "vae": ("vae_stage", "Vae"),
-        "whisper": ("whisper_stage", "Whisper"),
-        "speech_ae": ("speech_ae_stage", "SpeechAE"),
-        "a2v": ("a2v_stage", "A2V"),
-    }
+STAGES = {
+    "vae": ("vae_stage", "VaeConfig", "VaeStage"),
+    "whisper": ("whisper_stage", "WhisperConfig", "WhisperStage"),
+    "speech_ae": ("speech_ae_stage", "SpeechAEConfig", "SpeechAEStage"),
+    "a2v": ("a2v_stage", "A2VConfig", "A2VStage"),
+    "checkpoint": ("assemble", "CheckpointConfig", "assemble"),
+}
+"""Stage: its module, imported when used, its configuration, and what is called with one (see load_config)."""
 
 
-def require_component(key: str, folder: Path) -> None:
-    """Raise ConfigError unless ``folder`` holds a model that an earlier stage exported or a release."""
+def require_component(key: str, folder: Path, stage: str) -> None:
+    """Raise ConfigError unless ``folder`` holds a model, exported by ``stage`` or released."""
     if not (folder / "config.json").is_file():
-        raise ConfigError(
-            f"{key} is {folder}, which holds no config.json; train the stage that makes it first"
-        )
+        raise ConfigError(f"{key} is {folder}, which holds no config.json; train stage {stage} first")
 
 
-def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[Any, StageConfig]:
-    """Read a YAML file and return (stage class, its configuration).
+def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[Any, Any]:
+    """Read a YAML file and return (what its stage calls, its configuration).
+
+    That is a class that makes the stage for ``loop.train`` from the configuration, but for the stage
+    ``checkpoint``, which is not trained, the function that does it all.
 
     Args:
         path: the file; its ``stage`` key chooses the stage.
@@ -107,9 +108,8 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
         data = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
-    stages = stage_types()
-    if not isinstance(data, dict) or data.get("stage") not in stages:
-        raise ConfigError(f"{path}: 'stage' must be one of {', '.join(stages)}")
+    if not isinstance(data, dict) or data.get("stage") not in STAGES:
+        raise ConfigError(f"{path}: 'stage' must be one of {', '.join(STAGES)}")
     for dotted, value in (overrides or {}).items():
         *parents, last = dotted.split(".")
         target = data
@@ -118,10 +118,10 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
             if not isinstance(target, dict):
                 raise ConfigError(f"{path}: {dotted} cannot be replaced: {parent} is a value, not a section")
         target[last] = value
-    module_name, prefix = stages[data["stage"]]
+    module_name, config_class, called = STAGES[data["stage"]]
     module = import_module(f".{module_name}", __package__)
     try:
-        return getattr(module, f"{prefix}Stage"), getattr(module, f"{prefix}Config").model_validate(data)
+        return getattr(module, called), getattr(module, config_class).model_validate(data)
     except ValidationError as error:
         lines = [
             f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()

@@ -47,7 +47,7 @@ class VaeConfig(StageConfig):
         clips: folder of training videos (see ``clips.py``).
         model: arguments of ``diffusers.AutoencoderKLLTXVideo``.
         lengths: frames per sample, each 8 n + 1; a batch draws one of them.
-        start_clips: videos that the linear start is solved on; 0 starts from ``initial`` or random weights.
+        start_clips: videos that the linear start is solved on, kept in ``output/start``; 0: random weights.
         whitening: of the linear start, see ``vae_init.initialise``.
         initial: folder of an earlier VAE to go on from.
         encoder: whether the encoder is trained too; its latents stay what they are if not.
@@ -116,19 +116,25 @@ class VaeStage:
     def _start(self) -> AutoencoderKLLTXVideo:
         config = self.config
         if config.initial is not None:
-            require_component("initial", config.initial)
+            require_component("initial", config.initial, "vae")
             return AutoencoderKLLTXVideo.from_pretrained(config.initial, local_files_only=True)
+        started = config.output / "start"
+        if started.exists():
+            return AutoencoderKLLTXVideo.from_pretrained(started, local_files_only=True)
         torch.manual_seed(config.loop.seed)
         vae = AutoencoderKLLTXVideo(**config.model)
-        finished = any((config.output / "state").glob("step-*[0-9]"))
-        if config.start_clips and not finished:
+        if config.start_clips:
             count, length = config.start_clips, min(config.lengths)
             chosen = [self.files[i * len(self.files) // count] for i in range(count)]
-            crops = [file.read((i * 13) % (file.frames - length + 1), None) for i, file in enumerate(chosen)]
-            clips = [to_pixels(frames[None, :length]) for frames, _ in crops]
-            boxes = [box[None, :length] for _, box in crops]
-            weights = [box_weights(b, clips[0].shape[-2:], config.loss.mouth) for b in boxes]
+            starts = [(i * 13) % (file.frames - length + 1) for i, file in enumerate(chosen)]
+            crops = [file.read(s, s + length) for s, file in zip(starts, chosen, strict=True)]
+            clips = [to_pixels(frames[None]) for frames, _ in crops]
+            weights = [box_weights(b[None], clips[0].shape[-2:], config.loss.mouth) for _, b in crops]
             initialise(vae, clips, weights, config.whitening)
+            self.measure_statistics(vae)
+            temporary = started.with_suffix(".tmp")
+            vae.save_pretrained(temporary)
+            temporary.rename(started)
         return vae
 
     def to(self, device: torch.device) -> None:
@@ -167,19 +173,23 @@ class VaeStage:
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
         """Measure the latents' mean and standard deviation on the training split, save, measure held-out."""
-        device = self.vae.device
+        self.measure_statistics(self.vae)
+        self.vae.save_pretrained(folder)
+        return self.measure()
+
+    @torch.no_grad()
+    def measure_statistics(self, vae: AutoencoderKLLTXVideo) -> None:
+        """Set the mean and standard deviation of the latents' channels, over the training split."""
         total, square, count = torch.zeros(()), torch.zeros(()), 0
-        for file in self.files[:: max(1, len(self.files) // 200)]:
+        for file in self.files[:: max(1, len(self.files) // 100)]:
             frames, _ = file.read(0, file.whole_frames)
-            latent = self.vae.encode(to_pixels(frames[None].to(device))).latent_dist.mode().cpu()
+            latent = vae.encode(to_pixels(frames[None].to(vae.device))).latent_dist.mode().cpu()
             total = total + latent.sum((0, 2, 3, 4))
             square = square + latent.square().sum((0, 2, 3, 4))
             count += latent[:, 0].numel()
         mean = total / count
-        self.vae.latents_mean.copy_(mean)
-        self.vae.latents_std.copy_((square / count - mean.square()).sqrt())
-        self.vae.save_pretrained(folder)
-        return self.measure()
+        vae.latents_mean.copy_(mean)
+        vae.latents_std.copy_((square / count - mean.square()).sqrt())
 
     def measure(self) -> Figures:
         """Peak signal-to-noise ratio in dB on the held-out videos, whole frames and inside the mouth box."""

@@ -1,0 +1,90 @@
+"""Pseudo-stage ``checkpoint``: put the four stages' exports together as one checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from ..checkpoint import (
+    Card,
+    Components,
+    Prompt,
+    SamplingDefaults,
+    describe,
+    load_model,
+    save_checkpoint,
+)
+from ..speech import load_whisper_encoder
+from .a2v_stage import make_prompt
+from .config import ConfigError, Strict, require_component
+
+
+class CardConfig(Strict):
+    """What the checkpoint says of itself, see ``checkpoint.Card``."""
+
+    name: str
+    trained_on: str
+    resolution: tuple[int, int]
+    demonstration: bool = False
+
+
+class CheckpointConfig(Strict):
+    """Configuration of the pseudo-stage. Paths are relative to the working directory.
+
+    Attributes:
+        output: the checkpoint folder.
+        vae, whisper, speech_ae, transformer: folders of the finished components.
+        prompt_tokens: as in the configuration of stage ``a2v``.
+        card: name, material, resolution (height, width), whether it is a demonstration only.
+        defaults: content of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
+        dtype: of the stored weights.
+        overwrite: whether a checkpoint that is there already is replaced.
+    """
+
+    stage: Literal["checkpoint"]
+    output: Path
+    vae: Path
+    whisper: Path
+    speech_ae: Path
+    transformer: Path
+    prompt_tokens: int = Field(default=4, gt=0)
+    card: CardConfig
+    defaults: dict[str, Any]
+    dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+    overwrite: bool = False
+
+
+def assemble(config: CheckpointConfig) -> dict[str, float]:
+    """Write the checkpoint, whole or not at all, and return the parameters and megabytes of its parts.
+
+    Raises:
+        ConfigError: a component is missing, or the card or the defaults are not valid.
+        CheckpointError: a component is damaged, the components do not fit each other, or there is a folder
+            already that may not be replaced.
+    """
+    for stage in ("vae", "whisper", "speech_ae"):
+        require_component(stage, getattr(config, stage), stage)
+    require_component("transformer", config.transformer, "a2v")
+    try:
+        card = Card(**config.card.model_dump())
+        defaults = SamplingDefaults.from_dict(config.defaults)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"card or defaults have a missing or wrong entry: {error}") from error
+    transformer = load_model("transformer", config.transformer)
+    embedding = make_prompt(config.prompt_tokens, transformer.config.caption_channels)[0]
+    components = Components(
+        card=card,
+        defaults=defaults,
+        vae=load_model("vae", config.vae),
+        whisper=load_whisper_encoder(config.whisper),
+        speech_ae=load_model("speech_ae", config.speech_ae),
+        transformer=transformer,
+        prompt=Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool)),
+    )
+    save_checkpoint(config.output, components, getattr(torch, config.dtype), config.overwrite)
+    parts = describe(config.output).parts
+    figures: dict[str, float] = {f"{part.name}_parameters": part.parameters for part in parts}
+    return figures | {"megabytes": round(sum(part.nbytes for part in parts) / 1e6, 2)}
