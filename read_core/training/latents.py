@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -38,11 +39,14 @@ class Encoders:
     speech_ae: Path
 
     def fingerprint(self) -> str:
-        """A hash over the encoders' weights: latents made with others are refused."""
+        """A hash over the encoders' weights: latents made with others are refused. Decoders do not count."""
         digest = hashlib.sha256()
         for folder in (self.vae, self.whisper, self.speech_ae):
-            for file in sorted(folder.glob("*.safetensors")):
-                digest.update(file.read_bytes())
+            for path in sorted(folder.glob("*.safetensors")):
+                with safe_open(path, "pt") as file:
+                    for name in sorted(file.keys()):
+                        if not name.startswith("decoder."):
+                            digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -87,7 +91,10 @@ def _encode(
     latents = vae.encode(video)[0]
     chosen = [i * (len(frames) - 1) // (REFERENCES - 1) for i in range(REFERENCES)]
     references = vae.encode(video[0, chosen][:, None])[:, :, 0]
-    codes = encode_speech_codes(features, speech_ae, file.waveform().to(device), latents.shape[1] - 1)[0]
+    count = latents.shape[1]
+    waveform = file.waveform().to(device)
+    # One more code than is kept: features end where the codes do, and no code in inference sees that end.
+    codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
     kept = {"latents": latents, "references": references, "codes": codes}
     return {name: tensor.to(torch.float16).cpu().contiguous() for name, tensor in kept.items()}
 

@@ -1,0 +1,109 @@
+"""A checkpoint from its parts: what arrives, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from read_core import ReadPipeline
+from read_core.ans import JointCFG
+from read_core.checkpoint import describe
+from read_core.cli import main
+from read_core.errors import CheckpointError
+from read_core.speech import SpeechAE
+from read_core.training.a2v_stage import make_prompt
+from read_core.training.assemble import assemble
+from read_core.training.config import ConfigError, load_config
+
+CONFIG = Path(__file__).parents[3] / "configs" / "smoke" / "checkpoint.yaml"
+
+
+def make_config(parts: Path, output: Path, **changes):
+    values = {name: str(parts / name) for name in ("vae", "whisper", "speech_ae", "transformer")}
+    return load_config(CONFIG, {**values, "output": str(output), **changes})[1]
+
+
+def test_parts_prompt_and_defaults_arrive(tiny_checkpoint, tiny_components, tmp_path):
+    guidance = {"kind": "joint", "alpha": 1.5}
+    figures = assemble(
+        make_config(tiny_checkpoint, tmp_path / "made", dtype="float32", **{"defaults.guidance": guidance})
+    )
+    pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
+    for ours, theirs in (
+        (pipe.vae.vae, tiny_components.vae),
+        (pipe.transformer, tiny_components.transformer),
+        (pipe.speech_ae, tiny_components.speech_ae),
+        (pipe.features.encoder, tiny_components.whisper),
+    ):
+        state = theirs.state_dict()
+        assert all(torch.equal(value, state[name]) for name, value in ours.state_dict().items())
+    assert torch.equal(pipe.prompt.embedding, make_prompt(4, 12)[0])
+    assert pipe.prompt.mask.all()
+    assert (pipe.card.name, pipe.card.resolution, pipe.card.demonstration) == ("read-smoke", (64, 64), True)
+    assert (pipe.defaults.guidance, pipe.defaults.window) == (JointCFG(1.5), 5)
+    assert figures["transformer_parameters"] == sum(
+        p.numel() for p in tiny_components.transformer.parameters()
+    )
+
+
+def test_weights_are_stored_in_the_type_that_is_asked_for(tiny_checkpoint, tmp_path):
+    assemble(make_config(tiny_checkpoint, tmp_path / "made"))
+    assert {d for part in describe(tmp_path / "made").parts for d in part.dtypes} == {"F16", "BOOL"}
+
+
+def test_nothing_is_replaced_unasked(tiny_checkpoint, tmp_path):
+    assemble(make_config(tiny_checkpoint, tmp_path / "made"))
+    with pytest.raises(CheckpointError, match="exists already"):
+        assemble(make_config(tiny_checkpoint, tmp_path / "made", overwrite=False))
+    assemble(make_config(tiny_checkpoint, tmp_path / "made", overwrite=True))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.png").write_text("")
+    with pytest.raises(CheckpointError, match="exists already"):
+        assemble(make_config(tiny_checkpoint, tmp_path / "photos", overwrite=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"vae": "nowhere"}, "train stage vae first"),
+        ({"transformer": "nowhere"}, "train stage a2v first"),
+        ({"defaults.guidance": {"kind": "loud"}}, "kind"),
+        ({"defaults.steps": 0}, "steps"),
+        ({"defaults.colour": 1}, "colour"),
+        ({"card.resolution": [60, 64]}, "size"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_written(tiny_checkpoint, tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        assemble(make_config(tiny_checkpoint, tmp_path / "made", **changes))
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_that_do_not_fit_or_are_damaged_are_refused(broken_checkpoint, tmp_path):
+    weights = next((broken_checkpoint / "transformer").glob("*.safetensors"))
+    content = load_file(weights)
+    save_file({name: value for name, value in content.items() if name != "null_speech"}, weights)
+    with pytest.raises(CheckpointError, match="missing null_speech"):
+        assemble(make_config(broken_checkpoint, tmp_path / "made"))
+    save_file(content, weights)
+    other = shutil.copytree(broken_checkpoint, tmp_path / "other")
+    foreign = SpeechAE(speech_window=30, speech_dim=16, code_window=3, code_dim=14, hidden_dim=12)
+    foreign.save_pretrained(other / "speech_ae")
+    with pytest.raises(CheckpointError, match="code_dim"):
+        assemble(make_config(other, tmp_path / "made"))
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_command_assembles(tiny_checkpoint, tmp_path, capsys):
+    parts = [f"--set={n}={tiny_checkpoint / n}" for n in ("vae", "whisper", "speech_ae", "transformer")]
+    assert main(["train", str(CONFIG), "--output", str(tmp_path / "made"), *parts]) == 0
+    assert "megabytes" in capsys.readouterr().out
+    assert (
+        main(["train", str(CONFIG), "--set", "overwrite=false", "--output", str(tmp_path / "made"), *parts])
+        == 2
+    )
+    assert "exists already" in capsys.readouterr().err
