@@ -12,7 +12,7 @@ import torch
 from torch.fft import irfft, rfft, rfftfreq
 
 from ..geometry import SAMPLE_RATE
-from .speech import SILENCE, Segment, Speech
+from .speech import SILENCE, Segment, Speech, on_grid
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -49,7 +49,7 @@ def insert_silence(speech: Speech, index: int, seconds: float) -> Speech:
 def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
     """Noise of unit power whose spectrum falls as f^-slope: -1 blue, 0 white, 1 pink, 2 brown. (samples,)."""
     size = _fft_size(samples)
-    spectrum = rfft(torch.randn(size, generator=generator))
+    spectrum = rfft(torch.randn(size, generator=generator).double())
     frequency = rfftfreq(size, 1 / SAMPLE_RATE).clamp(min=_LOWEST_HERTZ)
     noise: Tensor = irfft(spectrum * frequency ** (-slope / 2), size)[:samples]
     power = noise.square().mean().clamp(min=_QUIET_POWER)
@@ -74,7 +74,7 @@ def reverberate(waveform: Tensor, decay: float, direct: float, generator: Genera
     """
     samples = waveform.shape[0]
     time = torch.arange(1, round(decay * SAMPLE_RATE) + 1) / SAMPLE_RATE
-    tail = torch.randn(time.shape[0], generator=generator) * 10 ** (-3 * time / decay)
+    tail = torch.randn(time.shape[0], generator=generator).double() * 10 ** (-3 * time / decay)
     tail = tail * 10 ** (-direct / 20) / tail.square().sum().sqrt()
     room = torch.cat([torch.ones(1), tail])
     size = _fft_size(samples + room.shape[0])
@@ -115,10 +115,10 @@ def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
 
 
 def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
-    """A random recording of ``waveform`` (samples,): same length, same timing, finite, within -1..1.
+    """A random recording of ``waveform`` (samples,): same length and timing.
 
-    Loudness is -30 to -14 dBFS over the samples where ``active`` (samples,) bool is true. About one in ten
-    stays clean apart from that.
+    The result is float32, -1..1, rounded to 16-bit values. Loudness is -30 to -14 dBFS over the samples
+    where ``active`` (samples,) bool is true. About one in ten stays clean apart from that.
     """
 
     def uniform(low: float, high: float) -> float:
@@ -127,6 +127,7 @@ def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
     def chance(probability: float) -> bool:
         return uniform(0, 1) < probability
 
+    waveform = waveform.double()
     if chance(0.4):
         waveform = reverberate(waveform, uniform(0.1, 0.7), uniform(0, 15), generator)
     if chance(0.5):
@@ -135,7 +136,7 @@ def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
         waveform = add_noise(waveform, uniform(8, 40), uniform(-1, 2), generator)
     if chance(0.15):
         waveform = band_limit(waveform, uniform(80, 350), uniform(3000, 6000))
-    return set_loudness(waveform, active, uniform(-30, -14))
+    return on_grid(set_loudness(waveform, active, uniform(-30, -14)))
 
 
 def _spectrum(waveform: Tensor) -> tuple[Tensor, Tensor, int]:

@@ -17,7 +17,7 @@ import torch
 
 from ..errors import ReadError
 from ..geometry import SAMPLE_RATE
-from .speech import SILENCE, Segment, Speech, Voice, to_corpus_rate
+from .speech import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 
 class SynthesiserError(ReadError):
@@ -113,7 +113,7 @@ class Espeak:
         self._events.clear()
         data = text.encode()
         self._library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _TEXT_IS_UTF8, None, None)
-        native = torch.frombuffer(bytearray(b"".join(self._samples)), dtype=torch.int16).float() / 32768
+        native = torch.frombuffer(bytearray(b"".join(self._samples)), dtype=torch.int16).float() / INT16
         waveform = to_corpus_rate(native, self._native_rate)
         return Speech(waveform, self._segments(waveform.shape[0] / SAMPLE_RATE), "espeak")
 

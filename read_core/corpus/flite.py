@@ -15,7 +15,7 @@ import torch
 
 from ..geometry import SAMPLE_RATE
 from .espeak import SynthesiserError
-from .speech import SILENCE, Segment, Speech, Voice, to_corpus_rate
+from .speech import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal")
 
@@ -57,7 +57,7 @@ def speak_flite(text: str, voice: Voice) -> Speech:
         with wave.open(str(sound)) as file:
             native_rate = file.getframerate()
             data = bytearray(file.readframes(file.getnframes()))
-    native = torch.frombuffer(data, dtype=torch.int16).float() / 32768
+    native = torch.frombuffer(data, dtype=torch.int16).float() / INT16
     waveform = to_corpus_rate(native, native_rate)
     seconds = waveform.shape[0] / SAMPLE_RATE
     segments = _segments(done.stdout, seconds, _LATE.get(voice.name, 0.0))

@@ -19,14 +19,13 @@ from ..geometry import SAMPLES_PER_FRAME
 from .motion import Motion, sample_motion
 from .presenter import Presenter, sample_presenter
 from .render import render
+from .speech import INT16
 from .utterance import Utterance
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 INDEX_NAME = "index.jsonl"
-
-_INT16 = 32767
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def save_item(folder: Path, info: ItemInfo, utterance: Utterance) -> None:
         MediaError: it cannot be written.
     """
     tensors = {
-        "waveform": (utterance.waveform * _INT16).round().to(torch.int16),
+        "waveform": (utterance.waveform * INT16).to(torch.int16),
         "mouth": utterance.mouth.to(torch.float16),
         "phonemes": utterance.phonemes.to(torch.int16),
     }
@@ -131,7 +130,7 @@ def load_item(folder: str | os.PathLike[str], index: int) -> CorpusItem:
     tensors = load_file(path)
     return CorpusItem(
         info=info,
-        waveform=tensors["waveform"].float() / _INT16,
+        waveform=tensors["waveform"].float() / INT16,
         mouth=tensors["mouth"].float(),
         phonemes=tensors["phonemes"].long(),
     )

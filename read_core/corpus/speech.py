@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+INT16 = 32768
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -73,13 +75,25 @@ class Speech:
 
 
 def to_corpus_rate(waveform: Tensor, sample_rate: int) -> Tensor:
-    """(samples,) at ``sample_rate`` to 16 kHz."""
-    return waveform if sample_rate == SAMPLE_RATE else _resampler(sample_rate)(waveform).contiguous()
+    """(samples,) at ``sample_rate`` to 16 kHz, float32."""
+    if sample_rate == SAMPLE_RATE:
+        return waveform
+    return on_grid(_resampler(sample_rate)(waveform.double()))
+
+
+def on_grid(waveform: Tensor) -> Tensor:
+    """Round (samples,) float64 -1..1 to 16-bit values, as float32.
+
+    Fourier transforms and convolutions differ in their last bits from run to run; a corpus must not.
+    """
+    return ((waveform * INT16).round() / INT16).float().contiguous()
 
 
 @lru_cache
 def _resampler(sample_rate: int) -> Callable[[Tensor], Tensor]:
-    resampler: Callable[[Tensor], Tensor] = torchaudio.transforms.Resample(sample_rate, SAMPLE_RATE)
+    resampler: Callable[[Tensor], Tensor] = torchaudio.transforms.Resample(
+        sample_rate, SAMPLE_RATE, dtype=torch.float64
+    )
     return resampler
 
 
@@ -100,4 +114,4 @@ def join(parts: Sequence[Speech]) -> Speech:
 
 
 # The mnemonic of a pause in each alphabet.
-SILENCE = {"espeak": "_", "flite": "pau"}
+SILENCE = {"espeak": "_", "flite": "pau", "babble": "pau"}

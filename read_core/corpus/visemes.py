@@ -45,7 +45,7 @@ class Viseme:
 
 VISEMES = (
     Viseme("sil", 0.00, 0.00, 0.00, hold=1.0, lips=0.6),
-    Viseme("p", 0.00, 0.00, 0.10, hold=50.0, lips=0.3, decay=0.012),
+    Viseme("p", 0.00, 0.00, 0.10, hold=70.0, lips=0.3, decay=0.012),
     Viseme("f", 0.05, 0.10, 0.00, hold=10.0, lips=0.6, decay=0.014),
     Viseme("th", 0.22, 0.10, 0.00, hold=1.5, lips=0.5),
     Viseme("t", 0.20, 0.15, 0.00, hold=0.9, lips=0.3),
@@ -94,7 +94,7 @@ _FLITE = {
     "eh": "eh", "ae": "ae", "aa": "aa", "ah": "ah", "ax": "ah", "ao": "ao", "uh": "uh", "uw": "uw",
     "er": "er", "ey": "eh iy", "ay": "aa iy", "aw": "aa uh", "oy": "ao iy", "ow": "ao uw",
 }  # fmt: skip
-_ALPHABETS = {"espeak": _ESPEAK, "flite": _FLITE}
+_ALPHABETS = {"espeak": _ESPEAK, "flite": _FLITE, "babble": _FLITE}
 
 # A diphthong spends this share of its time in its first vowel.
 _FIRST_VOWEL = 0.6
@@ -155,26 +155,27 @@ def mouth_track(segments: Sequence[Segment], alphabet: str, frames: int) -> Tens
     lips at their closest, so that short closures are not lost between frames.
     """
     spans = viseme_spans(segments, alphabet)
-    starts = torch.tensor([start for _, start, _ in spans])
-    stops = torch.tensor([stop for _, _, stop in spans])
+    starts = torch.tensor([start for _, start, _ in spans], dtype=torch.float64)
+    stops = torch.tensor([stop for _, _, stop in spans], dtype=torch.float64)
     classes = torch.tensor([viseme for viseme, _, _ in spans])
-    fine = torch.empty(frames, _SUBSTEPS, 3)
+    fine = torch.empty(frames, _SUBSTEPS, 3, dtype=torch.float64)
     for first in range(0, frames, _BLOCK_FRAMES):
         last = min(first + _BLOCK_FRAMES, frames)
         near = (stops > first / FPS - _REACH) & (starts < last / FPS + _REACH)
-        steps = torch.arange(first * _SUBSTEPS, last * _SUBSTEPS)
+        steps = torch.arange(first * _SUBSTEPS, last * _SUBSTEPS, dtype=torch.float64)
         times = (steps + 0.5) / (FPS * _SUBSTEPS)
         fine[first:last] = _blend(times, classes[near], starts[near], stops[near]).view(-1, _SUBSTEPS, 3)
     track = fine.mean(dim=1)
     closures = (0.5 * (starts + stops)[classes == CLOSED] * FPS).long()
     closures = closures[closures < frames]
     track[closures, 0] = fine[closures, :, 0].amin(dim=1)
-    return track
+    return track.float()
 
 
 def _blend(times: Tensor, classes: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
     """Cohen-Massaro blending at ``times`` (T,) of K spans: (T, 3)."""
-    table = torch.tensor([(v.open, v.width, v.round, v.hold, v.lips, v.decay) for v in VISEMES])[classes]
+    rows = [(v.open, v.width, v.round, v.hold, v.lips, v.decay) for v in VISEMES]
+    table = torch.tensor(rows, dtype=torch.float64)[classes]
     distance = torch.maximum(starts - times[:, None], times[:, None] - stops).clamp(min=0)  # (T, K)
     opening = table[:, 3] * _dominance(distance, table[:, 5])
     lips = table[:, 4] * _dominance(distance, torch.full_like(table[:, 5], Viseme.decay))

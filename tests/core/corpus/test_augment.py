@@ -6,6 +6,8 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from read_core.corpus.augment import (
     add_noise,
     augment,
@@ -18,7 +20,6 @@ from read_core.corpus.augment import (
 )
 from read_core.corpus.speech import Segment, Speech, join, pause
 from read_core.corpus.visemes import mouth_track, phoneme_targets
-from torch import Tensor
 
 RATE = 16_000
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from read_core.cli import main
 from read_core.corpus.build import build_corpus, load_item, read_index
 from read_core.corpus.item import item_seed, loudness
@@ -39,7 +40,7 @@ def test_items_hold_what_was_sampled(tmp_path: Path) -> None:
         item, truth = load_item(folder, info.id), sample_utterance(item_seed(4, info.id), 1.5, "test")
         assert item.info == info
         assert (info.text, info.voice, info.seconds) == (truth.text, truth.voice, truth.seconds)
-        assert torch.allclose(item.waveform, truth.waveform, atol=1 / 32767)
+        assert torch.equal(item.waveform, truth.waveform)
         assert torch.allclose(item.mouth, truth.mouth, atol=1e-3)
         assert torch.equal(item.phonemes, truth.phonemes)
 
@@ -96,7 +97,7 @@ def test_impossible_arguments_are_refused(tmp_path: Path, arguments: dict[str, o
 
 
 def test_a_folder_that_is_no_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="index.jsonl"):
+    with pytest.raises(MediaError, match=r"index\.jsonl"):
         read_index(tmp_path)
     with pytest.raises(MediaError, match="000003"):
         load_item(tmp_path, 3)

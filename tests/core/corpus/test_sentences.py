@@ -6,6 +6,7 @@ import re
 from itertools import combinations, islice
 
 import pytest
+
 from read_core.corpus.sentences import SPLITS, TEMPLATES, sentences, templates_of, words_of
 from read_core.errors import InputError
 

@@ -9,6 +9,8 @@ from itertools import combinations
 
 import pytest
 import torch
+from torch import Tensor
+
 from read_core.corpus.sentences import SPLITS
 from read_core.corpus.speech import Segment, Speech, Voice
 from read_core.corpus.synthesis import (
@@ -21,17 +23,18 @@ from read_core.corpus.synthesis import (
 )
 from read_core.corpus.visemes import SILENT, visemes_of
 from read_core.errors import InputError, ReadError
-from torch import Tensor
 
 TEXT = "Bob packed a cup of apples. My paper boat was open."
 VOICES = [
     Voice("espeak", "en-us+m3", 130),
-    Voice("espeak", "en-gb-scotland+f2", 175, pitch=70),
+    Voice("espeak", "en-gb-scotland+f4", 175, pitch=70),
     Voice("espeak", "en+klatt3", 220),
     Voice("flite", "slt"),
     Voice("flite", "rms", 150),
     Voice("flite", "awb", 200),
     Voice("flite", "kal"),
+    Voice("babble", "low", 150),
+    Voice("babble", "high", 200, pitch=70),
 ]
 
 

