@@ -75,7 +75,9 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
 def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     from .choose import SelectSize, run_select
+    from .report import make_folder
 
+    make_folder(args.out)
     size = SelectSize(count=1, steps=(4, 8), base_steps=4) if args.quick else SelectSize()
     if args.count:
         size = replace(size, count=args.count)

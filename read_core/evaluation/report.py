@@ -69,12 +69,20 @@ class Report:
             "md": self.markdown(),
             "json": json.dumps(_plain(values), indent=2, allow_nan=False) + "\n",
         }
+        make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             for suffix, content in files.items():
                 (folder / f"{name}.{suffix}").write_text(content, encoding="utf-8")
         except OSError as error:
             raise MediaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``; MediaError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{folder}: cannot be made: {error.strerror or error}") from error
 
 
 def shown(value: Any) -> str:

@@ -11,6 +11,8 @@ from ..errors import InputError
 from ..geometry import FEATURES_PER_FRAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 MAX_LAG = 10
@@ -95,15 +97,23 @@ def best_lag(measured: Tensor, true: Tensor, reach: int = MAX_LAG) -> tuple[int,
 
     The smaller lag wins a tie, so a track that does not move has lag 0 and correlation 0.
     """
-    frames = len(true)
-    reach = min(reach, frames - 2)
+    return common_lag([(measured, true)], reach)
+
+
+def common_lag(pairs: Sequence[tuple[Tensor, Tensor]], reach: int = MAX_LAG) -> tuple[int, float]:
+    """As :func:`best_lag`, of the mean over videos: pairs of measured and true tracks, (F,) each."""
+    reach = min(reach, *(len(true) - 2 for _, true in pairs))
     found = (0, -2.0)
     for lag in sorted(range(-reach, reach + 1), key=abs):
-        late, early = max(lag, 0), max(-lag, 0)
-        fit = correlation(measured[late : frames - early], true[early : frames - late])
+        fit = sum(_at_lag(measured, true, lag) for measured, true in pairs) / len(pairs)
         if fit > found[1] + 1e-9:
             found = (lag, fit)
     return found
+
+
+def _at_lag(measured: Tensor, true: Tensor, lag: int) -> float:
+    late, early = max(lag, 0), max(-lag, 0)
+    return correlation(measured[late : len(measured) - early], true[early : len(true) - late])
 
 
 def closures_hit(opening: Tensor, phonemes: Tensor) -> float:

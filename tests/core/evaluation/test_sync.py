@@ -16,6 +16,7 @@ from read_core.evaluation.sync import (
     best_lag,
     closure_frames,
     closures_hit,
+    common_lag,
     correlation,
     score_sync,
     silence_closed,
@@ -49,6 +50,12 @@ def test_a_shifted_track_has_that_lag(lag):
     found, fit = best_lag(true.roll(lag), true)
     assert found == lag
     assert fit == pytest.approx(1)
+
+
+def test_the_lag_of_many_videos_is_that_of_most():
+    tracks = [track(seed=seed)[:, 0] for seed in range(4)]
+    pairs = [(true.roll(2), true) for true in tracks[:3]] + [(tracks[3].roll(-5), tracks[3])]
+    assert common_lag(pairs)[0] == 2
 
 
 def test_another_recordings_track_is_compared_over_the_same_frames():
