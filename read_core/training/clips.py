@@ -1,4 +1,4 @@
-"""Training videos on disk: one safetensors file per video, rendered from the corpus or taken from footage.
+"""Training videos on disk: one safetensors file per video, drawn by ``read-core corpus`` or made of footage.
 
 A file holds ``frames`` (F, H, W, 3) uint8, ``waveform`` (640 F,) int16 at 16 kHz, ``boxes`` (F, 4) float32
 pixel boxes x0, y0, x1, y1 of the mouth, and, where it is known, ``mouth`` (F, 3) float32, the true track.
@@ -6,86 +6,20 @@ pixel boxes x0, y0, x1, y1 of the mouth, and, where it is known, ``mouth`` (F, 3
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
-from tqdm import tqdm
 
+from ..corpus.build import SUFFIX, render_corpus
+from ..corpus.scene import Scene, draw_scene, whole_latents
 from ..errors import InputError
-from ..geometry import FPS, FRAMES_PER_LATENT, SAMPLES_PER_FRAME
+from ..geometry import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUFFIX = ".safetensors"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A corpus video before it is drawn: everything follows from these five values."""
-
-    seed: int
-    split: str
-    seconds: float
-    size: int
-    synthesiser: str = "espeak"
-
-
-def draw_scene(scene: Scene) -> dict[str, Tensor]:
-    """Speak, move and draw ``scene``; the keys are those of the files above."""
-    from ..corpus.motion import sample_motion
-    from ..corpus.presenter import sample_presenter
-    from ..corpus.render import mouth_box, render
-    from ..corpus.utterance import sample_utterance
-
-    utterance = sample_utterance(scene.seed, scene.seconds, scene.split, scene.synthesiser)
-    presenter = sample_presenter(scene.seed, scene.split)
-    motion = sample_motion(scene.seed, len(utterance.mouth), loudness(utterance.waveform))
-    frames = render(presenter, motion, utterance.mouth, scene.size)
-    return {
-        "frames": (frames * 255).round().to(torch.uint8),
-        "waveform": (utterance.waveform * 32767).round().to(torch.int16),
-        "boxes": mouth_box(presenter, motion, scene.size),
-        "mouth": utterance.mouth,
-    }
-
-
-def loudness(waveform: Tensor) -> Tensor:
-    """Loudness per video frame, 0..1, relative to the recording's loud parts: (640 F,) -> (F,)."""
-    rms = waveform.unfold(0, SAMPLES_PER_FRAME, SAMPLES_PER_FRAME).square().mean(1).sqrt()
-    return (rms / rms.quantile(0.95).clamp_min(1e-4)).clamp(0, 1)
-
-
-def whole_latents(seconds: float) -> float:
-    """The longest duration up to ``seconds`` whose frames are 8 n + 1."""
-    frames = int(seconds * FPS + 1e-6)
-    return (frames - (frames - 1) % FRAMES_PER_LATENT) / FPS
-
-
-def render_corpus(folder: Path, scenes: list[Scene], workers: int) -> list[Path]:
-    """Draw the scenes that ``folder/split`` lacks; return the files of all of them."""
-    files = [folder / s.split / f"{s.synthesiser}-{s.seed:06d}{SUFFIX}" for s in scenes]
-    missing = [(s, f) for s, f in zip(scenes, files, strict=True) if not f.exists()]
-    if missing:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            results = pool.map(_render_one, *zip(*missing, strict=True), chunksize=4)
-            for _ in tqdm(results, total=len(missing), desc=f"drawing {folder}"):
-                pass
-    return files
-
-
-def _render_one(scene: Scene, path: Path) -> None:
-    torch.set_num_threads(1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    save_file(draw_scene(scene), temporary)
-    temporary.rename(path)
+__all__ = ["ClipFile", "Scene", "draw_scene", "find_clips", "render_corpus", "whole_latents"]
 
 
 class ClipFile:

@@ -61,7 +61,7 @@ def initialise(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whi
 
 def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
     """An orthogonal basis of the patches, then principal components of 2x2x2 blocks, level by level."""
-    mean, basis, _ = _principal(pixels.features, pixels.weights)
+    mean, basis = _principal(pixels.features, pixels.weights)
     conv = encoder.conv_in.conv
     width, size = conv.out_channels, basis.shape[1]
     conv.weight.mul_(0.3)
@@ -75,8 +75,7 @@ def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
         size = levels[-1].features[0].shape[1]
         blocks = [_blocks(f) for f in levels[-1].features]
         weights = [_blocks(w).mean(1, keepdim=True) for w in levels[-1].weights]
-        mean, basis, _ = _principal(blocks, weights)
-        basis = basis[:, :width]
+        mean, basis = _principal(blocks, weights, width)
         kernel = rearrange(basis, "(c t h w) d -> d c t h w", t=2, h=2, w=2)
         conv = downsampler.conv
         conv.weight.zero_()
@@ -160,8 +159,13 @@ def _rows(maps: Sequence[Tensor]) -> Tensor:
     return torch.cat([rearrange(m, "b c t h w -> (b t h w) c") for m in maps])
 
 
-def _principal(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted mean (c,), orthonormal components (c, c) by falling variance, and the variances (c,)."""
+def _principal(
+    maps: Sequence[Tensor], weights: Sequence[Tensor], most: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Weighted mean (c,) and the leading components (c, n), orthogonal, scaled alike to a mean variance of 1.
+
+    The common scale keeps the features of all levels of one size, as optimisers with absolute steps need it.
+    """
     channels = maps[0].shape[1]
     total, first = torch.zeros((), dtype=torch.double), torch.zeros(channels, dtype=torch.double)
     second = torch.zeros(channels, channels, dtype=torch.double)
@@ -172,7 +176,8 @@ def _principal(maps: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tenso
         second += ((rows * share).T @ rows).double()
     mean = first / total
     values, vectors = torch.linalg.eigh(second / total - torch.outer(mean, mean))
-    return mean.float(), vectors.flip(1).float(), values.flip(0).float()
+    basis = vectors.flip(1)[:, :most] / values.flip(0)[:most].mean().sqrt()
+    return mean.float(), basis.float()
 
 
 def _ridge(x: Tensor, y: Tensor, weights: Tensor, strength: float = 1e-4) -> tuple[Tensor, Tensor]:
