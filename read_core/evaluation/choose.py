@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..ans import frames_of_clips
 from ..geometry import frames_of_latents
 from .guidance import CANDIDATES, describe
-from .material import draw_samples
+from .material import SAID_BY, draw_samples
 from .psnr import psnr
 from .report import Report, mean
 from .sync import score_sync
@@ -76,7 +76,8 @@ def run_select(
     """
     size = size or SelectSize()
     frames = frames_of_latents(frames_of_clips(1, pipe.defaults.window) + 1)
-    samples = draw_samples("validation", size.count, frames, pipe.card.resolution)
+    speakers = SAID_BY[:1]  # the held-out synthesiser has no say
+    samples = draw_samples("validation", size.count, frames, pipe.card.resolution, speakers=speakers)
     studio = Studio(pipe)
     trials = [
         try_setting(studio, samples, form, size.base_steps, seed)

@@ -73,7 +73,7 @@ def draw_sample(
         SynthesiserError: the synthesiser is not installed.
         InputError: a split, size or length that does not exist.
     """
-    from ..corpus.item import loudness
+    from ..corpus.scene import loudness
     from ..corpus.motion import sample_motion
     from ..corpus.presenter import sample_presenter
     from ..corpus.render import mouth_box, render
@@ -96,13 +96,18 @@ def draw_sample(
 
 
 def draw_samples(
-    split: str, count: int, frames: int, size: int | tuple[int, int], first_seed: int = 0
+    split: str,
+    count: int,
+    frames: int,
+    size: int | tuple[int, int],
+    first_seed: int = 0,
+    speakers: tuple[str, ...] | None = None,
 ) -> list[Sample]:
-    """``count`` faces, in turn with espeak's voices of the split and with flite's.
+    """``count`` faces with the given synthesisers in turn; None: espeak and the held-out flite.
 
     Where flite is not installed a ReadWarning says so and espeak speaks all of them.
     """
-    speakers = speakers_here()
+    speakers = speakers or speakers_here()
     return [
         draw_sample(first_seed + index, split, frames, size, speakers[index % len(speakers)])
         for index in range(count)
