@@ -1,152 +1,130 @@
-"""Build a corpus folder: recordings and mouth tracks on disk, frames drawn from seeds when needed.
+"""Build a corpus folder: ``<out>/<split>/<synthesiser>-<seed>.safetensors``, one file per video.
 
-<out>/<split>/000000.safetensors ...   waveform int16, mouth float16, phonemes int16, and where it comes from
-<out>/<split>/index.jsonl              one line per finished item
+What is in a file tells ``scene.draw_scene``; ``training.clips`` reads it.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from tqdm import tqdm
 
+from ..checks import check_size
 from ..errors import InputError, MediaError
-from .item import (
-    INDEX_NAME,
-    CorpusItem,
-    ItemInfo,
-    item_name,
-    item_seed,
-    load_item,
-    read_info,
-    save_item,
-    write_whole,
-)
+from ..geometry import FPS, FRAMES_PER_LATENT
+from ..media.files import temporary_beside, write_error
+from .scene import Scene, draw_scene, whole_latents
 from .sentences import check_split
 from .synthesis import require_synthesiser
-from .utterance import check_seconds, sample_utterance
+from .utterance import check_seconds
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["CorpusItem", "ItemInfo", "build_corpus", "load_item", "read_index"]
+SUFFIX = ".safetensors"
 
 
 def build_corpus(
     out: str | os.PathLike[str],
     split: str = "train",
     count: int = 1000,
-    seconds: float | None = None,
+    seconds: float = 6.44,
+    size: int = 128,
     synthesiser: str = "espeak",
     seed: int = 0,
     workers: int = 1,
-) -> Path:
-    """Make ``count`` items in ``out``/``split`` and their index; finished ones are kept.
+) -> list[Path]:
+    """Draw the videos of the seeds ``seed`` .. ``seed + count - 1``; those that are there are kept.
 
-    An interrupted build goes on where it stopped, and a larger ``count`` adds to what is there. The result
-    does not depend on ``workers``.
+    An interrupted build goes on where it stopped. The result does not depend on ``workers``.
 
     Args:
         out: folder of the corpus.
         split: "train", "validation" or "test".
-        count: items in all.
-        seconds: duration of each; None: one to three sentences.
-        synthesiser: "espeak" or "flite".
-        seed: of the whole corpus.
+        count: videos.
+        seconds: duration of each; cut to 8 n + 1 frames, whole latents.
+        size: height and width in pixels, a multiple of 32.
+        synthesiser: "espeak", "flite" or "babble".
+        seed: of the first video.
         workers: processes; 1 works in this one.
 
     Returns:
-        The split's folder.
+        The files, in the order of their seeds.
 
     Raises:
-        InputError: an argument out of range, or a folder that holds items made from other arguments.
+        InputError: an argument out of range, or a file that is there was made with another size or duration.
         SynthesiserError: the synthesiser is not installed.
-        MediaError: something cannot be written.
+        MediaError: a file cannot be read or written.
     """
     check_split(split)
     check_seconds(seconds)
-    if count < 1 or workers < 1:
-        raise InputError(f"count is {count} and workers is {workers}; expected at least 1 of each")
-    require_synthesiser(synthesiser)
-    folder = Path(out) / split
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    missing = [index for index in range(count) if not _is_done(folder, index, seconds, synthesiser, seed)]
-    make = partial(_make_item, folder, split, seconds, synthesiser, seed)
-    with tqdm(total=count, initial=count - len(missing), desc=f"corpus {split}", unit="item") as progress:
-        for _ in _run(make, missing, workers):
-            progress.update()
-    infos = [info for index in range(count) if (info := read_info(folder / item_name(index)))]
-    _write_index(folder, infos)
-    return folder
-
-
-def read_index(folder: str | os.PathLike[str]) -> list[ItemInfo]:
-    """The items of a split's folder, in order.
-
-    Raises:
-        MediaError: there is no index, or a line of it is not one of ours.
-    """
-    path = Path(folder) / INDEX_NAME
-    try:
-        lines = path.read_text().splitlines()
-        return [ItemInfo(**json.loads(line)) for line in lines]
-    except OSError as error:
-        raise MediaError(f"{path}: cannot be read; expected a folder written by read-core corpus") from error
-    except (ValueError, TypeError) as error:
-        raise MediaError(f"{path}: not the index of a corpus ({error})") from error
-
-
-def _run(make: partial[None], indices: list[int], workers: int) -> Iterator[None]:
-    if workers == 1 or len(indices) < 2:
-        yield from map(make, indices)
-        return
-    with multiprocessing.get_context("spawn").Pool(
-        workers, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        yield from pool.imap_unordered(make, indices)
-
-
-def _make_item(
-    folder: Path, split: str, seconds: float | None, synthesiser: str, seed: int, index: int
-) -> None:
-    own_seed = item_seed(seed, index)
-    utterance = sample_utterance(own_seed, seconds, split, synthesiser)
-    info = ItemInfo(
-        id=index,
-        split=split,
-        synthesiser=synthesiser,
-        seed=own_seed,
-        text=utterance.text,
-        voice=utterance.voice,
-        seconds=utterance.seconds,
-    )
-    save_item(folder, info, utterance)
-
-
-def _is_done(folder: Path, index: int, seconds: float | None, synthesiser: str, seed: int) -> bool:
-    info = read_info(folder / item_name(index))
-    if info is None:
-        return False
-    same = info.seed == item_seed(seed, index) and info.synthesiser == synthesiser
-    if not same or (seconds is not None and abs(info.seconds - seconds) > 1e-3):
+    check_size((size, size))
+    if count < 1 or workers < 1 or seed < 0:
         raise InputError(
-            f"{folder / info.file} was made from another seed, synthesiser or duration "
-            f"({info.synthesiser}, {info.seconds:.2f} s); choose an empty folder or the same arguments"
+            f"count is {count}, workers is {workers}, seed is {seed}; expected at least 1, 1 and 0"
+        )
+    duration = whole_latents(seconds)
+    if duration * FPS <= FRAMES_PER_LATENT:
+        least = (FRAMES_PER_LATENT + 1) / FPS
+        raise InputError(f"seconds is {seconds}; expected at least {least}, two latents")
+    require_synthesiser(synthesiser)
+    scenes = [Scene(seed + i, split, duration, size, synthesiser) for i in range(count)]
+    return render_corpus(Path(out), scenes, workers)
+
+
+def render_corpus(folder: Path, scenes: list[Scene], workers: int) -> list[Path]:
+    """Draw the scenes that ``folder`` lacks; return the files of all of them."""
+    files = [folder / scene.split / f"{scene.name}{SUFFIX}" for scene in scenes]
+    missing = [(s, f) for s, f in zip(scenes, files, strict=True) if not _is_done(s, f)]
+    for parent in {file.parent for _, file in missing}:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MediaError(f"{parent}: cannot be made: {error.strerror or error}") from error
+    for _ in tqdm(_run(missing, workers), f"corpus {folder}", total=len(missing), unit="video", disable=None):
+        pass
+    return files
+
+
+def _is_done(scene: Scene, path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            found = file.get_slice("frames").get_shape()
+    except (OSError, SafetensorError) as error:
+        raise MediaError(f"{path}: not a video of a corpus ({error}); delete it to draw it anew") from error
+    expected = [round(scene.seconds * FPS), scene.size, scene.size, 3]
+    if found != expected:
+        raise InputError(
+            f"{path} has {found[0]} frames of {found[1]} x {found[2]} pixels; expected {expected[0]} of "
+            f"{scene.size} x {scene.size}: choose another folder or the same arguments"
         )
     return True
 
 
-def _write_index(folder: Path, infos: Iterable[ItemInfo]) -> None:
-    lines = [json.dumps(asdict(info)) + "\n" for info in infos]
-    write_whole(folder / INDEX_NAME, "".join(lines).encode())
+def _run(work: list[tuple[Scene, Path]], workers: int) -> Iterator[None]:
+    if workers == 1 or len(work) < 2:
+        yield from (_render_one(scene, path) for scene, path in work)
+        return
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        yield from pool.map(_render_one, *zip(*work, strict=True), chunksize=4)
+
+
+def _render_one(scene: Scene, path: Path) -> None:
+    """Draw one video; under its name there is a whole one or none."""
+    data = save(draw_scene(scene))
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)

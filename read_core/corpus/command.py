@@ -1,20 +1,15 @@
-"""``read-core corpus``: make a corpus of synthetic presenters, and look at it."""
+"""``read-core corpus``: draw a corpus of synthetic presenters, and look at it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from ..checks import check_size
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
-from .build import build_corpus, load_item, read_index
+from .build import build_corpus
 from .sentences import SPLITS
 from .synthesis import SYNTHESISERS
-
-# Frames drawn at a time for a preview.
-_CHUNK = 2 * FPS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,50 +20,56 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=SPLITS, default="train", help="which faces, sentences and voices to use"
     )
-    parser.add_argument("--count", type=int, default=1000, help="items in the split, finished ones included")
     parser.add_argument(
-        "--seconds", type=float, default=10.0, help="duration of each item; 0: one to three sentences"
+        "--count", type=int, default=1000, help="videos in all; those that are there are kept"
     )
     parser.add_argument(
-        "--synthesiser", choices=SYNTHESISERS, default="espeak", help="flite is held out, for evaluation"
+        "--seconds", type=float, default=6.44, help="duration of each, cut to whole latents of 8 frames"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the whole corpus")
+    parser.add_argument(
+        "--size", type=int, default=128, metavar="PIXELS", help="height and width, a multiple of 32"
+    )
+    parser.add_argument(
+        "--synthesiser",
+        choices=SYNTHESISERS,
+        default="espeak",
+        help="flite is held out, for evaluation; babble, for trials, needs nothing installed",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the first video; the others count on from it"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes to use")
     parser.add_argument(
-        "--preview", type=int, default=0, metavar="N", help="draw the first N items as MP4 files"
-    )
-    parser.add_argument(
-        "--preview-size", type=int, default=256, metavar="PIXELS", help="their height and width"
+        "--preview", type=int, default=0, metavar="N", help="also write the first N videos as MP4 files"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the corpus, write the previews that were asked for and say what there is."""
+    """Draw the videos that are missing, write the previews that were asked for and say what there is."""
     if args.preview < 0:
         raise InputError(f"preview is {args.preview}; expected 0 or more")
-    check_size((args.preview_size, args.preview_size))
-    folder = build_corpus(
-        args.out, args.split, args.count, args.seconds or None, args.synthesiser, args.seed, args.workers
+    files = build_corpus(
+        args.out, args.split, args.count, args.seconds, args.size, args.synthesiser, args.seed, args.workers
     )
-    for index in range(min(args.preview, args.count)):
-        sys.stdout.write(f"{write_preview(folder, index, args.preview_size)}\n")
-    items = read_index(folder)
-    minutes = sum(info.seconds for info in items) / 60
-    voices = len({info.voice.split(":")[1] for info in items})
-    sys.stdout.write(f"{folder}: {len(items)} items, {minutes:.1f} minutes, {voices} voices\n")
+    for file in files[: args.preview]:
+        print(write_preview(file))
+    size = sum(file.stat().st_size for file in files) / 1e6
+    print(f"{files[0].parent}: {len(files)} videos, {size:.0f} MB")
     return 0
 
 
-def write_preview(folder: Path, index: int, size: int) -> Path:
-    """Draw item ``index`` of a split's folder as ``preview/<index>.mp4`` with its sound; returns the path."""
+def write_preview(file: Path) -> Path:
+    """Write a video of the corpus, with its sound, as ``preview/<name>.mp4`` beside it; returns the path."""
     from ..media.audio import waveform_track
     from ..media.video import VideoWriter
+    from ..training.clips import ClipFile
 
-    item = load_item(folder, index)
-    target = folder / "preview" / f"{index:06d}.mp4"
+    clip = ClipFile(file)
+    frames, _ = clip.read()
+    target = file.parent / "preview" / f"{file.stem}.mp4"
     target.parent.mkdir(exist_ok=True)
-    track = waveform_track(item.waveform, SAMPLE_RATE)
-    with VideoWriter(target, (size, size), track, {"title": item.info.text}, overwrite=True) as video:
-        for start in range(0, item.mouth.shape[0], _CHUNK):
-            video.write(item.frames(size, start, min(start + _CHUNK, item.mouth.shape[0])))
+    track = waveform_track(clip.waveform(), SAMPLE_RATE)
+    with VideoWriter(target, (frames.shape[1], frames.shape[2]), track, overwrite=True) as video:
+        for part in frames.split(2 * FPS):
+            video.write(part.float() / 255)
     return target

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from read_core.cli import main
-from read_core.corpus.build import build_corpus, load_item, read_index
-from read_core.corpus.item import item_seed, loudness
+from read_core.corpus.build import build_corpus
+from read_core.corpus.scene import Scene, draw_scene, loudness
 from read_core.corpus.synthesis import SynthesiserError, require_synthesiser
-from read_core.corpus.utterance import sample_utterance
 from read_core.errors import InputError, MediaError
+
+SMALL = {"seconds": 0.4, "size": 64, "synthesiser": "babble"}
 
 
 def missing() -> str:
@@ -23,95 +25,82 @@ def missing() -> str:
     return ""
 
 
-needs_espeak = pytest.mark.skipif(bool(missing()), reason=missing() or "present")
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.corpus
-@needs_espeak
-def test_items_hold_what_was_sampled(tmp_path: Path) -> None:
-    folder = build_corpus(tmp_path, "test", 3, 1.5, seed=4)
-    index = read_index(folder)
-    assert [info.id for info in index] == [0, 1, 2]
-    for info in index:
-        item, truth = load_item(folder, info.id), sample_utterance(item_seed(4, info.id), 1.5, "test")
-        assert item.info == info
-        assert (info.text, info.voice, info.seconds) == (truth.text, truth.voice, truth.seconds)
-        assert torch.equal(item.waveform, truth.waveform)
-        assert torch.allclose(item.mouth, truth.mouth, atol=1e-3)
-        assert torch.equal(item.phonemes, truth.phonemes)
+def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
+    files = build_corpus(tmp_path, "test", 2, seed=4, **SMALL)
+    assert [file.relative_to(tmp_path).as_posix() for file in files] == [
+        "test/babble-000004.safetensors",
+        "test/babble-000005.safetensors",
+    ]
+    for seed, file in zip((4, 5), files, strict=True):
+        truth, found = draw_scene(Scene(seed, "test", 9 / 25, 64, "babble")), load_file(file)
+        assert found.keys() == truth.keys()
+        assert all(torch.equal(found[name], value) for name, value in truth.items())
 
 
 @pytest.mark.corpus
-@needs_espeak
-def test_frames_are_drawn_from_seeds(tmp_path: Path) -> None:
-    item = load_item(build_corpus(tmp_path, "train", 1, 1.0), 0)
-    frames = item.frames(32)
-    assert frames.shape == (25, 32, 32, 3)
-    assert 0 <= frames.min() < frames.max() <= 1
-    assert torch.equal(item.frames(32), frames)
-    assert torch.allclose(item.frames(32, 5, 9), frames[5:9], atol=1e-5)
+@pytest.mark.skipif(bool(missing()), reason=missing() or "present")
+def test_espeak_speaks_by_default(tmp_path: Path) -> None:
+    (file,) = build_corpus(tmp_path, "validation", 1, 0.4, 64)
+    assert file.name == "espeak-000000.safetensors"
+    assert load_file(file)["waveform"].abs().max() > 0
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_an_interrupted_build_goes_on_to_the_same_result(tmp_path: Path) -> None:
-    whole = build_corpus(tmp_path / "whole", "train", 4, 0.5)
-    part = build_corpus(tmp_path / "part", "train", 2, 0.5)
-    kept = part / "000000.safetensors"
+    whole = build_corpus(tmp_path / "whole", "train", 3, **SMALL)[0].parent
+    (kept,) = build_corpus(tmp_path / "part", "train", 1, **SMALL)
     before = kept.stat().st_mtime_ns
-    (part / "000001.safetensors").write_bytes(b"torn")
-    build_corpus(tmp_path / "part", "train", 4, 0.5)
-    assert contents(part) == contents(whole)
+    build_corpus(tmp_path / "part", "train", 3, **SMALL)
+    assert contents(kept.parent) == contents(whole)
     assert kept.stat().st_mtime_ns == before
 
 
-@pytest.mark.corpus
 @pytest.mark.slow
-@needs_espeak
 def test_workers_change_nothing(tmp_path: Path) -> None:
-    one = build_corpus(tmp_path / "one", "validation", 4, 0.5, seed=9)
-    two = build_corpus(tmp_path / "two", "validation", 4, 0.5, seed=9, workers=2)
+    one = build_corpus(tmp_path / "one", "validation", 4, **SMALL)[0].parent
+    two = build_corpus(tmp_path / "two", "validation", 4, **SMALL, workers=2)[0].parent
     assert contents(one) == contents(two)
 
 
-@pytest.mark.corpus
-@needs_espeak
-@pytest.mark.parametrize("change", [{"seed": 1}, {"seconds": 0.7}])
+@pytest.mark.parametrize("change", [{"size": 96}, {"seconds": 0.7}])
 def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
-    build_corpus(tmp_path, "train", 1, 0.5)
-    with pytest.raises(InputError, match="another seed, synthesiser or duration"):
-        build_corpus(**{"out": tmp_path, "split": "train", "count": 2, "seconds": 0.5, **change})
+    build_corpus(tmp_path, "train", 1, **SMALL)
+    with pytest.raises(InputError, match="9 frames of 64 x 64"):
+        build_corpus(tmp_path, "train", 2, **{**SMALL, **change})
+    assert len(list((tmp_path / "train").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"count": 0}, {"workers": 0}, {"seconds": -1.0}, {"split": "dev"}, {"synthesiser": "sam"}]
+    "arguments",
+    [
+        {"count": 0},
+        {"workers": 0},
+        {"seed": -1},
+        {"seconds": -1.0},
+        {"seconds": 0.3},
+        {"size": 60},
+        {"split": "dev"},
+        {"synthesiser": "sam"},
+    ],
 )
 def test_impossible_arguments_are_refused(tmp_path: Path, arguments: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        build_corpus(tmp_path / "corpus", **arguments)
+        build_corpus(tmp_path / "corpus", **{**SMALL, **arguments})
     assert not (tmp_path / "corpus").exists()
 
 
-def test_a_folder_that_is_no_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"index\.jsonl"):
-        read_index(tmp_path)
-    with pytest.raises(MediaError, match="000003"):
-        load_item(tmp_path, 3)
-    (tmp_path / "index.jsonl").write_text('{"id": 0}\n')
-    with pytest.raises(MediaError, match="not the index"):
-        read_index(tmp_path)
-
-
-@pytest.mark.corpus
-@needs_espeak
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match="cannot be made"):
-        build_corpus(tmp_path / "file", "train", 1, 0.5)
+        build_corpus(tmp_path / "file", "train", 1, **SMALL)
+    torn = tmp_path / "train" / "babble-000000.safetensors"
+    torn.parent.mkdir()
+    torn.write_bytes(b"torn")
+    with pytest.raises(MediaError, match="babble-000000"):
+        build_corpus(tmp_path, "train", 1, **SMALL)
 
 
 def test_loudness_follows_the_sound() -> None:
@@ -119,13 +108,12 @@ def test_loudness_follows_the_sound() -> None:
     assert loudness(waveform, 21).tolist() == pytest.approx([0.0] * 10 + [1.0] * 10 + [0.0])
 
 
-@pytest.mark.corpus
-@needs_espeak
 def test_the_command_builds_and_previews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--out", str(tmp_path), "--split", "test", "--count", "2", "--seconds", "0.4"]
-    assert main(["corpus", *arguments, "--preview", "1", "--preview-size", "64"]) == 0
-    assert (tmp_path / "test" / "preview" / "000000.mp4").stat().st_size > 1000
-    assert "2 items" in capsys.readouterr().out
+    arguments = ["--split", "test", "--count", "2", "--seconds", "0.4", "--size", "64"]
+    arguments += ["--out", str(tmp_path), "--synthesiser", "babble", "--preview", "1"]
+    assert main(["corpus", *arguments]) == 0
+    assert (tmp_path / "test" / "preview" / "babble-000000.mp4").stat().st_size > 1000
+    assert "2 videos" in capsys.readouterr().out
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

