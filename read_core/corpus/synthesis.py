@@ -34,14 +34,19 @@ _ACCENTS = (
 )  # fmt: skip
 # Variants with breath noise (f2, f3, f5, Alicia ...) are left out: they never sound the same twice.
 _VARIANTS = {
-    "train": """
-        m1 m3 m4 m5 m6 m8 f1 f4 Alex Andrea Andy Denis Gene Lee Mario Michael Mike Nguyen adam announcer aunty
-        belinda boris david ed edward grandma grandpa gustave ian john klatt3 klatt6 marcelo max norbert paul
-        quincy robert shelby travis
-    """.split(),
-    "validation": "m7 Hugo anika zac".split(),
-    "test": "m2 Annie benjamin miguel Diogo steph rob linda".split(),
-}
+    "train": (
+        "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f4", "Alex", "Andrea", "Andy", "Denis", "Gene",
+        "Lee", "Mario", "Michael", "Mike", "Nguyen", "adam", "announcer", "aunty", "belinda",
+        "boris", "david", "ed", "edward", "grandma", "grandpa", "gustave", "ian", "john", "klatt3",
+        "klatt6", "marcelo", "max", "norbert", "paul", "quincy", "robert", "shelby", "travis",
+    ),
+    "validation": (
+        "m7", "Hugo", "anika", "zac",
+    ),
+    "test": (
+        "m2", "Annie", "benjamin", "miguel", "Diogo", "steph", "rob", "linda",
+    ),
+}  # fmt: skip
 
 _RATES = (120, 225)
 _PITCHES = (10, 90)
