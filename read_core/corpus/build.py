@@ -109,7 +109,9 @@ def _is_done(scene: Scene, path: Path) -> bool:
 
 def _run(work: list[tuple[Scene, Path]], workers: int) -> Iterator[None]:
     if workers == 1 or len(work) < 2:
-        yield from (_render_one(scene, path) for scene, path in work)
+        for scene, path in work:
+            _render_one(scene, path)
+            yield
         return
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
+
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
 from .build import build_corpus
@@ -70,6 +72,6 @@ def write_preview(file: Path) -> Path:
     target.parent.mkdir(exist_ok=True)
     track = waveform_track(clip.waveform(), SAMPLE_RATE)
     with VideoWriter(target, (frames.shape[1], frames.shape[2]), track, overwrite=True) as video:
-        for part in frames.split(2 * FPS):
+        for part in torch.split(frames, 2 * FPS):
             video.write(part.float() / 255)
     return target
