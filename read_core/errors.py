@@ -18,4 +18,4 @@ class CheckpointError(ReadError):
 
 
 class ReadWarning(UserWarning):
-    """Something that works but probably is not what was meant: silent audio, a window other than the trained one."""
+    """Something that works but probably is not meant: silent audio, a window other than the trained one."""

@@ -73,10 +73,10 @@ def draw_sample(
         SynthesiserError: the synthesiser is not installed.
         InputError: a split, size or length that does not exist.
     """
-    from ..corpus.scene import loudness
     from ..corpus.motion import sample_motion
     from ..corpus.presenter import sample_presenter
     from ..corpus.render import mouth_box, render
+    from ..corpus.scene import loudness
     from ..corpus.utterance import sample_utterance
 
     utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
