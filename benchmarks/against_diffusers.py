@@ -1,0 +1,212 @@
+"""Sampling one clip against a plain loop over diffusers.LTXVideoTransformer3DModel, and where the time goes.
+
+Both have the same weights (but for our audio branch, which diffusers' model lacks), tokens, steps, text and
+batch of guidance branches, and take turns. diffusers' loop runs in two forms:
+
+- a time per token, as its image-to-video pipelines do and as the asynchronous scheduler would need it there;
+- a time per item, as its text-to-video pipeline does: cheaper, but it cannot hold the portrait still.
+
+The totals are measured as they are; the parts in separate rounds in which hooks look at the clock.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import torch
+from diffusers import LTXVideoTransformer3DModel
+from einops import rearrange, repeat
+from timing import Inputs, Page, guarded, inputs, interleaved, milliseconds, parser, percent, settle
+from torch import Tensor, nn
+
+from read_core.ans import timesteps
+from read_core.transformer import A2VTransformer3DModel
+from read_core.transformer.ltx import is_addition
+from read_core.transformer.model import TIME_SCALE
+
+OURS, TOKENS, ITEMS = "ours", "diffusers, a time per token", "diffusers, a time per item"
+PARTS = {
+    "attn1": "self-attention",
+    "attn2": "text attention",
+    "audio_attn": "audio attention",
+    "ff": "MLP",
+    "time_embed": "time embedding",
+    "rope": "rotary embedding",
+}
+REST = "norms, modulation, residuals, in and out"
+OUTSIDE = "outside the transformer"
+OUTSIDE_HINT = "projections to keys and values, guidance, Euler step, noise"
+
+
+def main() -> None:
+    args = parser(__doc__, repeats=7).parse_args()
+    given = inputs(args, clips=1)
+    transformer = given.pipe.transformer
+    other = same_size(transformer)
+    calls: dict[str, Callable[[], object]] = {
+        OURS: lambda: given.pipe.sample(given.speech, given.reference, given.steps),
+        TOKENS: lambda: plain_loop(other, given, per_token=True),
+        ITEMS: lambda: plain_loop(other, given, per_token=False),
+    }
+    times = interleaved(calls, args.repeats, transformer.device)
+    models: dict[str, nn.Module] = {OURS: transformer, TOKENS: other, ITEMS: other}
+    parts = parts_of(calls, models, args.repeats, transformer.device)
+
+    _, _, _, height, width = given.reference.latent.shape
+    window = given.pipe.defaults.window
+    page = Page("Against a plain loop over diffusers' LTX-Video transformer")
+    page.say(
+        f"{given.describe}, {window} x {height} x {width} = {window * height * width} tokens, "
+        f"{transformer.dtype} on {transformer.device}; {args.repeats} rounds. "
+        f"diffusers' model has {_millions(other)} M parameters, ours {_millions(transformer)} M."
+    )
+    page.table(
+        ["loop", "per clip", "ours takes so many times it (range)"],
+        [[name, milliseconds(times.median(name)), times.ratio(OURS, name)] for name in calls],
+    )
+    page.say("Where the time goes, with a clock around every part:")
+    page.table(
+        ["part", *(column for name in calls for column in (name, "share"))],
+        [
+            [part, *(cell for name in calls for cell in _cells(parts[name], part))]
+            for part in (*PARTS.values(), REST, OUTSIDE)
+        ],
+    )
+    page.say(f"Outside the transformer are: {OUTSIDE_HINT}.")
+    for name in (TOKENS, ITEMS):
+        page.say(explanation(name, parts[OURS], parts[name]))
+    page.save(args.out)
+
+
+def same_size(model: A2VTransformer3DModel) -> LTXVideoTransformer3DModel:
+    """diffusers' model on our very weights, the audio branch and the null tokens left out."""
+    config = model.config
+    with torch.device("meta"):
+        made = LTXVideoTransformer3DModel(
+            in_channels=config.in_channels,
+            out_channels=config.out_channels,
+            num_attention_heads=config.num_attention_heads,
+            attention_head_dim=config.attention_head_dim,
+            cross_attention_dim=config.num_attention_heads * config.attention_head_dim,
+            num_layers=config.num_layers,
+            caption_channels=config.caption_channels,
+        )
+    shared = {key: value for key, value in model.state_dict().items() if not is_addition(key)}
+    made.load_state_dict(shared, assign=True)
+    return made.eval()
+
+
+@torch.no_grad()
+def plain_loop(model: LTXVideoTransformer3DModel, given: Inputs, per_token: bool) -> Tensor:
+    """One clip from noise: what a pipeline of diffusers does between its encoders and its decoder."""
+    pipe, device = given.pipe, given.reference.latent.device
+    guidance, frames = pipe.defaults.guidance, pipe.defaults.window
+    branches = len(guidance.branches)
+    reference = given.reference.latent.to(device, torch.float32)
+    _, channels, _, height, width = reference.shape
+    text = pipe.prompt.embedding.to(device, model.dtype).expand(branches, -1, -1)
+    mask = pipe.prompt.mask.to(device).expand(branches, -1)
+    noise = torch.randn(1, channels, frames - 1, height, width, generator=torch.Generator().manual_seed(0))
+    z = torch.cat([reference, noise.to(device)], dim=2)
+    moves = torch.ones(frames, device=device)
+    moves[0] = 0.0 if per_token else 1.0
+    schedule = timesteps(given.steps, pipe.defaults.shift).tolist()
+    for now, after in pairwise(schedule):
+        t = repeat(moves * now, "f -> e (f n)", e=branches, n=height * width)
+        velocity = model(
+            hidden_states=repeat(z.to(model.dtype), "1 c f h w -> e (f h w) c", e=branches),
+            encoder_hidden_states=text,
+            timestep=TIME_SCALE * (t if per_token else t[:, -1]),
+            encoder_attention_mask=mask,
+            num_frames=frames,
+            height=height,
+            width=width,
+            rope_interpolation_scale=(8 / 25, 32, 32),
+            return_dict=False,
+        )[0]
+        tokens = rearrange(velocity.float(), "e (f h w) c -> e 1 c f h w", f=frames, h=height, w=width)
+        z = z + (after - now) * rearrange(moves, "f -> 1 1 f 1 1") * guidance.combine(tokens)
+    return z
+
+
+def parts_of(
+    calls: dict[str, Callable[[], object]], models: dict[str, nn.Module], repeats: int, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Median seconds of each part of each call; the calls take turns."""
+    rounds: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in calls}
+    for _ in range(max(1, repeats)):
+        for name, call in calls.items():
+            with clocks(models[name], device) as seconds:
+                started = time.perf_counter()
+                call()
+                settle(device)
+                total = time.perf_counter() - started
+            inside = seconds.pop("")
+            for part in PARTS.values():
+                rounds[name][part].append(seconds.get(part, 0.0))
+            rounds[name][REST].append(inside - sum(seconds.values()))
+            rounds[name][OUTSIDE].append(total - inside)
+    return {
+        name: {part: statistics.median(values) for part, values in found.items()}
+        for name, found in rounds.items()
+    }
+
+
+@contextmanager
+def clocks(model: nn.Module, device: torch.device) -> Iterator[dict[str, float]]:
+    """Seconds spent in each of ``PARTS`` of ``model`` and, under "", in all of it."""
+    seconds: dict[str, float] = defaultdict(float)
+    started: dict[nn.Module, float] = {}
+    handles = []
+
+    def start(module: nn.Module, _: object) -> None:
+        settle(device)
+        started[module] = time.perf_counter()
+
+    def stop_for(part: str) -> Callable[[nn.Module, object, object], None]:
+        def stop(module: nn.Module, _: object, __: object) -> None:
+            settle(device)
+            seconds[part] += time.perf_counter() - started[module]
+
+        return stop
+
+    for path, module in model.named_modules():
+        part = "" if module is model else PARTS.get(path.rpartition(".")[2])
+        if part is not None:
+            handles += [
+                module.register_forward_pre_hook(start),
+                module.register_forward_hook(stop_for(part)),
+            ]
+    try:
+        yield seconds
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def explanation(name: str, ours: dict[str, float], theirs: dict[str, float]) -> str:
+    """What makes the difference, the largest first, in shares of the other loop's time."""
+    base = sum(theirs.values())
+    differences = sorted(
+        ((ours[part] - theirs[part], part) for part in ours), key=lambda pair: abs(pair[0]), reverse=True
+    )
+    words = ", ".join(f"{part} {100 * seconds / base:+.1f} %" for seconds, part in differences)
+    total = 100 * (sum(ours.values()) - base) / base
+    return f"Ours against '{name}' ({total:+.1f} % with the clocks on), in shares of its time: {words}."
+
+
+def _cells(parts: dict[str, float], part: str) -> tuple[str, str]:
+    return milliseconds(parts[part]), percent(parts[part] / sum(parts.values()))
+
+
+def _millions(model: nn.Module) -> str:
+    return f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f}"
+
+
+if __name__ == "__main__":
+    guarded(main)
