@@ -133,7 +133,7 @@ class ReadPipeline:
         fitted, _ = fit_image(image, size or self.card.resolution)
         return Reference(latent=self.vae.encode(fitted[None, None]), image=fitted)
 
-    def sample(  # noqa: PLR0913, PLR0917
+    def sample(  # noqa: PLR0913
         self,
         speech: SpeechCodes,
         reference: Reference,

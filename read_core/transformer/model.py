@@ -50,7 +50,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
     _skip_layerwise_casting_patterns = ["norm"]  # noqa: RUF012
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(  # noqa: PLR0913
         self,
         in_channels: int = 128,
         out_channels: int = 128,
