@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types corpus clean
+.PHONY: setup demo test lint types clean
 
 setup: $(STAMP)
 
@@ -19,8 +19,9 @@ demo: setup
 	$(BIN)/read-core generate --portrait examples/portrait.png --speech examples/speech.flac \
 		--out output/demo.mp4 --sheet output/demo.png --overwrite
 
+# The models of the tests are tiny: more threads would only wait for each other.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check .
