@@ -22,7 +22,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .checkpoint_records import (
     Card,
@@ -81,14 +81,17 @@ def describe(folder: str | Path) -> CheckpointInfo:
 
 
 def load_checkpoint(
-    folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    folder: str | Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | Literal["stored"] | None = None,
 ) -> Components:
     """Load all parts of a checkpoint, strictly.
 
     Args:
         folder: see the module's docstring.
         device: where the models go.
-        dtype: of all models; None: each part's own, but float32 on a CPU, where half precision is slow.
+        dtype: of all models; "stored": each part's own; None: the same, but float32 on a CPU, where half
+            precision is slow.
 
     Raises:
         CheckpointError: a file is missing, truncated or a pickle, a tensor is missing, foreign or of another
@@ -108,7 +111,10 @@ def load_checkpoint(
 
 
 def load_model(
-    name: str, folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    name: str,
+    folder: str | Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | Literal["stored"] | None = None,
 ) -> Any:
     """Load one part of a checkpoint, strictly, from a folder of its own; see :func:`load_checkpoint`.
 
@@ -309,7 +315,12 @@ def _differences(
     ]
 
 
-def _fill(model: Any, files: Iterable[Path], device: torch.device | str, dtype: torch.dtype | None) -> Any:
+def _fill(
+    model: Any,
+    files: Iterable[Path],
+    device: torch.device | str,
+    dtype: torch.dtype | Literal["stored"] | None,
+) -> Any:
     """Read the weights of a checked folder into a model on the meta device."""
     import torch
     from safetensors.torch import load_file
@@ -317,8 +328,10 @@ def _fill(model: Any, files: Iterable[Path], device: torch.device | str, dtype: 
     state: dict[str, Tensor] = {}
     for file in files:
         state |= load_file(file)
-    if dtype is None:
-        dtype = torch.float32 if torch.device(device).type == "cpu" else _main_dtype(state.values())
+    if dtype is None and torch.device(device).type == "cpu":
+        dtype = torch.float32
+    elif dtype is None or dtype == "stored":
+        dtype = _main_dtype(state.values())
     for name, tensor in state.items():
         state[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
     model.load_state_dict(state, strict=True, assign=True)

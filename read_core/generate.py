@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .ans import Guidance
     from .ans.reverse import Order
+    from .checkpoint import Prompt
     from .pipeline import ReadPipeline
     from .records import Reference, SpeechCodes
 
@@ -73,7 +74,8 @@ class Estimate:
         clips: of the sampler.
         steps: per clip.
         window: latents per clip.
-        seconds: to sample, decode and write.
+        sampling: seconds that the sampler will take.
+        decoding: seconds that the decoder will take.
         memory: bytes of main memory, the models included; None where the system does not tell.
         device_memory: bytes of GPU memory; None without a GPU.
     """
@@ -83,9 +85,15 @@ class Estimate:
     clips: int
     steps: int
     window: int
-    seconds: float
+    sampling: float
+    decoding: float
     memory: int | None
     device_memory: int | None
+
+    @property
+    def seconds(self) -> float:
+        """Both together."""
+        return self.sampling + self.decoding
 
 
 @dataclass(frozen=True)
@@ -177,8 +185,13 @@ def generate(
         del waveform
         reference = pipe.encode_reference(portrait, job.size)
         if on_estimate is not None:
-            on_estimate(estimate(pipe, job, speech, reference))
-        writer = VideoWriter(job.out, job.size, job.speech, _tags(pipe, job), job.overwrite)
+            found = estimate(
+                pipe, speech, reference, job.steps, job.guidance, job.window, job.seed, job.order
+            )
+            on_estimate(found)
+        writer = VideoWriter(
+            job.out, job.size, job.speech, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
+        )
         with writer:
             for frames in _frames(pipe, job, speech, reference, on_step):
                 writer.write(frames)
@@ -196,41 +209,52 @@ def generate(
     return Report(job.out, speech.num_frames, seconds, peak_host_memory(), peak_device_memory())
 
 
-def estimate(pipe: ReadPipeline, job: Job, speech: SpeechCodes, reference: Reference) -> Estimate:
-    """Time one step of one clip and the decoding of a few latents, and scale them to the whole job."""
-    job = _resolved(pipe, job)
-    assert job.steps is not None
-    assert job.window is not None
-    assert job.size is not None
+def estimate(  # noqa: PLR0913
+    pipe: ReadPipeline,
+    speech: SpeechCodes,
+    reference: Reference,
+    steps: int | None = None,
+    guidance: Guidance | None = None,
+    window: int | None = None,
+    seed: int = 0,
+    order: Order = "clips",
+    text: Prompt | None = None,
+) -> Estimate:
+    """Time one step of one clip and the decoding of a few latents, and scale them to the whole video.
+
+    Args: as :meth:`ReadPipeline.sample`.
+    """
+    steps = pipe.defaults.steps if steps is None else steps
+    window = pipe.defaults.window if window is None else window
     latents = latents_of_frames(speech.num_frames)
-    clips = clips_of_latents(latents, job.window)
-    one_clip = min(speech.num_frames, frames_of_latents(job.window))
+    clips = clips_of_latents(latents, window)
+    one_clip = min(speech.num_frames, frames_of_latents(window))
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadWarning)  # they come again when the work begins
         sample = pipe.sample(
-            replace(speech, num_frames=one_clip), reference, 1, job.guidance, job.window, seed=job.seed
+            replace(speech, num_frames=one_clip), reference, 1, guidance, window, seed, text=text
         )
     _settle(sample)
     sampled = time.perf_counter()
     probe = sample[:, :, :_PROBE_LATENTS]
-    _settle(pipe.decode(probe, frames_of_latents(probe.shape[2]), seed=job.seed))
+    _settle(pipe.decode(probe, frames_of_latents(probe.shape[2]), seed))
     decoded = time.perf_counter()
     settings = pipe.defaults.decode
     per_latent = (decoded - sampled) / probe.shape[2] * (1 + 2 * settings.halo / settings.chunk)
-    seconds = clips * job.steps * (sampled - started) + latents * per_latent
     memory = peak_host_memory()
-    if memory is not None and job.order != "clips":
-        memory += (
-            4 * padded_latents(latents, job.window) * reference.latent[0].nbytes
-        )  # noise, latents, copies
+    if memory is not None and order != "clips":
+        # noise, latents, copies
+        memory += 4 * padded_latents(latents, window) * reference.latent[0].nbytes
+    height, width = reference.image.shape[:2]
     return Estimate(
         num_frames=speech.num_frames,
-        size=job.size,
+        size=(height, width),
         clips=clips,
-        steps=job.steps,
-        window=job.window,
-        seconds=seconds,
+        steps=steps,
+        window=window,
+        sampling=clips * steps * (sampled - started),
+        decoding=latents * per_latent,
         memory=memory,
         device_memory=peak_device_memory(),
     )
@@ -255,12 +279,7 @@ def _frames(
     latents = pipe.sample(
         speech, reference, job.steps, job.guidance, job.window, job.seed, step, order=job.order
     )
-    left = speech.num_frames
-    for frames in pipe.vae.decode_stream([latents], job.seed):
-        yield frames[0, :left]
-        left -= frames.shape[1]
-        if left <= 0:
-            return
+    yield from pipe.decode_stream(latents, speech.num_frames, job.seed)
 
 
 def _resolved(pipe: ReadPipeline, job: Job) -> Job:
@@ -275,16 +294,21 @@ def _resolved(pipe: ReadPipeline, job: Job) -> Job:
     )
 
 
-def _tags(pipe: ReadPipeline, job: Job) -> dict[str, str]:
-    """What every file says of itself: that it is synthesised, and how."""
-    assert job.guidance is not None
-    scales = " ".join(f"{name}={value}" for name, value in job.guidance.to_dict().items())
+def synthesis_tags(pipe: ReadPipeline, title: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """What every file says of itself: that it is synthesised, and how.
+
+    Args:
+        settings: ``seed``, ``steps``, ``window`` and ``guidance``; None: the checkpoint's.
+    """
+    guidance = settings["guidance"] or pipe.defaults.guidance
+    scales = " ".join(f"{name}={value}" for name, value in guidance.to_dict().items())
     return {
-        "title": job.out.stem,
+        "title": title,
         "comment": (
             f"Synthesised video: not a recording of a person. READ {__version__}, "
-            f"checkpoint {pipe.card.name}, seed {job.seed}, steps {job.steps}, window {job.window}, "
-            f"guidance {scales}"
+            f"checkpoint {pipe.card.name}, seed {settings['seed']}, "
+            f"steps {settings['steps'] or pipe.defaults.steps}, "
+            f"window {settings['window'] or pipe.defaults.window}, guidance {scales}"
         ),
     }
 

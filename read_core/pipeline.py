@@ -31,6 +31,7 @@ from .velocity import GuidedVelocity
 from .video import TemporalVAE
 
 _MATTE = 0.5
+_PREVIEW_LATENTS = 3
 
 
 @dataclass(frozen=True)
@@ -117,21 +118,24 @@ class ReadPipeline:
         codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window)
         return SpeechCodes(codes=codes[:, 1:], num_frames=num_frames)
 
-    def encode_reference(self, image: Tensor, size: tuple[int, int] | None = None) -> Reference:
+    def encode_reference(
+        self, image: Tensor, size: tuple[int, int] | None = None, fit: str = "crop"
+    ) -> Reference:
         """The portrait's latent z_R (eq. 4).
 
         Args:
             image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid grey.
             size: height and width of the video, multiples of 32 from 64 to 2048; None: the
-                checkpoint's resolution. The largest centred box of that shape is kept.
+                checkpoint's resolution.
+            fit: ``crop``, ``pad`` or ``stretch``, see :func:`read_core.media.fit_image`.
 
         Raises:
-            InputError: a wrong shape, type or size, NaN or infinity.
+            InputError: a wrong shape, type or size, NaN or infinity, or an unknown ``fit``.
         """
         if check_image(image).shape[2] == 4:
             image = torch.lerp(torch.full_like(image[..., :3], _MATTE), image[..., :3], image[..., 3:])
-        fitted, _ = fit_image(image, size or self.card.resolution)
-        return Reference(latent=self.vae.encode(fitted[None, None]), image=fitted)
+        fitted, box = fit_image(image, size or self.card.resolution, fit)
+        return Reference(latent=self.vae.encode(fitted[None, None]), image=fitted, box=box)
 
     def sample(  # noqa: PLR0913
         self,
@@ -188,15 +192,23 @@ class ReadPipeline:
         Raises:
             InputError: latents of another shape, or fewer than ``num_frames`` needs.
         """
-        channels = self.transformer.config.in_channels
-        if latents.ndim != 5 or latents.shape[:2] != (1, channels) or latents.shape[2] < 1:
-            raise InputError(
-                f"latents have shape {tuple(latents.shape)}; expected (1, {channels}, N + 1, h, w)"
-            )
-        available = frames_of_latents(latents.shape[2])
-        if num_frames is not None and not 1 <= num_frames <= available:
-            raise InputError(f"{num_frames} frames are wanted; the latents decode to 1 to {available}")
+        self._check_latents(latents, num_frames)
         return self.vae.decode(latents, seed, num_frames)[0]
+
+    def decode_stream(
+        self, latents: Tensor, num_frames: int | None = None, seed: int = 0
+    ) -> Iterator[Tensor]:
+        """:meth:`decode` a chunk at a time: an iterator over (n, H, W, 3), F frames in all.
+
+        Raises:
+            InputError: as :meth:`decode`, at once.
+        """
+        total = self._check_latents(latents, num_frames)
+        return self._trimmed(iter([latents]), total, seed)
+
+    def preview(self, clean: Tensor) -> Tensor:
+        """A picture of a clip under way: the last frame of latents (1, C, f, h, w), (H, W, 3), 0..1."""
+        return self.vae.decode(clean[:, :, -_PREVIEW_LATENTS:])[0, -1]
 
     def stream(
         self,
@@ -226,9 +238,21 @@ class ReadPipeline:
         clips = reverse_stream(
             run.velocity, run.noise, run.reference, run.times, run.window, run.clips, on_step
         )
-        return self._decode_stream(chain([run.reference], clips), speech.num_frames, seed)
+        return self._trimmed(chain([run.reference], clips), speech.num_frames, seed)
 
-    def _decode_stream(self, latents: Iterator[Tensor], num_frames: int, seed: int) -> Iterator[Tensor]:
+    def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
+        """How many frames are wanted of ``latents``."""
+        channels = self.transformer.config.in_channels
+        if latents.ndim != 5 or latents.shape[:2] != (1, channels) or latents.shape[2] < 1:
+            raise InputError(
+                f"latents have shape {tuple(latents.shape)}; expected (1, {channels}, N + 1, h, w)"
+            )
+        available = frames_of_latents(latents.shape[2])
+        if num_frames is not None and not 1 <= num_frames <= available:
+            raise InputError(f"{num_frames} frames are wanted; the latents decode to 1 to {available}")
+        return available if num_frames is None else num_frames
+
+    def _trimmed(self, latents: Iterator[Tensor], num_frames: int, seed: int) -> Iterator[Tensor]:
         left = num_frames
         for frames in self.vae.decode_stream(latents, seed):
             yield frames[0, :left]

@@ -29,8 +29,10 @@ class Reference:
 
     Attributes:
         latent: (1, C, 1, h, w), normalised, z_R (eq. 11).
-        image: (H, W, 3) float 0..1, the resized and cropped portrait that was encoded.
+        image: (H, W, 3) float 0..1, the portrait as it was encoded, brought to the size of the video.
+        box: left, top, right and bottom of what it shows, in pixels of the original; it may reach beyond it.
     """
 
     latent: Tensor
     image: Tensor
+    box: tuple[int, int, int, int]

@@ -24,7 +24,8 @@ THUMBNAIL = 128
 GAP = 4
 LABEL = 14
 PLOT_HEIGHT = 90
-_PAPER, _INK, _FAINT = (250, 250, 248), (40, 40, 40), (205, 205, 200)
+PAPER, INK = (250, 250, 248), (40, 40, 40)
+_FAINT = (205, 205, 200)
 _MOUTH, _SOUND = (190, 50, 40), (150, 185, 215)
 
 Track = NDArray[np.float32]
@@ -98,32 +99,34 @@ class ContactSheet:
         width = COLUMNS * (cell_width + GAP) + GAP
         rows = -(-len(self.thumbnails) // COLUMNS)
         plot_top = rows * (cell_height + GAP) + GAP + LABEL
-        sheet = Image.new("RGB", (width, plot_top + PLOT_HEIGHT + LABEL + 2 * GAP), _PAPER)
+        sheet = Image.new("RGB", (width, plot_top + PLOT_HEIGHT + LABEL + 2 * GAP), PAPER)
         draw = ImageDraw.Draw(sheet)
         for place, (index, thumbnail) in enumerate(self.thumbnails):
             left = GAP + place % COLUMNS * (cell_width + GAP)
             top = GAP + place // COLUMNS * (cell_height + GAP)
             sheet.paste(thumbnail, (left, top))
-            draw.text((left + 2, top + thumbnail.height), f"{index / FPS:.2f} s", fill=_INK)
-        self._plot(draw, (GAP, plot_top, width - GAP, plot_top + PLOT_HEIGHT), sound)
+            draw.text((left + 2, top + thumbnail.height), f"{index / FPS:.2f} s", fill=INK)
+        opening = np.concatenate(self.opening) if self.opening else None
+        plot_tracks(draw, (GAP, plot_top, width - GAP, plot_top + PLOT_HEIGHT), opening, sound)
         return sheet
 
-    def _plot(self, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], sound: Track) -> None:
-        """Mouth track over loudness; a column of pixels shows the largest value of its frames."""
-        left, top, right, bottom = box
-        columns = right - left
-        draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
-        for x, level in enumerate(_columns(sound, columns, least=0.0)):
-            draw.line((left + x, bottom, left + x, bottom - level * (bottom - top)), fill=_SOUND)
-        if self.opening:
-            draw.text((left, top - LABEL), "mouth opening", fill=_MOUTH)
-            levels = enumerate(_columns(np.concatenate(self.opening), columns))
-            draw.line(
-                [(left + x, bottom - level * (bottom - top)) for x, level in levels], fill=_MOUTH, width=2
-            )
-        draw.rectangle(box, outline=_FAINT)
-        draw.text((left, bottom + 2), "0 s", fill=_INK)
-        draw.text((right - 50, bottom + 2), f"{self.num_frames / FPS:.2f} s", fill=_INK)
+
+def plot_tracks(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], opening: Track | None, sound: Track
+) -> None:
+    """Mouth track over loudness, (F,) each; a column of pixels shows the largest value of its frames."""
+    left, top, right, bottom = box
+    columns = right - left
+    draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
+    for x, level in enumerate(_columns(sound, columns, least=0.0)):
+        draw.line((left + x, bottom, left + x, bottom - level * (bottom - top)), fill=_SOUND)
+    if opening is not None:
+        draw.text((left, top - LABEL), "mouth opening", fill=_MOUTH)
+        levels = enumerate(_columns(opening, columns))
+        draw.line([(left + x, bottom - level * (bottom - top)) for x, level in levels], fill=_MOUTH, width=2)
+    draw.rectangle(box, outline=_FAINT)
+    draw.text((left, bottom + 2), "0 s", fill=INK)
+    draw.text((right - 50, bottom + 2), f"{len(sound) / FPS:.2f} s", fill=INK)
 
 
 def loudness(speech: str | os.PathLike[str], num_frames: int) -> Track:

@@ -26,6 +26,8 @@ from .files import check_output, temporary_beside, write_error
 # What AAC in MP4 can carry and every player takes; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
+_ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps known tags only
+_KNOWN_TAGS = {"title", "comment"}
 _KEYFRAME_EVERY = 2 * FPS
 _BT709 = 1
 
@@ -43,7 +45,7 @@ class VideoWriter:
         size: height and width, multiples of 32.
         audio: a file, an ``AudioTrack`` or None. Its rate is kept where AAC allows, mono or stereo; it is
             cut, or padded with silence, to exactly the length of the frames written.
-        metadata: tags such as ``title`` and ``comment``.
+        metadata: tags of any name.
         overwrite: replace an existing target.
         crf: constant rate factor of x264, 0 (lossless) to 51.
 
@@ -71,18 +73,19 @@ class VideoWriter:
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
         track = audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio)
+        self.metadata = dict(metadata or {})
         self.num_frames = 0
         self.kept: Path | None = None
         self._temporary = temporary_beside(self.path)
         self._open = True
         try:
             self._container = av.open(
-                f"file:{self._temporary}", "w", format="mp4", options={"movflags": _FRAGMENTS}
+                f"file:{self._temporary}", "w", format="mp4", options=_options(_FRAGMENTS, self.metadata)
             )
         except (av.error.FFmpegError, OSError) as error:
             raise write_error(self.path, error) from error
         with self._removed_on_error():
-            self._container.metadata.update(metadata or {})
+            self._container.metadata.update(self.metadata)
             self._video = _video_stream(self._container, self.size, crf)
             self._sound = None if track is None else _Sound(self._container, track)
 
@@ -172,7 +175,7 @@ class VideoWriter:
             self._open = False
             ordinary = temporary_beside(self.path, "mux")
             try:
-                _remux(self._temporary, ordinary)
+                _remux(self._temporary, ordinary, self.metadata)
                 ordinary.replace(target)
             except (av.error.FFmpegError, OSError):
                 # No room for a second copy: the fragments play as well.
@@ -244,13 +247,17 @@ def _video_stream(container: Any, size: tuple[int, int], crf: int) -> Any:
     return stream
 
 
-def _remux(source: Path, target: Path) -> None:
+def _options(movflags: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    return {"movflags": movflags + (_ANY_TAGS if set(metadata) - _KNOWN_TAGS else "")}
+
+
+def _remux(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
     """Copy the streams of a fragmented MP4 into an ordinary one, its index in front, without re-encoding."""
     with (
         av.open(f"file:{source}") as old,
-        av.open(f"file:{target}", "w", format="mp4", options={"movflags": "faststart"}) as new,
+        av.open(f"file:{target}", "w", format="mp4", options=_options("faststart", metadata)) as new,
     ):
-        new.metadata.update(old.metadata)
+        new.metadata.update(metadata)
         streams = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
         for packet in old.demux():
             if packet.dts is not None:

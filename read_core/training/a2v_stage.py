@@ -22,15 +22,16 @@ from .config import StageConfig, Strict, require_component
 from .latents import Encoders, WindowDataset, encode_clips
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
+from .processes import processes
 
 
 class Times(Strict):
     """How training times are drawn, see ``ans.draw_times``."""
 
-    shift: float = 1.0
-    schedule: float = 0.4
+    shift: float = Field(default=1.0, gt=0)
+    schedule: float = Field(default=0.4, ge=0, le=1)
     mean: float = 0.0
-    std: float = 1.0
+    std: float = Field(default=1.0, gt=0)
     synchronous: bool = False
     """All generated frames at one time, whatever the window: the ablation without ANS."""
 
@@ -68,9 +69,9 @@ class A2VConfig(StageConfig):
     ltx: Path | None = None
     initial: Path | None = None
     windows: tuple[int, ...] = (16,)
-    start_share: float = 0.3
-    prompt_tokens: int = 4
-    motion_weight: float = 0.5
+    start_share: float = Field(default=0.3, ge=0, le=1)
+    prompt_tokens: int = Field(default=4, gt=0)
+    motion_weight: float = Field(default=0.5, ge=0)
     times: Times = Times()
     dropout: Dropout = Dropout()
 
@@ -110,8 +111,12 @@ class A2VStage:
         self.config = config
         for stage in ("vae", "whisper", "speech_ae"):
             require_component(stage, getattr(config, stage), stage)
+        if config.initial is not None:
+            require_component("initial", config.initial, "a2v")
+        elif config.ltx is not None:
+            require_component("ltx", config.ltx)
         encoders = Encoders(config.vae, config.whisper, config.speech_ae)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = processes().device
         splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
         files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
         seed, batch = config.loop.seed, config.loop.batch_size
@@ -128,7 +133,6 @@ class A2VStage:
         config = self.config
         model: A2VTransformer3DModel
         if config.initial is not None:
-            require_component("initial", config.initial, "a2v")
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
         elif config.ltx is not None:
             model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, **config.model)
@@ -213,7 +217,7 @@ class A2VStage:
             f = max(self.config.windows) - 1
             codes = item["codes"][None, 1 : f + 1].float().to(self.transformer.device)
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
-            reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1))
+            reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
             made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, steps=6)
             for sequence in (latents, made):
                 frames = pipeline.decode(sequence, 8 * f + 1)

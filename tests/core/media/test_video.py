@@ -258,9 +258,9 @@ writer = video.VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128))
 for _ in range(4):
     writer.write(torch.rand(25, 128, 128, 3, generator=generator))
 remux = video._remux
-def tight(source, target):
+def tight(source, target, metadata):
     resource.setrlimit(resource.RLIMIT_FSIZE, (source.stat().st_size // 2, resource.RLIM_INFINITY))
-    remux(source, target)
+    remux(source, target, metadata)
 video._remux = tight
 writer.close()
 """

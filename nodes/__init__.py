@@ -1,0 +1,29 @@
+"""The node pack: thin nodes over ``read_core``, and the only place that knows ComfyUI."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .check import Check
+from .decode import Decode
+from .encode import EncodeReference, EncodeSpeech
+from .loaders import LoadModels
+from .sample import Sampler
+from .video import TalkingHeadToFile
+
+NODES: list[type[io.ComfyNode]] = [
+    LoadModels,
+    EncodeSpeech,
+    EncodeReference,
+    Sampler,
+    Decode,
+    TalkingHeadToFile,
+    Check,
+]
+
+
+class ReadExtension(ComfyExtension):
+    """What the host asks for the nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES

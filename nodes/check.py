@@ -1,0 +1,65 @@
+"""READ Check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+
+from .encode import recording
+
+
+class Check(io.ComfyNode):
+    """How well a talking head follows its sound, in a plot and in numbers."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_Check",
+            display_name="READ Check",
+            category="READ",
+            description="Mouth against loudness, jumps where clips meet, drift of face and colour. The mouth "
+            "is found on drawn faces as read-tiny makes them; on photographs its track means nothing.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="The frames, 25 per second."),
+                io.Audio.Input("audio", tooltip="The sound that belongs to them."),
+                io.Int.Input(
+                    "window",
+                    default=16,
+                    min=3,
+                    max=64,
+                    tooltip="Latents per clip that they were sampled with: it tells where clips meet.",
+                ),
+                io.Image.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="The portrait as the model saw it; without it the first frame.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="plot", tooltip="Tracks over time, and the numbers."),
+                io.String.Output(display_name="report", tooltip="The numbers, a line each."),
+                io.Float.Output(
+                    display_name="follows", tooltip="Correlation of mouth and loudness, -1 to 1."
+                ),
+                io.Int.Output(display_name="lag", tooltip="Frames by which the mouth comes late."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images: torch.Tensor,
+        audio: dict[str, Any],
+        window: int,
+        reference: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        from ..read_core.evaluation.check import check_video, frame_loudness
+
+        frames = images[..., :3].float().cpu()
+        portrait = None if reference is None else reference[0, ..., :3].float().cpu()
+        found = check_video(frames, frame_loudness(*recording(audio), len(frames)), window, portrait)
+        plot = found.plot()[None]
+        return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))

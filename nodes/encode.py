@@ -1,0 +1,176 @@
+"""Whisper + SpeechAE Encode, and Encode Reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from .feedback import Progress, say, warnings_said
+from .placement import place
+from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
+
+
+class EncodeSpeech(io.ComfyNode):
+    """A recording of any length to speech latents."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_EncodeSpeech",
+            display_name="Whisper + SpeechAE Encode",
+            category="READ",
+            description="Speech to the codes that move the lips, one per 8 video frames.",
+            inputs=[
+                Models.Input("models", tooltip="From Load READ Models."),
+                io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, any length."),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.01,
+                    tooltip="Seconds to leave out first.",
+                ),
+                io.Float.Input(
+                    "duration",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.01,
+                    tooltip="Seconds to keep after that; 0: all of it.",
+                ),
+                io.Boolean.Input(
+                    "normalize_loudness",
+                    default=True,
+                    tooltip="Bring the speech to -23 dB before it is encoded. Quiet recordings move the lips "
+                    "too little without it. The sound of the video is not changed.",
+                ),
+                io.Float.Input(
+                    "audio_scale",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="Factor on what the encoder hears: above 1 for livelier lips. "
+                    "The sound of the video is not changed.",
+                ),
+                io.Float.Input(
+                    "silence_gate",
+                    default=-100.0,
+                    min=-100.0,
+                    max=0.0,
+                    step=1.0,
+                    tooltip="dB: what is quieter counts as silence and shuts the mouth; -100: off. "
+                    "Try -45 where noise in pauses moves the lips.",
+                ),
+            ],
+            outputs=[
+                Speech.Output(display_name="speech", tooltip="For the sampler."),
+                io.Audio.Output(
+                    display_name="audio", tooltip="The recording, cut and padded to end with the video."
+                ),
+                io.Int.Output(display_name="frames", tooltip="Video frames that it lasts, at 25 per second."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, models: ReadModels, audio: dict[str, Any], **how: Any) -> io.NodeOutput:
+        from ..read_core.speech.prepare import Preparation, cut, padded_to_frames, prepare
+
+        waveform, rate = recording(audio)
+        preparation = Preparation(
+            start=how["start"],
+            duration=how["duration"],
+            normalise=how["normalize_loudness"],
+            scale=how["audio_scale"],
+            gate=how["silence_gate"],
+        )
+        place(models.speech)
+        with warnings_said():
+            codes = models.pipe.encode_speech(prepare(waveform, rate, preparation), rate, Progress())
+        say(f"{codes.num_frames} frames, {codes.num_frames / 25:.2f} s")
+        kept = padded_to_frames(cut(waveform, rate, how["start"], how["duration"]), rate)
+        heard = {"waveform": kept[None], "sample_rate": rate}
+        return io.NodeOutput(ReadSpeech(codes), heard, codes.num_frames)
+
+
+class EncodeReference(io.ComfyNode):
+    """A portrait to the reference latent z_R."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        side = {"default": 0, "min": 0, "max": 2048, "step": 32}
+        return io.Schema(
+            node_id="READ_EncodeReference",
+            display_name="Encode Reference",
+            category="READ",
+            description="The portrait that is to speak, brought to the size of the video.",
+            inputs=[
+                Models.Input("models", tooltip="From Load READ Models."),
+                io.Image.Input("image", tooltip="A portrait: one face that fills the picture."),
+                io.Int.Input(
+                    "width",
+                    **side,
+                    tooltip="Of the video, a multiple of 32, from 64; 0: as the checkpoint was trained.",
+                ),
+                io.Int.Input(
+                    "height",
+                    **side,
+                    tooltip="Of the video, a multiple of 32, from 64; 0: as the checkpoint was trained.",
+                ),
+                io.Combo.Input(
+                    "fit",
+                    options=["crop", "pad", "stretch"],
+                    default="crop",
+                    tooltip="Where the shape differs: crop keeps the middle, pad repeats the border around "
+                    "the whole picture, stretch distorts it.",
+                ),
+                io.Int.Input(
+                    "index", default=0, min=0, max=4095, tooltip="Which image of a batch, counted from 0."
+                ),
+            ],
+            outputs=[
+                Portrait.Output(display_name="reference", tooltip="For the sampler."),
+                io.Image.Output(display_name="image", tooltip="The portrait as the model sees it."),
+                io.Int.Output(display_name="x", tooltip="Left edge of it in the original, in pixels."),
+                io.Int.Output(display_name="y", tooltip="Upper edge of it in the original, in pixels."),
+                io.Int.Output(display_name="region_width", tooltip="Its width in the original, in pixels."),
+                io.Int.Output(display_name="region_height", tooltip="Its height in the original, in pixels."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, models: ReadModels, image: torch.Tensor, width: int, height: int, fit: str, index: int
+    ) -> io.NodeOutput:
+        from ..read_core.errors import InputError
+
+        if not 0 <= index < len(image):
+            raise InputError(
+                f"index is {index}, but the batch has {len(image)} images; expected 0 to {len(image) - 1}"
+            )
+        default_height, default_width = models.pipe.card.resolution
+        place(models.vae)
+        size = (height or default_height, width or default_width)
+        reference = models.pipe.encode_reference(image[index].float(), size, fit)
+        left, top, right, bottom = reference.box
+        seen = reference.image[None].cpu()
+        return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top)
+
+
+def recording(audio: dict[str, Any]) -> tuple[torch.Tensor, int]:
+    """The host's AUDIO as (channels, samples) and its rate.
+
+    Raises:
+        InputError: no audio, or several recordings in one batch.
+    """
+    from ..read_core.errors import InputError
+
+    waveform = audio["waveform"]
+    if waveform.ndim != 3 or len(waveform) != 1:
+        raise InputError(
+            f"audio has shape {tuple(waveform.shape)}; expected one recording, (1, channels, samples)"
+        )
+    return waveform[0], int(audio["sample_rate"])

@@ -1,0 +1,78 @@
+"""What the user sees while a node works: progress, previews, messages; and how an interrupt gets in."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import comfy.model_management as mm
+import comfy.utils
+import torch
+from comfy.cli_args import LatentPreviewMethod, args
+from comfy_execution.utils import get_executing_context
+from PIL import Image
+from torch import Tensor
+
+from ..read_core.errors import ReadWarning
+
+log = logging.getLogger("READ")
+_PREVIEW_SIZE = 512
+
+
+class Progress:
+    """A node's progress bar. Every call is a place where the host's interrupt takes effect.
+
+    Args:
+        preview: makes a (H, W, 3) picture, 0..1, of a clean estimate of the newest clip's latents; None, or
+            with previews switched off in the host: no pictures.
+        every: calls between two previews.
+    """
+
+    def __init__(self, preview: Callable[[Tensor], Tensor] | None = None, every: int = 1) -> None:
+        self.bar = comfy.utils.ProgressBar(1)
+        self.preview = preview if previews_wanted() else None
+        self.every = every
+
+    def __call__(self, done: int, total: int, clean: Tensor | None = None) -> None:
+        mm.throw_exception_if_processing_interrupted()
+        picture = None
+        if self.preview is not None and clean is not None and done % self.every == 0:
+            picture = ("JPEG", _image(self.preview(clean)), _PREVIEW_SIZE)
+        self.bar.update_absolute(done, total, picture)
+
+
+def previews_wanted() -> bool:
+    """Whether the user has switched the host's previews on."""
+    return bool(args.preview_method != LatentPreviewMethod.NoPreviews)
+
+
+def say(text: str) -> None:
+    """Write to the host's log and, where there is one, under the node in the graph."""
+    log.info(text)
+    context = get_executing_context()
+    if context is None:
+        return
+    try:
+        from server import PromptServer
+
+        PromptServer.instance.send_progress_text(text, context.node_id)
+    except (ImportError, AttributeError):  # run without the host's server, or in one that has no such text
+        return
+
+
+@contextmanager
+def warnings_said() -> Iterator[None]:
+    """Hand warnings of the core to the user."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ReadWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, ReadWarning):
+            log.warning(str(warning.message))
+            say(f"Warning: {warning.message}")
+
+
+def _image(pixels: Tensor) -> Image.Image:
+    return Image.fromarray(pixels.float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy())

@@ -1,0 +1,115 @@
+"""Load READ Models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io
+
+from . import checkpoints
+from .feedback import say
+from .sockets import Models
+
+
+class LoadModels(io.ComfyNode):
+    """A checkpoint, with other parts in place of its own where wanted."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        own, none = checkpoints.OWN, checkpoints.NO_LORA
+        names = list(checkpoints.checkpoint_folders())
+        return io.Schema(
+            node_id="READ_LoadModels",
+            display_name="Load READ Models",
+            category="READ",
+            description="Loads a READ checkpoint: temporal VAE, Whisper, SpeechAE and A2V-DiT.",
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=names,
+                    tooltip="A folder with model_index.json under models/read; read-tiny, in the pack, is "
+                    "a demonstration that animates drawn presenters, not photographs.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=list(checkpoints.DTYPES),
+                    default="auto",
+                    tooltip="Type of the weights while they run. auto: as they are stored, where the device "
+                    "can run that well, else float32.",
+                ),
+                io.Combo.Input(
+                    "attention",
+                    options=list(checkpoints.ATTENTION),
+                    default="auto",
+                    tooltip="How the transformer computes attention. All but auto and native need a package "
+                    "of that name.",
+                ),
+                io.Combo.Input(
+                    "vae",
+                    options=[own, *folder_paths.get_filename_list("vae")],
+                    default=own,
+                    tooltip="A file from models/vae in place of the checkpoint's VAE: any LTX-Video release. "
+                    "Only a checkpoint trained on that VAE's latents gives a picture with it.",
+                ),
+                io.Combo.Input(
+                    "transformer",
+                    options=[own, *folder_paths.get_filename_list("diffusion_models")],
+                    default=own,
+                    tooltip="A file from models/diffusion_models in place of the checkpoint's transformer, "
+                    "of the same architecture, safetensors, fp8 too. Without an audio branch of its own it "
+                    "keeps the checkpoint's.",
+                ),
+                io.Combo.Input(
+                    "lora",
+                    options=[none, *folder_paths.get_filename_list("loras")],
+                    default=none,
+                    tooltip="A LoRA from models/loras for the transformer. The checkpoint stays unchanged.",
+                ),
+                io.Float.Input(
+                    "lora_strength",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="Factor of the LoRA; 0 is none, negative ones turn it round.",
+                ),
+            ],
+            outputs=[Models.Output(display_name="models", tooltip="What the other READ nodes need.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> str:
+        name = str(inputs.get("checkpoint"))
+        return checkpoints.fingerprint(name, *_files(**inputs).values())
+
+    @classmethod
+    def execute(cls, checkpoint: str, dtype: str, attention: str, **rest: Any) -> io.NodeOutput:
+        files = _files(**rest)
+        models = checkpoints.load_models(checkpoint, dtype, attention, files["vae"], files["transformer"])
+        if files["lora"] is not None:
+            patched = checkpoints.with_lora(models.transformer, files["lora"], rest["lora_strength"])
+            models = replace(models, transformer=patched)
+        card, defaults = models.pipe.card, models.pipe.defaults
+        height, width = card.resolution
+        warning = (
+            "A demonstration: it animates drawn presenters, not photographs. " if card.demonstration else ""
+        )
+        say(
+            f"{card.name}: {warning}{width} x {height} pixels, {defaults.steps} steps, "
+            f"window {defaults.window}, guidance {defaults.guidance}. Trained on {card.trained_on}."
+        )
+        return io.NodeOutput(models)
+
+
+def _files(**inputs: Any) -> dict[str, str | None]:
+    """Full paths of the files that replace or patch a part."""
+    places = {"vae": "vae", "transformer": "diffusion_models", "lora": "loras"}
+    unset = (None, checkpoints.OWN, checkpoints.NO_LORA)
+    return {
+        part: None
+        if (name := inputs.get(part)) in unset
+        else folder_paths.get_full_path_or_raise(place, name)
+        for part, place in places.items()
+    }

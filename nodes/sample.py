@@ -1,0 +1,207 @@
+"""ANS Sampler."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from comfy_api.latest import io
+
+from .feedback import Progress, say, warnings_said
+from .placement import place
+from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
+
+if TYPE_CHECKING:
+    from ..read_core import ReadPipeline, Reference, SpeechCodes
+    from ..read_core.ans import Guidance
+    from ..read_core.checkpoint import Prompt
+
+MAX_SEED = 2**64 - 1
+
+
+def sampling_inputs() -> list[io.Input]:
+    """Widgets that the sampler shares with the node that writes a file."""
+    alpha = io.Float.Input(
+        "alpha",
+        default=2.0,
+        min=-10.0,
+        max=20.0,
+        step=0.1,
+        tooltip="Strength of the reference (and, for joint, of both conditions). Small checkpoints want it "
+        "negative; the paper's value is 2.",
+    )
+    beta = io.Float.Input(
+        "beta",
+        default=6.0,
+        min=0.0,
+        max=20.0,
+        step=0.1,
+        tooltip="Strength of the speech: higher for livelier lips. The paper's value is 6.",
+    )
+    option = io.DynamicCombo.Option
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=MAX_SEED,
+            control_after_generate=True,
+            tooltip="The same seed gives the same video, whatever the device and the order.",
+        ),
+        io.Int.Input(
+            "steps",
+            default=0,
+            min=0,
+            max=100,
+            tooltip="Updates per clip: more is slower and finer; 0: the checkpoint's default.",
+        ),
+        io.DynamicCombo.Input(
+            "guidance",
+            options=[
+                option("checkpoint default", []),
+                option("split", [alpha, beta]),
+                option("joint", [alpha]),
+                option("none", []),
+            ],
+            tooltip="How strongly reference and speech pull. split: each by its own scale, 3 evaluations per "
+            "step; joint: both by one, 2 evaluations; none: 1 evaluation.",
+        ),
+        io.Int.Input(
+            "window",
+            default=0,
+            min=0,
+            max=64,
+            tooltip="Latents per clip, the reference counted, 3 to 64; 0: what the checkpoint was trained "
+            "with. Others are possible and worse.",
+        ),
+    ]
+
+
+class Sampler(io.ComfyNode):
+    """The asynchronous noise scheduler over A2V-DiT."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_ANSSampler",
+            display_name="ANS Sampler",
+            category="READ",
+            description="Samples the latents of the whole video, clip by clip, each going on from the last.",
+            inputs=[
+                Models.Input("models", tooltip="From Load READ Models."),
+                Speech.Input("speech", tooltip="From Whisper + SpeechAE Encode."),
+                Portrait.Input("reference", tooltip="From Encode Reference."),
+                *sampling_inputs(),
+                io.Combo.Input(
+                    "order",
+                    options=["clips", "steps", "wavefront"],
+                    default="clips",
+                    tooltip="clips: one after the other, least memory. wavefront: several at once, faster on "
+                    "a large GPU. steps: as the paper prints it. All give the same video.",
+                ),
+                io.Conditioning.Input(
+                    "conditioning",
+                    optional=True,
+                    tooltip="Text from CLIPTextEncode with LTX-Video's T5, for full-size checkpoints; "
+                    "without it the checkpoint's own prompt is used.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latent",
+                    tooltip="The video in LTX-Video's latents, the portrait first. For Temporal VAE Decode.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, models: ReadModels, speech: ReadSpeech, reference: ReadReference, **how: Any
+    ) -> io.NodeOutput:
+        settings = sampling_settings(how)
+        place(models.vae, models.transformer)
+        steps = settings["steps"] or models.pipe.defaults.steps
+        with warnings_said():
+            say(estimate_text(models.pipe, speech.codes, reference.reference, settings, how["order"]))
+            started = time.perf_counter()
+            latents = models.pipe.sample(
+                speech.codes,
+                reference.reference,
+                order=how["order"],
+                on_step=Progress(models.pipe.preview, every=steps),
+                **settings,
+            )
+        say(speed_text(speech.codes.num_frames, time.perf_counter() - started))
+        latent = {
+            "samples": latents,
+            "read_num_frames": speech.codes.num_frames,
+            "read_seed": how["seed"],
+            "read_checkpoint": models.pipe.card.name,
+        }
+        return io.NodeOutput(latent)
+
+
+def sampling_settings(how: dict[str, Any]) -> dict[str, Any]:
+    """Widgets to the arguments of ``ReadPipeline.sample``; 0 and "checkpoint default" become None."""
+    return {
+        "seed": how["seed"],
+        "steps": how["steps"] or None,
+        "window": how["window"] or None,
+        "guidance": _guidance(how["guidance"]),
+        "text": _prompt(how.get("conditioning")),
+    }
+
+
+def estimate_text(
+    pipe: ReadPipeline,
+    speech: SpeechCodes,
+    reference: Reference,
+    settings: dict[str, Any],
+    order: str = "clips",
+) -> str:
+    """What the work is expected to take, from timing a little of it."""
+    from ..read_core.generate import estimate
+
+    found = estimate(pipe, speech, reference, order=order, **settings)
+    memory = found.memory if found.device_memory is None else found.device_memory
+    held = "" if memory is None else f", {memory / 2**30:.1f} GB"
+    return (
+        f"{found.num_frames} frames in {found.clips} clips: sampling takes about {found.sampling:.0f} s, "
+        f"decoding {found.decoding:.0f} s{held}"
+    )
+
+
+def speed_text(num_frames: int, seconds: float) -> str:
+    """How fast it was."""
+    return f"{num_frames} frames in {seconds:.1f} s: real-time factor {seconds / (num_frames / 25):.2f}"
+
+
+def _guidance(chosen: dict[str, Any]) -> Guidance | None:
+    from ..read_core.ans import JointCFG, NoCFG, SplitCFG
+
+    kind = chosen["guidance"]
+    if kind == "split":
+        return SplitCFG(chosen["alpha"], chosen["beta"])
+    if kind == "joint":
+        return JointCFG(chosen["alpha"])
+    return NoCFG() if kind == "none" else None
+
+
+def _prompt(conditioning: list[Any] | None) -> Prompt | None:
+    """The host's CONDITIONING as a text embedding.
+
+    Raises:
+        InputError: it is empty, or holds several texts.
+    """
+    from ..read_core.checkpoint import Prompt
+    from ..read_core.errors import InputError
+
+    if conditioning is None:
+        return None
+    if len(conditioning) != 1 or len(conditioning[0][0]) != 1:
+        raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one")
+    embedding, extra = conditioning[0]
+    mask = extra.get("attention_mask")
+    ones = torch.ones(embedding.shape[1], dtype=torch.bool)
+    return Prompt(embedding[0], ones if mask is None else mask.reshape(-1).bool().cpu())

@@ -1,0 +1,58 @@
+"""The pack's own socket types, and what travels in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
+    from ..read_core import ReadPipeline, Reference, SpeechCodes
+
+Models = io.Custom("READ_MODELS")
+Speech = io.Custom("READ_SPEECH")
+Portrait = io.Custom("READ_REFERENCE")
+
+
+@dataclass(frozen=True, repr=False)
+class ReadModels:
+    """READ_MODELS: a pipeline, and the host's patchers that own its models.
+
+    Attributes:
+        pipe: the flow; it uses every model on the device on which the host has put it.
+        speech: patcher of the Whisper encoder and the SpeechAE.
+        vae: patcher of the temporal VAE.
+        transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
+    """
+
+    pipe: ReadPipeline
+    speech: ModelPatcher
+    vae: ModelPatcher
+    transformer: ModelPatcher
+
+    def __repr__(self) -> str:
+        return f"READ_MODELS({self.pipe.card.name})"
+
+
+@dataclass(frozen=True, repr=False)
+class ReadSpeech:
+    """READ_SPEECH: the speech latent codes of a recording."""
+
+    codes: SpeechCodes
+
+    def __repr__(self) -> str:
+        return f"READ_SPEECH({self.codes.num_frames} frames)"
+
+
+@dataclass(frozen=True, repr=False)
+class ReadReference:
+    """READ_REFERENCE: the portrait's latent, and the picture that was encoded."""
+
+    reference: Reference
+
+    def __repr__(self) -> str:
+        height, width = self.reference.image.shape[:2]
+        return f"READ_REFERENCE({width} x {height})"

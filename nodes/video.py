@@ -1,0 +1,126 @@
+"""READ Talking Head to File: the short road, for speech of any length."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_management as mm
+import folder_paths
+import torch
+from comfy.cli_args import args
+from comfy_api.latest import InputImpl, io, ui
+
+from .encode import recording
+from .feedback import Progress, say, warnings_said
+from .placement import place
+from .sample import estimate_text, sampling_inputs, sampling_settings, speed_text
+from .sockets import Models, ReadModels
+
+if TYPE_CHECKING:
+    from ..read_core import Reference, SpeechCodes
+    from ..read_core.media import VideoWriter
+
+
+class TalkingHeadToFile(io.ComfyNode):
+    """Everything at once; a clip is on the disk before the next is sampled."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_TalkingHeadToFile",
+            display_name="READ Talking Head to File",
+            category="READ",
+            description="One portrait and one recording to an MP4, written clip by clip in constant memory. "
+            "After an interrupt what is finished stays as a .partial.mp4 that plays.",
+            is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            inputs=[
+                Models.Input("models", tooltip="From Load READ Models."),
+                io.Image.Input("image", tooltip="A portrait: one face that fills the picture."),
+                io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, seconds to an hour."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="video/READ",
+                    tooltip="Name in the output folder; %date:yyyy-MM-dd% and the like work.",
+                ),
+                *sampling_inputs(),
+                io.Combo.Input(
+                    "fit",
+                    options=["crop", "pad", "stretch"],
+                    default="crop",
+                    tooltip="How the portrait is brought to the checkpoint's size.",
+                ),
+            ],
+            outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, models: ReadModels, image: torch.Tensor, audio: dict[str, Any], filename_prefix: str, **how: Any
+    ) -> io.NodeOutput:
+        waveform, rate = recording(audio)
+        settings = sampling_settings(how)
+        started = time.perf_counter()
+        place(models.speech, models.vae, models.transformer)
+        with warnings_said():
+            speech = models.pipe.encode_speech(waveform, rate, Progress())
+            reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
+            say(estimate_text(models.pipe, speech, reference, settings))
+            path, subfolder = _free_path(filename_prefix, reference)
+            _write(
+                models, speech, reference, settings, _writer(cls, path, models, reference, audio, settings)
+            )
+        say(speed_text(speech.num_frames, time.perf_counter() - started))
+        saved = ui.SavedResult(path.name, subfolder, io.FolderType.output)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
+
+
+def _free_path(prefix: str, reference: Reference) -> tuple[Path, str]:
+    """Where the next file of this prefix goes, and its folder below the host's output folder."""
+    height, width = reference.image.shape[:2]
+    root = folder_paths.get_output_directory()
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
+    return Path(folder) / f"{name}_{counter:05}_.mp4", subfolder
+
+
+def _writer(
+    node: type[io.ComfyNode],
+    path: Path,
+    models: ReadModels,
+    reference: Reference,
+    audio: dict[str, Any],
+    settings: dict[str, Any],
+) -> VideoWriter:
+    """A file that says how it was made and, as the host's own do, carries its workflow."""
+    from ..read_core.generate import synthesis_tags
+    from ..read_core.media import VideoWriter, waveform_track
+
+    height, width = reference.image.shape[:2]
+    tags = synthesis_tags(models.pipe, path.stem, settings)
+    if not args.disable_metadata:
+        workflow = {"prompt": node.hidden.prompt, **(node.hidden.extra_pnginfo or {})}
+        tags |= {name: json.dumps(value) for name, value in workflow.items() if value is not None}
+    return VideoWriter(path, (height, width), waveform_track(*recording(audio)), tags)
+
+
+def _write(
+    models: ReadModels,
+    speech: SpeechCodes,
+    reference: Reference,
+    settings: dict[str, Any],
+    writer: VideoWriter,
+) -> None:
+    """Sample, decode and write clip by clip; an interrupt keeps what is finished."""
+    progress = Progress(models.pipe.preview, every=settings["steps"] or models.pipe.defaults.steps)
+    with writer:
+        try:
+            for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
+                writer.write(frames)
+        except mm.InterruptProcessingException:
+            kept = writer.abort(partial=True)
+            if kept is not None:
+                say(f"Interrupted: {writer.num_frames / 25:.2f} s of video are kept in {kept}")
+            raise

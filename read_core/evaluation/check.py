@@ -1,0 +1,123 @@
+"""A quick look at any talking-head video: does the mouth follow the sound, do clips meet, does it drift?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..geometry import FPS
+from ..sheet import INK, PAPER, plot_tracks
+from .mouth import mouth_opening, square
+from .seams import SeamScore, clip_starts, score_seams
+from .sync import best_lag, correlation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_GRID = 16
+_LEAST = 10  # frames
+
+
+@dataclass(frozen=True)
+class VideoCheck:
+    """What is measured of a video without knowing the truth.
+
+    Attributes:
+        opening: (F,) how far the mouth is open, 0..1.
+        loudness: (F,) root mean square of the sound per frame, its largest value 1.
+        follows: correlation of the opening with the smoothed loudness, -1..1.
+        lag: frames by which the mouth comes late where it fits best; negative: early.
+        at_best_lag: the correlation there.
+        seams: mean differences of neighbouring frames, in 1/255.
+        likeness: correlation of the last second's mean picture with the portrait's (or first frame's).
+        colour_drift: distance of its mean colour from theirs, in 1/255.
+    """
+
+    opening: Tensor
+    loudness: Tensor
+    follows: float
+    lag: int
+    at_best_lag: float
+    seams: SeamScore
+    likeness: float
+    colour_drift: float
+
+    def plot(self) -> Tensor:
+        """Mouth and loudness over time, the numbers below: (H, W, 3), 0..1."""
+        lines = self.text().splitlines()
+        width, height = 960, 220
+        image = Image.new("RGB", (width, height + 16 * len(lines) + 44), PAPER)
+        draw = ImageDraw.Draw(image)
+        plot_tracks(draw, (10, 24, width - 10, height), self.opening.numpy(), self.loudness.numpy())
+        for row, line in enumerate(lines):
+            draw.text((10, height + 24 + 16 * row), line, fill=INK)
+        return torch.from_numpy(np.asarray(image, np.float32) / np.float32(255))
+
+    def text(self) -> str:
+        """The numbers, a line each."""
+        jumps = self.seams
+        return "\n".join(
+            [
+                f"mouth against loudness: r {self.follows:.2f}; "
+                f"best at a lag of {self.lag} frames: r {self.at_best_lag:.2f}",
+                f"jumps (1/255): where clips meet {jumps.clips:.2f}, where latents meet {jumps.latents:.2f}, "
+                f"inside {jumps.inside:.2f}",
+                f"likeness to the portrait at the end: {self.likeness:.3f}",
+                f"colour drift at the end (1/255): {self.colour_drift:.2f}",
+            ]
+        )
+
+
+def check_video(frames: Tensor, loudness: Tensor, window: int, portrait: Tensor | None = None) -> VideoCheck:
+    """Measure a video.
+
+    Args:
+        frames: (F, H, W, 3), 0..1, at 25 per second; F at least 10.
+        loudness: (F,), see :func:`frame_loudness`.
+        window: latents per clip that it was sampled with.
+        portrait: (H', W', 3); None: frame 0.
+
+    Raises:
+        InputError: too few frames, or lengths that differ.
+    """
+    if len(frames) < _LEAST or len(loudness) != len(frames):
+        raise InputError(
+            f"{len(frames)} frames and the loudness of {len(loudness)}; "
+            f"expected the same number, {_LEAST} or more"
+        )
+    opening = mouth_opening(frames)
+    smooth = F.avg_pool1d(loudness[None, None], 5, stride=1, padding=2)[0, 0]
+    lag, at_best_lag = best_lag(opening, smooth)
+    latents = max(1, -(-(len(frames) - 1) // 8))
+    first = frames[:1] if portrait is None else portrait[None]
+    colours = [_small(first)[0], _small(frames[-FPS:]).mean(dim=0)]
+    return VideoCheck(
+        opening=opening,
+        loudness=loudness,
+        follows=correlation(opening, smooth),
+        lag=lag,
+        at_best_lag=at_best_lag,
+        seams=score_seams(frames, clip_starts(latents, window)),
+        likeness=correlation(colours[0].flatten(), colours[1].flatten()),
+        colour_drift=float((colours[0].mean(dim=(1, 2)) - colours[1].mean(dim=(1, 2))).norm()) * 255,
+    )
+
+
+def frame_loudness(waveform: Tensor, sample_rate: int, num_frames: int) -> Tensor:
+    """Root mean square of (channels, samples) per video frame, (num_frames,), its largest value 1."""
+    power = waveform.float().square().mean(dim=0)
+    edges = (torch.arange(num_frames + 1) * sample_rate / FPS).round().long().clamp(max=len(power))
+    total = torch.cat([torch.zeros(1, dtype=torch.float64), power.double().cumsum(0)])
+    mean = (total[edges[1:]] - total[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp(min=1)
+    level = mean.clamp(min=0).sqrt().float()
+    return level / level.max().clamp(min=1e-6)
+
+
+def _small(frames: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(square(frames), _GRID)

@@ -1,0 +1,114 @@
+"""What can be done to a recording before it is encoded: cut, level, gate. All of it is optional."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..geometry import FPS, frames_of_samples
+
+LOUDNESS = -23.0  # dB, root mean square of the speech, to which recordings are brought
+PEAK = 0.99
+NO_GATE = -100.0
+_BLOCK = 0.02  # seconds over which a level is measured
+_QUIET = 30.0  # dB below the loudest block: what is quieter is no speech and does not count as loudness
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to do, in this order.
+
+    Attributes:
+        start: seconds to leave out at the beginning.
+        duration: seconds to keep; 0: to the end.
+        normalise: bring the speech to ``LOUDNESS``, without its peak exceeding ``PEAK``.
+        scale: factor 0..10 applied afterwards.
+        gate: dB, -100..0: blocks of 20 ms below it become silence; -100: none.
+    """
+
+    start: float = 0.0
+    duration: float = 0.0
+    normalise: bool = False
+    scale: float = 1.0
+    gate: float = NO_GATE
+
+    def __post_init__(self) -> None:
+        if not (self.start >= 0 and self.duration >= 0):
+            raise InputError(f"start is {self.start}, duration {self.duration}; expected 0 s or more")
+        if not 0 <= self.scale <= 10:
+            raise InputError(f"audio scale is {self.scale}; expected 0 to 10")
+        if not NO_GATE <= self.gate <= 0:
+            raise InputError(f"silence gate is {self.gate} dB; expected -100 (off) to 0")
+
+
+def cut(waveform: Tensor, sample_rate: int, start: float = 0.0, duration: float = 0.0) -> Tensor:
+    """Part of a recording (channels, samples); ``duration`` 0 keeps the rest.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    first = round(start * sample_rate)
+    last = waveform.shape[-1] if duration == 0 else first + max(1, round(duration * sample_rate))
+    part = waveform[..., first:last]
+    if part.shape[-1] == 0:
+        seconds = waveform.shape[-1] / sample_rate
+        raise InputError(
+            f"start is {start:g} s, but the recording lasts {seconds:.2f} s; expected a start before its end"
+        )
+    return part
+
+
+def prepare(waveform: Tensor, sample_rate: int, how: Preparation) -> Tensor:
+    """Apply a preparation to a recording (channels, samples), nominally -1..1; its input is not changed.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    speech = cut(waveform, sample_rate, how.start, how.duration)
+    if how.normalise:
+        speech = normalise(speech, sample_rate)
+    speech = speech * how.scale
+    return speech if how.gate <= NO_GATE else gate(speech, sample_rate, how.gate)
+
+
+def normalise(waveform: Tensor, sample_rate: int) -> Tensor:
+    """Bring the speech in (channels, samples) to ``LOUDNESS``; pauses do not count, silence stays."""
+    power = _powers(waveform, sample_rate)
+    loud = power[power > power.max() * 10 ** (-_QUIET / 10)]
+    peak = float(waveform.abs().max())
+    if loud.numel() == 0 or peak == 0:
+        return waveform
+    gain = 10 ** (LOUDNESS / 20) / math.sqrt(float(loud.mean()))
+    return waveform * min(gain, PEAK / peak)
+
+
+def gate(waveform: Tensor, sample_rate: int, threshold: float) -> Tensor:
+    """Silence what is quieter than ``threshold`` dB in (channels, samples), fading over a block."""
+    block = _block(sample_rate)
+    opened = (_powers(waveform, sample_rate) > 10 ** (threshold / 10)).float()[None, None]
+    opened = F.max_pool1d(opened, 5, stride=1, padding=2)  # two blocks of grace to either side
+    curve = F.interpolate(opened, opened.shape[-1] * block, mode="linear", align_corners=False)[0, 0]
+    return waveform * curve[: waveform.shape[-1]].to(waveform)
+
+
+def padded_to_frames(waveform: Tensor, sample_rate: int) -> Tensor:
+    """A recording (channels, samples) continued with zeros to a whole number of video frames."""
+    samples = waveform.shape[-1]
+    whole = frames_of_samples(samples, sample_rate) * sample_rate / FPS
+    return F.pad(waveform, (0, max(0, round(whole) - samples)))
+
+
+def _block(sample_rate: int) -> int:
+    return max(1, round(_BLOCK * sample_rate))
+
+
+def _powers(waveform: Tensor, sample_rate: int) -> Tensor:
+    """Mean square of the loudest channel per block, (blocks,)."""
+    block = _block(sample_rate)
+    padded = F.pad(waveform.float(), (0, -waveform.shape[-1] % block))
+    blocks = padded.reshape(-1, padded.shape[-1] // block, block)
+    return blocks.square().mean(dim=2).amax(dim=0)

@@ -1,0 +1,106 @@
+"""LTX-Video's autoencoder from a single safetensors file, with configurations that are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from diffusers.loaders.single_file_utils import convert_ltx_vae_checkpoint_to_diffusers
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..safetensors_header import read_header
+
+_LATER_DECODER: Mapping[str, Any] = MappingProxyType(
+    {
+        "decoder_block_out_channels": (256, 512, 1024),
+        "decoder_spatio_temporal_scaling": (True, True, True),
+        "upsample_residual": (True, True, True),
+        "upsample_factor": (2, 2, 2),
+        "timestep_conditioning": True,
+    }
+)
+RELEASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "LTX-Video 0.9.0": MappingProxyType({}),  # the class's own defaults
+        "LTX-Video 0.9.1": MappingProxyType(
+            {
+                **_LATER_DECODER,
+                "decoder_layers_per_block": (5, 6, 7, 8),
+                "decoder_inject_noise": (True, True, True, False),
+            }
+        ),
+        "LTX-Video 0.9.5 to 0.9.8": MappingProxyType(
+            {
+                **_LATER_DECODER,
+                "block_out_channels": (128, 256, 512, 1024, 2048),
+                "down_block_types": ("LTXVideo095DownBlock3D",) * 4,
+                "layers_per_block": (4, 6, 6, 2, 2),
+                "spatio_temporal_scaling": (True, True, True, True),
+                "downsample_type": ("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
+                "decoder_layers_per_block": (5, 5, 5, 5),
+                "decoder_inject_noise": (False, False, False, False),
+                "spatial_compression_ratio": 32,
+                "temporal_compression_ratio": 8,
+            }
+        ),
+    }
+)
+"""By release, what differs from the class's defaults."""
+
+_PREFIX = "vae."
+_PARTS = ("encoder.", "decoder.", "per_channel_statistics.")
+
+
+def load_vae_file(
+    path: str | Path, own: Mapping[str, Any] | None = None, dtype: torch.dtype | None = None
+) -> AutoencoderKLLTXVideo:
+    """Load an autoencoder from one safetensors file, under the original or diffusers' names.
+
+    The file is matched, name by name and shape by shape, with the releases of LTX-Video.
+
+    Args:
+        path: an original LTX-Video file (whole, or its VAE alone), or diffusers' own.
+        own: a further configuration to match, as that of a checkpoint's own VAE.
+        dtype: of the model; None: the file's.
+
+    Raises:
+        CheckpointError: no safetensors file, or one that fits none of the configurations.
+    """
+    path = Path(path)
+    read_header(path)  # refuses what is no whole safetensors file
+    weights = _diffusers_names({key: value for key, value in load_file(path).items() if _belongs(key)})
+    candidates = {**RELEASES} if own is None else {"the checkpoint's own VAE": own, **RELEASES}
+    differences: dict[str, int] = {}
+    for name, config in candidates.items():
+        with torch.device("meta"):
+            model = AutoencoderKLLTXVideo.from_config(dict(config))
+        expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+        found = {key: tuple(value.shape) for key, value in weights.items()}
+        differences[name] = len(expected.items() ^ found.items())
+        if not differences[name]:
+            weights = {key: value.to(dtype or value.dtype) for key, value in weights.items()}
+            model.load_state_dict(weights, strict=True, assign=True)
+            return model.eval().requires_grad_(False)
+    told = "; ".join(f"{count} tensors differ from {name}" for name, count in differences.items())
+    raise CheckpointError(f"{path} is no LTX-Video autoencoder that fits: {told}. Use an unmodified file")
+
+
+def _belongs(key: str) -> bool:
+    """Whether a tensor of a file is the autoencoder's; a whole file holds the transformer too."""
+    return key.removeprefix(_PREFIX).startswith((*_PARTS, "latents_"))
+
+
+def _diffusers_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    plain = {key.removeprefix(_PREFIX): value for key, value in weights.items()}
+    if "per_channel_statistics.mean-of-means" not in plain or "encoder.conv_out.conv.weight" not in plain:
+        return plain
+    converted: dict[str, Tensor] = convert_ltx_vae_checkpoint_to_diffusers(
+        {_PREFIX + key: value for key, value in plain.items()}
+    )
+    return converted
