@@ -32,12 +32,16 @@ def run(args: argparse.Namespace) -> int:
         key, separator, value = item.partition("=")
         if not separator:
             raise ConfigError(f"--set {item}: expected KEY=VALUE")
-        overrides[key] = yaml.safe_load(value)
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {item}: {value} is not YAML: {error}") from None
     if args.output is not None:
         overrides["output"] = str(args.output)
     call, config = load_config(args.config, overrides)
     figures = (
         call(config) if config.stage == "checkpoint" else train(call(config), config.loop, config.output)
     )
-    print(json.dumps(figures, indent=2))
+    if figures:  # of several processes the main one has them
+        print(json.dumps(figures, indent=2))
     return 0

@@ -43,16 +43,16 @@ class LoopConfig(Strict):
     learning_rate: float = Field(gt=0)
     adam_learning_rate: float = Field(default=1e-3, gt=0)
     optimizer: Literal["adamw", "muon"] = "adamw"
-    weight_decay: float = 0.0
-    warmup: int = 50
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup: int = Field(default=50, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
-    clip: float = 1.0
-    seed: int = 0
-    log_every: int = 10
-    sheet_every: int = 0
-    save_minutes: float = 5.0
+    clip: float = Field(default=1.0, gt=0)
+    seed: int = Field(default=0, ge=0)
+    log_every: int = Field(default=10, gt=0)
+    sheet_every: int = Field(default=0, ge=0)
+    save_minutes: float = Field(default=5.0, ge=0)
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
-    workers: int = 0
+    workers: int = Field(default=0, ge=0)
     compile: bool = False
 
 
@@ -79,10 +79,11 @@ STAGES = {
 """Stage: its module, imported when used, its configuration, and what is called with one (see load_config)."""
 
 
-def require_component(key: str, folder: Path, stage: str) -> None:
-    """Raise ConfigError unless ``folder`` holds a model, exported by ``stage`` or released."""
+def require_component(key: str, folder: Path, stage: str | None = None) -> None:
+    """Raise ConfigError unless ``folder`` holds a model, exported by ``stage`` or released (None)."""
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"{key} is {folder}, which holds no config.json; train stage {stage} first")
+        advice = f"train stage {stage} first" if stage else "download it first (see docs/training.md)"
+        raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice}")
 
 
 def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[Any, Any]:
@@ -105,10 +106,10 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected a YAML training configuration (see configs/)")
     try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict) or data.get("stage") not in STAGES:
+    if not isinstance(data, dict) or str(data.get("stage")) not in STAGES:
         raise ConfigError(f"{path}: 'stage' must be one of {', '.join(STAGES)}")
     for dotted, value in (overrides or {}).items():
         *parents, last = dotted.split(".")

@@ -26,6 +26,7 @@ from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whispe
 from ..video import TemporalVAE
 from .clips import ClipFile
 from .config import ConfigError
+from .processes import processes
 
 REFERENCES = 4
 
@@ -55,30 +56,42 @@ def encode_clips(
 ) -> list[Path]:
     """Encode the videos that ``folder`` lacks; return the latents' files, in the order of ``files``.
 
+    Where several processes train together, each encodes a share of the videos.
+
     Raises:
         ReadError: the folder holds latents of other encoders.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp, fingerprint = folder / "encoders.json", encoders.fingerprint()
-    if stamp.exists() and json.loads(stamp.read_text())["sha256"] != fingerprint:
-        raise ReadError(
-            f"{folder}: these latents were made by other encoders; delete the folder to make them anew"
-        )
-    stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
+    everyone = processes()
+    with everyone.main_process_first():
+        _stamp(folder, encoders)
     targets = [folder / file.path.parent.name / file.path.name for file in files]
-    missing = [(f, t) for f, t in zip(files, targets, strict=True) if not t.exists()]
+    share = list(zip(files, targets, strict=True))[everyone.process_index :: everyone.num_processes]
+    missing = [(file, target) for file, target in share if not target.exists()]
     if missing:
         vae = TemporalVAE(
             AutoencoderKLLTXVideo.from_pretrained(encoders.vae, local_files_only=True).to(device)
         )
         features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
         speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
-        for file, target in tqdm(missing, desc=f"encoding {folder}"):
+        for file, target in tqdm(missing, desc=f"encoding {folder}", disable=not everyone.is_main_process):
             target.parent.mkdir(exist_ok=True)
             temporary = target.with_suffix(".tmp")
             save_file(_encode(file, vae, features, speech_ae), temporary)
             temporary.rename(target)
+    everyone.wait_for_everyone()
     return targets
+
+
+def _stamp(folder: Path, encoders: Encoders) -> None:
+    """Write down which encoders made the latents in ``folder``, or check that it was these."""
+    stamp, fingerprint = folder / "encoders.json", encoders.fingerprint()
+    if not stamp.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
+    elif json.loads(stamp.read_text())["sha256"] != fingerprint:
+        raise ReadError(
+            f"{folder}: these latents were made by other encoders; delete the folder to make them anew"
+        )
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from .config import LoopConfig
 from .optim import make_optimizer
+from .processes import agreed, processes
 
 Batch = dict[str, Any]
 Figures = dict[str, float]
@@ -132,6 +133,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     """
     set_seed(config.seed)
     output.mkdir(parents=True, exist_ok=True)
+    processes()
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
     stage.to(accelerator.device)
     optimizer = make_optimizer(stage.model, config)
@@ -173,7 +175,10 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         if config.sheet_every and progress.step % config.sheet_every == 0 and accelerator.is_main_process:
             _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
         stopping = stop_after is not None and progress.step - first >= stop_after
-        if stopping or time.monotonic() - saved > config.save_minutes * 60 or progress.step == config.steps:
+        due = agreed(
+            time.monotonic() - saved > config.save_minutes * 60
+        )  # each process has a clock of its own
+        if stopping or due or progress.step == config.steps:
             _save_state(accelerator, output, progress.step)
             saved = time.monotonic()
         if stopping and progress.step < config.steps:
@@ -238,10 +243,11 @@ def _latest_state(output: Path) -> Path | None:
 
 def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
     """Write under a temporary name, rename, then drop the older states."""
-    accelerator.wait_for_everyone()
     target = output / "state" / f"step-{step:08d}"
     temporary = target.with_name(target.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    if accelerator.is_main_process:
+        shutil.rmtree(temporary, ignore_errors=True)
+    accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

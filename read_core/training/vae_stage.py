@@ -19,6 +19,7 @@ from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
+from .processes import processes
 from .vae_init import initialise
 
 
@@ -33,11 +34,11 @@ class VaeLoss(Strict):
         size: weight of the mean square of the latents, which keeps their scale.
     """
 
-    mouth: float = 4.0
-    edges: float = 0.5
-    motion: float = 0.5
-    noise: float = 0.05
-    size: float = 1e-4
+    mouth: float = Field(default=4.0, ge=0)
+    edges: float = Field(default=0.5, ge=0)
+    motion: float = Field(default=0.5, ge=0)
+    noise: float = Field(default=0.05, ge=0)
+    size: float = Field(default=1e-4, ge=0)
 
 
 class VaeConfig(StageConfig):
@@ -58,11 +59,11 @@ class VaeConfig(StageConfig):
     clips: Path
     model: dict[str, Any] = Field(default_factory=dict)
     lengths: tuple[int, ...] = (17,)
-    start_clips: int = 300
-    whitening: float = 0.5
+    start_clips: int = Field(default=300, ge=0)
+    whitening: float = Field(default=0.5, ge=0, le=1)
     initial: Path | None = None
     encoder: bool = True
-    held_out: int = 24
+    held_out: int = Field(default=24, gt=0)
     loss: VaeLoss = VaeLoss()
 
 
@@ -118,6 +119,11 @@ class VaeStage:
         if config.initial is not None:
             require_component("initial", config.initial, "vae")
             return AutoencoderKLLTXVideo.from_pretrained(config.initial, local_files_only=True)
+        with processes().main_process_first():  # it solves the linear start, the others read it
+            return self._first_weights()
+
+    def _first_weights(self) -> AutoencoderKLLTXVideo:
+        config = self.config
         started = config.output / "start"
         if started.exists():
             return AutoencoderKLLTXVideo.from_pretrained(started, local_files_only=True)
@@ -244,5 +250,5 @@ def soft_l1(difference: Tensor) -> Tensor:
 
 
 def _shrink(mask: Tensor, dim: int) -> Tensor:
-    """The mask of the differences along ``dim``, scaled to a mean of about 1/3 per colour channel."""
+    """The mask of the differences along ``dim``, scaled to a mean of about 1."""
     return mask.narrow(dim, 1, mask.shape[dim] - 1) / mask.mean()

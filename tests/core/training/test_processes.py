@@ -1,0 +1,122 @@
+"""A real kill, and two processes at once: each in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from read_core.training.clips import find_clips
+from read_core.training.latents import Encoders, encode_clips
+from read_core.transformer import TINY
+
+HERE = Path(__file__).parent
+CONFIGS = HERE.parents[2] / "configs" / "smoke"
+SECONDS = 240  # a deadlock shows as a timeout
+SCRIPT = f"""
+import os, signal, sys, time
+from pathlib import Path
+
+sys.path.insert(0, {str(HERE)!r})
+from test_loop import Regression, loop_config
+from read_core.training.loop import train
+
+output, batch, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+
+class Stage(Regression):
+    steps = 0
+
+    def loss(self, model, batch, generator):
+        if self.steps == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.steps += 1
+        loss = (model(batch["x"]) - batch["x"].flip(1)).square().mean()
+        return loss, {{"double": 2 * loss.item()}}
+
+
+if os.environ.get("RANK", "0") != "0":
+    time.monotonic = lambda: 0.0  # by this clock it is never time to save
+train(Stage(dropout=0.0), loop_config(batch_size=batch, save_minutes=0.0), output)
+"""
+NEVER = "-1"
+
+
+def python(*arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+def two(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return python("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *arguments)
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, script):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert python(script, whole, 3, NEVER).returncode == 0
+    killed = python(script, parts, 3, 7)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in (parts / "state").iterdir()] == ["step-00000007"]
+    assert not (parts / "export").exists()
+    done = python(script, parts, 3, 12 - 7)
+    assert done.returncode == 0, done.stderr
+    weights, expected = (load_file(folder / "export" / "weights.safetensors") for folder in (parts, whole))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, script):
+    done = two(script, tmp_path / "two", 3, NEVER)
+    assert done.returncode == 0, done.stderr
+    assert python(script, tmp_path / "one", 6, NEVER).returncode == 0
+    weights, expected = (load_file(tmp_path / n / "export" / "weights.safetensors") for n in ("two", "one"))
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)
+    assert [path.name for path in (tmp_path / "two" / "state").iterdir()] == ["step-00000012"]
+
+
+def settings(**values: object) -> list[str]:
+    return [f"--set={key.replace('__', '.')}={value}" for key, value in values.items()]
+
+
+@pytest.mark.slow
+def test_two_processes_make_one_linear_start(clips_folder, tmp_path):
+    few = settings(clips=clips_folder, output=tmp_path, start_clips=4, held_out=1, loop__steps=2)
+    done = two("-m", "read_core.cli", "train", CONFIGS / "vae.yaml", *few, *settings(loop__sheet_every=1))
+    assert done.returncode == 0, done.stderr
+    assert "psnr_mouth" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} >= {"start", "export", "figures.json"}
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_encoding(clips_folder, tiny_checkpoint, tmp_path):
+    parts = {name: tiny_checkpoint / name for name in ("vae", "whisper", "speech_ae")}
+    few = settings(clips=clips_folder, output=tmp_path / "a2v", windows=[4], model=dict(TINY))
+    shared = tmp_path / "shared"
+    short = settings(loop__steps=1, loop__sheet_every=0, latents=shared, **parts)
+    done = two("-m", "read_core.cli", "train", CONFIGS / "a2v.yaml", *few, *short)
+    assert done.returncode == 0, done.stderr
+    alone = tmp_path / "alone"
+    for split in ("train", "validation"):
+        files = find_clips(clips_folder, split)
+        for path in encode_clips(files, alone, Encoders(**parts), torch.device("cpu")):
+            made, expected = load_file(shared / path.relative_to(alone)), load_file(path)
+            assert all(torch.equal(made[name], expected[name]) for name in expected)
