@@ -1,0 +1,102 @@
+"""LTX-Video autoencoders from single files. The original names are written down here independently."""
+
+import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from safetensors.torch import save_file
+
+from read_core.errors import CheckpointError
+from read_core.video.single_file import RELEASES, load_vae_file
+
+SMALL = {
+    "block_out_channels": (8, 16, 32, 32),
+    "decoder_block_out_channels": (8, 16, 32, 32),
+    "latent_channels": 8,
+}
+
+# LTX-Video 0.9.0 counts all blocks of a half in one row; diffusers groups them.
+ENCODER = {
+    "down_blocks.0.resnets": "down_blocks.0.res_blocks",
+    "down_blocks.0.downsamplers.0": "down_blocks.1",
+    "down_blocks.0.conv_out": "down_blocks.2",
+    "down_blocks.1.resnets": "down_blocks.3.res_blocks",
+    "down_blocks.1.downsamplers.0": "down_blocks.4",
+    "down_blocks.1.conv_out": "down_blocks.5",
+    "down_blocks.2.resnets": "down_blocks.6.res_blocks",
+    "down_blocks.2.downsamplers.0": "down_blocks.7",
+    "down_blocks.3.resnets": "down_blocks.8.res_blocks",
+    "mid_block.resnets": "down_blocks.9.res_blocks",
+}
+DECODER = {
+    "mid_block.resnets": "up_blocks.0.res_blocks",
+    "up_blocks.0.resnets": "up_blocks.1.res_blocks",
+    "up_blocks.1.upsamplers.0": "up_blocks.2",
+    "up_blocks.1.resnets": "up_blocks.3.res_blocks",
+    "up_blocks.2.conv_in": "up_blocks.4",
+    "up_blocks.2.upsamplers.0": "up_blocks.5",
+    "up_blocks.2.resnets": "up_blocks.6.res_blocks",
+    "up_blocks.3.conv_in": "up_blocks.7",
+    "up_blocks.3.upsamplers.0": "up_blocks.8",
+    "up_blocks.3.resnets": "up_blocks.9.res_blocks",
+}
+
+
+def original(key):
+    """diffusers' name -> LTX-Video 0.9.0's."""
+    if key in ("latents_mean", "latents_std"):
+        return f"per_channel_statistics.{'mean' if key.endswith('mean') else 'std'}-of-means"
+    half, rest = key.split(".", 1)
+    for new, old in (ENCODER if half == "encoder" else DECODER).items():
+        if rest.startswith(new + "."):
+            rest = old + rest[len(new) :]
+            break
+    rest = rest.replace("conv_shortcut.conv.", "conv_shortcut.").replace("norm3.", "norm3.norm.")
+    return f"{half}.{rest}"
+
+
+def small_vae():
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(**SMALL)
+    vae.latents_mean.normal_()
+    vae.latents_std.uniform_(0.5, 2.0)
+    return vae.eval()
+
+
+@pytest.mark.parametrize("prefix", ["", "vae."])
+def test_original_names_decode_as_diffusers_does(tmp_path, prefix):
+    vae = small_vae()
+    state = {prefix + original(key): value.contiguous() for key, value in vae.state_dict().items()}
+    state[f"{prefix}per_channel_statistics.channel"] = torch.arange(8)
+    state["model.diffusion_model.patchify_proj.weight"] = torch.zeros(4)
+    save_file(state, tmp_path / "ltx.safetensors")
+    loaded = load_vae_file(tmp_path / "ltx.safetensors", own=vae.config)
+    latents = torch.randn(1, 8, 2, 2, 2)
+    with torch.no_grad():
+        assert torch.equal(loaded.decode(latents).sample, vae.decode(latents).sample)
+    assert torch.equal(loaded.latents_std, vae.latents_std)
+    assert torch.equal(loaded.latents_mean, vae.latents_mean)
+
+
+def test_diffusers_names_and_another_type(tmp_path):
+    vae = small_vae()
+    save_file(vae.state_dict(), tmp_path / "own.safetensors")
+    loaded = load_vae_file(tmp_path / "own.safetensors", own=vae.config, dtype=torch.bfloat16)
+    assert loaded.dtype == torch.bfloat16
+    assert torch.equal(loaded.decoder.conv_in.conv.weight, vae.decoder.conv_in.conv.weight.to(torch.bfloat16))
+
+
+def test_a_file_that_fits_no_release_says_how_far_off_it_is(tmp_path):
+    state = small_vae().state_dict()
+    save_file(state, tmp_path / "small.safetensors")
+    with pytest.raises(CheckpointError, match=r"tensors differ from LTX-Video 0\.9\.0"):
+        load_vae_file(tmp_path / "small.safetensors")
+
+
+def test_releases_are_told_apart_by_their_tensors():
+    shapes = []
+    for config in RELEASES.values():
+        with torch.device("meta"):
+            vae = AutoencoderKLLTXVideo.from_config(dict(config))
+        assert (vae.spatial_compression_ratio, vae.temporal_compression_ratio) == (32, 8)
+        shapes.append(frozenset((key, tuple(value.shape)) for key, value in vae.state_dict().items()))
+    assert len(set(shapes)) == len(RELEASES) == 3
