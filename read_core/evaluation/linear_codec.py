@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..errors import InputError
-from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
+from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, latents_of_frames
 
 _OVERSAMPLING = 16
 _POWER_ITERATIONS = 3
@@ -67,6 +67,11 @@ class LinearCodec:
         )  # fmt: skip
         first = frames[:FRAMES_PER_LATENT].mean(dim=0, keepdim=True)
         return torch.cat([first, frames[FRAMES_PER_LATENT:]]).clamp(0, 1)
+
+
+def blocks_of(frames: int, height: int, width: int) -> int:
+    """Blocks that a clip of 8 n + 1 ``frames`` is cut into."""
+    return (latents_of_frames(frames) + 1) * (height // PIXELS_PER_LATENT) * (width // PIXELS_PER_LATENT)
 
 
 def _blocks(frames: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 from tqdm import tqdm
 
 from ..ans import frames_of_clips
+from ..errors import InputError
 from ..geometry import FPS, frames_of_latents
 from .drift import measure_drift
 from .guidance import describe, guidance_forms
-from .linear_codec import LinearCodec
+from .linear_codec import LinearCodec, blocks_of
 from .material import Sample, draw_gallery, draw_sample, draw_samples
 from .mouth import mouth_shape
 from .pictures import save_comparison
@@ -76,6 +77,7 @@ def run_suite(pipe: ReadPipeline, size: SuiteSize, out: Path, seed: int = 0) -> 
     """Measure a checkpoint on the test split and write report, plot and contact sheet into ``out``.
 
     Raises:
+        InputError: too few training clips for the linear codec.
         SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
@@ -113,6 +115,12 @@ class Suite:
         self.studio = Studio(pipe)
         self.window = pipe.defaults.window
         frames = self.frames_of(size.clips)
+        self.components = size.codec_components or pipe.transformer.config.in_channels
+        blocks = size.codec_clips * blocks_of(_CODEC_FRAMES, *pipe.card.resolution)
+        if blocks <= self.components:
+            raise InputError(
+                f"codec_clips is {size.codec_clips}: {blocks} blocks cannot give {self.components} components"
+            )
         self.samples = draw_samples("test", size.count, frames, pipe.card.resolution)
         self._videos: list[Video] = []
 
@@ -163,9 +171,9 @@ class Suite:
             "Lips",
             columns,
             rows,
-            "Pearson correlation of the measured mouth tracks with the true ones, mean over videos. Best "
-            "lag: of all videos together, in frames of 40 ms; shuffled: against another video's track; shut: "
-            f"opening below {CLOSED}.",
+            "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: "
+            "the opening's in the worst video. Best lag: of all videos together, in frames of 40 ms; shuffled: "
+            f"against another video's track; shut: opening below {CLOSED}.",
         )
         report.add(
             "Lips, video by video",
@@ -189,9 +197,10 @@ class Suite:
             "Pictures",
             ("codec", "videos", "PSNR (dB)", "mouth box (dB)", "least (dB)", "open r after it", "flicker"),
             rows,
-            f"Held-out videos of {frames} frames, coded and decoded. The linear codec is a PCA of blocks of "
-            f"8 x 32 x 32 pixels with {codec.components} numbers each, fitted on training videos. Flicker: "
-            "mean difference of neighbouring frames where the drawn background stands still, in 1/255.",
+            f"Held-out videos of {frames} frames, coded and decoded; means over videos, least: of each "
+            "video's worst frame. The linear codec is a PCA of blocks of 8 x 32 x 32 pixels with "
+            f"{codec.components} numbers each, fitted on training videos. Flicker: mean difference of "
+            "neighbouring frames where the drawn background stands still, in 1/255.",
         )
 
     def seams(self, report: Report) -> None:
@@ -209,12 +218,15 @@ class Suite:
             ("generated with ANS", [video.frames for video in self.videos[: len(samples)]]),
             ("clips sampled independently", alone),
         ]
-        for title, still_only in (("Seams", False), ("Seams in the still background", True)):
+        still: list[Tensor | None] = [still_pixels(sample.frames) for sample in samples]
+        everywhere: list[Tensor | None] = [None] * len(samples)
+        for title, places in (("Seams", everywhere), ("Seams in the still background", still)):
             rows: list[tuple[Cell, ...]] = []
             for name, videos in kinds:
                 scores = [
-                    score_seams(frames, boundaries, still_pixels(sample.frames) if still_only else None)
-                    for sample, frames in zip(samples, videos, strict=True)
+                    score_seams(frames, boundaries, where)
+                    for frames, where in zip(videos, places, strict=True)
+                    if where is None or bool(where.any())
                 ]
                 rows.append((name, len(scores), *_seam_row(scores)))
             report.add(
@@ -294,8 +306,7 @@ class Suite:
             draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, self.pipe.card.resolution).frames
             for index in shown_work(range(self.size.codec_clips), "linear codec")
         ]
-        components = self.size.codec_components or self.pipe.transformer.config.in_channels
-        return _CodedByPca(LinearCodec.fit(train, components))
+        return _CodedByPca(LinearCodec.fit(train, self.components))
 
 
 class _CodedByPca:

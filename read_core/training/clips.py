@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from ..corpus.build import SUFFIX, render_corpus
 from ..corpus.scene import Scene, draw_scene, whole_latents
@@ -23,12 +23,19 @@ __all__ = ["ClipFile", "Scene", "draw_scene", "find_clips", "render_corpus", "wh
 
 
 class ClipFile:
-    """One video on disk, read in slices."""
+    """One video on disk, read in slices.
+
+    Raises:
+        InputError: the file is damaged, or not such a video.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with safe_open(path, "pt") as file:
-            self.frames: int = file.get_slice("frames").get_shape()[0]
+        try:
+            with safe_open(path, "pt") as file:
+                self.frames: int = file.get_slice("frames").get_shape()[0]
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: not a training video ({error}); delete it or make it anew") from error
 
     @property
     def whole_frames(self) -> int:

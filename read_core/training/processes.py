@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or those that ``torchrun`` or ``accelerate launch`` starts."""
+"""The processes that train together: one alone, or what ``torchrun`` or ``accelerate launch`` starts."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class SpeechAEConfig(StageConfig):
         whisper: folder of the encoder: the export of stage ``whisper``, or a published model such as
             openai/whisper-tiny, downloaded.
         code_window, code_dim, hidden_dim, expansion: size of the SpeechAE; H_w and D_A are the encoder's.
-        speech: the recordings. Longer than the encoder's window, so that features of later windows, where
-            other positions are kept, are seen as well.
+        speech: the recordings. Where they are longer than the encoder's window, features of later windows,
+            where other positions are kept, are seen as well.
         alpha, beta: weights of eq. 9. The distance of eq. 7 is measured on standardised features.
         temperature: tau of eq. 8.
         printed: eq. 8 as printed in the paper instead of InfoNCE; see ``losses.contrastive_loss``.

@@ -9,7 +9,7 @@ from read_core.corpus.motion import sample_motion
 from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import render
 from read_core.errors import InputError
-from read_core.evaluation.linear_codec import LinearCodec
+from read_core.evaluation.linear_codec import LinearCodec, blocks_of
 from read_core.evaluation.psnr import psnr
 
 
@@ -26,6 +26,11 @@ def test_it_beats_the_mean_colour_of_unseen_faces():
         assert decoded.shape == true.shape
         flat = true.mean(dim=(0, 1, 2)).expand_as(true)
         assert psnr(decoded, true) > psnr(flat, true) + 2
+
+
+@pytest.mark.parametrize("frames", [9, 17])
+def test_blocks_are_counted(frames):
+    assert blocks_of(frames, 64, 64) == len(_rows(video(0, frames=frames)))
 
 
 def test_its_error_is_that_of_the_exact_components():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,13 +11,14 @@ from PIL import Image
 
 from read_core import cli
 from read_core.ans import JointCFG, NoCFG, SplitCFG
-from read_core.errors import ReadWarning
+from read_core.errors import InputError, ReadWarning
 from read_core.evaluation import material
 from read_core.evaluation.choose import SelectSize, Trial, run_select
 from read_core.evaluation.guidance import CANDIDATES, describe, guidance_forms
 from read_core.evaluation.material import draw_gallery, draw_sample, draw_samples
 from read_core.evaluation.plots import plot_trade_off
-from read_core.evaluation.suite import SuiteSize, run_suite
+from read_core.evaluation.report import Report
+from read_core.evaluation.suite import Suite, SuiteSize, run_suite
 from read_core.evaluation.videos import Setting, Studio
 from read_core.pipeline import ReadPipeline
 
@@ -110,6 +112,22 @@ def test_the_suite_writes_tables_sheet_and_plot(pipe, tmp_path, sample):
     saved = json.loads((tmp_path / "report.json").read_text())
     assert [table["title"] for table in saved["tables"]] == titles
     assert Image.open(tmp_path / "sheet.png").size == (10 * 96, 4 * 64)
+
+
+def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn(pipe):
+    with pytest.raises(InputError, match="codec_clips is 1: 30 blocks"):
+        Suite(pipe, SuiteSize(codec_clips=1, codec_components=30))
+
+
+@pytest.mark.corpus
+def test_a_video_without_a_still_pixel_is_left_out_of_the_still_background(pipe, sample):
+    suite, report = Suite(pipe, SIZE), Report("", {})
+    restless = torch.randint(256, suite.samples[0].pixels.shape, dtype=torch.uint8)
+    suite.samples[0] = replace(suite.samples[0], pixels=restless)
+    suite.seams(report)
+    everywhere, still = report.tables
+    assert {row[1] for row in everywhere.rows} == {1}
+    assert {row[1] for row in still.rows} == {0}
 
 
 @pytest.mark.slow

@@ -82,3 +82,14 @@ def test_durations_become_whole_latents(latents):
     frames = 8 * (latents - 1) + 1
     for extra in (0, 3, 7):
         assert whole_latents((frames + extra) / 25) * 25 == pytest.approx(frames)
+
+
+@pytest.mark.parametrize("content", [b"torn", b""])
+def test_a_damaged_video_is_named(path, tmp_path, content):
+    whole = path.read_bytes()
+    (tmp_path / "train").mkdir()
+    damaged = tmp_path / "train" / "damaged.safetensors"
+    for written in (content, whole[: len(whole) // 2]):
+        damaged.write_bytes(written)
+        with pytest.raises(InputError, match="damaged"):
+            find_clips(tmp_path, "train")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from read_core.cli import main
 from read_core.errors import ReadError
 from read_core.training.config import ConfigError, load_config
 
@@ -53,6 +54,10 @@ def test_values_and_defaults_arrive(write):
         (("stage: whisper", "stage: wisper"), ["stage", "whisper", "vae", "speech_ae", "a2v"]),
         (("stage: whisper", ""), ["stage", "whisper"]),
         (("stage: whisper", "stage: ["), ["YAML"]),
+        (("stage: whisper", "stage: [whisper]"), ["stage", "whisper"]),
+        (("steps: 5", "steps: 5, log_every: 0"), ["loop.log_every", "0"]),
+        (("steps: 5", "steps: 5, warmup: -1"), ["loop.warmup", "-1"]),
+        (("steps: 5", "steps: 5, clip: 0"), ["loop.clip", "0"]),
         ((WHISPER, "just a sentence"), ["stage"]),
         ((WHISPER, ""), ["stage"]),
     ],
@@ -66,9 +71,35 @@ def test_a_mistake_is_named_with_its_file(write, change, words):
         assert word in str(caught.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_file_that_is_missing_or_no_text_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing\.yaml"):
         load_config(tmp_path / "nothing.yaml")
+    (tmp_path / "weights.yaml").write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(ConfigError, match=r"weights\.yaml: not YAML"):
+        load_config(tmp_path / "weights.yaml")
+
+
+@pytest.mark.parametrize("setting", ["loop.steps=[", "loop.steps", "loop.log_every=0"])
+def test_a_wrong_setting_of_the_command_is_named(write, capsys, setting):
+    assert main(["train", str(write(WHISPER)), "--set", setting]) == 2
+    assert setting.split("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "value"),
+    [
+        ("vae", "held_out", 0),
+        ("vae", "start_clips", -1),
+        ("vae", "whitening", 2.0),
+        ("a2v", "start_share", 1.5),
+        ("a2v", "times.schedule", -0.1),
+        ("a2v", "times.std", 0.0),
+        ("a2v", "dropout.both", 2.0),
+    ],
+)
+def test_values_out_of_range_are_refused_before_anything_is_encoded(stage, key, value):
+    with pytest.raises(ConfigError, match=key):
+        load_config(ROOT / "configs" / "smoke" / f"{stage}.yaml", {key: value})
 
 
 def test_overrides_replace_values_before_they_are_checked(write):
