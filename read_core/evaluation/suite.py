@@ -172,8 +172,8 @@ class Suite:
             columns,
             rows,
             "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: "
-            "the opening's in the worst video. Best lag: of all videos together, in frames of 40 ms; shuffled: "
-            f"against another video's track; shut: opening below {CLOSED}.",
+            "the opening's in the worst video. Best lag: of all videos together, in frames of 40 ms; "
+            f"shuffled: against another video's track; shut: opening below {CLOSED}.",
         )
         report.add(
             "Lips, video by video",

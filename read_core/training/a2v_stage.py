@@ -135,7 +135,8 @@ class A2VStage:
         if config.initial is not None:
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
         elif config.ltx is not None:
-            model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, **config.model)
+            # Published in bfloat16, which is too coarse to be trained in: small steps would round to nothing.
+            model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, dtype=torch.float32, **config.model)
         else:
             model = A2VTransformer3DModel(**config.model)
         return model

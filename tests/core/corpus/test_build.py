@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,9 @@ from safetensors.torch import load_file
 from read_core.cli import main
 from read_core.corpus.build import build_corpus
 from read_core.corpus.scene import Scene, draw_scene, loudness
-from read_core.corpus.synthesis import SynthesiserError, require_synthesiser
 from read_core.errors import InputError, MediaError
 
 SMALL = {"seconds": 0.4, "size": 64, "synthesiser": "babble"}
-
-
-def missing() -> str:
-    try:
-        require_synthesiser("espeak")
-    except SynthesiserError as error:
-        return str(error)
-    return ""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -42,8 +34,8 @@ def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(bool(missing()), reason=missing() or "present")
-def test_espeak_speaks_by_default(tmp_path: Path) -> None:
+def test_espeak_speaks_by_default(tmp_path: Path, need: Callable[[str], str]) -> None:
+    need("espeak")
     (file,) = build_corpus(tmp_path, "validation", 1, 0.4, 64)
     assert file.name == "espeak-000000.safetensors"
     assert load_file(file)["waveform"].abs().max() > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -14,7 +15,6 @@ from torch import Tensor
 from read_core.corpus.sentences import SPLITS
 from read_core.corpus.speech import Segment, Speech, Voice
 from read_core.corpus.synthesis import (
-    SYNTHESISERS,
     SynthesiserError,
     draw_voice,
     open_synthesiser,
@@ -38,21 +38,11 @@ VOICES = [
 ]
 
 
-def missing(synthesiser: str) -> str:
-    try:
-        require_synthesiser(synthesiser)
-    except SynthesiserError as error:
-        return str(error)
-    return ""
-
-
-needs = {
-    name: [pytest.mark.corpus, pytest.mark.skipif(bool(missing(name)), reason=missing(name) or "present")]
-    for name in SYNTHESISERS
-}
-voices = pytest.mark.parametrize(
-    "voice", [pytest.param(voice, marks=needs[voice.synthesiser], id=voice.describe()) for voice in VOICES]
-)
+@pytest.fixture(params=[pytest.param(v, marks=pytest.mark.corpus, id=v.describe()) for v in VOICES])
+def voice(request: pytest.FixtureRequest, need: Callable[[str], str]) -> Voice:
+    """Each voice in turn, where its synthesiser is installed."""
+    need(request.param.synthesiser)
+    return request.param
 
 
 def say(voice: Voice, text: str = TEXT) -> Speech:
@@ -73,7 +63,6 @@ def of_class(speech: Speech, names: str) -> list[Segment]:
     return [s for s in speech.segments if s.phoneme in names.split()]
 
 
-@voices
 def test_segments_cover_the_sound_without_gaps(voice: Voice) -> None:
     speech = say(voice)
     assert 2 < speech.seconds < 8
@@ -86,7 +75,6 @@ def test_segments_cover_the_sound_without_gaps(voice: Voice) -> None:
     assert all(stop > start for start, stop in zip(starts, stops, strict=True))
 
 
-@voices
 def test_vowels_are_loud_and_pauses_quiet(voice: Voice) -> None:
     speech = say(voice)
     classes = [(visemes_of(s.phoneme, voice.synthesiser)[0], s) for s in speech.segments]
@@ -98,7 +86,6 @@ def test_vowels_are_loud_and_pauses_quiet(voice: Voice) -> None:
     assert sum(vowels) / len(vowels) > sum(pauses) / len(pauses) + 25
 
 
-@voices
 def test_plosives_begin_with_their_closure(voice: Voice) -> None:
     """In p, t and k between vowels the sound all but stops: the first half is far quieter than the vowels."""
     speech = say(voice)
@@ -114,14 +101,12 @@ def test_plosives_begin_with_their_closure(voice: Voice) -> None:
     assert sum(drops) / len(drops) > 12
 
 
-@voices
 def test_bilabials_of_the_text_are_found_in_order(voice: Voice) -> None:
     """B-o-b p-acked a cu-p of a-pp-les. M-y p-a-p-er b-oat was o-p-en."""
     heard = "".join(s.phoneme for s in say(voice).segments if s.phoneme in ("p", "b", "m"))
     assert heard == "bbpppmppbp"
 
 
-@voices
 def test_speech_does_not_depend_on_what_was_said_before(voice: Voice) -> None:
     first = say(voice)
     say(voice, "Something else altogether, and rather longer than that.")
@@ -130,24 +115,22 @@ def test_speech_does_not_depend_on_what_was_said_before(voice: Voice) -> None:
     assert first.segments == again.segments
 
 
-@voices
 def test_a_higher_rate_is_faster(voice: Voice) -> None:
     slow, fast = (say(Voice(voice.synthesiser, voice.name, rate)).seconds for rate in (130, 215))
     assert slow > 1.25 * fast
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=needs[n]) for n in SYNTHESISERS])
-def test_an_unknown_voice_is_refused_and_the_next_one_works(name: str) -> None:
+def test_an_unknown_voice_is_refused_and_the_next_one_works(synthesiser: str) -> None:
     with pytest.raises(SynthesiserError, match="no-such-voice"):
-        say(Voice(name, "no-such-voice"))
-    assert say(next(v for v in VOICES if v.synthesiser == name)).seconds > 1
+        say(Voice(synthesiser, "no-such-voice"))
+    assert say(next(v for v in VOICES if v.synthesiser == synthesiser)).seconds > 1
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(bool(missing("espeak")), reason=missing("espeak") or "present")
 @pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
-def test_voices_of_every_split_speak(split: str) -> None:
+def test_voices_of_every_split_speak(split: str, need: Callable[[str], str]) -> None:
+    need("espeak")
     for name in voice_names(split)[:: 5 if split == "train" else 1]:
         speech = say(Voice("espeak", name), "Maybe.")
         assert speech.waveform.square().mean().sqrt() > 0.01, name
@@ -189,7 +172,6 @@ def energy(waveform: Tensor, step: int) -> Tensor:
     return waveform[: len(waveform) // step * step].view(-1, step).square().mean(dim=1).sqrt()
 
 
-@voices
 def test_sound_and_phonemes_begin_together(voice: Voice) -> None:
     speech = say(voice, "Open it at eight.")
     first = next(s for s in speech.segments if visemes_of(s.phoneme, voice.synthesiser)[0] != SILENT)

@@ -10,28 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from read_core.corpus.synthesis import SYNTHESISERS, SynthesiserError, require_synthesiser
 from read_core.corpus.utterance import Utterance, sample_utterance
 from read_core.corpus.visemes import CLASSES, CLOSED, SILENT
 from read_core.errors import InputError
 
-
-def missing(synthesiser: str) -> str:
-    try:
-        require_synthesiser(synthesiser)
-    except SynthesiserError as error:
-        return str(error)
-    return ""
-
-
-needs = {
-    name: [pytest.mark.corpus, pytest.mark.skipif(bool(missing(name)), reason=missing(name) or "present")]
-    for name in SYNTHESISERS
-}
 SEEDS = range(8)
-either = pytest.mark.parametrize(
-    "synthesiser", [pytest.param(name, marks=needs[name]) for name in SYNTHESISERS]
-)
 
 
 @cache
@@ -50,7 +33,6 @@ def correlation(first: Tensor, second: Tensor) -> float:
     return float(torch.corrcoef(torch.stack([first, second]))[0, 1])
 
 
-@either
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 3.14159, 4.84, 5.0])
 def test_lengths_are_exact(synthesiser: str, seconds: float) -> None:
     utterance = sample_utterance(1, seconds, "test", synthesiser)
@@ -62,7 +44,6 @@ def test_lengths_are_exact(synthesiser: str, seconds: float) -> None:
     assert utterance.seconds == pytest.approx(seconds, abs=1e-4)
 
 
-@either
 def test_values_are_in_range(synthesiser: str) -> None:
     free = [sample_utterance(seed, None, "train", synthesiser) for seed in range(2)]
     for utterance in [*free, *utterances(synthesiser)]:
@@ -77,7 +58,6 @@ def test_values_are_in_range(synthesiser: str) -> None:
         assert 0.5 < utterance.seconds < 40
 
 
-@either
 def test_the_seed_decides_everything(synthesiser: str) -> None:
     first, other, again = (sample_utterance(seed, 3.0, "train", synthesiser) for seed in (5, 6, 5))
     for name in ("waveform", "mouth", "phonemes"):
@@ -86,13 +66,11 @@ def test_the_seed_decides_everything(synthesiser: str) -> None:
     assert (first.text, first.voice) == (again.text, again.voice)
 
 
-@either
 def test_splits_say_different_things(synthesiser: str) -> None:
     said = [sample_utterance(3, 3.0, split, synthesiser).text for split in ("train", "validation", "test")]
     assert len(set(said)) == 3
 
 
-@either
 def test_the_mouth_opens_when_it_is_loud(synthesiser: str) -> None:
     """Energy is measured on the augmented sound, noise and room included; no lag fits better than none."""
     pairs = [(frame_energy(u), u.mouth[:, 0]) for u in utterances(synthesiser)]
@@ -106,7 +84,6 @@ def test_the_mouth_opens_when_it_is_loud(synthesiser: str) -> None:
     assert abs(sum(strangers) / len(strangers)) < 0.2
 
 
-@either
 def test_closures_and_silences_show(synthesiser: str) -> None:
     for utterance in utterances(synthesiser):
         opening = utterance.mouth[:, 0]
@@ -120,7 +97,6 @@ def test_closures_and_silences_show(synthesiser: str) -> None:
         assert opening.max() > 0.4
 
 
-@either
 def test_recordings_differ_in_loudness(synthesiser: str) -> None:
     levels = [float(10 * u.waveform.square().mean().log10()) for u in utterances(synthesiser)]
     assert -40 < min(levels) < -24
