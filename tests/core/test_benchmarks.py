@@ -1,0 +1,57 @@
+"""The benchmarks run and say what they measured; how fast is not for tests."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+ROWS = {
+    "stages": ["portrait (VAE encoder)", "sampling (A2V-DiT)", "decode (VAE decoder)", "sum of the stages"],
+    "projections": ["once", "every step", "every step and branch"],
+    "orders": ["clips", "steps", "wavefront"],
+    "against_diffusers": ["ours", "diffusers, a time per token", "audio attention"],
+}
+
+
+@pytest.fixture
+def run(tiny_checkpoint, tmp_path, monkeypatch):
+    """Run a script in this process; its report by the first cell of each row."""
+
+    def run_script(name: str, *options: str) -> dict[str, list[str]]:
+        out = tmp_path / f"{name}.md"
+        arguments = [f"{name}.py", "--checkpoint", str(tiny_checkpoint), "--device", "cpu", "--out", str(out)]
+        monkeypatch.syspath_prepend(str(FOLDER))
+        monkeypatch.setattr(sys, "argv", [*arguments, *options])
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+        rows = [line.strip("| ").split("|") for line in out.read_text().splitlines() if line.startswith("|")]
+        return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
+
+    return run_script
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_script_reports_every_row_with_its_figures(run, name):
+    clips = [] if name == "against_diffusers" else ["--clips", "2"]
+    found = run(name, *clips, "--repeats", "1", "--steps", "2")
+    assert set(ROWS[name]) <= set(found)
+    assert all(all(found[row]) for row in ROWS[name])
+    if name in ("projections", "orders"):  # the same latents, however they are made
+        assert all(float(found[row][-1]) < 1e-3 for row in ROWS[name])
+
+
+@pytest.mark.slow
+def test_memory_is_measured_for_every_length(run):
+    found = run("memory", "--seconds", "0.5", "1", "--steps", "1")
+    assert [found[row][0] for row in ("0.5 s", "1 s")] == ["13", "25"]
+    assert all(float(found[row][2].removesuffix(" MB")) > 100 for row in ("0.5 s", "1 s"))
+
+
+def test_a_wrong_option_is_told_in_one_line(run, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("orders", "--clips", "0")
+    assert caught.value.code == 2
+    assert "clips is 0" in capsys.readouterr().err
