@@ -87,10 +87,6 @@ class Studio:
         """Frames (8 n + 1, H, W, 3) through the VAE and back, on the CPU."""
         return self.pipe.vae.decode(self.pipe.vae.encode(frames[None]))[0].cpu()
 
-    def forget(self) -> None:
-        """Drop what has been encoded."""
-        self._encoded.clear()
-
     def _encode(self, sample: Sample) -> tuple[SpeechCodes, Reference]:
         if sample.name not in self._encoded:
             speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE)

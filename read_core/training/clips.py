@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from ..corpus.build import SUFFIX, render_corpus
-from ..corpus.scene import Scene, draw_scene, whole_latents
+from ..corpus.build import SUFFIX
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = ["ClipFile", "Scene", "draw_scene", "find_clips", "render_corpus", "whole_latents"]
 
 
 class ClipFile:

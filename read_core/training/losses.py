@@ -59,7 +59,12 @@ def speech_ae_loss(
     beta: float = 0.1,
     temperature: float = 0.1,
     printed: bool = False,
-) -> Tensor:
-    """L_SpeechAE = alpha L_MSE + beta L_CON, eq. 9; arguments as of eq. 7 and 8. Scalar."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """L_SpeechAE = alpha L_MSE + beta L_CON, eq. 9, and its two terms; arguments as of eq. 7 and 8.
+
+    Returns:
+        L_SpeechAE, L_MSE, L_CON, scalars.
+    """
+    distance = reconstruction_loss(speech, decoded)
     contrast = contrastive_loss(speech, decoded, temperature, printed)
-    return alpha * reconstruction_loss(speech, decoded) + beta * contrast
+    return alpha * distance + beta * contrast, distance, contrast

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..geometry import FRAMES_PER_LATENT, frames_of_latents
 from ..speech import SpeechAE, WhisperFeatures, load_whisper_encoder
 from .config import StageConfig, require_component
-from .losses import contrastive_loss, reconstruction_loss, similarities
+from .losses import similarities, speech_ae_loss
 from .speech_data import SpeechConfig, batch_of, speech_dataset
 from .speech_figures import explained_variance, probe, retrieval
 
@@ -103,10 +103,10 @@ class SpeechAEStage:
         speech = self.speech(batch["waveform"])
         speech, decoded = self._standard(speech, model(speech))
         config = self.config
-        distance = reconstruction_loss(speech, decoded)
-        contrast = contrastive_loss(speech, decoded, config.temperature, config.printed)
-        figures = {"distance": distance.item(), "contrast": contrast.item()}
-        return config.alpha * distance + config.beta * contrast, figures
+        loss, distance, contrast = speech_ae_loss(
+            speech, decoded, config.alpha, config.beta, config.temperature, config.printed
+        )
+        return loss, {"distance": distance.item(), "contrast": contrast.item()}
 
     def sheet(self, model: nn.Module, path: Path) -> None:
         """Features of one held-out recording before and after, and their similarity over time."""

@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from read_core.corpus.scene import Scene, draw_scene, whole_latents
 from read_core.errors import InputError
-from read_core.training.clips import ClipFile, Scene, draw_scene, find_clips, whole_latents
+from read_core.training.clips import ClipFile, find_clips
 
 FRAMES = 41
 
