@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
 from ..errors import InputError
-from ..geometry import FPS
+from ..geometry import FPS, latents_of_frames, padded_latents
 from ..sheet import INK, PAPER, plot_tracks
 from .mouth import mouth_opening, square
 from .seams import SeamScore, clip_starts, score_seams
@@ -94,7 +94,7 @@ def check_video(frames: Tensor, loudness: Tensor, window: int, portrait: Tensor 
     opening = mouth_opening(frames)
     smooth = F.avg_pool1d(loudness[None, None], 5, stride=1, padding=2)[0, 0]
     lag, at_best_lag = best_lag(opening, smooth)
-    latents = max(1, -(-(len(frames) - 1) // 8))
+    latents = padded_latents(latents_of_frames(len(frames)), window)
     first = frames[:1] if portrait is None else portrait[None]
     colours = [_small(first)[0], _small(frames[-FPS:]).mean(dim=0)]
     return VideoCheck(

@@ -198,6 +198,20 @@ def test_streaming_gives_the_frames_of_decoding_the_sample(pipe, reference, fram
     assert torch.equal(torch.cat(parts), whole)
 
 
+def test_decoding_in_pieces_gives_the_frames_of_decoding(pipe, speech, reference):
+    latents = pipe.sample(speech, reference)
+    parts = list(pipe.decode_stream(latents, FRAMES, seed=4))
+    assert len(parts) > 1
+    assert torch.equal(torch.cat(parts), pipe.decode(latents, FRAMES, seed=4))
+
+
+def test_a_preview_is_a_frame_of_the_clip(pipe, speech, reference):
+    latents = pipe.sample(speech, reference)
+    picture = pipe.preview(latents[:, :, 1:])
+    assert picture.shape == (*SIZE, 3)
+    assert torch.equal(picture, pipe.decode(latents[:, :, -3:])[-1])
+
+
 def test_the_stream_starts_before_the_sampling_ends(pipe, speech, reference):
     done = []
     stream = pipe.stream(speech, reference, on_step=lambda now, total, _: done.append((now, total)))
@@ -323,6 +337,17 @@ def test_the_reference_is_the_cropped_portrait_encoded(pipe):
     sides[:, :50] = 0
     sides[:, -50:] = 1
     assert torch.equal(pipe.encode_reference(sides).image, reference.image)
+
+
+@pytest.mark.parametrize(
+    ("fit", "box"), [("crop", (62, 0, 138, 50)), ("pad", (0, -41, 200, 92)), ("stretch", (0, 0, 200, 50))]
+)
+def test_the_reference_tells_what_it_shows_of_the_original(pipe, fit, box):
+    reference = pipe.encode_reference(torch.rand(50, 200, 3, generator=generator(3)), fit=fit)
+    left, top, right, bottom = reference.box
+    assert reference.box == pytest.approx(box, abs=1)
+    if fit != "stretch":
+        assert (right - left) / (bottom - top) == pytest.approx(96 / 64, abs=0.03)
 
 
 def test_transparency_becomes_grey(pipe):

@@ -1,0 +1,83 @@
+"""The quick check of a video finds what was planted in it: mouths that follow, come late, colours that drift."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from read_core.corpus.motion import sample_motion
+from read_core.corpus.presenter import sample_presenter
+from read_core.corpus.render import render
+from read_core.errors import InputError
+from read_core.evaluation.check import check_video, frame_loudness
+
+FRAMES = 60
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def talk():
+    """A drawn presenter whose mouth opens as loud as the sound is: (frames, loudness)."""
+    time = torch.arange(FRAMES) / 25
+    opening = (0.5 + 0.5 * torch.sin(2 * math.pi * 1.3 * time)) * (torch.sin(2 * math.pi * 0.4 * time) > -0.3)
+    track = torch.stack([opening, torch.zeros(FRAMES), torch.zeros(FRAMES)], dim=1)
+    motion = sample_motion(3, 200)
+    motion = type(motion)(**{name: values[:FRAMES] for name, values in vars(motion).items()})
+    return render(sample_presenter(3, "test"), motion, track, 64), opening.clamp(min=0)
+
+
+def test_a_mouth_that_follows(talk):
+    found = check_video(*talk, window=16)
+    assert found.follows > 0.8
+    assert found.lag == 0
+    assert found.opening.shape == (FRAMES,)
+    assert math.isnan(found.seams.clips)  # one clip only
+    assert found.likeness > 0.8
+
+
+def test_a_mouth_that_comes_late(talk):
+    frames, loudness = talk
+    found = check_video(frames.roll(4, 0), loudness, window=16)
+    assert found.lag == 4
+    assert found.at_best_lag > found.follows + 0.1
+
+
+def test_colours_that_drift_from_the_portrait(talk):
+    frames, loudness = talk
+    portrait = frames[0]
+    steady = check_video(frames, loudness, 16, portrait)
+    drifted = frames.clone()
+    drifted[-25:] = (drifted[-25:] * 0.5 + torch.tensor([0.5, 0.0, 0.0])).clamp(0, 1)
+    found = check_video(drifted, loudness, 16, portrait)
+    assert found.colour_drift > steady.colour_drift + 20
+    assert found.likeness < steady.likeness
+
+
+def test_the_report_and_the_plot(talk):
+    found = check_video(*talk, window=3)
+    lines = found.text().splitlines()
+    assert lines[0].startswith(f"mouth against loudness: r {found.follows:.2f}")
+    assert not math.isnan(found.seams.clips)
+    plot = found.plot()
+    assert plot.ndim == 3
+    assert plot.shape[2] == 3
+    red = (plot[..., 0] - plot[..., 2]) > 0.4  # the mouth's line
+    assert red.any(dim=0).float().mean() > 0.8  # reaches over the whole width
+
+
+def test_loudness_per_frame_is_the_root_mean_square():
+    waveform = torch.cat([torch.full((2, 640), 0.5), torch.zeros(2, 640), torch.full((2, 640), -0.25)], dim=1)
+    assert frame_loudness(waveform, RATE, 4).tolist() == pytest.approx([1.0, 0.0, 0.5, 0.0])
+
+
+def test_loudness_at_a_rate_that_frames_do_not_divide():
+    waveform = torch.ones(1, 44_100)
+    assert frame_loudness(waveform, 44_100, 25).tolist() == pytest.approx([1.0] * 25)
+
+
+@pytest.mark.parametrize(("frames", "loudness"), [(9, 9), (20, 19)])
+def test_too_short_or_of_another_length(frames, loudness):
+    with pytest.raises(InputError, match="expected the same number, 10 or more"):
+        check_video(torch.rand(frames, 32, 32, 3), torch.rand(loudness), 16)
