@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from .feedback import Progress
-from .placement import place
+from .placement import decoding_memory, place
 from .sockets import Models, ReadModels
 
 
@@ -37,7 +37,7 @@ class Decode(io.ComfyNode):
     @classmethod
     def execute(cls, models: ReadModels, latent: dict[str, Any]) -> io.NodeOutput:
         samples, wanted = latent["samples"], latent.get("read_num_frames")
-        place(models.vae)
+        place(models.vae, activations=decoding_memory(models, 32 * samples.shape[-2], 32 * samples.shape[-1]))
         progress, pieces, done = Progress(), [], 0
         for frames in models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0)):
             pieces.append(frames.to(mm.intermediate_device()))

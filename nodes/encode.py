@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from .feedback import Progress, say, warnings_said
-from .placement import place
+from .placement import decoding_memory, place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 
@@ -152,8 +152,8 @@ class EncodeReference(io.ComfyNode):
                 f"index is {index}, but the batch has {len(image)} images; expected 0 to {len(image) - 1}"
             )
         default_height, default_width = models.pipe.card.resolution
-        place(models.vae)
         size = (height or default_height, width or default_width)
+        place(models.vae, activations=decoding_memory(models, *size))
         reference = models.pipe.encode_reference(image[index].float(), size, fit)
         left, top, right, bottom = reference.box
         seen = reference.image[None].cpu()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as mm
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
+if TYPE_CHECKING:
+    from ..read_core import Reference
+    from .sockets import ReadModels
+
 _ALL = 1e32
+_PER_TOKEN = 24  # values per token and channel alive at once in a block: attention, and the wide layer
+_PER_PIXEL = 64  # values per pixel alive at once in the last blocks of LTX-Video's decoder
 
 
 class WholePatcher(ModelPatcher):
@@ -51,6 +57,23 @@ def place(*patchers: ModelPatcher, activations: int = 0) -> torch.device:
     """
     mm.load_models_gpu(list(patchers), memory_required=activations)
     return mm.get_torch_device()
+
+
+def sampling_memory(models: ReadModels, reference: Reference, settings: dict[str, Any]) -> int:
+    """Bytes that sampling needs beside the weights: an upper guess, for the host's memory manager."""
+    pipe = models.pipe
+    guidance = settings["guidance"] or pipe.defaults.guidance
+    window = settings["window"] or pipe.defaults.window
+    tokens = len(guidance.branches) * window * reference.latent[0, 0].numel()
+    width = pipe.transformer.config.num_attention_heads * pipe.transformer.config.attention_head_dim
+    return tokens * width * _PER_TOKEN * pipe.transformer.dtype.itemsize
+
+
+def decoding_memory(models: ReadModels, height: int, width: int) -> int:
+    """Bytes that decoding a chunk of frames of ``height`` x ``width`` needs: an upper guess."""
+    settings = models.pipe.vae.settings
+    frames = 8 * (settings.chunk + 2 * settings.halo)
+    return frames * height * width * _PER_PIXEL * models.pipe.vae.vae.dtype.itemsize
 
 
 def model_dtype(stored: torch.dtype) -> torch.dtype:

@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from .feedback import Progress, say, warnings_said
-from .placement import place
+from .placement import place, sampling_memory
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ class Sampler(io.ComfyNode):
         cls, models: ReadModels, speech: ReadSpeech, reference: ReadReference, **how: Any
     ) -> io.NodeOutput:
         settings = sampling_settings(how)
-        place(models.vae, models.transformer)
+        needed = sampling_memory(models, reference.reference, settings)
+        place(models.vae, models.transformer, activations=needed)
         steps = settings["steps"] or models.pipe.defaults.steps
         with warnings_said():
             say(estimate_text(models.pipe, speech.codes, reference.reference, settings, how["order"]))

@@ -15,7 +15,7 @@ from comfy_api.latest import InputImpl, io, ui
 
 from .encode import recording
 from .feedback import Progress, say, warnings_said
-from .placement import place
+from .placement import decoding_memory, place
 from .sample import estimate_text, sampling_inputs, sampling_settings, speed_text
 from .sockets import Models, ReadModels
 
@@ -64,7 +64,8 @@ class TalkingHeadToFile(io.ComfyNode):
         waveform, rate = recording(audio)
         settings = sampling_settings(how)
         started = time.perf_counter()
-        place(models.speech, models.vae, models.transformer)
+        needed = decoding_memory(models, *models.pipe.card.resolution)
+        place(models.speech, models.vae, models.transformer, activations=needed)
         with warnings_said():
             speech = models.pipe.encode_speech(waveform, rate, Progress())
             reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
