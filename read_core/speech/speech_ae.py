@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
+from ..offload import onloaded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,20 +87,22 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
             raise InputError(f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, as 1, 9 or 121")
         if context is None:
             context = speech[:, :1].expand(-1, CONTEXT_FRAMES, -1, -1)
-        x = self.standardise(torch.cat([context, speech], dim=1))
-        x = self.encoder_dim(_over_window(self.encoder_window, x))
-        for stage in self.encoder_stages:
-            x = stage(x)
-        codes: Tensor = self.code_norm(self.encoder_out(x))
+        with onloaded(self):
+            x = self.standardise(torch.cat([context, speech], dim=1))
+            x = self.encoder_dim(_over_window(self.encoder_window, x))
+            for stage in self.encoder_stages:
+                x = stage(x)
+            codes: Tensor = self.code_norm(self.encoder_out(x))
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """S_hat = D_A(C), eq. 6: codes (B, L, h_w, d_A) -> (B, 8 (L - 1) + 1, H_w, D_A)."""
-        x = self.decoder_in(codes)
-        for stage in self.decoder_stages:
-            x = stage(x)
-        x = _over_window(self.decoder_window, self.decoder_dim(self.decoder_norm(x)))
-        speech: Tensor = x * self.speech_std + self.speech_mean
+        with onloaded(self):
+            x = self.decoder_in(codes)
+            for stage in self.decoder_stages:
+                x = stage(x)
+            x = _over_window(self.decoder_window, self.decoder_dim(self.decoder_norm(x)))
+            speech: Tensor = x * self.speech_std + self.speech_mean
         return speech
 
     def forward(self, speech: Tensor) -> Tensor:

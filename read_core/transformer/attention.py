@@ -83,10 +83,25 @@ class AttentionKernel:
     _attention_backend: Any = None
     _parallel_config: Any = None
 
-    def __call__(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """query (B, N, heads, d), key, value (B, S, heads, d), mask (B, 1, 1, S) bool -> (B, N, heads, d)."""
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, shared: bool = False
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            query: (B, N, heads, d).
+            key: (B, S, heads, d).
+            value: (B, S, heads, d).
+            mask: (B, 1, 1, S) bool, True where a token counts.
+            shared: under context parallelism every process holds a part of the keys and values, and queries
+                attend to all parts.
+
+        Returns:
+            (B, N, heads, d).
+        """
+        parallel = {"parallel_config": self._parallel_config} if shared and self._parallel_config else {}
         out: Tensor = dispatch_attention_fn(
-            query, key, value, attn_mask=mask, backend=self._attention_backend
+            query, key, value, attn_mask=mask, backend=self._attention_backend, **parallel
         )
         return out
 
@@ -135,7 +150,7 @@ class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
             query = apply_rotary(query, rotary)
         key, value = self.key_value(x, rotary) if context is None else context
         query = query.to(value.dtype).unflatten(-1, (self.heads, -1))
-        attended = self.processor(query, key, value, mask).flatten(2)
+        attended = self.processor(query, key, value, mask, shared=context is None).flatten(2)
         out: Tensor = self.to_out[0](attended)
         return out
 

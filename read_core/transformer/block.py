@@ -43,7 +43,7 @@ class A2VTransformerBlock(nn.Module):
         Args:
             x: (B, L, h w, D), tokens frame by frame.
             modulation: (B, L, 6, D), the time embedding of each frame.
-            rotary: (B or 1, L h w, D / 2) complex64, see `apply_rotary`.
+            rotary: (B or 1, L, h w, D / 2) complex64, see `apply_rotary`.
             text: key and value, (B, S, heads, d).
             text_mask: (B, 1, 1, S) bool or None.
             speech: key and value, (B, L, s, heads, d); frame i's tokens see only its own s slots.
@@ -53,7 +53,7 @@ class A2VTransformerBlock(nn.Module):
         shift_attn, scale_attn, gate_attn, shift_mlp, scale_mlp, gate_mlp = modulation.chunk(6, dim=2)
 
         y = modulate(self.norm1(x), shift_attn, scale_attn)
-        y = self.attn1(y.flatten(1, 2), rotary=rotary).unflatten(1, (frames, -1))
+        y = self.attn1(y.flatten(1, 2), rotary=rotary.flatten(1, 2)).unflatten(1, (frames, -1))
         x = torch.addcmul(x, y, gate_attn)
 
         x = x + self.attn2(x.flatten(1, 2), text, text_mask).unflatten(1, (frames, -1))

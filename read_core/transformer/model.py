@@ -14,8 +14,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..offload import onloaded
 from .attention import KeyValues
 from .block import A2VTransformerBlock, modulate
+from .parallel import CONTEXT_PARALLEL_PLAN
 from .rope import RotaryEmbedding
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
     _no_split_modules = ["A2VTransformerBlock"]  # noqa: RUF012
     _repeated_blocks = ["A2VTransformerBlock"]  # noqa: RUF012
     _skip_layerwise_casting_patterns = ["norm"]  # noqa: RUF012
+    _cp_plan = CONTEXT_PARALLEL_PLAN
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(  # noqa: PLR0913
@@ -153,9 +156,9 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
             if not bool(mask.any(dim=1).all()):
                 raise InputError("the text mask leaves no token of an item; keep at least one")
             mask = None if bool(mask.all()) else mask
-        context = self.caption_projection(embedding.to(self.dtype))
-        projected = [block.attn2.key_value(context) for block in self.transformer_blocks]
-        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected), mask)
+        with onloaded(self):
+            context = self.caption_projection(embedding.to(self.dtype))
+        return self._key_values("attn2", context, mask)
 
     def project_speech(self, codes: Tensor, mask: Tensor | None = None) -> KeyValues:
         """Keys and values of speech codes, frame by frame; z_R's own frame gets the null code.
@@ -175,18 +178,22 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
             raise InputError(
                 f"the speech codes are {tuple(codes.shape)}; expected (B, f, {slots[0]}, {slots[1]})"
             )
-        codes, null = codes.to(self.dtype), self.null_speech.to(self.dtype)
-        if mask is not None:
-            codes = torch.where(mask.to(codes.device)[:, None, None, None], codes, null)
-        context = torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1)
-        return self._project_speech(context)
+        codes = codes.to(self.dtype)
+        with onloaded(self):
+            null = self.null_speech.to(self.dtype)
+            if mask is not None:
+                codes = torch.where(mask.to(codes.device)[:, None, None, None], codes, null)
+            context = torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1)
+        return self._key_values("audio_attn", context)
 
     def project_null_speech(self, frames: int) -> KeyValues:
         """What `project_speech` gives for one item without speech, of ``frames`` = L latents (z_R counted).
 
         One frame is projected and seen L times, without copying.
         """
-        null = self._project_speech(self.null_speech.to(self.dtype)[None, None])
+        with onloaded(self):
+            context = self.null_speech.to(self.dtype)[None, None]
+            null = self._key_values("audio_attn", context)
         return KeyValues(
             tuple(key.expand(-1, frames, -1, -1, -1) for key in null.keys),
             tuple(value.expand(-1, frames, -1, -1, -1) for value in null.values),
@@ -223,9 +230,13 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         reference = torch.where(reference_mask.to(x.device)[:, None, None, None], x[:, :1], null)
         return torch.cat([reference, x[:, 1:]], dim=1)
 
-    def _project_speech(self, context: Tensor) -> KeyValues:
-        projected = [block.audio_attn.key_value(context) for block in self.transformer_blocks]
-        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected))
+    def _key_values(self, attention: str, context: Tensor, mask: Tensor | None = None) -> KeyValues:
+        """Keys and values of ``context`` in the named attention of every block."""
+        projected = []
+        for block in self.transformer_blocks:
+            with onloaded(block):
+                projected.append(getattr(block, attention).key_value(context))
+        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected), mask)
 
     def _check(self, latents: Tensor, timestep: Tensor, speech: KeyValues, text: KeyValues) -> None:
         batch, channels, frames = latents.shape[:3]

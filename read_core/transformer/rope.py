@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..geometry import FPS, FRAMES_PER_LATENT, PIXELS_PER_LATENT
@@ -95,7 +96,7 @@ class RotaryEmbedding(nn.Module):
     def forward(
         self, grid: tuple[int, int, int], continuation: Tensor | None, device: torch.device
     ) -> Tensor:
-        """(B, N, D / 2) complex64, or (1, N, D / 2) without ``continuation``.
+        """(B, L, h w, D / 2) complex64, frame by frame, or (1, L, h w, D / 2) without ``continuation``.
 
         Args:
             grid: latent frames, rows and columns.
@@ -107,11 +108,12 @@ class RotaryEmbedding(nn.Module):
         return both[continuation.to(device=device, dtype=torch.long)]
 
     def _tables(self, grid: tuple[int, int, int], device: torch.device) -> Tensor:
-        """Both variants, continuation False and True: (2, N, D / 2)."""
+        """Both variants, continuation False and True: (2, L, h w, D / 2)."""
         if self._kept is None or self._kept[0] != (grid, device):
             with torch.inference_mode(False):  # so that training can use what sampling left here
                 angles = torch.stack([self._angles(grid, later, device) for later in (False, True)])
-                self._kept = ((grid, device), torch.polar(torch.ones_like(angles), angles))
+                tables = torch.polar(torch.ones_like(angles), angles)
+                self._kept = ((grid, device), rearrange(tables, "k (f n) d -> k f n d", f=grid[0]))
         return self._kept[1]
 
     def _angles(self, grid: tuple[int, int, int], continuation: bool, device: torch.device) -> Tensor:
