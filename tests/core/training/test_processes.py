@@ -18,7 +18,7 @@ from read_core.transformer import TINY
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[2] / "configs" / "smoke"
-SECONDS = 240  # a deadlock shows as a timeout
+SECONDS = 600  # a deadlock shows as a timeout; a busy machine does not
 SCRIPT = f"""
 import os, signal, sys, time
 from pathlib import Path
