@@ -28,16 +28,16 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def check_steps(steps: int) -> int:
-    """Updates per clip: 1 to 100."""
-    if not MIN_STEPS <= steps <= MAX_STEPS:
-        raise InputError(f"steps is {steps}; expected {MIN_STEPS} to {MAX_STEPS}")
+    """Updates per clip: a whole number from 1 to 100."""
+    if not MIN_STEPS <= steps <= MAX_STEPS or steps != int(steps):
+        raise InputError(f"steps is {steps!r}; expected a whole number from {MIN_STEPS} to {MAX_STEPS}")
     return steps
 
 
 def check_seed(seed: int) -> int:
-    """A seed: 0 to 2^64 - 1."""
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed is {seed}; expected 0 to {MAX_SEED}")
+    """A seed: a whole number from 0 to 2^64 - 1."""
+    if not 0 <= seed <= MAX_SEED or seed != int(seed):
+        raise InputError(f"seed is {seed!r}; expected a whole number from 0 to {MAX_SEED}")
     return seed
 
 

@@ -175,13 +175,14 @@ def generate(
     check_job(job)
     job = _resolved(pipe, job)
     assert job.size is not None
+    assert job.window is not None
     portrait, _ = fit_image(read_image(job.portrait), job.size, job.fit)
     waveform = read_audio(job.speech)
     writer = None
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
-            speech = pipe.encode_speech(waveform, SAMPLE_RATE)
+            speech = pipe.encode_speech(waveform, SAMPLE_RATE, max_window=job.window)
         del waveform
         reference = pipe.encode_reference(portrait, job.size)
         if on_estimate is not None:

@@ -7,8 +7,6 @@ A clip is a window of W latents: z_R and f = W - 1 generated ones; neighbouring 
 
 from __future__ import annotations
 
-import math
-
 from .errors import InputError
 
 FPS = 25
@@ -41,7 +39,7 @@ def latents_of_frames(frames: int) -> int:
 def clips_of_latents(latents: int, window: int) -> int:
     """Clips k of ``window`` latents (z_R included) that cover ``latents`` generated ones."""
     f = check_window(window) - 1
-    return 1 + max(0, math.ceil((latents - f) / (f - 1)))
+    return 1 + max(0, -(-(latents - f) // (f - 1)))
 
 
 def padded_latents(latents: int, window: int) -> int:
@@ -52,6 +50,6 @@ def padded_latents(latents: int, window: int) -> int:
 
 def check_window(window: int) -> int:
     """Return ``window`` if it is a usable number of latents per clip (z_R counted), else raise InputError."""
-    if not MIN_WINDOW <= window <= MAX_WINDOW:
-        raise InputError(f"window is {window}; expected {MIN_WINDOW} to {MAX_WINDOW} latents per clip")
+    if not MIN_WINDOW <= window <= MAX_WINDOW or window != int(window):
+        raise InputError(f"window is {window!r}; expected {MIN_WINDOW} to {MAX_WINDOW} latents per clip")
     return window

@@ -98,23 +98,28 @@ class ReadPipeline:
         waveform: Tensor,
         sample_rate: int,
         on_window: Callable[[int, int], None] | None = None,
+        max_window: int = MAX_WINDOW,
     ) -> SpeechCodes:
         """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a ReadWarning.
 
-        The recording is continued with silence, so that whole clips of any window can be made from it.
+        The recording is continued with silence, so that whole clips of any window up to ``max_window`` can be
+        made from it.
 
         Args:
             waveform: (channels, samples) or (samples,), floating point, nominally -1..1; channels are
                 averaged.
             sample_rate: of ``waveform``, in Hz.
             on_window: called as (windows done, windows in all).
+            max_window: the largest window that :meth:`sample` will be asked for, 3 to 64; a small one saves
+                encoding silence.
 
         Raises:
-            InputError: a wrong shape, type or rate, no samples, NaN or infinity.
+            InputError: a wrong shape, type or rate, no samples, NaN or infinity, a window out of range.
         """
+        spare = check_window(max_window) - 2
         samples = resample(waveform, sample_rate)
         num_frames = frames_of_samples(len(samples))
-        num_latents = latents_of_frames(num_frames) + MAX_WINDOW - 2
+        num_latents = latents_of_frames(num_frames) + spare
         codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window)
         return SpeechCodes(codes=codes[:, 1:], num_frames=num_frames)
 
@@ -190,10 +195,10 @@ class ReadPipeline:
             (F, H, W, 3) float32, 0..1. Frame 0 is the portrait.
 
         Raises:
-            InputError: latents of another shape, or fewer than ``num_frames`` needs.
+            InputError: latents of another shape, or fewer than ``num_frames`` needs; a seed out of range.
         """
         self._check_latents(latents, num_frames)
-        return self.vae.decode(latents, seed, num_frames)[0]
+        return self.vae.decode(latents, check_seed(seed), num_frames)[0]
 
     def decode_stream(
         self, latents: Tensor, num_frames: int | None = None, seed: int = 0
@@ -204,7 +209,7 @@ class ReadPipeline:
             InputError: as :meth:`decode`, at once.
         """
         total = self._check_latents(latents, num_frames)
-        return self._trimmed(iter([latents]), total, seed)
+        return self._trimmed(iter([latents]), total, check_seed(seed))
 
     def preview(self, clean: Tensor) -> Tensor:
         """A picture of a clip under way: the last frame of latents (1, C, f, h, w), (H, W, 3), 0..1."""
@@ -279,20 +284,13 @@ class ReadPipeline:
             warnings.warn(f"{message}: expect worse videos", ReadWarning, stacklevel=3)
         transformer = self.transformer
         device, dtype = transformer.device, transformer.dtype
-        z_r = reference.latent.to(device, torch.float32)
-        _, channels, _, height, width = z_r.shape
-        if channels != transformer.config.in_channels:
-            expected = transformer.config.in_channels
-            raise InputError(f"the reference has {channels} channels; this checkpoint expects {expected}")
         needed = padded_latents(latents_of_frames(speech.num_frames), window)
-        if speech.codes.shape[1] < needed:
-            raise InputError(
-                f"the speech has {speech.codes.shape[1]} codes; a window of {window} needs {needed}"
-            )
+        self._check_records(speech, reference, window, needed)
+        z_r = reference.latent.to(device, torch.float32)
         prompt = text or self.prompt
         velocity = GuidedVelocity(
             transformer,
-            speech.codes[:, :needed].to(device, dtype),
+            speech.codes[:, :needed],
             transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None]),
             guidance or self.defaults.guidance,
             window,
@@ -300,12 +298,29 @@ class ReadPipeline:
         )
         return _Run(
             velocity=velocity,
-            noise=LatentNoise(check_seed(seed), channels, height, width),
+            noise=LatentNoise(seed, z_r.shape[1], *z_r.shape[3:]),
             reference=z_r,
             times=timesteps(steps, self.defaults.shift),
             window=window,
             clips=clips_of_latents(needed, window),
         )
+
+    def _check_records(self, speech: SpeechCodes, reference: Reference, window: int, needed: int) -> None:
+        """Refuse what another checkpoint has encoded, and fewer codes than the ``needed`` ones."""
+        config = self.transformer.config
+        latent, codes = tuple(reference.latent.shape), tuple(speech.codes.shape)
+        if len(latent) != 5 or latent[:3] != (1, config.in_channels, 1):
+            raise InputError(
+                f"the reference's latent is {latent}; "
+                f"this checkpoint expects (1, {config.in_channels}, 1, h, w)"
+            )
+        slots = (config.speech_slots, config.speech_dim)
+        if len(codes) != 4 or codes[0] != 1 or codes[2:] != slots:
+            raise InputError(
+                f"the speech codes are {codes}; this checkpoint expects (1, M, {slots[0]}, {slots[1]})"
+            )
+        if codes[1] < needed:
+            raise InputError(f"the speech has {codes[1]} codes; a window of {window} needs {needed}")
 
 
 def best_device() -> torch.device:

@@ -15,7 +15,8 @@ class SpeechCodes:
 
     Attributes:
         codes: (1, M, h_w, d_A) float32; code i - 1 belongs to z_i. M exceeds the latents that ``num_frames``
-            needs by silence enough to fill the last clip of any window up to ``geometry.MAX_WINDOW``.
+            needs by silence enough to fill the last clip of any window up to ``geometry.MAX_WINDOW``, or up
+            to the ``max_window`` that it was encoded for.
         num_frames: video frames F that the recording lasts; the video is trimmed to it.
     """
 

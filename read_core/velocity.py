@@ -24,7 +24,7 @@ class GuidedVelocity:
 
     Args:
         transformer: the model, whose dtype the latents are cast to; velocities come back in float32.
-        codes: (1, N, h_w, d_A) in the model's dtype, code i - 1 for z_i, in whole clips.
+        codes: (1, N, h_w, d_A), code i - 1 for z_i, in whole clips; moved to the model's device clip by clip.
         text: the text's keys and values.
         guidance: which branches, and how they are combined.
         window: latents per clip, z_R counted.
@@ -80,7 +80,8 @@ class GuidedVelocity:
         """Keys and values of one clip, an item per branch."""
         if clip not in self._speech:
             start, stop = self.spans[clip]
-            speech = self.transformer.project_speech(self.codes[:, start:stop])
+            codes = self.codes[:, start:stop].to(self.transformer.device)
+            speech = self.transformer.project_speech(codes)
             self._speech[clip] = KeyValues.cat(
                 [speech if branch.speech else self._null for branch in self.guidance.branches]
             )

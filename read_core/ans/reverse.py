@@ -174,6 +174,8 @@ def _noise_source(
 ) -> tuple[NoiseSource, int]:
     """The noise as a function that answers in the type and on the device of ``reference``, and k."""
     if isinstance(noise, Tensor):
+        if noise.ndim != 5:
+            raise InputError(f"noise has shape {tuple(noise.shape)}; expected (1, C, N, h, w)")
         count = len(clip_spans(noise.shape[2], window))
         if clips not in (None, count):
             raise InputError(f"clips is {clips}, but the noise is for {count}")

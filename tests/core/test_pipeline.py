@@ -251,6 +251,22 @@ def test_codes_reach_to_the_end_of_any_window(pipe, samples):
     )
 
 
+def test_less_silence_serves_a_known_window(pipe, reference):
+    waveform = noise_like_speech(FRAMES * 640)
+    windows = []
+    full = pipe.encode_speech(waveform, 16_000)
+    short = pipe.encode_speech(waveform, 16_000, lambda *step: windows.append(step), max_window=4)
+    assert short.codes.shape[1] == latents_of_frames(FRAMES) + 2
+    assert len(windows) < pipe.features.num_windows(8 * full.codes.shape[1] + 1)
+    torch.testing.assert_close(
+        pipe.sample(short, reference), pipe.sample(full, reference), atol=1e-4, rtol=1e-4
+    )
+    with pytest.raises(InputError, match="a window of 20 needs"), pytest.warns(ReadWarning):
+        pipe.sample(short, reference, window=20)
+    with pytest.raises(InputError, match="window is 2"):
+        pipe.encode_speech(waveform, 16_000, max_window=2)
+
+
 def test_code_0_is_dropped_and_silence_is_what_is_padded(pipe):
     waveform = noise_like_speech(20 * 640)
     silence = torch.zeros((MAX_WINDOW + 3) * 8 * 640)
@@ -291,6 +307,9 @@ def test_another_window_warns(pipe, speech, reference):
         ({"window": 65}, "window is 65"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**64}, "seed is"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"steps": 2.5}, "steps is 2.5"),
+        ({"window": 4.5}, "window is 4.5"),
         ({"order": "random"}, "order is"),
     ],
 )
@@ -302,13 +321,19 @@ def test_options_out_of_range(pipe, speech, reference, options, message):
             pipe.stream(speech, reference, **options)  # at once
 
 
-def test_records_that_do_not_fit(pipe, speech, reference):
-    with pytest.raises(InputError, match="codes"):
-        pipe.sample(replace(speech, codes=speech.codes[:, :8]), reference)
-    with pytest.raises(InputError, match="4 channels"):
-        pipe.sample(speech, replace(reference, latent=reference.latent[:, :4]))
+@pytest.mark.parametrize("use", ["sample", "stream"])
+def test_records_that_do_not_fit_are_refused_at_once(pipe, speech, reference, use):
+    run = getattr(pipe, use)
+    with pytest.raises(InputError, match="has 8 codes; a window of 4 needs 9"):
+        run(replace(speech, codes=speech.codes[:, :8]), reference)
+    with pytest.raises(InputError, match=r"codes are .* expects \(1, M, 3, 10\)"):
+        run(replace(speech, codes=speech.codes[..., :4]), reference)
+    with pytest.raises(InputError, match=r"latent is \(1, 4, 1, 2, 2\); .* expects \(1, 8, 1, h, w\)"):
+        run(speech, replace(reference, latent=reference.latent[:, :4]))
+    with pytest.raises(InputError, match=r"latent is \(8, 1, 2, 2\)"):
+        run(speech, replace(reference, latent=reference.latent[0]))
     with pytest.raises(InputError, match="text embedding"):
-        pipe.sample(speech, reference, text=Prompt(torch.zeros(2, 7), torch.ones(2, dtype=torch.bool)))
+        run(speech, reference, text=Prompt(torch.zeros(2, 7), torch.ones(2, dtype=torch.bool)))
 
 
 @pytest.mark.parametrize(
@@ -391,6 +416,15 @@ def test_portraits_and_sizes_that_are_refused(pipe, image, size):
 def test_latents_that_are_refused(pipe, shape, frames):
     with pytest.raises(InputError):
         pipe.decode(torch.zeros(shape), frames)
+    with pytest.raises(InputError):
+        pipe.decode_stream(torch.zeros(shape), frames)
+
+
+def test_a_decoding_seed_out_of_range_is_refused(pipe, reference):
+    with pytest.raises(InputError, match="seed is -1"):
+        pipe.decode(reference.latent, seed=-1)
+    with pytest.raises(InputError, match="seed is -1"):
+        pipe.decode_stream(reference.latent, seed=-1)
 
 
 def test_half_precision_stays_close(pipe, tiny_checkpoint, speech, reference):
