@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ from .checkpoint_records import (
     SamplingDefaults,
 )
 from .errors import CheckpointError, InputError
-from .safetensors_header import TensorInfo, read_header, read_json, weight_files
+from .safetensors_header import TensorInfo, read_header, read_json, read_tensors, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -181,8 +182,10 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
 
 
 def _read_card(folder: Path) -> Card:
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; expected a checkpoint with model_index.json")
+    if not os.access(folder, os.X_OK) or not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is not a folder or may not be read; expected a checkpoint with model_index.json"
+        )
     file = folder / "model_index.json"
     index = read_json(file)
     if index.get("_class_name") != CLASS_NAME:
@@ -203,15 +206,13 @@ def _read_defaults(folder: Path) -> SamplingDefaults:
 
 
 def _read_prompt(folder: Path, transformer: Any) -> Prompt:
-    from safetensors.torch import load_file
-
     file = _prompt_file(folder)
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     header = read_header(file)
     tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
     expected = {"embedding": (tokens, int(transformer.config.caption_channels)), "mask": (tokens,)}
     _raise_if_any(file, [*_differences(header, expected, floats={"embedding"})])
-    tensors = load_file(file)
+    tensors = read_tensors(file)
     if not bool(tensors["mask"].any()):
         raise CheckpointError(f"{file} has a mask that leaves no token; expected at least one")
     return Prompt(tensors["embedding"], tensors["mask"].bool(), text)
@@ -323,11 +324,10 @@ def _fill(
 ) -> Any:
     """Read the weights of a checked folder into a model on the meta device."""
     import torch
-    from safetensors.torch import load_file
 
     state: dict[str, Tensor] = {}
     for file in files:
-        state |= load_file(file)
+        state |= read_tensors(file)
     if dtype is None and torch.device(device).type == "cpu":
         dtype = torch.float32
     elif dtype is None or dtype == "stored":

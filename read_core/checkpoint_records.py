@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .transformer import A2VTransformer3DModel
     from .video import DecodeSettings
 
+_NUMBERS = ("shift", "steps", "window", "halo", "decode_chunk", "decode_timestep", "decode_noise_scale")
+
 
 @dataclass(frozen=True)
 class Card:
@@ -47,9 +49,14 @@ class Card:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
-        """The inverse of :meth:`to_dict` (KeyError, TypeError, ValueError or InputError if it is not one)."""
-        height, width = values["resolution"]
-        return cls(**{**values, "resolution": (int(height), int(width))})
+        """The inverse of :meth:`to_dict` (TypeError or InputError if it is not one)."""
+        sides = values.get("resolution")
+        if not isinstance(sides, list) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+            raise InputError(f"resolution is {sides!r}; expected [height, width] in pixels")
+        for name in ("name", "trained_on"):
+            if not isinstance(values.get(name), str):
+                raise InputError(f"{name} is {values.get(name)!r}; expected a text")
+        return cls(**{**values, "resolution": (sides[0], sides[1])})
 
 
 @dataclass(frozen=True)
@@ -93,14 +100,20 @@ class SamplingDefaults:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingDefaults:
-        """The inverse of :meth:`to_dict` (KeyError, TypeError, ValueError or InputError if it is not one)."""
+        """The inverse of :meth:`to_dict` (ValueError or InputError if it is not one)."""
         from .ans import guidance_from_dict
         from .video import DecodeSettings
 
+        guidance = values.get("guidance")
+        if not isinstance(guidance, dict):
+            raise InputError(f"guidance is {guidance!r}; expected an object with its kind and scales")
+        for name in _NUMBERS:
+            if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
+                raise InputError(f"{name} is {values.get(name)!r}; expected a number")
         defaults = cls(
             shift=float(values["shift"]),
             steps=int(values["steps"]),
-            guidance=guidance_from_dict(values["guidance"]),
+            guidance=guidance_from_dict(guidance),
             window=int(values["window"]),
             decode=DecodeSettings(
                 halo=int(values["halo"]),

@@ -39,7 +39,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
     """Adds a default where there is one and the text does not tell it already."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = "(default" in (action.help or "") or action.required or action.default in (None, False, [])
+        plain = action.default in (None, [], "") or action.default is False  # 0 is worth telling
+        told = "(default" in (action.help or "") or action.required or plain
         return action.help if told else super()._get_help_string(action)
 
 
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT
             )
         except KeyboardInterrupt as interrupt:
-            return _say(f"interrupted; {interrupt or 'nothing was kept'}", INTERRUPTED)
+            return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

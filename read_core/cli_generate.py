@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from .sheet import ContactSheet
 
 BUNDLED = Path(__file__).parent / "checkpoints" / "read-tiny"
+LOG_SECONDS = 30  # between two lines of progress in a log file
 _OURS = "(default: the checkpoint's)"
 _DTYPES = ("float32", "float16", "bfloat16")
 
@@ -61,15 +64,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument(
         "--window", type=int, help=f"latents per clip of 8 frames each, {MIN_WINDOW} to {MAX_WINDOW} {_OURS}"
     )
-    sampling.add_argument(
-        "--seed", type=int, default=0, help="0 to 2^64 - 1; the same seed, the same video (default: 0)"
-    )
+    sampling.add_argument("--seed", type=int, default=0, help="0 to 2^64 - 1; the same seed, the same video")
     sampling.add_argument(
         "--order",
         choices=("clips", "steps", "wavefront"),
         default="clips",
         help="clips: write each clip when it is finished, in memory that does not grow with length; "
-        "the others give the same video and sample all of it first (default: clips)",
+        "the others give the same video and sample all of it first",
     )
     picture = parser.add_argument_group("picture")
     picture.add_argument(
@@ -82,8 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fit",
         choices=("crop", "pad", "stretch"),
         default="crop",
-        help="how a portrait of another shape is fitted: its middle, all of it with its border repeated, or "
-        "distorted (default: crop)",
+        help="of a portrait of another shape: its middle, all of it with its border repeated, or distorted",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     )
     check_job(job)
     if args.sheet is not None:
-        check_output(args.sheet, ".png", args.overwrite)
+        check_output(args.sheet, ".png", args.overwrite, (args.portrait, args.speech))
     device = _device(args.device)
 
     from .checkpoint import describe
@@ -173,8 +173,9 @@ class _Display:
     def estimated(self, estimate: Estimate) -> None:
         height, width = estimate.size
         print(
-            f"{estimate.num_frames} frames ({estimate.num_frames / FPS:.2f} s) of {width} x {height} pixels: "
-            f"{estimate.clips} clips of {estimate.window} latents, {estimate.steps} steps each"
+            f"{_count(estimate.num_frames, 'frame')} ({estimate.num_frames / FPS:.2f} s) of "
+            f"{width} x {height} pixels: {_count(estimate.clips, 'clip')} of {estimate.window} latents, "
+            f"{_count(estimate.steps, 'step')} each"
         )
         memory = _memory(estimate.memory, estimate.device_memory)
         print(f"estimate: about {_clock(estimate.seconds)}, {memory}", flush=True)
@@ -188,7 +189,10 @@ class _Display:
         from tqdm import tqdm
 
         if self.bar is None:
-            self.bar = tqdm(total=total, unit="step", dynamic_ncols=True)
+            # Of terminals that do not tell their size tqdm would see nothing; a log needs a line now and then.
+            columns, lines = shutil.get_terminal_size()
+            pause = 0.1 if sys.stderr.isatty() else LOG_SECONDS
+            self.bar = tqdm(total=total, unit="step", ncols=columns, nrows=lines, mininterval=pause)
         clips = total // self.steps
         self.bar.set_description(f"clip {min(clips, done // self.steps + 1)}/{clips}", refresh=False)
         self.bar.update(done - self.bar.n)
@@ -199,7 +203,7 @@ class _Display:
 
 
 def _print_report(report: Report) -> None:
-    print(f"{report.path}: {report.duration:.2f} s of video, {report.num_frames} frames")
+    print(f"{report.path}: {report.duration:.2f} s of video, {_count(report.num_frames, 'frame')}")
     print(f"taken: {report.seconds:.2f} s, the checkpoint was loaded before")
     print(f"real-time factor: {report.real_time_factor:.2f} (seconds taken per second of video)")
     print(f"peak: {_memory(report.memory, report.device_memory)}")
@@ -209,6 +213,10 @@ def _memory(host: int | None, device: int | None) -> str:
     words = [f"{gigabytes(host)} of memory"] if host is not None else []
     words += [f"{gigabytes(device)} of GPU memory"] if device is not None else []
     return ", ".join(words) or "memory unknown on this system"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _clock(seconds: float) -> str:
@@ -221,7 +229,7 @@ def _clock(seconds: float) -> str:
 def _size(text: str) -> tuple[int, int]:
     """ "512" or "WIDTHxHEIGHT" -> (height, width)."""
     numbers = text.lower().replace("×", "x").split("x")
-    if len(numbers) > 2 or not all(number.isdigit() for number in numbers):
+    if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected 256 or 256x320 (width x height)")
     return int(numbers[-1]), int(numbers[0])
 
@@ -238,7 +246,7 @@ def _device(name: str | None) -> torch.device | None:
 
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()  # the device "meta" only pretends to hold it
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_seed, check_size, check_steps
-from .errors import MediaError, ReadError, ReadWarning
+from .errors import ReadError, ReadWarning
 from .geometry import (
     FPS,
     SAMPLE_RATE,
@@ -24,6 +24,7 @@ from .geometry import (
     padded_latents,
 )
 from .media import VideoWriter, check_output, fit_image, read_audio, read_image
+from .media.files import check_input, partial_beside
 from .usage import peak_device_memory, peak_host_memory
 from .version import __version__
 
@@ -133,15 +134,12 @@ def check_job(job: Job) -> None:
     """Find out all that can be found out without a model.
 
     Raises:
-        MediaError: a missing input, or an output that cannot be written or is one of the inputs.
+        MediaError: a missing input, or an output that cannot be written or would replace one of the inputs.
         InputError: a value out of range.
     """
-    for path, what in ((job.portrait, "an image"), (job.speech, "a recording")):
-        if not path.exists():
-            raise MediaError(f"{path}: no such file; expected {what}")
-        if job.out.exists() and job.out.samefile(path):
-            raise MediaError(f"{job.out} is {what} to read; choose another name for the video")
-    check_output(job.out, ".mp4", job.overwrite)
+    inputs = (check_input(job.portrait, "an image"), check_input(job.speech, "a recording"))
+    check_output(job.out, ".mp4", job.overwrite, inputs)
+    check_output(partial_beside(job.out), ".mp4", overwrite=True, inputs=inputs)
     check_seed(job.seed)
     if job.size is not None:
         check_size(job.size)

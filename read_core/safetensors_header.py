@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SINGLE_FILES = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -61,6 +65,17 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
     return tensors
 
 
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors themselves, on the CPU (CheckpointError where the header does not fit them)."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is damaged ({error}); get it anew") from error
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model saved by diffusers or transformers: one, or the shards of its index.
 
@@ -82,16 +97,19 @@ def weight_files(folder: Path) -> list[Path]:
             return [folder / name]
         index = folder / f"{name}.index.json"
         if index.is_file():
-            return [
-                folder / Path(shard).name for shard in sorted(set(read_json(index)["weight_map"].values()))
-            ]
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+                raise CheckpointError(
+                    f"{index} has no weight_map that names a file for each tensor; get it anew"
+                )
+            return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
     raise CheckpointError(f"{folder} has no weights; expected {' or '.join(SINGLE_FILES)}")
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from a file (CheckpointError if it is missing or something else)."""
-    if not file.is_file():
-        raise CheckpointError(f"{file} is missing; is the folder a complete checkpoint?")
+    if not os.access(file, os.R_OK) or not file.is_file():
+        raise CheckpointError(f"{file} is missing or may not be read; is the folder a complete checkpoint?")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ def check_input(path: str | os.PathLike[str], what: str) -> Path:
         what: what it should be, with its article ("an image"), for the message.
 
     Raises:
-        MediaError: it does not exist, is a folder, is empty or must not be read.
+        MediaError: it does not exist, is a folder, a pipe or empty, or must not be read.
     """
     path = Path(path)
-    if not path.exists():
+    if not _there(path):
         raise MediaError(f"{path}: no such file; expected {what}")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; expected {what}")
+    if not path.is_file():
+        raise MediaError(f"{path} is a pipe or a device; expected {what}, saved as a file")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path}: no permission to read it; expected {what}")
-    if path.is_file() and path.stat().st_size == 0:
+    if path.stat().st_size == 0:
         raise MediaError(f"{path} is an empty file; expected {what}")
     return path
 
@@ -58,26 +61,45 @@ def open_input(path: str | os.PathLike[str], what: str) -> Any:
     return container
 
 
-def check_output(path: str | os.PathLike[str], suffix: str, overwrite: bool = False) -> Path:
-    """Return ``path`` if a ``suffix`` file can be written there.
+def check_output(
+    path: str | os.PathLike[str],
+    suffix: str,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Path:
+    """Return ``path`` if a ``suffix`` file can be written there that replaces none of ``inputs``.
 
     Raises:
-        MediaError: a wrong suffix, a missing or read-only folder, or an existing file without ``overwrite``.
+        MediaError: a wrong suffix, a missing or read-only folder, one of the inputs, or an existing file
+            without ``overwrite``.
     """
     path = Path(path)
     if path.suffix.lower() != suffix:
-        raise MediaError(
-            f"{path} ends in {path.suffix or 'no suffix'!r}; expected a name that ends in {suffix!r}"
-        )
-    if not path.parent.is_dir():
+        found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
+        raise MediaError(f"{path} {found}; expected a name that ends in {suffix!r}")
+    if not _there(path.parent) or not path.parent.is_dir():
         raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise MediaError(f"{path}: no permission to write into {path.parent}")
+    if not _there(path):
+        return path
     if path.is_dir():
         raise MediaError(f"{path} is a folder; expected the name of a file to write")
-    if path.exists() and not overwrite:
+    if any(path.samefile(source) for source in inputs):
+        raise MediaError(f"{path} is to be read and would be overwritten; choose another name")
+    if not overwrite:
         raise MediaError(f"{path} exists; choose another name or allow overwriting (--overwrite)")
     return path
+
+
+def _there(path: Path) -> bool:
+    """Whether a file exists; Path.exists raises for a folder that may not be entered and too long a name."""
+    return os.access(path, os.F_OK)
+
+
+def partial_beside(path: Path) -> Path:
+    """Where the part of a video that was finished when it was interrupted is kept."""
+    return path.with_name(f"{path.stem}.partial.mp4")
 
 
 def temporary_beside(path: Path, kind: str = "tmp") -> Path:

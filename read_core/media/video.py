@@ -21,7 +21,7 @@ from ..checks import check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS
 from .audio import AudioTrack, Chunk, at_rate, file_track
-from .files import check_output, temporary_beside, write_error
+from .files import check_output, partial_beside, temporary_beside, write_error
 
 # What AAC in MP4 can carry and every player takes; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -68,7 +68,7 @@ class VideoWriter:
         crf: int = 17,
     ) -> None:
         self.path = check_output(path, ".mp4", overwrite)
-        self.partial_path = self.path.with_name(f"{self.path.stem}.partial.mp4")
+        self.partial_path = partial_beside(self.path)
         self.size = check_size(size)
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
@@ -79,11 +79,12 @@ class VideoWriter:
         self._temporary = temporary_beside(self.path)
         self._open = True
         try:
-            self._container = av.open(
-                f"file:{self._temporary}", "w", format="mp4", options=_options(_FRAGMENTS, self.metadata)
-            )
-        except (av.error.FFmpegError, OSError) as error:
+            # Given a name, PyAV does not tell when the last fragments find no room; given a file, it does.
+            self._file = self._temporary.open("wb")
+        except OSError as error:
             raise write_error(self.path, error) from error
+        options = _options(_FRAGMENTS, self.metadata)
+        self._container = av.open(self._file, "w", format="mp4", options=options)
         with self._removed_on_error():
             self._container.metadata.update(self.metadata)
             self._video = _video_stream(self._container, self.size, crf)
@@ -105,7 +106,10 @@ class VideoWriter:
                 f"expected (F, {self.size[0]}, {self.size[1]}, 3) floating point, 0..1"
             )
         if frames.isnan().any():
-            raise InputError("frames contain NaN; nothing meaningful can be written")
+            raise InputError(
+                "frames contain NaN: the checkpoint is damaged, or half precision is too narrow for it; "
+                "try float32"
+            )
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_interrupt(), self._removed_on_error():
@@ -172,6 +176,7 @@ class VideoWriter:
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
+            self._file.close()
             self._open = False
             ordinary = temporary_beside(self.path, "mux")
             try:
@@ -188,8 +193,9 @@ class VideoWriter:
 
     def _discard(self) -> None:
         self._open = False
-        with _ignored_errors():
-            self._container.close()
+        for opened in (self._container, self._file):
+            with _ignored_errors():
+                opened.close()
         self._temporary.unlink(missing_ok=True)
 
     @contextmanager

@@ -216,7 +216,9 @@ def test_no_folder(tmp_path):
         ({"format": 2}, "format 2"),
         ({"resolution": [100, 64]}, "multiples of 32"),
         ({"resolution": None}, "resolution"),
+        ({"resolution": 128}, "resolution is 128; expected"),
         ({"name": None}, "name"),
+        ({"name": 3}, "name is 3; expected a text"),
         ({"surprise": 1}, "surprise"),
         ({"vae": ["diffusers", "AutoencoderKL"]}, "other classes"),
     ],
@@ -237,7 +239,9 @@ def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
         ({"decode_timestep": 3}, "timestep"),
         ({"guidance": {"kind": "triple"}}, "triple"),
         ({"guidance": None}, "guidance"),
-        ({"window": "wide"}, "wide"),
+        ({"guidance": "split"}, "guidance is 'split'; expected"),
+        ({"window": "wide"}, "window is 'wide'; expected a number"),
+        ({"steps": [4]}, r"steps is \[4\]; expected a number"),
         ({"sigma": 1}, "sigma"),
     ],
 )
@@ -285,4 +289,25 @@ def test_sharded_weights_load(broken_checkpoint, tiny_components):
     assert torch.equal(loaded.proj_out.weight, tiny_components.transformer.proj_out.weight)
     next(folder.glob("*-00002-*.safetensors")).unlink()
     with pytest.raises(CheckpointError, match=r"00002.*is missing"):
+        load_checkpoint(broken_checkpoint)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"weight_map": ["a"]}', '{"weight_map": {"a": 1}}'])
+def test_an_index_of_shards_that_names_no_files(broken_checkpoint, content):
+    (broken_checkpoint / "vae" / WEIGHTS["vae"]).unlink()
+    (broken_checkpoint / "vae" / f"{WEIGHTS['vae']}.index.json").write_text(content)
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match=r"index\.json has no weight_map"):
+            read(broken_checkpoint)
+
+
+def test_a_header_that_does_not_fit_its_tensors(broken_checkpoint):
+    file = broken_checkpoint / "whisper" / WEIGHTS["whisper"]
+    raw = file.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    next(entry for name, entry in header.items() if name != "__metadata__")["data_offsets"][1] -= 2
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
         load_checkpoint(broken_checkpoint)

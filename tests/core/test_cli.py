@@ -33,6 +33,7 @@ def inputs(tmp_path_factory):
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
     (folder / "text.png").write_text("not a picture\n" * 100)
     (folder / "text.wav").write_text("not a sound\n" * 100)
+    os.mkfifo(folder / "pipe")
     for name, count, scale in (
         ("good", FRAMES, 3000),
         ("silent", FRAMES, 0),
@@ -137,18 +138,21 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"portrait": "good.wav"}, "holds no picture"),
         ({"portrait": "dot.png"}, "1 x 1 pixels"),
         ({"portrait": "."}, "is a folder"),
+        ({"portrait": "p" * 300}, "no such file"),
+        ({"speech": "pipe"}, "is a pipe or a device"),
         ({"speech": "text.wav"}, "expected a recording"),
         ({"speech": "good.png"}, "no audio stream"),
         ({"speech": "empty.wav"}, "without any samples"),
         ({"speech": "nan.wav"}, "NaN or infinite"),
         ({"speech": "infinite.wav"}, "NaN or infinite"),
-        ({"steps": 0}, "steps is 0; expected 1 to 100"),
+        ({"steps": 0}, "steps is 0; expected"),
         ({"steps": "many"}, "invalid int value: 'many'"),
         ({"window": 2}, "window is 2; expected 3 to 64"),
         ({"seed": -1}, "seed is -1"),
         ({"size": "100x64"}, "96 x 64"),
         ({"size": "4096"}, "2048"),
         ({"size": "big"}, "'big' is no size"),
+        ({"size": "²"}, "'²' is no size"),
         ({"alpha": 21}, "alpha is 21"),
         ({"alpha": -11}, "alpha is -11"),
         ({"beta": -1}, "beta is -1"),
@@ -156,7 +160,10 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"guidance": "none", "alpha": 1}, "none guidance has no alpha"),
         ({"guidance": "both"}, "invalid choice"),
         ({"device": "abacus"}, "device 'abacus' cannot be used"),
+        ({"device": "meta"}, "device 'meta' cannot be used"),
         ({"out": "a.avi"}, "ends in '.avi'"),
+        ({"out": "a"}, "has no suffix"),
+        ({"out": f"{'a' * 300}.mp4"}, "name too long"),
         ({"out": "nowhere/a.mp4"}, "does not exist"),
         ({"out": "there.mp4"}, "--overwrite"),
         ({"sheet": "sheet.jpg"}, "ends in '.jpg'"),
@@ -195,6 +202,45 @@ def test_overwriting_must_be_allowed(inputs, tmp_path, tiny_checkpoint):
     assert main(command(inputs, tmp_path / "a.mp4", tiny_checkpoint, overwrite=True)) == 0
     assert (tmp_path / "a.mp4").stat().st_size > 1000
     assert names(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("option", "output", "name"),
+    [
+        ("portrait", "sheet", "mine.png"),
+        ("portrait", "out", "mine.mp4"),
+        ("speech", "out", "mine.mp4"),
+        ("speech", "partial", "mine.partial.mp4"),
+    ],
+)
+def test_what_is_read_is_never_overwritten(tmp_path, inputs, tiny_checkpoint, capsys, option, output, name):
+    mine = tmp_path / name
+    mine.write_bytes(b"mine")
+    outputs = {"out": tmp_path / "mine.mp4", **({"sheet": mine} if output == "sheet" else {})}
+    words = command(inputs, checkpoint=tiny_checkpoint, overwrite=True, **{option: mine, **outputs})
+    assert status_of(words) == 2
+    assert f"{mine} is to be read and would be overwritten" in capsys.readouterr().err
+    assert mine.read_bytes() == b"mine"
+    assert names(tmp_path) == [name]
+
+
+def test_an_interrupt_before_anything_is_made_says_only_that(monkeypatch, capsys):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("read_core.cli_info.run", interrupt)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "read-core: interrupted\n"
+
+
+def test_the_bar_is_seen_on_a_terminal_that_does_not_tell_its_width():
+    code = "from read_core.cli_generate import _Display\nwith _Display(False) as shown: shown.stepped(1, 2)"
+    ours, theirs = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, env=environment, check=True
+    )
+    assert b"1/2" in os.read(ours, 65536)
 
 
 def start(words, before="pass"):
@@ -267,6 +313,7 @@ assert not {"torch", "av", "diffusers", "transformers"} & set(sys.modules)
     ):
         assert option in done.stdout
     assert "None" not in done.stdout
+    assert "same video (default: 0)" in " ".join(done.stdout.split())
 
 
 def test_no_command_and_an_unknown_one_are_refused(capsys):

@@ -204,9 +204,9 @@ def test_no_frame_is_an_error_and_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("limit", [30_000, 300_000])
-def test_out_of_space_is_one_message_and_leaves_nothing(tmp_path, limit):
-    """The system refuses to let the file grow, as a full disk does: in the first write or a later one."""
+@pytest.mark.parametrize(("limit", "pieces"), [(1_000, 1), (30_000, 1), (30_000, 8), (300_000, 8)])
+def test_out_of_space_is_one_message_and_leaves_nothing(tmp_path, limit, pieces):
+    """The system refuses to let the file grow, as a full disk does: early, late, or in the last write."""
     code = f"""
 import resource, torch
 from read_core.errors import MediaError
@@ -215,7 +215,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 try:
     sound = waveform_track(torch.rand(160000), 16000)
     with VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128), sound) as writer:
-        for _ in range(8):
+        for _ in range({pieces}):
             writer.write(torch.rand(25, 128, 128, 3))
 except MediaError as error:
     raise SystemExit(f"MediaError: {{error}}")
@@ -285,7 +285,7 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("a.avi", "ends in '.avi'"), ("no/a.mp4", "does not exist"), ("a", "no suffix")]
+    ("name", "words"), [("a.avi", "ends in '.avi'"), ("no/a.mp4", "does not exist"), ("a", "has no suffix")]
 )
 def test_impossible_targets_are_refused(tmp_path, name, words):
     with pytest.raises(MediaError, match=words):
