@@ -19,6 +19,7 @@ from torch import Tensor
 from ..ans.noise import DECODING_STREAM, LatentNoise
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
+from ..offload import onloaded
 from .injection import seeded_injection
 
 
@@ -85,12 +86,19 @@ class TemporalVAE:
         if frames.ndim != 5 or frames.shape[-1] != 3:
             raise InputError(f"frames have shape {tuple(frames.shape)}; expected (B, F, H, W, 3)")
         count, height, width = frames.shape[1:4]
-        if count % FRAMES_PER_LATENT != 1 or min(height, width) < 1 or height % 32 or width % 32:
+        if (
+            count % FRAMES_PER_LATENT != 1
+            or min(height, width) < 1
+            or height % PIXELS_PER_LATENT
+            or width % PIXELS_PER_LATENT
+        ):
             raise InputError(
                 f"{count} frames of {height} x {width} pixels; expected 8 n + 1 frames, multiples of 32"
             )
         pixels = rearrange(frames, "b f h w c -> b c f h w").to(self.vae.device, self.vae.dtype) * 2 - 1
-        return self.normalise(self.vae.encode(pixels).latent_dist.mode())
+        with onloaded(self.vae):
+            latents = self.vae.encode(pixels).latent_dist.mode()
+        return self.normalise(latents)
 
     def decode(self, latents: Tensor, seed: int = 0, num_frames: int | None = None) -> Tensor:
         """Decode normalised latents (B, C, L, h, w) to frames (B, F, H, W, 3), float32 in 0..1.
@@ -102,7 +110,8 @@ class TemporalVAE:
         """
         batch, _, count, height, width = latents.shape
         total = frames_of_latents(count) if num_frames is None else min(num_frames, frames_of_latents(count))
-        frames = torch.empty(batch, total, height * 32, width * 32, 3, device=latents.device)
+        size = (height * PIXELS_PER_LATENT, width * PIXELS_PER_LATENT)
+        frames = torch.empty(batch, total, *size, 3, device=latents.device)
         done = 0
         for part in self.decode_stream([latents], seed):
             kept = part[:, : total - done]
@@ -156,14 +165,15 @@ class TemporalVAE:
             noise = LatentNoise(seed, channels, height, width, DECODING_STREAM)(first, first + count)
             z = torch.lerp(z, noise.to(z), self.settings.noise_scale)
             timestep = torch.full((batch,), self.settings.timestep, device=z.device, dtype=self.vae.dtype)
-        with seeded_injection(self.vae.decoder, seed):
+        with onloaded(self.vae), seeded_injection(self.vae.decoder, seed):
             pixels = self.vae.decode(z.to(self.vae.dtype), timestep).sample
         frames: Tensor = rearrange(pixels.float() / 2 + 0.5, "b c f h w -> b f h w c").clamp(0, 1)
         return frames
 
     def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        mean, std = (
-            v.to(device, torch.float32).view(1, -1, 1, 1, 1)
-            for v in (self.vae.latents_mean, self.vae.latents_std)
-        )
+        with onloaded(self.vae):
+            mean, std = (
+                v.to(device, torch.float32).view(1, -1, 1, 1, 1)
+                for v in (self.vae.latents_mean, self.vae.latents_std)
+            )
         return mean, std / self.vae.config.scaling_factor

@@ -150,6 +150,24 @@ def test_conditioned_chunks_agree_with_whole_and_depend_on_the_seed_alone():
     assert torch.equal(state, torch.get_rng_state())  # the global generator is left alone
 
 
+@pytest.mark.parametrize(("level", "blocks"), [("block_level", 1), ("leaf_level", None)])
+def test_group_offloading(level, blocks, tmp_path):
+    """Between calls the weights are on the disk alone, so it shows on a CPU whether a call brings them."""
+    vae = tiny_vae(timestep_conditioning=True, decoder_inject_noise=(True, False, False, True))
+    adapter = TemporalVAE(vae)
+    frames = torch.rand(1, 9, 32, 32, 3)
+    encoded, decoded = adapter.encode(frames), adapter.decode(video_latents(3))
+    cpu = torch.device("cpu")
+    vae.enable_group_offload(cpu, cpu, level, num_blocks_per_group=blocks, offload_to_disk_path=str(tmp_path))
+    for use, given, expected in (
+        (adapter.encode, frames, encoded),
+        (adapter.decode, video_latents(3), decoded),
+    ):
+        for tensor in (*vae.parameters(), *vae.buffers()):
+            tensor.data.fill_(float("nan"))
+        torch.testing.assert_close(use(given), expected)
+
+
 def test_plain_decoders_ignore_the_seed():
     adapter = TemporalVAE(tiny_vae())
     assert torch.equal(adapter.decode(video_latents(3), seed=0), adapter.decode(video_latents(3), seed=1))
