@@ -1,198 +1,74 @@
 """Writes the example graphs: ``workflows/*.json`` for the page, ``workflows/api/*.json`` for the API.
 
-Each graph is described once, below. Run it after a change of the nodes: ``python scripts/make_workflows.py``.
+Each graph is described once, below; scales and window are the bundled checkpoint's. Run it after a change of
+the nodes or of the checkpoint: ``python scripts/make_workflows.py``. With ``--check`` it writes nothing and
+fails where a file differs.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "workflows"
+from graphs import COLUMN, Graph, Wire
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "workflows"
+CHECKPOINT = "read-tiny"
+DEFAULTS = ROOT / "read_core" / "checkpoints" / CHECKPOINT / "scheduler" / "scheduler_config.json"
 PORTRAIT, SPEECH = "portrait.png", "speech.flac"
-CONTROLLED = "seed"  # the page adds a widget after it that says what becomes of it after a run
 GUIDANCE = {"guidance": "checkpoint default"}
-OWN = {"vae": "checkpoint's own", "transformer": "checkpoint's own"}
-
-OUTPUTS: dict[str, list[tuple[str, str]]] = {
-    "READ_LoadModels": [("models", "READ_MODELS")],
-    "READ_EncodeSpeech": [("speech", "READ_SPEECH"), ("audio", "AUDIO"), ("frames", "INT")],
-    "READ_EncodeReference": [
-        ("reference", "READ_REFERENCE"),
-        ("image", "IMAGE"),
-        ("x", "INT"),
-        ("y", "INT"),
-        ("region_width", "INT"),
-        ("region_height", "INT"),
-    ],
-    "READ_ANSSampler": [("latent", "LATENT")],
-    "READ_Decode": [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")],
-    "READ_TalkingHeadToFile": [("video", "VIDEO")],
-    "READ_Check": [("plot", "IMAGE"), ("report", "STRING"), ("follows", "FLOAT"), ("lag", "INT")],
-    "LoadImage": [("IMAGE", "IMAGE"), ("MASK", "MASK")],
-    "LoadAudio": [("AUDIO", "AUDIO")],
-    "CreateVideo": [("VIDEO", "VIDEO")],
-    "SaveVideo": [],
-    "ImageStitch": [("IMAGE", "IMAGE")],
-    "PreviewImage": [],
-    "CLIPLoader": [("CLIP", "CLIP")],
-    "CLIPTextEncode": [("CONDITIONING", "CONDITIONING")],
+JOINT_ALPHA = 2.0
+T5 = {
+    "name": "t5xxl_fp16.safetensors",
+    "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
+    "directory": "text_encoders",
 }
-UPLOADS = {"LoadImage": "image", "LoadAudio": None}
-
-
-@dataclass(frozen=True)
-class Wire:
-    """An output of a node: its id and the output's name."""
-
-    node: int
-    output: str
-
-
-@dataclass
-class Graph:
-    """A graph in the making; ``add`` returns the node's id."""
-
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    links: list[list[Any]] = field(default_factory=list)
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    prompt: dict[str, Any] = field(default_factory=dict)
-
-    def add(
-        self, kind: str, place: tuple[int, int, int, int], title: str | None = None, **inputs: Any
-    ) -> int:
-        """A node at (x, y, width, height); a Wire is a link, anything else a widget, in the page's order."""
-        number = len(self.nodes) + 1
-        slots: list[dict[str, Any]] = []
-        widgets: list[Any] = []
-        for name, value in inputs.items():
-            if isinstance(value, Wire):
-                slots.append(self._link(value, number, len(slots), name))
-                if name == "fps":  # a widget that became a socket keeps its value
-                    slots[-1]["widget"] = {"name": name}
-                    widgets.append(25)
-            else:
-                widgets += [value, "fixed"] if name == CONTROLLED else [value]
-        if kind in UPLOADS:
-            widgets.append(UPLOADS[kind])
-        node = {
-            "id": number,
-            "type": kind,
-            "pos": list(place[:2]),
-            "size": list(place[2:]),
-            "flags": {},
-            "order": number - 1,
-            "mode": 0,
-            "inputs": slots,
-            "outputs": [{"name": n, "type": t, "links": []} for n, t in OUTPUTS[kind]],
-            "properties": {"Node name for S&R": kind},
-            "widgets_values": widgets,
-        }
-        self.nodes.append(node | ({"title": title} if title else {}))
-        values = {
-            name.replace("__", "."): [str(value.node), self._slot(value)]
-            if isinstance(value, Wire)
-            else value
-            for name, value in inputs.items()
-        }
-        meta = {"title": title} if title else {}
-        self.prompt[str(number)] = {"class_type": kind, "inputs": values} | ({"_meta": meta} if meta else {})
-        return number
-
-    def note(self, place: tuple[int, int, int, int], text: str) -> None:
-        """A note in Markdown."""
-        self.nodes.append(
-            {
-                "id": len(self.nodes) + 1,
-                "type": "MarkdownNote",
-                "pos": list(place[:2]),
-                "size": list(place[2:]),
-                "flags": {},
-                "order": len(self.nodes),
-                "mode": 0,
-                "inputs": [],
-                "outputs": [],
-                "properties": {},
-                "widgets_values": [text],
-                "color": "#432",
-                "bgcolor": "#653",
-            }
-        )
-
-    def group(self, title: str, box: tuple[int, int, int, int], color: str) -> None:
-        """A frame around nodes."""
-        number = len(self.groups) + 1
-        self.groups.append(
-            {
-                "id": number,
-                "title": title,
-                "bounding": list(box),
-                "color": color,
-                "font_size": 22,
-                "flags": {},
-            }
-        )
-
-    def _slot(self, wire: Wire) -> int:
-        return [name for name, _ in OUTPUTS[self.nodes[wire.node - 1]["type"]]].index(wire.output)
-
-    def _link(self, wire: Wire, target: int, slot: int, name: str) -> dict[str, Any]:
-        number, source = len(self.links) + 1, self._slot(wire)
-        output = self.nodes[wire.node - 1]["outputs"][source]
-        output["links"].append(number)
-        self.links.append([number, wire.node, source, target, slot, output["type"]])
-        return {"name": name, "type": output["type"], "link": number}
-
-    def page(self) -> dict[str, Any]:
-        """The graph as the page saves it."""
-        return {
-            "last_node_id": len(self.nodes),
-            "last_link_id": len(self.links),
-            "nodes": self.nodes,
-            "links": self.links,
-            "groups": self.groups,
-            "config": {},
-            "extra": {"ds": {"scale": 0.8, "offset": [60, 120]}},
-            "version": 0.4,
-        }
-
-
 NOTE = """{purpose}
 
-**To run it:** drop `examples/portrait.png` and `examples/speech.flac` of this pack onto *Load Image* and *Load
-Audio* (or your own drawn portrait and speech), then press Run.
+### To run it
 
-`read-tiny` comes with the pack and is a demonstration: it animates **drawn presenters**, not photographs.
+Drop `portrait.png` and `speech.flac` from this pack's folder `examples` onto *Load Image* and *Load Audio*, \
+or take your own drawn portrait and speech, and press **Run**.
 
-**With a full-size checkpoint:** put its folder into `models/read`, choose it in *Load READ Models*, and leave
-size, steps, guidance and window at the checkpoint's defaults (0 and *checkpoint default*)."""
+`read-tiny` comes with the pack and is a demonstration: it animates **drawn presenters** at 128 x 128, not \
+photographs.
+
+### With a full-size checkpoint
+
+Put its folder into `models/read`, press **R** and choose it in *Load READ Models*. Leave size, steps and \
+window at 0 and guidance at *checkpoint default*: they are then as it was trained.
+
+Every node has a help page: select it and press the **?** above it."""
 
 
-def inputs(graph: Graph, lora: str = "none", strength: float = 1.0) -> tuple[Wire, Wire, Wire]:
-    """Models, portrait and recording, in the first column."""
+def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[Wire, Wire, Wire]:
+    """Models, portrait and recording."""
+    graph.column("1 · Models, portrait, speech")
     models = graph.add(
         "READ_LoadModels",
-        (0, 0, 340, 230),
-        checkpoint="read-tiny",
+        title,
+        checkpoint=CHECKPOINT,
         dtype="auto",
         attention="auto",
-        **OWN,
+        vae="checkpoint's own",
+        transformer="checkpoint's own",
         lora=lora,
-        lora_strength=strength,
+        lora_strength=1.0,
     )
-    image = graph.add("LoadImage", (0, 290, 340, 330), image=PORTRAIT)
-    audio = graph.add("LoadAudio", (0, 680, 340, 140), audio=SPEECH)
-    graph.group("Models, portrait, speech", (-20, -60, 380, 900), "#3f5159")
+    image = graph.add("LoadImage", image=PORTRAIT)
+    audio = graph.add("LoadAudio", audio=SPEECH)
     return Wire(models, "models"), Wire(image, "IMAGE"), Wire(audio, "AUDIO")
 
 
 def encode(graph: Graph, models: Wire, image: Wire, audio: Wire) -> tuple[int, int]:
-    """Both encoders, in the second column."""
+    """Both encoders."""
+    graph.column("2 · Encode")
     speech = graph.add(
         "READ_EncodeSpeech",
-        (420, 0, 340, 260),
         models=models,
         audio=audio,
         start=0.0,
@@ -202,33 +78,23 @@ def encode(graph: Graph, models: Wire, image: Wire, audio: Wire) -> tuple[int, i
         silence_gate=-100.0,
     )
     reference = graph.add(
-        "READ_EncodeReference",
-        (420, 320, 340, 270),
-        models=models,
-        image=image,
-        width=0,
-        height=0,
-        fit="crop",
-        index=0,
+        "READ_EncodeReference", models=models, image=image, width=0, height=0, fit="crop", index=0
     )
-    graph.group("Encode", (400, -60, 380, 900), "#8a8")
     return speech, reference
 
 
-def sample(  # noqa: PLR0913
+def sample(
     graph: Graph,
-    place: tuple[int, int, int, int],
     models: Wire,
     speech: int,
     reference: int,
     guidance: dict[str, Any] | None = None,
     title: str | None = None,
     **extra: Any,
-) -> tuple[int, int]:
-    """A sampler and, below it, its decoder."""
+) -> int:
+    """A sampler and, below it, its decoder, whose id is returned."""
     sampler = graph.add(
         "READ_ANSSampler",
-        place,
         title,
         models=models,
         speech=Wire(speech, "speech"),
@@ -240,25 +106,15 @@ def sample(  # noqa: PLR0913
         window=0,
         order="clips",
     )
-    x, y, width, height = place
-    decoder = graph.add(
-        "READ_Decode", (x, y + height + 50, width, 110), models=models, latent=Wire(sampler, "latent")
-    )
-    return sampler, decoder
+    return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"))
 
 
-def save(graph: Graph, x: int, images: Wire, decoder: int, speech: int, name: str, y: int = 0) -> None:
+def save(graph: Graph, images: Wire, decoder: int, speech: int, name: str) -> None:
     """Frames and sound to a file."""
-    video = graph.add(
-        "CreateVideo",
-        (x, y, 300, 100),
-        images=images,
-        audio=Wire(speech, "audio"),
-        fps=Wire(decoder, "fps"),
-    )
+    sound, fps = Wire(speech, "audio"), Wire(decoder, "fps")
+    video = graph.add("CreateVideo", images=images, audio=sound, fps=fps)
     graph.add(
         "SaveVideo",
-        (x, y + 150, 300, 420),
         video=Wire(video, "VIDEO"),
         filename_prefix=f"video/{name}",
         format="auto",
@@ -266,26 +122,35 @@ def save(graph: Graph, x: int, images: Wire, decoder: int, speech: int, name: st
     )
 
 
-def talking_head(name: str) -> Graph:
-    """Five nodes, then CreateVideo and SaveVideo."""
-    graph = Graph()
+def to_frames(graph: Graph) -> tuple[int, int, int]:
+    """From the inputs to frames: speech, reference, decoder."""
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
-    _, decoder = sample(graph, (840, 0, 340, 300), models, speech, reference)
-    graph.group("Sample and decode", (820, -60, 380, 900), "#a88")
-    save(graph, 1260, Wire(decoder, "images"), decoder, speech, name)
-    graph.group("Video", (1240, -60, 340, 900), "#88a")
-    graph.note((0, 880, 760, 330), NOTE.format(purpose="## Portrait + speech to a talking head"))
+    graph.column("3 · Sample and decode")
+    return speech, reference, sample(graph, models, speech, reference)
+
+
+def talking_head(name: str) -> Graph:
+    """Five nodes, then CreateVideo and SaveVideo."""
+    graph = Graph(text=NOTE.format(purpose="## Portrait + speech = talking head"))
+    speech, _, decoder = to_frames(graph)
+    graph.column("4 · Video")
+    save(graph, Wire(decoder, "images"), decoder, speech, name)
     return graph
 
 
 def long_audio(name: str) -> Graph:
     """The two-node road."""
-    graph = Graph()
+    purpose = (
+        "## Speech of any length\n\nEvery clip is on the disk before the next is sampled, so an hour takes "
+        "no more memory than a minute. After an interrupt what is finished stays beside the target as "
+        "`*.partial.mp4` and plays."
+    )
+    graph = Graph(text=NOTE.format(purpose=purpose))
     models, image, audio = inputs(graph)
+    graph.column("2 · Straight to a file, clip by clip", width=520)
     graph.add(
         "READ_TalkingHeadToFile",
-        (420, 0, 460, 700),
         models=models,
         image=image,
         audio=audio,
@@ -296,60 +161,57 @@ def long_audio(name: str) -> Graph:
         window=0,
         fit="crop",
     )
-    graph.group("Sample, decode and write, clip by clip", (400, -60, 500, 900), "#a88")
-    purpose = (
-        "## Speech of any length, straight to a file\n\nEvery clip is on the disk before the next is sampled, so "
-        "an hour takes no more memory than a minute. After an interrupt what is finished stays beside the "
-        "target as `*.partial.mp4` and plays."
-    )
-    graph.note((0, 880, 880, 380), NOTE.format(purpose=purpose))
     return graph
 
 
 def text_and_lora(name: str) -> Graph:
     """With text and a LoRA, for full-size checkpoints."""
-    graph = Graph()
-    models, image, audio = inputs(graph, lora="my_style_lora.safetensors", strength=0.8)
+    purpose = (
+        "## Text and a LoRA\n\nFor a **full-size checkpoint** in `models/read`: it does not run with "
+        "`read-tiny`, whose prompt has another size.\n\n"
+        "1. Choose the checkpoint and your LoRA (made for LTX-Video 2B, in `models/loras`) in the loader.\n"
+        "2. Put LTX-Video's T5, `t5xxl_fp16.safetensors`, into `models/text_encoders`.\n"
+        "3. Write what the video shows."
+    )
+    graph = Graph(text=NOTE.format(purpose=purpose))
+    models, image, audio = inputs(graph, title="Load READ Models · your LoRA")
     speech, reference = encode(graph, models, image, audio)
     clip = graph.add(
-        "CLIPLoader", (420, 640, 340, 110), clip_name="t5xxl_fp16.safetensors", type="ltxv", device="default"
+        "CLIPLoader", properties={"models": [T5]}, clip_name=T5["name"], type="ltxv", device="default"
     )
+    graph.column("3 · Text, sample, decode")
     text = graph.add(
         "CLIPTextEncode",
-        (840, 560, 340, 160),
         clip=Wire(clip, "CLIP"),
         text="A person speaks to the camera, soft light, calm background.",
     )
-    _, decoder = sample(
-        graph, (840, 0, 340, 320), models, speech, reference, conditioning=Wire(text, "CONDITIONING")
-    )
-    graph.group("Sample and decode", (820, -60, 380, 900), "#a88")
-    save(graph, 1260, Wire(decoder, "images"), decoder, speech, name)
-    graph.group("Video", (1240, -60, 340, 900), "#88a")
-    purpose = (
-        "## Text and a LoRA, for a full-size checkpoint\n\nNeeds a full-size READ checkpoint in `models/read`, "
-        "LTX-Video's T5 (`t5xxl_fp16.safetensors`) in `models/text_encoders` and a LoRA for LTX-Video 2B in "
-        "`models/loras`; choose them in the loaders. It does not run with `read-tiny`, whose prompt has "
-        "another size."
-    )
-    graph.note((0, 880, 760, 400), NOTE.format(purpose=purpose))
+    decoder = sample(graph, models, speech, reference, conditioning=Wire(text, "CONDITIONING"))
+    graph.column("4 · Video")
+    save(graph, Wire(decoder, "images"), decoder, speech, name)
     return graph
 
 
 def compare(name: str) -> Graph:
     """Split against Joint."""
-    graph = Graph()
+    purpose = (
+        "## Split-CFG beside Joint-CFG\n\nThe same seed and speech under both guidances: **Split-CFG** on "
+        "the left, with a scale for the reference (alpha) and one for the speech (beta), **Joint-CFG** on "
+        "the right."
+    )
+    graph = Graph(text=NOTE.format(purpose=purpose))
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
-    split = {"guidance": "split", "guidance__alpha": -3.0, "guidance__beta": 5.0}
-    joint = {"guidance": "joint", "guidance__alpha": 2.0}
-    _, left = sample(graph, (840, 0, 340, 340), models, speech, reference, split, "Split-CFG")
-    _, right = sample(graph, (1260, 0, 340, 340), models, speech, reference, joint, "Joint-CFG")
-    graph.group("Split-CFG", (820, -60, 380, 900), "#a88")
-    graph.group("Joint-CFG", (1240, -60, 380, 900), "#a88")
+    own = defaults()["guidance"]
+    scales = (own["alpha"], own["beta"]) if own["kind"] == "split" else (2.0, 6.0)
+    split = {"guidance": "split", "guidance__alpha": scales[0], "guidance__beta": scales[1]}
+    joint = {"guidance": "joint", "guidance__alpha": JOINT_ALPHA}
+    graph.column("3 · Split-CFG")
+    left = sample(graph, models, speech, reference, split, "ANS Sampler · split")
+    graph.column("4 · Joint-CFG")
+    right = sample(graph, models, speech, reference, joint, "ANS Sampler · joint")
+    graph.column("5 · Side by side", width=420)
     both = graph.add(
         "ImageStitch",
-        (1680, 0, 300, 150),
         image1=Wire(left, "images"),
         image2=Wire(right, "images"),
         direction="right",
@@ -357,39 +219,29 @@ def compare(name: str) -> Graph:
         spacing_width=8,
         spacing_color="white",
     )
-    save(graph, 1680, Wire(both, "IMAGE"), left, speech, name, y=210)
-    graph.group("Side by side", (1660, -60, 340, 900), "#88a")
-    purpose = (
-        "## Split-CFG beside Joint-CFG\n\nThe same seed and speech under both guidances: Split-CFG on the left, "
-        "with a scale for the reference (alpha) and one for the speech (beta), Joint-CFG on the right."
-    )
-    graph.note((0, 880, 760, 380), NOTE.format(purpose=purpose))
+    save(graph, Wire(both, "IMAGE"), left, speech, name)
     return graph
 
 
 def check(name: str) -> Graph:
     """The first graph, measured."""
-    graph = Graph()
-    models, image, audio = inputs(graph)
-    speech, reference = encode(graph, models, image, audio)
-    _, decoder = sample(graph, (840, 0, 340, 300), models, speech, reference)
-    graph.group("Sample and decode", (820, -60, 380, 900), "#a88")
-    save(graph, 1260, Wire(decoder, "images"), decoder, speech, name)
-    graph.group("Video", (1240, -60, 340, 900), "#88a")
+    purpose = (
+        "## Does the mouth follow the sound?\n\n*READ Check* plots how far the mouth is open over the "
+        "loudness, and gives their correlation and lag, the jumps where clips meet, and the drift of face "
+        "and colours."
+    )
+    graph = Graph(text=NOTE.format(purpose=purpose))
+    speech, reference, decoder = to_frames(graph)
+    graph.column("4 · Video")
+    save(graph, Wire(decoder, "images"), decoder, speech, name)
+    graph.column("5 · Check", width=COLUMN + 260)
     graph.add(
         "READ_Check",
-        (1640, 0, 520, 480),
         images=Wire(decoder, "images"),
         audio=Wire(speech, "audio"),
         reference=Wire(reference, "image"),
-        window=16,
+        window=defaults()["window"],
     )
-    graph.group("Check", (1620, -60, 560, 900), "#aa8")
-    purpose = (
-        "## Does the mouth follow the sound?\n\n*READ Check* plots the measured opening of the mouth over the "
-        "loudness and gives correlation, lag, the jumps where clips meet and the drift of face and colours."
-    )
-    graph.note((0, 880, 760, 380), NOTE.format(purpose=purpose))
     return graph
 
 
@@ -402,17 +254,34 @@ WORKFLOWS = {
 }
 
 
-def main() -> None:
-    """Write all graphs."""
-    (FOLDER / "api").mkdir(parents=True, exist_ok=True)
+def defaults() -> dict[str, Any]:
+    """How the bundled checkpoint samples."""
+    found: dict[str, Any] = json.loads(DEFAULTS.read_text(encoding="utf-8"))
+    return found
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Every file and what belongs in it."""
     for name, build in WORKFLOWS.items():
         graph = build(name)
         for path, content in (
             (FOLDER / f"{name}.json", graph.page()),
             (FOLDER / "api" / f"{name}.json", graph.prompt),
         ):
-            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            yield path, json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Write all graphs, or with ``--check`` compare them."""
+    if "--check" in sys.argv[1:]:
+        stale = [str(path) for path, text in files() if path.read_text(encoding="utf-8") != text]
+        sys.stderr.writelines(f"{path} is not what scripts/make_workflows.py makes\n" for path in stale)
+        return 1 if stale else 0
+    (FOLDER / "api").mkdir(parents=True, exist_ok=True)
+    for path, text in files():
+        path.write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

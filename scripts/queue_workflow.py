@@ -1,130 +1,228 @@
-"""Queues a workflow on a running ComfyUI, with another portrait, recording or seed, and fetches the result.
+"""Queues a workflow on a running ComfyUI, with another portrait, recording or seed, and fetches the results.
 
     python scripts/queue_workflow.py workflows/api/READ_talking_head.json --portrait me.png --speech talk.wav
 
-Needs nothing but Python. Progress comes from the host's queue and history, so it works through a proxy too.
+Needs aiohttp: run it with ComfyUI's own Python, which has it, or after ``pip install aiohttp``. The node at
+work and its steps are told on the error stream, the names of the fetched files on the output stream. Ctrl-C
+stops the work in the host too. Exit status: 0 done, 1 the host refused or failed, 2 wrong arguments, 130
+Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-import mimetypes
 import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+try:
+    import aiohttp
+except ImportError:
+    sys.exit("error: aiohttp is missing; run this with ComfyUI's own Python, or: pip install aiohttp")
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
-POLL = 0.5
+QUIET = 30.0  # seconds without a message after which the host's history is asked
+Prompt = dict[str, Any]
 
 
 class HostError(Exception):
-    """The host refused, failed or cannot be reached; the text says what to do."""
+    """The host refused, failed or cannot be reached; the text says what to do, in one line."""
 
 
 class Host:
-    """A running ComfyUI.
+    """A connection to a running ComfyUI; see :func:`connected`."""
 
-    Args:
-        address: as ``http://127.0.0.1:8188``.
-    """
+    def __init__(self, session: aiohttp.ClientSession, client: str) -> None:
+        self.session = session
+        self.client = client
 
-    def __init__(self, address: str) -> None:
-        self.address = address.rstrip("/")
-
-    def upload(self, path: Path) -> str:
+    async def upload(self, path: Path) -> str:
         """Put a file into the host's input folder; its name there."""
-        boundary = uuid.uuid4().hex
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="overwrite"\r\n\r\ntrue\r\n'
-            f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{path.name}"\r\n'
-            f"Content-Type: {kind}\r\n\r\n"
-        )
-        body = head.encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return str(self._json("/upload/image", body, headers)["name"])
+        with path.open("rb") as file:
+            form = aiohttp.FormData({"overwrite": "true"})
+            form.add_field("image", file, filename=path.name)
+            return str((await self._call("POST", "/upload/image", data=form))["name"])
 
-    def queue(self, prompt: dict[str, Any]) -> str:
+    async def queue(self, prompt: Prompt) -> str:
         """Queue a prompt; its id."""
-        body = json.dumps({"prompt": prompt}).encode()
-        return str(self._json("/prompt", body, {"Content-Type": "application/json"})["prompt_id"])
+        body = {"prompt": prompt, "client_id": self.client}
+        return str((await self._call("POST", "/prompt", json=body))["prompt_id"])
 
-    def wait(self, prompt_id: str) -> dict[str, Any]:
-        """Follow a prompt to its end; its outputs."""
-        started = time.monotonic()
-        while True:
-            history = self._json(f"/history/{prompt_id}")
-            if prompt_id in history:
-                tell("\n")
-                return finished(history[prompt_id])
-            queue = self._json("/queue")
-            waiting = sum(1 for item in queue["queue_pending"] if item[1] != prompt_id)
-            state = "running" if any(item[1] == prompt_id for item in queue["queue_running"]) else "waiting"
-            behind = f", {waiting} others queued" if waiting else ""
-            tell(f"\r{state} for {time.monotonic() - started:5.1f} s{behind}   ")
-            time.sleep(POLL)
+    async def cancel(self, prompt_id: str) -> None:
+        """Take a prompt out of the queue, or stop it where it runs."""
+        await self._call("POST", "/queue", json={"delete": [prompt_id]})
+        await self._call("POST", "/interrupt", json={"prompt_id": prompt_id})
 
-    def fetch(self, item: dict[str, str], folder: Path) -> Path:
-        """Save one of the outputs under ``folder``."""
-        query = urllib.parse.urlencode({key: item.get(key, "") for key in ("filename", "subfolder", "type")})
+    async def run(self, prompt: Prompt) -> Prompt:
+        """Queue a prompt and follow it to its end, telling how far it is; its outputs by node."""
+        async with self.session.ws_connect(f"/ws?clientId={self.client}", max_msg_size=0) as socket:
+            prompt_id = await self.queue(prompt)
+            work = Work(prompt_id, prompt)
+            try:
+                while not work.ended:
+                    await self._listen(socket, work)
+            except asyncio.CancelledError:
+                await self.cancel(prompt_id)
+                raise
+            finally:
+                tell("\n" if sys.stderr.isatty() else "")
+        return finished((await self._call("GET", f"/history/{prompt_id}"))[prompt_id])
+
+    async def fetch(self, item: dict[str, str], folder: Path) -> Path:
+        """Save one of the outputs under ``folder``; it has its name when it is complete."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / Path(item["filename"]).name
         temporary = target.with_name(f".{target.name}.part")
-        with self._open(f"/view?{query}") as answer:
-            temporary.write_bytes(answer.read())
-        temporary.replace(target)
+        wanted = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}
+        try:
+            async with self.session.get("/view", params=wanted) as answer:
+                if answer.status != 200:
+                    raise HostError(f"the host does not hand out {item['filename']}: HTTP {answer.status}")
+                with temporary.open("wb") as file:
+                    async for chunk in answer.content.iter_chunked(1 << 20):
+                        file.write(chunk)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
         return target
 
-    def _json(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
-        with self._open(path, body, headers) as answer:
-            return json.load(answer)
-
-    def _open(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
-        request = urllib.request.Request(self.address + path, data=body, headers=headers or {})
+    async def _listen(self, socket: aiohttp.ClientWebSocketResponse, work: Work) -> None:
         try:
-            return urllib.request.urlopen(request, timeout=60)
-        except urllib.error.HTTPError as error:
-            raise HostError(refusal(error.read())) from error
-        except (urllib.error.URLError, OSError) as error:
-            raise HostError(
-                f"no ComfyUI answers at {self.address} ({error}); start it, or give its address with --host"
-            ) from error
+            message = await socket.receive(timeout=QUIET)
+        except asyncio.TimeoutError:
+            work.ended = work.prompt_id in await self._call("GET", f"/history/{work.prompt_id}")
+            return
+        if message.type == aiohttp.WSMsgType.TEXT:
+            line = work.hear(json.loads(message.data))
+            if line is not None:
+                tell(f"\r{line:<78}" if sys.stderr.isatty() else f"{line}\n")
+        elif message.type != aiohttp.WSMsgType.BINARY:
+            raise HostError("the host has closed the connection; look at its log")
+
+    async def _call(self, method: str, path: str, **content: Any) -> Any:
+        async with self.session.request(method, path, **content) as answer:
+            body = await answer.read()
+            if answer.status != 200:
+                raise HostError(refusal(body))
+            return json.loads(body) if body else None
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Host]:
+    """A connection to a ComfyUI, as ``http://127.0.0.1:8188``.
+
+    Raises:
+        HostError: nothing answers there, or it stops answering.
+    """
+    address = address if "://" in address else f"http://{address}"
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
+    try:
+        async with aiohttp.ClientSession(address, timeout=timeout) as session:
+            yield Host(session, uuid.uuid4().hex)
+    except (aiohttp.ClientError, OSError) as error:
+        reason = one_line(str(error))
+        raise HostError(
+            f"no ComfyUI answers at {address} ({reason}); start it, or give its address with --host"
+        ) from error
+
+
+@dataclass
+class Work:
+    """How far a prompt is, from the host's messages.
+
+    Attributes:
+        prompt_id: of the prompt; messages of others are passed over.
+        prompt: its nodes.
+        node: the one at work.
+        begun: nodes that are at work, finished, or taken from the host's cache.
+        ended: the host has said that it is over, well or not.
+    """
+
+    prompt_id: str
+    prompt: Prompt
+    node: str = ""
+    begun: set[str] = field(default_factory=set)
+    ended: bool = False
+
+    def hear(self, message: Prompt) -> str | None:
+        """Take a message in; a line to show, where it changes something."""
+        kind, data = message["type"], message["data"]
+        if kind == "status":
+            left = data.get("status", {}).get("exec_info", {}).get("queue_remaining", 1)
+            return None if self.begun or left < 2 else f"waiting: {left} in the queue"
+        if data.get("prompt_id") != self.prompt_id:
+            return None
+        if kind in ("execution_success", "execution_error", "execution_interrupted"):
+            self.ended = True
+        elif kind == "execution_cached":
+            self.begun |= set(data["nodes"])
+        elif kind == "executing":
+            return self._at(data["node"])
+        elif kind == "progress" and data.get("node") == self.node and data["max"] > 1:
+            return f"{self._at(self.node)}: {data['value']} of {data['max']}"
+        return None
+
+    def _at(self, node: str | None) -> str | None:
+        if node is None:
+            self.ended = True
+            return None
+        self.node = node
+        self.begun.add(node)
+        known = self.prompt.get(node, {})
+        name = known.get("_meta", {}).get("title") or known.get("class_type", node)
+        return f"[{len(self.begun)}/{len(self.prompt)}] {name}"
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks."""
+    return " ".join(text.split())
 
 
 def refusal(answer: bytes) -> str:
-    """What a host says of a prompt that it does not accept."""
+    """What a host says of a request that it does not accept, in one line."""
     try:
         found = json.loads(answer)
-    except ValueError:
-        return f"the host refused: {answer.decode(errors='replace')[:500]}"
-    lines = [str(found.get("error", {}).get("message", found))]
-    for number, node in found.get("node_errors", {}).items():
-        lines += [
-            f"node {number} ({node['class_type']}): {error['message']}: {error['details']}"
-            for error in node["errors"]
-        ]
-    return "the host refused: " + "\n  ".join(lines)
+        said = [str(found["error"]["message"])]
+        for number, node in (found.get("node_errors") or {}).items():
+            for error in node["errors"]:
+                said.append(f"node {number} ({node['class_type']}): {error['message']}: {error['details']}")
+    except (ValueError, KeyError, TypeError):
+        said = [answer.decode(errors="replace")[:500] or "no reason given"]
+    return one_line("the host refused: " + "; ".join(said))
 
 
-def finished(entry: dict[str, Any]) -> dict[str, Any]:
-    """The outputs of a prompt in the history, or HostError with what went wrong."""
+def finished(entry: Prompt) -> Prompt:
+    """The outputs of a prompt in the history by node.
+
+    Raises:
+        HostError: a node failed, or the work was stopped.
+    """
     for kind, message in entry["status"]["messages"]:
         if kind == "execution_error":
-            raise HostError(f"{message['node_type']}: {message['exception_message'].strip()}")
+            raise HostError(one_line(f"{message['node_type']}: {message['exception_message']}"))
         if kind == "execution_interrupted":
             raise HostError("interrupted in the host")
-    outputs: dict[str, Any] = entry["outputs"]
+    outputs: Prompt = entry["outputs"]
     return outputs
 
 
-def filled(prompt: dict[str, Any], files: dict[str, str], seed: int | None) -> dict[str, Any]:
+def results(outputs: Prompt) -> Iterator[dict[str, str]]:
+    """The files among the outputs of a prompt."""
+    for output in outputs.values():
+        for items in output.values():
+            for item in items if isinstance(items, list) else ():
+                if isinstance(item, dict) and "filename" in item:
+                    yield item
+
+
+def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Prompt:
     """A copy of a prompt with other inputs: ``files`` by class of the loading node."""
     prompt = json.loads(json.dumps(prompt))
     for node in prompt.values():
@@ -136,14 +234,41 @@ def filled(prompt: dict[str, Any], files: dict[str, str], seed: int | None) -> d
     return prompt
 
 
+def read_prompt(path: Path) -> Prompt:
+    """An API prompt from a file.
+
+    Raises:
+        ValueError: it is none; the text says what it is and what to take.
+    """
+    try:
+        prompt = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {one_line(str(error))}") from error
+    if isinstance(prompt, dict) and "nodes" in prompt:
+        raise ValueError(f"{path} is a graph for the page; take the API prompt, as in workflows/api")
+    if not isinstance(prompt, dict) or not all(
+        isinstance(node, dict) and {"class_type", "inputs"} <= set(node) for node in prompt.values()
+    ):
+        raise ValueError(f"{path} is no API prompt; expected nodes with class_type and inputs")
+    return prompt
+
+
 def tell(text: str) -> None:
     """Progress goes to the error stream, so that the results can be piped."""
     sys.stderr.write(text)
     sys.stderr.flush()
 
 
+async def work(args: argparse.Namespace, prompt: Prompt) -> None:
+    """Upload, run, fetch."""
+    async with connected(args.host) as host:
+        files = {"LoadImage": await host.upload(args.portrait), "LoadAudio": await host.upload(args.speech)}
+        for item in results(await host.run(filled(prompt, files, args.seed))):
+            sys.stdout.write(f"{await host.fetch(item, args.out)}\n")
+
+
 def main() -> int:
-    """The command line."""
+    """The command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workflow", type=Path, help="an API prompt, as in workflows/api")
     parser.add_argument("--portrait", type=Path, default=EXAMPLES / "portrait.png", help="image to animate")
@@ -156,19 +281,17 @@ def main() -> int:
         if not path.is_file():
             parser.error(f"{path}: no such file")
     try:
-        prompt = json.loads(args.workflow.read_text(encoding="utf-8"))
-        if "nodes" in prompt:
-            parser.error(f"{args.workflow} is a graph for the page; take the one in workflows/api")
-        host = Host(args.host)
-        files = {"LoadImage": host.upload(args.portrait), "LoadAudio": host.upload(args.speech)}
-        outputs = host.wait(host.queue(filled(prompt, files, args.seed)))
-        for items in (items for output in outputs.values() for items in output.values()):
-            for item in items:
-                if isinstance(item, dict) and "filename" in item:
-                    sys.stdout.write(f"{host.fetch(item, args.out)}\n")
-    except (HostError, ValueError) as error:
-        tell(f"error: {error}\n")
+        prompt = read_prompt(args.workflow)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        asyncio.run(work(args, prompt))
+    except (HostError, OSError) as error:
+        tell(f"error: {one_line(str(error))}\n")
         return 1
+    except KeyboardInterrupt:
+        tell("stopped\n")
+        return 130
     return 0
 
 
