@@ -9,7 +9,7 @@ import comfy.lora
 import comfy.utils
 import folder_paths
 
-from .feedback import log
+from .feedback import about, log
 from .placement import WholePatcher, held, model_dtype
 from .sockets import ReadModels
 
@@ -84,15 +84,20 @@ def load_models(
     from ..read_core.video import TemporalVAE
     from ..read_core.video.single_file import load_vae_file
 
-    pipe = ReadPipeline(load_checkpoint(find_checkpoint(name), "cpu", "stored"))
+    with about("checkpoint"):
+        pipe = ReadPipeline(load_checkpoint(find_checkpoint(name), "cpu", "stored"))
     if vae is not None:
-        replaced = load_vae_file(vae, own=pipe.vae.vae.config)
+        with about("vae"):
+            replaced = load_vae_file(vae, own=pipe.vae.vae.config)
         pipe.vae = TemporalVAE(replaced, pipe.vae.settings)
-    if transformer is not None and not override_weights(pipe.transformer, transformer):
-        log.info("%s has no audio branch: the checkpoint's own stays", transformer)
+    if transformer is not None:
+        with about("transformer"):
+            own_audio = override_weights(pipe.transformer, transformer)
+        if not own_audio:
+            log.info("%s has no audio branch: the checkpoint's own stays", transformer)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
-        model.to(wanted or model_dtype(model.dtype))
+        torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' own warns of nothing
     _set_attention(pipe.transformer, attention)
     return ReadModels(
         pipe=pipe,
@@ -111,10 +116,12 @@ def with_lora(patcher: WholePatcher, file: str, strength: float) -> WholePatcher
         strength: its factor.
 
     Raises:
-        CheckpointError: nothing in the file fits.
+        CheckpointError: the file is no safetensors file, is damaged, or nothing in it fits.
     """
     from ..read_core.errors import CheckpointError
+    from ..read_core.safetensors_header import read_header
 
+    read_header(Path(file))  # refuses what is no whole safetensors file
     weights: dict[str, torch.Tensor] = comfy.utils.load_torch_file(file, safe_load=True)
     patches = comfy.lora.load_lora(weights, _lora_keys(patcher.model.transformer))
     clone = patcher.clone()

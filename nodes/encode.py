@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from .feedback import Progress, say, warnings_said
+from .feedback import Progress, about, say, warnings_said
 from .placement import decoding_memory, place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
@@ -88,7 +88,7 @@ class EncodeSpeech(io.ComfyNode):
             gate=how["silence_gate"],
         )
         place(models.speech)
-        with warnings_said():
+        with warnings_said(), about("audio"):
             codes = models.pipe.encode_speech(prepare(waveform, rate, preparation), rate, Progress())
         say(f"{codes.num_frames} frames, {codes.num_frames / 25:.2f} s")
         kept = padded_to_frames(cut(waveform, rate, how["start"], how["duration"]), rate)
@@ -154,7 +154,8 @@ class EncodeReference(io.ComfyNode):
         default_height, default_width = models.pipe.card.resolution
         size = (height or default_height, width or default_width)
         place(models.vae, activations=decoding_memory(models, *size))
-        reference = models.pipe.encode_reference(image[index].float(), size, fit)
+        with about("image"):
+            reference = models.pipe.encode_reference(image[index].float(), size, fit)
         left, top, right, bottom = reference.box
         seen = reference.image[None].cpu()
         return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top)
@@ -164,13 +165,12 @@ def recording(audio: dict[str, Any]) -> tuple[torch.Tensor, int]:
     """The host's AUDIO as (channels, samples) and its rate.
 
     Raises:
-        InputError: no audio, or several recordings in one batch.
+        InputError: no samples, or several recordings in one batch.
     """
     from ..read_core.errors import InputError
 
     waveform = audio["waveform"]
-    if waveform.ndim != 3 or len(waveform) != 1:
-        raise InputError(
-            f"audio has shape {tuple(waveform.shape)}; expected one recording, (1, channels, samples)"
-        )
+    if waveform.ndim != 3 or len(waveform) != 1 or waveform.numel() == 0:
+        what = "is empty" if waveform.numel() == 0 else f"has shape {tuple(waveform.shape)}"
+        raise InputError(f"audio {what}; expected one recording, (1, channels, samples)")
     return waveform[0], int(audio["sample_rate"])

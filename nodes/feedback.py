@@ -15,7 +15,7 @@ from comfy_execution.utils import get_executing_context
 from PIL import Image
 from torch import Tensor
 
-from ..read_core.errors import ReadWarning
+from ..read_core.errors import ReadError, ReadWarning
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
@@ -72,6 +72,15 @@ def warnings_said() -> Iterator[None]:
         if issubclass(warning.category, ReadWarning):
             log.warning(str(warning.message))
             say(f"Warning: {warning.message}")
+
+
+@contextmanager
+def about(widget: str) -> Iterator[None]:
+    """Say in front of the core's errors which input they are about."""
+    try:
+        yield
+    except ReadError as error:
+        raise type(error)(f"{widget}: {error}") from error
 
 
 def _image(pixels: Tensor) -> Image.Image:

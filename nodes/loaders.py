@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from . import checkpoints
-from .feedback import say
+from .feedback import about, say
 from .sockets import Models
 
 
@@ -89,7 +89,8 @@ class LoadModels(io.ComfyNode):
         files = _files(**rest)
         models = checkpoints.load_models(checkpoint, dtype, attention, files["vae"], files["transformer"])
         if files["lora"] is not None:
-            patched = checkpoints.with_lora(models.transformer, files["lora"], rest["lora_strength"])
+            with about("lora"):
+                patched = checkpoints.with_lora(models.transformer, files["lora"], rest["lora_strength"])
             models = replace(models, transformer=patched)
         card, defaults = models.pipe.card, models.pipe.defaults
         height, width = card.resolution

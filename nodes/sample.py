@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..read_core.checkpoint import Prompt
 
 MAX_SEED = 2**64 - 1
+GUIDANCE = {"checkpoint default": (), "split": ("alpha", "beta"), "joint": ("alpha",), "none": ()}
+"""What the guidance widget offers, with the scales of each."""
 
 
 def sampling_inputs() -> list[io.Input]:
@@ -39,7 +41,10 @@ def sampling_inputs() -> list[io.Input]:
         step=0.1,
         tooltip="Strength of the speech: higher for livelier lips. The paper's value is 6.",
     )
-    option = io.DynamicCombo.Option
+    scales = {"alpha": alpha, "beta": beta}
+    options = [
+        io.DynamicCombo.Option(kind, [scales[name] for name in names]) for kind, names in GUIDANCE.items()
+    ]
     return [
         io.Int.Input(
             "seed",
@@ -58,12 +63,7 @@ def sampling_inputs() -> list[io.Input]:
         ),
         io.DynamicCombo.Input(
             "guidance",
-            options=[
-                option("checkpoint default", []),
-                option("split", [alpha, beta]),
-                option("joint", [alpha]),
-                option("none", []),
-            ],
+            options=options,
             tooltip="How strongly reference and speech pull. split: each by its own scale, 3 evaluations per "
             "step; joint: both by one, 2 evaluations; none: 1 evaluation.",
         ),
@@ -149,7 +149,7 @@ def sampling_settings(how: dict[str, Any]) -> dict[str, Any]:
         "seed": how["seed"],
         "steps": how["steps"] or None,
         "window": how["window"] or None,
-        "guidance": _guidance(how["guidance"]),
+        "guidance": _guidance(how.get("guidance")),
         "text": _prompt(how.get("conditioning")),
     }
 
@@ -178,15 +178,25 @@ def speed_text(num_frames: int, seconds: float) -> str:
     return f"{num_frames} frames in {seconds:.1f} s: real-time factor {seconds / (num_frames / 25):.2f}"
 
 
-def _guidance(chosen: dict[str, Any]) -> Guidance | None:
-    from ..read_core.ans import JointCFG, NoCFG, SplitCFG
+def _guidance(chosen: dict[str, Any] | None) -> Guidance | None:
+    """The dynamic combo as guidance. The host does not check what the API sends for it.
 
-    kind = chosen["guidance"]
-    if kind == "split":
-        return SplitCFG(chosen["alpha"], chosen["beta"])
-    if kind == "joint":
-        return JointCFG(chosen["alpha"])
-    return NoCFG() if kind == "none" else None
+    Raises:
+        InputError: an unknown kind, a scale missing or out of range.
+    """
+    from ..read_core.ans import JointCFG, NoCFG, SplitCFG
+    from ..read_core.errors import InputError
+
+    chosen = chosen or {}
+    kind = chosen.get("guidance")
+    if kind not in GUIDANCE:
+        raise InputError(f"guidance is missing or unknown; expected one of {', '.join(GUIDANCE)}")
+    missing = [f"guidance.{name}" for name in GUIDANCE[kind] if name not in chosen]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} missing; expected with guidance {kind}")
+    scales = [chosen[name] for name in GUIDANCE[kind]]
+    makers = {"split": SplitCFG, "joint": JointCFG, "none": NoCFG}
+    return makers[kind](*scales) if kind in makers else None
 
 
 def _prompt(conditioning: list[Any] | None) -> Prompt | None:

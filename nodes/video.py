@@ -14,7 +14,7 @@ from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
 from .encode import recording
-from .feedback import Progress, say, warnings_said
+from .feedback import Progress, about, say, warnings_said
 from .placement import decoding_memory, place
 from .sample import estimate_text, sampling_inputs, sampling_settings, speed_text
 from .sockets import Models, ReadModels
@@ -67,8 +67,10 @@ class TalkingHeadToFile(io.ComfyNode):
         needed = decoding_memory(models, *models.pipe.card.resolution)
         place(models.speech, models.vae, models.transformer, activations=needed)
         with warnings_said():
-            speech = models.pipe.encode_speech(waveform, rate, Progress())
-            reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
+            with about("audio"):
+                speech = models.pipe.encode_speech(waveform, rate, Progress())
+            with about("image"):
+                reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
             say(estimate_text(models.pipe, speech, reference, settings))
             path, subfolder = _free_path(filename_prefix, reference)
             _write(

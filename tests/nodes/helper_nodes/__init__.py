@@ -1,0 +1,178 @@
+"""Nodes for the tests alone: things that core cannot make, and tensors written as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management as mm
+import folder_paths
+import torch
+from comfy_api.latest import ComfyExtension, io
+from safetensors.torch import load_file, save_file
+
+
+class MakeAudio(io.ComfyNode):
+    """Noise like speech, silence, or nothing at all."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_Audio",
+            category="READ/tests",
+            inputs=[
+                io.Combo.Input("kind", options=["noise", "silence", "nan"]),
+                io.Float.Input("seconds", default=1.0, min=0.0, max=100000.0),
+                io.Int.Input("rate", default=16000, min=1, max=1000000),
+                io.Int.Input("channels", default=1, min=1, max=8),
+                io.Int.Input("batch", default=1, min=1, max=8),
+            ],
+            outputs=[io.Audio.Output()],
+        )
+
+    @classmethod
+    def execute(cls, kind: str, seconds: float, rate: int, channels: int, batch: int) -> io.NodeOutput:
+        shape = (batch, channels, round(seconds * rate))
+        generator = torch.Generator().manual_seed(0)
+        wave = torch.zeros(shape)
+        if kind == "noise":
+            wave = 0.1 * torch.randn(shape, generator=generator)
+        elif kind == "nan":
+            wave = wave / 0
+        return io.NodeOutput({"waveform": wave, "sample_rate": rate})
+
+
+class MakeImage(io.ComfyNode):
+    """A smooth picture of any shape."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        sizes = [io.Int.Input(name, default=64, min=1, max=4096) for name in ("width", "height")]
+        return io.Schema(
+            node_id="ReadTest_Image",
+            category="READ/tests",
+            inputs=[
+                *sizes,
+                io.Int.Input("channels", default=3, min=1, max=4),
+                io.Int.Input("batch", default=1, min=1, max=8),
+            ],
+            outputs=[io.Image.Output()],
+        )
+
+    @classmethod
+    def execute(cls, width: int, height: int, channels: int, batch: int) -> io.NodeOutput:
+        y = torch.linspace(0, 1, height)[None, :, None, None]
+        x = torch.linspace(0, 1, width)[None, None, :, None]
+        which = torch.arange(1, batch + 1)[:, None, None, None] / batch
+        shades = torch.linspace(0.3, 1, channels)
+        return io.NodeOutput((0.5 * x + 0.5 * y) * which * shades)
+
+
+class MakeLatent(io.ComfyNode):
+    """A random LTX-Video latent."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        sizes = [io.Int.Input(name, default=2, min=1, max=64) for name in ("frames", "height", "width")]
+        return io.Schema(
+            node_id="ReadTest_Latent", category="READ/tests", inputs=sizes, outputs=[io.Latent.Output()]
+        )
+
+    @classmethod
+    def execute(cls, frames: int, height: int, width: int) -> io.NodeOutput:
+        generator = torch.Generator().manual_seed(0)
+        return io.NodeOutput({"samples": torch.randn(1, 128, frames, height, width, generator=generator)})
+
+
+class StoredPrompt(io.ComfyNode):
+    """CONDITIONING as core's CLIPTextEncode gives it, from a file in the input folder."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_Prompt",
+            category="READ/tests",
+            inputs=[io.String.Input("file", default="prompt.safetensors")],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        stored = load_file(Path(folder_paths.get_input_directory()) / file)
+        return io.NodeOutput([[stored["embedding"][None], {"attention_mask": stored["mask"][None]}]])
+
+
+class Dump(io.ComfyNode):
+    """Writes what tensors a value holds, and says what they hash to."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_Dump",
+            category="READ/tests",
+            is_output_node=True,
+            inputs=[
+                io.AnyType.Input("value"),
+                io.String.Input("name", default="dump", optional=True),
+                io.AnyType.Input("after", optional=True),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, value: Any, name: str = "dump", after: Any = None) -> io.NodeOutput:
+        tensors = tensors_of(value)
+        found = hashlib.sha256()
+        for key, tensor in sorted(tensors.items()):
+            found.update(repr((key, tensor.dtype, tuple(tensor.shape))).encode())
+            found.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        folder = Path(folder_paths.get_output_directory()) / "dumps"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}_{found.hexdigest()[:12]}.safetensors"
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
+        plain = (
+            {key: item for key, item in value.items() if isinstance(item, (int, str))}
+            if isinstance(value, dict)
+            else {}
+        )
+        return io.NodeOutput(ui={"file": [str(path)], "digest": [found.hexdigest()], "plain": [plain]})
+
+
+def tensors_of(value: Any) -> dict[str, torch.Tensor]:
+    """The tensors in a value of any of core's types."""
+    if isinstance(value, torch.Tensor):
+        return {"value": value.detach().cpu().clone()}
+    if hasattr(value, "items"):
+        return {
+            f"{key}": item.detach().cpu().clone()
+            for key, item in value.items()
+            if isinstance(item, torch.Tensor)
+        }
+    raise TypeError(f"no tensors in a {type(value).__name__}")
+
+
+class Loaded(io.ComfyNode):
+    """What the host's memory manager holds."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_Loaded",
+            category="READ/tests",
+            is_output_node=True,
+            inputs=[io.Int.Input("nonce", default=0)],
+        )
+
+    @classmethod
+    def execute(cls, nonce: int) -> io.NodeOutput:
+        names = [type(found.model.model).__name__ for found in mm.current_loaded_models if found.model]
+        return io.NodeOutput(ui={"loaded": names})
+
+
+class Helpers(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [MakeAudio, MakeImage, MakeLatent, StoredPrompt, Dump, Loaded]
+
+
+async def comfy_entrypoint() -> Helpers:
+    return Helpers()

@@ -1,0 +1,104 @@
+"""API prompts for the tests: the shipped ones made short, and small ones of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .host import ROOT
+
+API = ROOT / "workflows" / "api"
+QUICK = {"steps": 1, "window": 3, "guidance": "none"}
+NO_TEXT = ("guidance.alpha", "guidance.beta")
+Prompt = dict[str, dict[str, Any]]
+
+
+def shipped(name: str, **inputs: Any) -> Prompt:
+    """A prompt of ``workflows/api``; ``inputs`` replace those of this name wherever they stand."""
+    prompt = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
+    return changed(prompt, **inputs)
+
+
+def changed(prompt: Prompt, **inputs: Any) -> Prompt:
+    """A copy in which inputs of these names have other values."""
+    prompt = json.loads(json.dumps(prompt))
+    for name, value in inputs.items():
+        holders = [node["inputs"] for node in prompt.values() if name in node["inputs"]]
+        assert holders, f"no node has an input {name!r}"
+        for holder in holders:
+            holder[name] = value
+    return prompt
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def load(**inputs: Any) -> dict[str, Any]:
+    """Load READ Models, everything at its default."""
+    defaults = {
+        "checkpoint": "read-tiny",
+        "dtype": "auto",
+        "attention": "auto",
+        "vae": "checkpoint's own",
+        "transformer": "checkpoint's own",
+        "lora": "none",
+        "lora_strength": 1.0,
+    }
+    return node("READ_LoadModels", **defaults | inputs)
+
+
+def quick(**inputs: Any) -> Prompt:
+    """Models "1", portrait "2", recording "3", speech "4", reference "5", sampler "6", latents to disk "7".
+
+    Half a second of speech, two latents per clip, one step.
+    """
+    prompt = {
+        "1": load(),
+        "2": node("LoadImage", image="portrait.png"),
+        "3": node("LoadAudio", audio="speech.flac"),
+        "4": node(
+            "READ_EncodeSpeech",
+            models=["1", 0],
+            audio=["3", 0],
+            start=1.0,
+            duration=0.5,
+            normalize_loudness=True,
+            audio_scale=1.0,
+            silence_gate=-100.0,
+        ),
+        "5": node(
+            "READ_EncodeReference", models=["1", 0], image=["2", 0], width=0, height=0, fit="crop", index=0
+        ),
+        "6": node(
+            "READ_ANSSampler",
+            models=["1", 0],
+            speech=["4", 0],
+            reference=["5", 0],
+            seed=0,
+            order="clips",
+            **QUICK,
+        ),
+        "7": node("ReadTest_Dump", value=["6", 0]),
+    }
+    return changed(prompt, **inputs)
+
+
+def quick_file(**inputs: Any) -> Prompt:
+    """Models "1", portrait "2", recording "3", READ Talking Head to File "4"."""
+    prompt = {
+        "1": load(),
+        "2": node("LoadImage", image="portrait.png"),
+        "3": node("LoadAudio", audio="short.wav"),
+        "4": node(
+            "READ_TalkingHeadToFile",
+            models=["1", 0],
+            image=["2", 0],
+            audio=["3", 0],
+            filename_prefix="video/quick",
+            seed=0,
+            fit="crop",
+            **QUICK,
+        ),
+    }
+    return changed(prompt, **inputs)

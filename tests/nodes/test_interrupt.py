@@ -1,0 +1,95 @@
+"""The host's interrupt, at the first, a middle and the last step."""
+
+import av
+import pytest
+
+from .prompts import QUICK, quick, quick_file
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+STEPS = 6
+
+
+def slow_step(**inputs):
+    """One clip of six steps that take long enough to interrupt."""
+    prompt = quick(steps=STEPS, window=16, width=256, height=256, **inputs)
+    prompt["6"]["inputs"] |= {"guidance": "split", "guidance.alpha": -3.0, "guidance.beta": 5.0}
+    return prompt
+
+
+def interrupt_at(client, node, step):
+    """Interrupts once, when ``step`` steps are done; 0: when the estimate has been said."""
+    sent = []
+
+    def watch(kind, data):
+        if sent:
+            return
+        begun = step == 0 and kind == "text" and "sampling takes about" in data
+        reached = kind == "progress" and data["node"] == node and data["value"] >= step > 0
+        if begun or reached:
+            sent.append(kind)
+            client.interrupt()
+
+    return watch
+
+
+@pytest.fixture(scope="module")
+def undisturbed(host):
+    run = host.client.run(slow_step(seed=31))
+    assert run.status == "success", run.error
+    return run.ui("7", "digest")
+
+
+@pytest.mark.parametrize("step", [0, 3, STEPS - 1])
+def test_the_sampler_ends_within_a_step_and_the_next_run_is_clean(client, undisturbed, step):
+    client.run(slow_step(seed=32 + step))  # so that seed 31 is not in a cache that holds one result
+    client.post("/free", {"free_memory": True})
+    run = client.run(slow_step(seed=31), interrupt_at(client, "6", step))
+    assert run.status == "interrupted"
+    done = [value for value, _ in run.progress("6")]
+    assert max(done, default=0) <= step + 1
+    assert "7" not in run.executed
+    again = client.run(slow_step(seed=31))
+    assert again.status == "success", again.error
+    assert again.ui("7", "digest") == undisturbed
+
+
+def written(host, prefix):
+    return sorted(path.name for path in (host.output / "video").glob(f"{prefix}*"))
+
+
+@pytest.mark.parametrize(("name", "share"), [("begin", 0.0), ("middle", 0.5), ("end", 1.0)])
+def test_what_is_finished_of_a_file_stays_and_plays(host, client, name, share):
+    prefix = f"interrupted_{name}"
+    prompt = quick_file(filename_prefix=f"video/{prefix}", audio="speech.flac", **QUICK | {"window": 6})
+    total = 1
+
+    def watch(kind, data):
+        nonlocal total
+        if kind == "text" and " clips: sampling takes" in data:
+            total = int(data.split(" clips")[0].split()[-1])
+            if share == 0:
+                client.interrupt()
+        elif kind == "progress" and 0 < share and data["max"] == total and data["value"] == stop():
+            client.interrupt()
+
+    def stop():
+        return min(total - 1, max(1, round(total * share)))
+
+    run = client.run(prompt, watch)
+    assert run.status == "interrupted"
+    files = written(host, prefix)
+    if share == 0:
+        assert files == []
+    else:
+        (file,) = files
+        assert file.endswith(".partial.mp4")
+        with av.open(str(host.output / "video" / file)) as video:
+            count = sum(1 for _ in video.decode(video=0))
+        with av.open(str(host.output / "video" / file)) as video:
+            seconds = sum(frame.samples for frame in video.decode(audio=0)) / 16000
+        assert 0 < count < 225
+        assert seconds == pytest.approx(count / 25, abs=0.15)
+        assert any(f"{count / 25:.2f} s of video are kept" in text for text in run.texts)
+    after = client.run(quick_file(filename_prefix=f"video/after_{name}"))
+    assert after.status == "success", after.error
+    assert len(written(host, f"after_{name}")) == 1

@@ -1,0 +1,111 @@
+"""How the pack behaves in a host: what it shows, what it costs, what it leaves behind."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import BUNDLED
+from .host import PACK, prepare_base, running
+from .prompts import quick, quick_file
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+NODES = {
+    "READ_LoadModels",
+    "READ_EncodeSpeech",
+    "READ_EncodeReference",
+    "READ_ANSSampler",
+    "READ_Decode",
+    "READ_TalkingHeadToFile",
+    "READ_Check",
+}
+
+
+def test_the_host_shows_the_nodes_and_every_widget_explains_itself(client):
+    shown = client.get("/object_info")
+    ours = {name: info for name, info in shown.items() if name.startswith("READ_")}
+    assert set(ours) == NODES
+    for name, info in ours.items():
+        assert info["category"] == "READ"
+        for group in info["input"].values():
+            for widget, (_, *options) in group.items():
+                if group is not info["input"].get("hidden"):
+                    assert options[0].get("tooltip"), f"{name}.{widget}"
+
+
+def test_the_bundled_checkpoint_is_offered(client):
+    (options, *_) = client.get("/object_info/READ_LoadModels")["READ_LoadModels"]["input"]["required"][
+        "checkpoint"
+    ]
+    assert "read-tiny" in (options if isinstance(options, list) else _[0]["options"])
+
+
+def test_the_host_s_start_is_hardly_longer(host):
+    """The host's own report of import times."""
+    (line,) = re.findall(rf"^.*([\d.]+) seconds.*{PACK}$", host.log, re.MULTILINE)
+    found = re.search(rf"([\d.]+) seconds(.*): .*{PACK}", host.log)
+    assert "FAILED" not in found[2]
+    assert float(found[1]) < 0.3, line
+
+
+def test_importing_the_pack_loads_no_model_library(installation):
+    script = Path(__file__).with_name("import_cost.py")
+    done = subprocess.run(
+        [installation.python, script],
+        cwd=installation.folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    heavy = {"diffusers", "transformers", "torchaudio", "accelerate", "matplotlib", "av", "scipy"}
+    assert not heavy & set(found["modules"])
+    assert found["processor_seconds"] < 0.3
+
+
+def test_extra_model_paths_are_honoured(installation, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(BUNDLED, elsewhere / "heads" / "from-elsewhere")
+    config = tmp_path / "paths.yaml"
+    config.write_text(f"mine:\n  base_path: {elsewhere}\n  read: heads\n")
+    base = tmp_path / "base"
+    prepare_base(base)
+    with running(installation, base, "--extra-model-paths-config", str(config)) as host:
+        run = host.client.run(quick(checkpoint="from-elsewhere"))
+        assert run.status == "success", run.error
+
+
+def test_files_go_to_the_output_and_temp_folders_only(installation, tmp_path):
+    """A host with an empty home folder; of its own it writes its settings, its database and its log."""
+    base, home = tmp_path / "base", tmp_path / "home"
+    prepare_base(base)
+    home.mkdir()
+    with running(installation, base, environment={"HOME": str(home)}) as host:
+        before = files_of(base)
+        prompt = quick_file(audio="speech.flac", filename_prefix="video/written")
+        prompt |= {f"1{number}": linked(node) for number, node in quick().items()}
+        run = host.client.run(prompt)
+        assert run.status == "success", run.error
+        written = files_of(base) - before
+    allowed = ("output/", "temp/", "user/", "comfyui.db", "host.log")
+    assert any(name.startswith("output/video/written") for name in written)
+    assert [name for name in written if not name.startswith(allowed)] == []
+    assert files_of(home) == set()
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def linked(node):
+    """A node of a prompt whose numbers have a 1 in front."""
+    inputs = {
+        name: [f"1{value[0]}", value[1]] if isinstance(value, list) else value
+        for name, value in node["inputs"].items()
+    }
+    return node | {"inputs": inputs}

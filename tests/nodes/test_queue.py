@@ -1,0 +1,85 @@
+"""Several prompts: what is kept, what is run again, what is freed."""
+
+import shutil
+
+import pytest
+
+from .prompts import node, quick, quick_file
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+FLAT = 40 * 2**20  # bytes that the host may grow by over fifteen runs
+
+
+def loaded_models(client, seed):
+    """Names of what the host's memory manager holds."""
+    run = client.run({"1": node("ReadTest_Loaded", nonce=seed)})
+    return run.history["outputs"]["1"]["loaded"]
+
+
+def test_the_same_prompt_again_runs_nothing(client):
+    prompt = quick(seed=41)
+    first = client.run(prompt)
+    again = client.run(prompt)
+    assert first.executed
+    assert again.executed == set()
+    assert again.cached == set(prompt)
+
+
+def test_another_seed_runs_the_sampler_and_what_follows(client):
+    client.run(quick(seed=42))
+    assert client.run(quick(seed=43)).executed == {"6", "7"}
+
+
+def test_another_portrait_uses_the_loaded_models(host, client):
+    shutil.copy(host.base / "input" / "portrait.png", host.base / "input" / "other.png")
+    client.run(quick(seed=44))
+    before = loaded_models(client, 1)
+    assert client.run(quick(seed=44, image="other.png")).executed == {"2", "5", "6", "7"}
+    assert sorted(loaded_models(client, 2)) == sorted(before)
+
+
+def test_another_recording_uses_the_loaded_models(client):
+    client.run(quick(seed=45))
+    run = client.run(quick(seed=45, audio="short.wav", start=0.0))
+    assert run.executed == {"3", "4", "6", "7"}
+
+
+def test_a_checkpoint_that_changes_is_loaded_again(host, client, own_checkpoint):
+    prompt = quick(seed=46, checkpoint=own_checkpoint)
+    assert client.run(prompt).status == "success"
+    assert client.run(prompt).executed == set()
+    (host.base / "models" / "read" / own_checkpoint / "model_index.json").touch()
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    assert "1" in run.executed
+
+
+def test_two_prompts_queued_at_once(client):
+    first, second = client.queue(quick(seed=47)), client.queue(quick(seed=48))
+    runs = [client.wait(first), client.wait(second)]
+    assert [run.status for run in runs] == ["success", "success"]
+    assert runs[0].ui("7", "digest") != runs[1].ui("7", "digest")
+
+
+def test_unload_and_run_again(host, client):
+    before = client.run(quick(seed=49)).ui("7", "digest")
+    assert "Held" in loaded_models(client, 3)
+    client.post("/free", {"unload_models": True})
+    assert loaded_models(client, 4) == []
+    client.run(quick(seed=50))
+    assert "Held" in loaded_models(client, 5)
+    client.post("/free", {"unload_models": True, "free_memory": True})
+    run = client.run(quick(seed=49))
+    assert "1" in run.executed
+    assert run.ui("7", "digest") == before
+    assert "memory leak" not in host.log
+
+
+def test_twenty_in_a_row_in_the_same_memory(host, client):
+    used = []
+    for seed in range(20):
+        run = client.run(quick_file(seed=1000 + seed, filename_prefix="video/row"))
+        assert run.status == "success", run.error
+        used.append(host.memory())
+    print("MB:", [value // 2**20 for value in used])
+    assert used[-1] - used[4] < FLAT

@@ -1,0 +1,110 @@
+"""Every shipped prompt, queued through the API, to a finished video."""
+
+import av
+import pytest
+import torch
+
+from read_core.evaluation.check import frame_loudness
+from read_core.evaluation.mouth import mouth_opening
+from read_core.evaluation.sync import correlation
+
+from .client import Refused
+from .prompts import changed, node, shipped
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+SECONDS = 2.0
+FRAMES = 50
+START = 1.0
+SIDE = 128
+
+
+def read_video(path):
+    """(F, H, W, 3) 0..1, the container's tags, and the streams by type."""
+    with av.open(str(path)) as file:
+        tags = {key.lower(): value for key, value in file.metadata.items()}
+        video, sound = file.streams.video[0], file.streams.audio[0]
+        about = {
+            "codec": video.codec_context.name,
+            "rate": video.average_rate,
+            "seconds": float(video.duration * video.time_base),
+            "sound": sound.codec_context.name,
+            "sound_seconds": float(sound.duration * sound.time_base),
+        }
+        frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in file.decode(video)]
+    return torch.stack(frames).float() / 255, tags, about
+
+
+def check_video(frames, about, width=SIDE):
+    assert frames.shape == (FRAMES, SIDE, width, 3)
+    assert (about["codec"], about["sound"]) == ("h264", "aac")
+    assert about["rate"] == 25
+    assert about["seconds"] == pytest.approx(SECONDS, abs=1e-3)
+    assert about["sound_seconds"] == pytest.approx(SECONDS, abs=0.07)  # a frame of AAC is 64 ms
+
+
+def check_mouth(frames):
+    """The mouth opens and shuts, and is wider open where the recording is louder."""
+    from read_core.media import read_audio
+
+    from .host import ROOT
+
+    opening = mouth_opening(frames)
+    samples = read_audio(ROOT / "examples" / "speech.flac")
+    part = samples[round(START * 16000) : round((START + SECONDS) * 16000)]
+    follows = correlation(opening, frame_loudness(part[None], 16000, len(frames)))
+    print(f"mouth: {opening.min():.2f} to {opening.max():.2f}, r {follows:.2f}")
+    assert opening.max() - opening.min() > 0.2
+    assert follows > 0.2
+
+
+def saved(host, run, number):
+    (item,) = run.files(number)
+    return host.output / item["subfolder"] / item["filename"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("READ_talking_head", "9"), ("READ_check", "9"), ("READ_compare_guidance", "12")]
+)
+def test_to_a_video(host, client, name, number):
+    run = client.run(shipped(name, start=START, duration=SECONDS))
+    assert run.status == "success", run.error
+    frames, _, about = read_video(saved(host, run, number))
+    width = 2 * SIDE + 8 if name == "READ_compare_guidance" else SIDE
+    check_video(frames, about, width)
+    check_mouth(frames[:, :, :SIDE])
+    if name == "READ_check":
+        (plot,) = run.files("10")
+        assert (host.base / plot["type"] / plot["subfolder"] / plot["filename"]).is_file()
+
+
+def test_long_audio_to_a_video_that_says_what_it_is(host, client):
+    run = client.run(shipped("READ_long_audio", audio="two_seconds.wav", seed=5))
+    assert run.status == "success", run.error
+    frames, tags, about = read_video(saved(host, run, "4"))
+    check_video(frames, about)
+    check_mouth(frames)
+    for said in ("Synthesised", "read-tiny", "seed 5"):
+        assert said in tags["comment"]
+    assert "READ_TalkingHeadToFile" in tags["prompt"]
+
+
+def test_text_and_lora_lack_nothing_but_the_text_encoder(client, lora):
+    prompt = shipped("READ_text_and_lora", start=START, duration=SECONDS, lora=lora)
+    with pytest.raises(Refused) as refused:
+        client.queue(prompt)
+    assert set(refused.value.errors) == {"6"}
+    assert refused.value.errors["6"]["class_type"] == "CLIPLoader"
+
+
+def test_text_and_lora_to_a_video(host, client, lora, stored_prompt):
+    prompt = shipped("READ_text_and_lora", start=START, duration=SECONDS, lora=lora)
+    del prompt["6"]
+    prompt["7"] = node("ReadTest_Prompt", file=stored_prompt)
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    frames, _, about = read_video(saved(host, run, "11"))
+    check_video(frames, about)
+    check_mouth(frames)
+    without = client.run({**changed(prompt, lora="none"), "7": prompt["7"]})
+    plain, _, _ = read_video(saved(host, without, "11"))
+    assert not torch.equal(frames, plain)
