@@ -28,7 +28,7 @@ OnStep = Callable[[int, int, Tensor], None]
 
 
 @torch.no_grad()
-def reverse(  # noqa: PLR0913
+def reverse(
     velocity: Velocity,
     noise: Tensor | NoiseSource,
     reference: Tensor,
@@ -38,7 +38,6 @@ def reverse(  # noqa: PLR0913
     on_step: OnStep | None = None,
     *,
     clips: int | None = None,
-    max_batch: int | None = None,
 ) -> Tensor:
     """Generate z_1 .. z_N by Algorithm 1. Latents and times are float32, or float64 where ``reference`` is.
 
@@ -55,7 +54,6 @@ def reverse(  # noqa: PLR0913
             all, and the clean latents (1, C, f, h, w) that the clip just advanced is heading for. An
             exception raised in it ends the work at once and reaches the caller.
         clips: k; needed where ``noise`` is a function, else checked.
-        max_batch: most cells per batch of the order ``wavefront``; no limit if None.
 
     Returns:
         (1, C, N, h, w).
@@ -66,15 +64,13 @@ def reverse(  # noqa: PLR0913
     """
     if order not in ORDERS:
         raise InputError(f"order is {order!r}; expected one of {', '.join(ORDERS)}")
-    if max_batch is not None and max_batch < 1:
-        raise InputError(f"max_batch is {max_batch}; expected at least 1")
     cells = _cells(velocity, reference, times)
     source, count = _noise_source(noise, cells.reference, window, clips)
     if order == "clips":
         return torch.cat(list(_clip_by_clip(cells, source, window, count, on_step)), dim=2)
     batches = _steps_order(cells.steps, count)
     if order == "wavefront":
-        batches = _wavefront_order(cells.steps, count, max_batch or count)
+        batches = _wavefront_order(cells.steps, count)
     return _whole(cells, source(0, frames_of_clips(count, window)), window, batches, on_step)
 
 
@@ -151,13 +147,11 @@ def _steps_order(steps: int, clips: int) -> Iterator[list[tuple[int, int]]]:
             yield [(step, clip)]
 
 
-def _wavefront_order(steps: int, clips: int, max_batch: int) -> Iterator[list[tuple[int, int]]]:
+def _wavefront_order(steps: int, clips: int) -> Iterator[list[tuple[int, int]]]:
     """Anti-diagonals, later clips first: each reads its motion frame before the earlier clip moves it on."""
     for diagonal in range(steps + clips - 1):
         last, first = min(diagonal, clips - 1), max(0, diagonal - steps + 1)
-        cells = [(diagonal - clip, clip) for clip in range(last, first - 1, -1)]
-        for start in range(0, len(cells), max_batch):
-            yield cells[start : start + max_batch]
+        yield [(diagonal - clip, clip) for clip in range(last, first - 1, -1)]
 
 
 def _cells(velocity: Velocity, reference: Tensor, times: Tensor) -> Cells:

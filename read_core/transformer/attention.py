@@ -48,19 +48,6 @@ class KeyValues:
             mask,
         )
 
-    def repeat(self, count: int) -> KeyValues:
-        """The whole batch ``count`` times, one after the other: (count B, ...)."""
-        return self if count == 1 else KeyValues.cat([self] * count)
-
-    def select(self, index: int | slice | Tensor) -> KeyValues:
-        """Some items of the batch: one (as a batch of 1), a slice, or those an index tensor names."""
-        chosen = slice(index, index + 1 or None) if isinstance(index, int) else index
-        return KeyValues(
-            tuple(key[chosen] for key in self.keys),
-            tuple(value[chosen] for value in self.values),
-            None if self.mask is None else self.mask[chosen],
-        )
-
     def expand(self, batch: int) -> KeyValues:
         """A batch of 1 seen as ``batch`` items, without copying."""
         if self.batch == batch:

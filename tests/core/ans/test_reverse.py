@@ -100,21 +100,6 @@ def test_in_double_precision_the_oracle_is_met_to_rounding(order):
     torch.testing.assert_close(reverse(exact, **given, order=order), oracle, atol=1e-12, rtol=1e-12)
 
 
-@pytest.mark.parametrize("max_batch", [1, 2, 3])
-def test_a_wavefront_in_small_batches_is_the_same(max_batch):
-    given = case(6, 4, 4)
-    sizes: list[int] = []
-
-    def counted(z: Tensor, t: Tensor, clips: list[int]) -> Tensor:
-        sizes.append(len(clips))
-        return velocity(z, t, clips)
-
-    batched = reverse(counted, **given, order="wavefront", max_batch=max_batch)
-    torch.testing.assert_close(batched, reverse(velocity, **given, order="steps"), atol=1e-5, rtol=1e-5)
-    assert max(sizes) == max_batch
-    assert sum(sizes) == 6 * 4
-
-
 def test_a_wavefront_takes_one_batch_per_diagonal():
     sizes: list[int] = []
 
@@ -279,7 +264,6 @@ def test_half_precision_inputs_are_stepped_in_float32():
     ("change", "message"),
     [
         ({"order": "diagonal"}, "order"),
-        ({"max_batch": 0}, "max_batch"),
         ({"window": 2}, "window"),
         ({"noise": torch.zeros(1, CHANNELS, 8, HEIGHT, WIDTH)}, "whole clips"),
         ({"noise": torch.zeros(1, CHANNELS + 1, 7, HEIGHT, WIDTH)}, "noise"),

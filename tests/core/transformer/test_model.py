@@ -171,7 +171,7 @@ def test_branches_in_one_batch_equal_branches_one_by_one(hearing, inputs, codes,
     mask = torch.tensor([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]])
     text = hearing.project_text(embedding, mask)
     spoken = hearing.project_speech(codes)
-    silent = hearing.project_null_speech(FRAMES).repeat(BATCH)
+    silent = KeyValues.cat([hearing.project_null_speech(FRAMES)] * BATCH)
     branches = [(silent, False), (silent, True), (spoken, True)]
     single = [
         hearing(**inputs, speech=speech, text=text, reference_mask=torch.full((BATCH,), reference))
@@ -181,13 +181,17 @@ def test_branches_in_one_batch_equal_branches_one_by_one(hearing, inputs, codes,
         inputs["latents"].repeat(3, 1, 1, 1, 1),
         inputs["timestep"].repeat(3, 1),
         speech=KeyValues.cat([speech for speech, _ in branches]),
-        text=text.repeat(3),
+        text=KeyValues.cat([text] * 3),
         reference_mask=torch.tensor([reference for _, reference in branches]).repeat_interleave(BATCH),
     )
     torch.testing.assert_close(together, torch.cat(single), atol=1e-5, rtol=1e-5)
     for i in range(BATCH):
+        item = slice(i, i + 1)
         alone = hearing(
-            inputs["latents"][i : i + 1], inputs["timestep"][i : i + 1], spoken.select(i), text.select(i)
+            inputs["latents"][item],
+            inputs["timestep"][item],
+            hearing.project_speech(codes[item]),
+            hearing.project_text(embedding[item], mask[item]),
         )
         torch.testing.assert_close(alone[0], single[2][i], atol=1e-5, rtol=1e-5)
 
@@ -196,7 +200,7 @@ def test_branches_in_one_batch_equal_branches_one_by_one(hearing, inputs, codes,
 def test_a_batch_of_one_serves_all_items(hearing, inputs, embedding):
     text, silent = hearing.project_text(embedding[:1]), hearing.project_null_speech(FRAMES)
     shared = hearing(**inputs, speech=silent, text=text)
-    copied = hearing(**inputs, speech=silent.repeat(BATCH), text=text.repeat(BATCH))
+    copied = hearing(**inputs, speech=KeyValues.cat([silent] * BATCH), text=KeyValues.cat([text] * BATCH))
     torch.testing.assert_close(shared, copied)
 
 
@@ -338,7 +342,7 @@ def test_shapes_that_do_not_fit_are_named(model, inputs, codes, embedding):
     with pytest.raises(InputError, match="speech covers 3 frames, the latents have 4"):
         model(latents, timestep, model.project_speech(codes[:, 1:]), text)
     with pytest.raises(InputError, match="text has 4 items, the latents 2"):
-        model(latents, timestep, speech, text.repeat(2))
+        model(latents, timestep, speech, KeyValues.cat([text, text]))
     with pytest.raises(InputError, match=r"expected \(B, f, 3, 10\)"):
         model.project_speech(codes[..., :4])
     with pytest.raises(InputError, match=r"expected \(B, S, 12\)"):
