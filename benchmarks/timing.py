@@ -139,7 +139,7 @@ def inputs(args: argparse.Namespace, clips: int) -> Inputs:
         pipe=pipe,
         waveform=waveform,
         portrait=portrait,
-        speech=pipe.encode_speech(waveform, SAMPLE_RATE),
+        speech=pipe.encode_speech(waveform, SAMPLE_RATE, max_window=pipe.defaults.window),
         reference=pipe.encode_reference(portrait, size),
         size=size,
         steps=args.steps or pipe.defaults.steps,

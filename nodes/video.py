@@ -68,7 +68,8 @@ class TalkingHeadToFile(io.ComfyNode):
         place(models.speech, models.vae, models.transformer, activations=needed)
         with warnings_said():
             with about("audio"):
-                speech = models.pipe.encode_speech(waveform, rate, Progress())
+                window = settings["window"] or models.pipe.defaults.window
+                speech = models.pipe.encode_speech(waveform, rate, Progress(), max_window=window)
             with about("image"):
                 reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
             say(estimate_text(models.pipe, speech, reference, settings))
