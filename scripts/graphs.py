@@ -12,7 +12,7 @@ COLUMN_GAP = 80  # between columns, where the links run
 EDGE = 22  # from a group's edge to its nodes
 HEAD = 92  # above a group's first node: the group's title, the badge, the node's title
 HEAD_OF_NOTE = 30 - HEAD  # the note's title is level with the groups' upper edge
-NOTE = 500  # height of the note
+NOTE = 430  # height of the note
 VIEW = (1740, 900)  # pixels of a page that the graph may fill when it opens
 COLOR = "#3f789e"
 
@@ -39,15 +39,15 @@ OUTPUTS: dict[str, list[tuple[str, str]]] = {
     "CLIPLoader": [("CLIP", "CLIP")],
     "CLIPTextEncode": [("CONDITIONING", "CONDITIONING")],
 }
-# Height of a node, and the room to leave for it: the page's newer drawing of nodes makes them higher. Nodes
-# that show a picture or video have room for it.
+# Height of a node, and the room to leave for it: a node that says something grows, and the page's newer
+# drawing makes all of them higher. Nodes that show a picture or video have room for it.
 HEIGHTS = {
-    "READ_LoadModels": (202, 254),
-    "READ_EncodeSpeech": (194, 240),
+    "READ_LoadModels": (202, 270),
+    "READ_EncodeSpeech": (194, 262),
     "READ_EncodeReference": (230, 272),
-    "READ_ANSSampler": (238, 262),
+    "READ_ANSSampler": (238, 320),
     "READ_Decode": (66, 100),
-    "READ_TalkingHeadToFile": (700, 700),
+    "READ_TalkingHeadToFile": (700, 740),
     "READ_Check": (460, 500),
     "LoadImage": (326, 328),
     "LoadAudio": (136, 140),

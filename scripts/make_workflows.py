@@ -148,7 +148,7 @@ def long_audio(name: str) -> Graph:
     )
     graph = Graph(text=NOTE.format(purpose=purpose))
     models, image, audio = inputs(graph)
-    graph.column("2 · Straight to a file, clip by clip", width=520)
+    graph.column("2 · Straight to a file, clip by clip", width=420)
     graph.add(
         "READ_TalkingHeadToFile",
         models=models,

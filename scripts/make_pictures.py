@@ -1,0 +1,178 @@
+"""Makes the workflows' cards and the pictures of ``docs/nodes.md``, by running them in ComfyUI's page.
+
+    python scripts/make_pictures.py --host http://127.0.0.1:8188
+
+Run it after a change of the nodes, the workflows or the bundled checkpoint, against a ComfyUI that has this
+pack. Needs playwright and a Chromium, and takes some minutes.
+
+workflows/NAME.jpg              the card: frames of the video that the workflow made
+docs/images/workflows/NAME.png  the page after the run
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from comfy_page import ComfyPage, chromium
+from PIL import Image, ImageDraw, ImageFont
+
+from read_core.evaluation.mouth import mouth_opening
+from read_core.media import read_audio
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS, PAGES, EXAMPLES = ROOT / "workflows", ROOT / "docs" / "images" / "workflows", ROOT / "examples"
+SIDE = 512  # pixels of a card
+WINDOW = (2560, 1440)
+QUALITY = 88
+COLOURS = 256
+PAPER, INK = (250, 248, 244), (90, 150, 190)
+NOT_RUN = "READ_text_and_lora"
+Frames = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def talking_head(video: Path, _: Path | None) -> Image.Image:
+    """Four frames, the mouth from shut to open."""
+    frames = read_frames(video)
+    return tiled([frames[index] for index in by_opening(frames, 4)], 2, SIDE // 2)
+
+
+def long_audio(video: Path, _: Path | None) -> Image.Image:
+    """Twelve frames in their order over the sound."""
+    frames = read_frames(video)
+    card = Image.new("RGB", (SIDE, SIDE), PAPER)
+    card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 12).astype(int)], 4, SIDE // 4))
+    level = np.abs(read_audio(EXAMPLES / "speech.flac").numpy())
+    bars = np.array([part.max() for part in np.array_split(level, SIDE // 4)])
+    draw = ImageDraw.Draw(card)
+    for index, bar in enumerate(bars / bars.max()):
+        x, middle = 4 * index, SIDE - SIDE // 8
+        draw.rectangle((x, middle - 1 - 52 * bar, x + 2, middle + 1 + 52 * bar), fill=INK)
+    return card
+
+
+def compare(video: Path, _: Path | None) -> Image.Image:
+    """Two moments under both guidances."""
+    frames = read_frames(video)
+    height = frames.shape[1]
+    left, right = frames[:, :, :height], frames[:, :, -height:]
+    moments = by_opening(left, 4)[1:4:2]
+    card = tiled([side[index] for index in moments for side in (left, right)], 2, SIDE // 2)
+    draw = ImageDraw.Draw(card)
+    for x, text in ((0, "Split-CFG"), (SIDE // 2, "Joint-CFG")):
+        draw.rectangle((x, 0, x + 118, 30), fill=(0, 0, 0))
+        draw.text((x + 10, 4), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
+    return card
+
+
+def check(video: Path, plot: Path | None) -> Image.Image:
+    """Eight frames over the plot."""
+    frames = read_frames(video)
+    card = Image.new("RGB", (SIDE, SIDE), PAPER)
+    card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 8).astype(int)], 4, SIDE // 4))
+    if plot is not None:
+        curves = Image.open(plot).convert("RGB")
+        curves = curves.crop((0, 0, curves.width, curves.width // 4))  # without the numbers
+        card.paste(curves.resize((SIDE, SIDE // 2 - 20), Image.Resampling.LANCZOS), (0, SIDE // 2 + 10))
+    return card
+
+
+CARDS: dict[str, Callable[[Path, Path | None], Image.Image]] = {
+    "READ_talking_head": talking_head,
+    "READ_long_audio": long_audio,
+    "READ_compare_guidance": compare,
+    "READ_check": check,
+}
+
+
+def read_frames(path: Path) -> Frames:
+    """A video as (F, H, W, 3)."""
+    with av.open(str(path)) as file:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+
+
+def by_opening(frames: Frames, count: int) -> list[int]:
+    """Frames whose mouths are shut, and more and more open."""
+    import torch
+
+    order = mouth_opening(torch.from_numpy(frames).float() / 255).argsort()
+    return [int(order[index]) for index in np.linspace(0, len(order) - 1, count).astype(int)]
+
+
+def tiled(frames: Any, columns: int, side: int) -> Image.Image:
+    """Frames in rows, each ``side`` pixels wide and high."""
+    rows = -(-len(frames) // columns)
+    sheet = Image.new("RGB", (columns * side, rows * side))
+    for index, frame in enumerate(frames):
+        tile = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(tile, (side * (index % columns), side * (index // columns)))
+    return sheet
+
+
+def squared(path: Path) -> Image.Image:
+    """The upper left square of a picture, at a card's size."""
+    image = Image.open(path).convert("RGB")
+    side = min(image.size)
+    return image.crop((0, 0, side, side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
+    """What the last run has made, by the file's ending; inputs that the page shows are left out."""
+    found = {}
+    for output in page.outputs().values():
+        for item in output.get("images", []):
+            if item.get("type") != "input":
+                target = folder / item["filename"]
+                found[target.suffix] = page.fetch(item, target)
+    return found
+
+
+def make(page: ComfyPage, name: str, folder: Path) -> None:
+    """Both pictures of a workflow."""
+    page.open(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), name)
+    if name != NOT_RUN:
+        ending, detail = page.run()
+        if ending != "execution_success":
+            raise SystemExit(f"error: {name}: {detail.get('exception_message', ending)}")
+    page.fit()
+    shown = folder / f"{name}.png"
+    page.picture(shown)
+    with Image.open(shown) as image:
+        reduced = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+        reduced.save(PAGES / f"{name}.png", optimize=True)
+    if name == NOT_RUN:
+        page.picture(shown, ("CLIPTextEncode", "READ_ANSSampler"))
+        card = squared(shown)
+    else:
+        files = made(page, folder)
+        card = CARDS[name](files[".mp4"], files.get(".png"))
+    card.save(WORKFLOWS / f"{name}.jpg", quality=QUALITY, optimize=True)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
+    parser.add_argument("names", nargs="*", help="workflows, as READ_check; without any, all")
+    args = parser.parse_args()
+    PAGES.mkdir(parents=True, exist_ok=True)
+    names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        page = ComfyPage(browser, args.host.rstrip("/"), size=WINDOW)
+        for path in EXAMPLES.iterdir():
+            page.upload(path)
+        for name in names:
+            make(page, name, Path(folder))
+            sys.stderr.write(f"{name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
