@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     default = describe(args.checkpoint).defaults.guidance
     job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
-    with _Display(with_sheet=args.sheet is not None) as display:
+    with _Display(args.sheet is not None, args.order == "clips") as display:
         report = generate(pipe, job, display.estimated, display.stepped, display.shown)
     if display.sheet is not None:
         display.sheet.save(args.sheet, args.speech, args.overwrite)
@@ -156,8 +156,9 @@ def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, be
 class _Display:
     """The estimate, a progress bar with the time left, and the frames for the contact sheet."""
 
-    def __init__(self, with_sheet: bool) -> None:
+    def __init__(self, with_sheet: bool, clip_by_clip: bool = True) -> None:
         self.with_sheet = with_sheet
+        self.clip_by_clip = clip_by_clip
         self.sheet: ContactSheet | None = None
         self.bar: tqdm[NoReturn] | None = None
         self.steps = 1
@@ -189,12 +190,14 @@ class _Display:
         from tqdm import tqdm
 
         if self.bar is None:
-            # Of terminals that do not tell their size tqdm would see nothing; a log needs a line now and then.
+            # tqdm draws nothing on a terminal that does not tell its size; a log needs a line now and then.
             columns, lines = shutil.get_terminal_size()
             pause = 0.1 if sys.stderr.isatty() else LOG_SECONDS
             self.bar = tqdm(total=total, unit="step", ncols=columns, nrows=lines, mininterval=pause)
-        clips = total // self.steps
-        self.bar.set_description(f"clip {min(clips, done // self.steps + 1)}/{clips}", refresh=False)
+        if done == total:
+            self.bar.set_description("decoding", refresh=False)
+        elif self.clip_by_clip:
+            self.bar.set_description(f"clip {done // self.steps + 1}/{total // self.steps}", refresh=False)
         self.bar.update(done - self.bar.n)
 
     def shown(self, frames: Tensor) -> None:
