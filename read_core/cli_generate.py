@@ -7,7 +7,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .checks import MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
 from .errors import InputError
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     with _Display(args.sheet is not None, args.order == "clips") as display:
-        report = generate(pipe, job, display.estimated, display.stepped, display.shown)
+        report = generate(pipe, job, display.estimated, display.stepped, display.shown, display.heard)
     if display.sheet is not None:
         display.sheet.save(args.sheet, args.speech, args.overwrite)
     _print_report(report)
@@ -164,12 +164,21 @@ class _Display:
         self.steps = 1
 
     def __enter__(self) -> _Display:
-        print("estimating time and memory from one step of one clip ...", flush=True)
+        print("encoding the recording, then timing one step of one clip ...", flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def heard(self, done: int, total: int) -> None:
+        """Shown only where it takes a while, and gone before the estimate."""
+        if self.bar is None:
+            self.bar = _bar(total, "window", desc="encoding speech", delay=5, leave=False)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self.bar.close()
+            self.bar = None
 
     def estimated(self, estimate: Estimate) -> None:
         height, width = estimate.size
@@ -187,13 +196,8 @@ class _Display:
             self.sheet = ContactSheet(estimate.num_frames)
 
     def stepped(self, done: int, total: int) -> None:
-        from tqdm import tqdm
-
         if self.bar is None:
-            # tqdm draws nothing on a terminal that does not tell its size; a log needs a line now and then.
-            columns, lines = shutil.get_terminal_size()
-            pause = 0.1 if sys.stderr.isatty() else LOG_SECONDS
-            self.bar = tqdm(total=total, unit="step", ncols=columns, nrows=lines, mininterval=pause)
+            self.bar = _bar(total, "step")
         if done == total:
             self.bar.set_description("decoding", refresh=False)
         elif self.clip_by_clip:
@@ -203,6 +207,15 @@ class _Display:
     def shown(self, frames: Tensor) -> None:
         if self.sheet is not None:
             self.sheet.add(frames)
+
+
+def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
+    """A progress bar: tqdm draws none on a terminal that does not tell its size; a log needs few lines."""
+    from tqdm import tqdm
+
+    columns, lines = shutil.get_terminal_size()
+    pause = 0.1 if sys.stderr.isatty() else LOG_SECONDS
+    return tqdm(total=total, unit=unit, ncols=columns, nrows=lines, mininterval=pause, **options)
 
 
 def _print_report(report: Report) -> None:

@@ -155,6 +155,7 @@ def generate(
     on_estimate: Callable[[Estimate], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     on_frames: Callable[[Tensor], None] | None = None,
+    on_window: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Make the video of a job.
 
@@ -164,6 +165,8 @@ def generate(
         on_estimate: called before sampling begins.
         on_step: on_step(done, total), called after each step of each clip.
         on_frames: called with each piece of the video, (F, H, W, 3), 0..1, after it is written.
+        on_window: on_window(done, total), called after each piece of the recording is encoded, before the
+            estimate.
 
     Raises:
         ReadError: an unusable input or value, a full disk, too little GPU memory; nothing is kept.
@@ -180,7 +183,7 @@ def generate(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
-            speech = pipe.encode_speech(waveform, SAMPLE_RATE, max_window=job.window)
+            speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, max_window=job.window)
         del waveform
         reference = pipe.encode_reference(portrait, job.size)
         if on_estimate is not None:

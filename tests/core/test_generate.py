@@ -97,11 +97,15 @@ def test_the_report_and_the_estimate_count_right(pipe, job):
         job,
         on_estimate=calls.append,
         on_step=lambda done, total: calls.append((done, total)),
+        on_window=lambda done, total: calls.append(f"window {done}/{total}"),
     )
-    found = calls[0]
+    windows = [call for call in calls if isinstance(call, str)]
+    assert windows == [f"window {done}/{len(windows)}" for done in range(1, len(windows) + 1)]
+    assert calls[: len(windows)] == windows  # heard before the estimate
+    found, *calls = calls[len(windows) :]
     assert (found.num_frames, found.size, found.steps, found.window) == (FRAMES, (64, 96), 2, 4)
     assert found.clips == 4  # 9 latents: 3 + 3 x 2
-    assert calls[1:] == [(done, 8) for done in range(1, 9)]
+    assert calls == [(done, 8) for done in range(1, 9)]
     assert found.seconds > 0
     assert report.num_frames == FRAMES
     assert report.duration == FRAMES / 25
