@@ -20,7 +20,7 @@ PATIENCE = 600.0  # seconds; the machine may be busy
 BINARY = {1: "preview", 3: "text", 4: "preview"}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The host did not accept a prompt; ``errors`` holds what it says of each node."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class Client:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 body = answer.read()
         except urllib.error.HTTPError as error:
-            raise Refused(json.loads(error.read())) from error
+            raise RefusedError(json.loads(error.read())) from error
         return json.loads(body) if body else None
 
     def queue(self, prompt: dict[str, Any], **extra: Any) -> str:

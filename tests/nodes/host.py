@@ -19,11 +19,12 @@ from .client import PATIENCE, Client
 
 ROOT = Path(__file__).parents[2]
 PACK = "read-talking-head"
+IN_HOST = Path(__file__).with_name("in_host")
 HELPERS = Path(__file__).with_name("helper_nodes")
 FIRST_PORT, LAST_PORT = 8310, 8350
 SETUP = (
-    "no ComfyUI: set COMFYUI_PATH to a checkout (or put one at ~/comfy/ComfyUI) whose packages and this pack's "
-    "requirements.txt are installed in its .venv, or name its interpreter in COMFYUI_PYTHON"
+    "no ComfyUI: set COMFYUI_PATH to a checkout (or put one at ~/comfy/ComfyUI) with its packages and this "
+    "pack's requirements.txt installed in its .venv, or name its interpreter in COMFYUI_PYTHON"
 )
 
 
@@ -94,6 +95,20 @@ def prepare_base(base: Path) -> None:
             link.symlink_to(folder, target_is_directory=True)
     for name in ("portrait.png", "speech.flac"):
         shutil.copy(ROOT / "examples" / name, base / "input" / name)
+
+
+def run_in_host(installation: Installation, script: str, *arguments: object) -> str:
+    """What a script of ``in_host`` prints last, run by the host's interpreter in the host's folder."""
+    done = subprocess.run(
+        [str(installation.python), str(IN_HOST / script), *map(str, arguments)],
+        cwd=installation.folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return (done.stdout.splitlines() or [""])[-1]
 
 
 @contextmanager

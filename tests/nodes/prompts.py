@@ -20,11 +20,12 @@ def shipped(name: str, **inputs: Any) -> Prompt:
 
 
 def changed(prompt: Prompt, **inputs: Any) -> Prompt:
-    """A copy in which inputs of these names have other values."""
+    """A copy in which widgets of these names have other values."""
     prompt = json.loads(json.dumps(prompt))
     for name, value in inputs.items():
-        holders = [node["inputs"] for node in prompt.values() if name in node["inputs"]]
-        assert holders, f"no node has an input {name!r}"
+        inputs = [node["inputs"] for node in prompt.values() if name in node["inputs"]]
+        holders = [held for held in inputs if not isinstance(held[name], list)]
+        assert holders, f"no node has a widget {name!r}"
         for holder in holders:
             holder[name] = value
     return prompt

@@ -69,7 +69,7 @@ def test_what_is_finished_of_a_file_stays_and_plays(host, client, name, share):
             total = int(data.split(" clips")[0].split()[-1])
             if share == 0:
                 client.interrupt()
-        elif kind == "progress" and 0 < share and data["max"] == total and data["value"] == stop():
+        elif kind == "progress" and share > 0 and data["max"] == total and data["value"] == stop():
             client.interrupt()
 
     def stop():

@@ -1,27 +1,17 @@
 """nodes/placement.py against the host's memory manager, with a ``meta`` device in the place of a GPU."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
+
+from .host import run_in_host
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def found(installation):
-    done = subprocess.run(
-        [installation.python, Path(__file__).with_name("placement_scenarios.py")],
-        cwd=installation.folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(run_in_host(installation, "placement.py"))
 
 
 @pytest.mark.parametrize("vram", ["normal", "low", "no"])

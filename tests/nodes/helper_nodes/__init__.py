@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import comfy.model_management as mm
+import comfy.sd
+import comfy.utils
 import folder_paths
 import torch
 from comfy_api.latest import ComfyExtension, io
@@ -85,6 +87,25 @@ class MakeLatent(io.ComfyNode):
         return io.NodeOutput({"samples": torch.randn(1, 128, frames, height, width, generator=generator)})
 
 
+class LoadVAE(io.ComfyNode):
+    """Core's VAE with the configuration in the file; core's own node heeds that since 0.33 only."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_VAE",
+            category="READ/tests",
+            inputs=[io.String.Input("name")],
+            outputs=[io.Vae.Output()],
+        )
+
+    @classmethod
+    def execute(cls, name: str) -> io.NodeOutput:
+        path = folder_paths.get_full_path_or_raise("vae", name)
+        weights, metadata = comfy.utils.load_torch_file(path, return_metadata=True)
+        return io.NodeOutput(comfy.sd.VAE(sd=weights, metadata=metadata))
+
+
 class StoredPrompt(io.ComfyNode):
     """CONDITIONING as core's CLIPTextEncode gives it, from a file in the input folder."""
 
@@ -142,6 +163,8 @@ def tensors_of(value: Any) -> dict[str, torch.Tensor]:
     """The tensors in a value of any of core's types."""
     if isinstance(value, torch.Tensor):
         return {"value": value.detach().cpu().clone()}
+    if hasattr(value, "reference"):  # READ_REFERENCE
+        return {"latent": value.reference.latent.detach().cpu().clone()}
     if hasattr(value, "items"):
         return {
             f"{key}": item.detach().cpu().clone()
@@ -160,18 +183,18 @@ class Loaded(io.ComfyNode):
             node_id="ReadTest_Loaded",
             category="READ/tests",
             is_output_node=True,
-            inputs=[io.Int.Input("nonce", default=0)],
+            inputs=[io.Int.Input("nonce", default=0), io.AnyType.Input("after", optional=True)],
         )
 
     @classmethod
-    def execute(cls, nonce: int) -> io.NodeOutput:
+    def execute(cls, nonce: int, after: Any = None) -> io.NodeOutput:
         names = [type(found.model.model).__name__ for found in mm.current_loaded_models if found.model]
         return io.NodeOutput(ui={"loaded": names})
 
 
 class Helpers(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MakeAudio, MakeImage, MakeLatent, StoredPrompt, Dump, Loaded]
+        return [MakeAudio, MakeImage, MakeLatent, LoadVAE, StoredPrompt, Dump, Loaded]
 
 
 async def comfy_entrypoint() -> Helpers:

@@ -1,42 +1,28 @@
-"""Run by the host's interpreter: nodes/placement.py with a ``meta`` device in the place of a GPU.
+"""nodes/placement.py with a ``meta`` device in the place of a GPU.
 
 Prints, as JSON, where the weights of each scenario's models were while they were to be used.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
-
-import comfy.cli_args
-
-comfy.cli_args.args.cpu = True
+from outside import NAME, import_pack
 
 import comfy.model_management as mm
 import torch
 from torch import nn
 
-ROOT = Path(__file__).parents[2]
 GPU = torch.device("meta")
 MB = 2**20
-held_models: list[nn.Module] = []
-total = 0
 
 
-def import_pack(name="read_pack"):
-    spec = importlib.util.spec_from_file_location(
-        name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return importlib.import_module(f"{name}.nodes.placement"), importlib.import_module(
-        f"{name}.nodes.checkpoints"
-    )
+class Memory:
+    """Of the GPU that is played: its bytes, and the models whose weights may lie there."""
+
+    total = 0
+    models: list[nn.Module] = []
 
 
 def tensors(model):
@@ -44,9 +30,13 @@ def tensors(model):
 
 
 def free_memory(dev=None, torch_free_too=False):
-    used = sum(t.nbytes for model in held_models for t in tensors(model) if t.device.type == GPU.type)
-    free = total - used if dev is None or torch.device(dev).type == GPU.type else 64 * 2**30
+    used = sum(t.nbytes for model in Memory.models for t in tensors(model) if t.device.type == GPU.type)
+    free = Memory.total - used if dev is None or torch.device(dev).type == GPU.type else 64 * 2**30
     return (free, free) if torch_free_too else free
+
+
+def total_memory(dev=None, torch_total_too=False):
+    return (Memory.total, Memory.total) if torch_total_too else Memory.total
 
 
 def play_gpu():
@@ -62,7 +52,7 @@ def play_gpu():
     mm.get_torch_device = lambda: GPU
     mm.unet_offload_device = lambda: torch.device("cpu")
     mm.get_free_memory = free_memory
-    mm.get_total_memory = lambda dev=None, torch_total_too=False: (total, total) if torch_total_too else total
+    mm.get_total_memory = total_memory
     mm.get_all_torch_devices = lambda *_, **__: [GPU]
     mm.soft_empty_cache = lambda *_, **__: None
     mm.cpu_state = mm.CPUState.GPU
@@ -91,11 +81,10 @@ def where(patcher):
 
 def scenario(placement, state, megabytes):
     """Two models of 20 MB in turn, then both together."""
-    global total
-    total = megabytes * MB
+    Memory.total = megabytes * MB
     mm.vram_state = state
     first, second = (placement.held(model=Plain(20)) for _ in range(2))
-    held_models[:] = [first.model, second.model]
+    Memory.models = [first.model, second.model]
     found = {"before": where(first)}
     placement.place(first)
     found["first use"] = where(first)
@@ -116,12 +105,11 @@ def scenario(placement, state, megabytes):
 
 def bundled(placement, checkpoints):
     """The real models, loaded by the pack, all at once."""
-    global total
-    total = 4 * 2**30
+    Memory.total = 4 * 2**30
     mm.vram_state = mm.VRAMState.NORMAL_VRAM
     models = checkpoints.load_models("read-tiny", "auto", "auto", None, None)
     patchers = [models.speech, models.vae, models.transformer]
-    held_models[:] = [patcher.model for patcher in patchers]
+    Memory.models = [patcher.model for patcher in patchers]
     found = {"before": " ".join(map(where, patchers))}
     placement.place(*patchers)
     found["placed"] = " ".join(map(where, patchers))
@@ -131,10 +119,12 @@ def bundled(placement, checkpoints):
 
 
 def main():
-    placement, checkpoints = import_pack()
+    import_pack()
+    placement = importlib.import_module(f"{NAME}.nodes.placement")
+    checkpoints = importlib.import_module(f"{NAME}.nodes.checkpoints")
     play_gpu()
     states = {"normal": mm.VRAMState.NORMAL_VRAM, "low": mm.VRAMState.LOW_VRAM, "no": mm.VRAMState.NO_VRAM}
-    # The host keeps about 1 GB free for the work itself, so that little is left of 1040 MB for 20 MB of weights.
+    # The host keeps about 1 GB free for the work itself: of 1040 MB little is left for 20 MB of weights.
     results = {
         f"{name} vram, {room}": scenario(placement, state, megabytes)
         for name, state in states.items()

@@ -1,20 +1,21 @@
-"""Run by the host's interpreter: core's own LTX-Video 0.9.0 autoencoder with random weights, to a file."""
+"""Core's own LTX-Video 0.9.0 autoencoder with random weights, to the file named on the command line.
 
+The file says that the decoder pads with zeros, as diffusers does. Where a file is silent, core reflects.
+"""
+
+from __future__ import annotations
+
+import json
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
-
-import comfy.cli_args
-
-comfy.cli_args.args.cpu = True
-
+import outside  # noqa: F401
 import torch
 from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
 from safetensors.torch import save_file
 
 torch.manual_seed(0)
-vae = VideoVAE(version=0)
+config = VideoVAE.get_default_config(None, 0) | {"spatial_padding_mode": "zeros"}
+vae = VideoVAE(config=config)
 weights = {}
 for name, value in vae.state_dict().items():
     if name.endswith("std-of-means"):
@@ -28,4 +29,4 @@ for name, value in vae.state_dict().items():
     else:
         filled = 0.1 * torch.randn(value.shape)
     weights[name] = filled.to(torch.bfloat16)
-save_file(weights, sys.argv[1])
+save_file(weights, sys.argv[1], {"config": json.dumps({"vae": config})})
