@@ -158,6 +158,21 @@ class ComfyPage:
         )
         return found
 
+    def help(self, kind: str) -> str:
+        """Open the help of the first node of a kind; the text that is shown."""
+        self.page.evaluate(
+            "kind => { const n = app.graph._nodes.find(n => n.type === kind);"
+            " app.canvas.deselectAll(); app.canvas.selectNode(n) }",
+            kind,
+        )
+        shown = self.page.locator(".node-help-content:visible")
+        self.page.wait_for_timeout(1000)
+        if not shown.count():
+            self.page.locator("[data-testid=info-button]").click()
+        shown.first.wait_for()
+        self.page.wait_for_timeout(1500)
+        return shown.first.inner_text()
+
     def upload(self, path: Path) -> None:
         """Put a file into the host's input folder."""
         file = {"name": path.name, "mimeType": "application/octet-stream", "buffer": path.read_bytes()}

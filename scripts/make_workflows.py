@@ -42,7 +42,7 @@ photographs.
 Put its folder into `models/read`, press **R** and choose it in *Load READ Models*. Leave size, steps and \
 window at 0 and guidance at *checkpoint default*: they are then as it was trained.
 
-Every node has a help page: select it and press the **?** above it."""
+Every node has a help page: select it and press **i** above it."""
 
 
 def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[Wire, Wire, Wire]:

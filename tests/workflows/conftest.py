@@ -1,0 +1,66 @@
+"""A host and its page in a browser, once for all tests."""
+
+from __future__ import annotations
+
+import wave
+
+import pytest
+
+from read_core.media import read_audio
+
+from ..nodes.host import ROOT, SETUP, find_installation, prepare_base, running
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    """A host's base directory with the examples and a short recording among its inputs."""
+    folder = tmp_path_factory.mktemp("page")
+    prepare_base(folder)
+    samples = read_audio(ROOT / "examples" / "speech.flac")[16000:32000]
+    with wave.open(str(folder / "input" / "short.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((samples * 32767).short().numpy().tobytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host(base):
+    """A running host with the pack in it."""
+    installation = find_installation()
+    if installation is None:
+        pytest.skip(SETUP)
+    with running(installation, base) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def address(host):
+    return f"http://{host.client.address}"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser without a window."""
+    pytest.importorskip("playwright", reason="no playwright: pip install -e '.[browser]'")
+    from comfy_page import chromium
+
+    opened = chromium()
+    try:
+        found = opened.__enter__()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    yield found
+    opened.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    """The host's page."""
+    from comfy_page import ComfyPage
+
+    found = ComfyPage(browser, address)
+    yield found
+    found.close()
+    assert found.errors == []

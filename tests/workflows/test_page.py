@@ -1,0 +1,160 @@
+"""Every shipped graph in the page of a real host, in a real browser."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from ..nodes.host import ROOT
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+RUN = [name for name in NAMES if name != "READ_text_and_lora"]
+HELP = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
+ONLY_ON_PAGE = {"audioUI"}  # of LoadAudio
+SECONDS = 1.0
+
+
+def graph(name):
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def api(name):
+    return json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.headers["Content-Type"], answer.read()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_opens_with_no_missing_node(page, name):
+    page.open(graph(name), name)
+    assert page.missing() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_api_prompt_is_what_the_page_would_queue(page, name):
+    page.open(graph(name), name)
+    shown, stored = page.prompt(), api(name)
+    assert {number: node["class_type"] for number, node in shown.items()} == {
+        number: node["class_type"] for number, node in stored.items()
+    }
+    for number, node in stored.items():
+        inputs = {key: value for key, value in shown[number]["inputs"].items() if key not in ONLY_ON_PAGE}
+        if node["class_type"].startswith("READ_"):
+            assert inputs == node["inputs"]
+        else:  # newer hosts give core nodes further widgets
+            assert inputs.items() >= node["inputs"].items()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_leaves_nodes_apart(page, name):
+    page.open(graph(name), name)
+    boxes = list(page.boxes().values())
+    for index, (x, y, width, height) in enumerate(boxes):
+        for x2, y2, width2, height2 in boxes[:index]:
+            assert x + width <= x2 or x2 + width2 <= x or y + height <= y2 or y2 + height2 <= y
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_graph_opens_as_it_was(page, name):
+    page.open(graph(name), name)
+    before = page.prompt()
+    page.open(page.saved(), f"{name} again")
+    assert page.prompt() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_is_among_the_hosts_templates(address, name):
+    listed = json.loads(get(f"{address}/api/workflow_templates")[1])
+    (folder,) = [pack for pack, names in listed.items() if name in names]
+    kind, card = get(f"{address}/api/workflow_templates/{folder}/{name}.jpg")
+    assert kind == "image/jpeg"
+    assert card == (ROOT / "workflows" / f"{name}.jpg").read_bytes()
+    assert json.loads(get(f"{address}/api/workflow_templates/{folder}/{name}.json")[1]) == graph(name)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_graph_queued_from_the_page_shows_its_video(page, host, name):
+    page.open(graph(name), name)
+    page.set_widget("LoadAudio", "audio", "short.wav")
+    ending, detail = page.run()
+    assert ending == "execution_success", detail
+    (video,) = page.videos()
+    assert f"filename={name}_" in video["src"]
+    assert video["seconds"] == pytest.approx(SECONDS, abs=0.1)
+    side = 2 * 128 + 8 if name == "READ_compare_guidance" else 128
+    assert (video["width"], video["height"]) == (side, 128)
+    assert list((host.output / "video").glob(f"{name}_*.mp4"))
+
+
+def test_check_shows_its_plot(page):
+    page.open(graph("READ_check"), "READ_check")
+    page.set_widget("LoadAudio", "audio", "short.wav")
+    assert page.run()[0] == "execution_success"
+    number = next(number for number, node in api("READ_check").items() if node["class_type"] == "READ_Check")
+    (plot,) = page.outputs()[number]["images"]
+    assert Path(plot["filename"]).suffix == ".png"
+
+
+class TestGuidance:
+    """The dynamic combo: its scales come and go, and are saved with the graph."""
+
+    KIND = "READ_ANSSampler"
+
+    def sampler(self, page):
+        nodes = [node for node in page.prompt().values() if node["class_type"] == self.KIND]
+        return {key: value for key, value in nodes[0]["inputs"].items() if key.startswith("guidance")}
+
+    def test_scales_follow_the_choice(self, page):
+        page.open(graph("READ_talking_head"), "scales")
+        assert self.sampler(page) == {"guidance": "checkpoint default"}
+        page.set_widget(self.KIND, "guidance", "split")
+        assert self.sampler(page) == {"guidance": "split", "guidance.alpha": 2.0, "guidance.beta": 6.0}
+        page.set_widget(self.KIND, "guidance", "joint")
+        assert self.sampler(page) == {"guidance": "joint", "guidance.alpha": 2.0}
+        page.set_widget(self.KIND, "guidance", "none")
+        assert self.sampler(page) == {"guidance": "none"}
+
+    def test_scales_survive_saving_and_loading(self, page):
+        page.open(graph("READ_talking_head"), "round trip")
+        page.set_widget(self.KIND, "guidance", "split")
+        page.set_widget(self.KIND, "guidance.alpha", -1.5)
+        page.set_widget(self.KIND, "guidance.beta", 7.5)
+        chosen = {"guidance": "split", "guidance.alpha": -1.5, "guidance.beta": 7.5}
+        assert self.sampler(page) == chosen
+        saved = json.loads(json.dumps(page.saved()))
+        page.open(graph("READ_talking_head"), "another")
+        assert self.sampler(page) == {"guidance": "checkpoint default"}
+        page.open(saved, "round trip")
+        assert self.sampler(page) == chosen
+        others = {key: value for key, value in page.widgets(self.KIND).items() if "guidance" not in key}
+        assert others == {
+            "seed": 0,
+            "control_after_generate": "fixed",
+            "steps": 0,
+            "window": 0,
+            "order": "clips",
+        }
+
+
+def test_every_node_has_a_help_page(page):
+    known = page.page.evaluate(
+        "Object.keys(LiteGraph.registered_node_types).filter(t => t.startsWith('READ_'))"
+    )
+    assert sorted(known) == HELP
+
+
+@pytest.mark.parametrize("kind", HELP)
+def test_help_panel_shows_the_page(page, kind):
+    name = next(name for name in NAMES if any(node["type"] == kind for node in graph(name)["nodes"]))
+    page.open(graph(name), name)
+    page.fit()
+    shown = page.help(kind)
+    written = (ROOT / "web" / "docs" / f"{kind}.md").read_text(encoding="utf-8")
+    headings = [line.lstrip("# ") for line in written.splitlines() if line.startswith("#")]
+    assert shown.startswith(headings[0])
+    assert all(heading in shown for heading in headings)

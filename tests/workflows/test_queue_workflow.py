@@ -1,0 +1,181 @@
+"""scripts/queue_workflow.py: its pure functions, and the whole against a real host."""
+
+import json
+import subprocess
+import sys
+
+import av
+import pytest
+
+from ..nodes.host import ROOT
+
+queue_workflow = pytest.importorskip("queue_workflow", reason="no aiohttp: pip install aiohttp")
+PROMPT = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+    "2": {"class_type": "READ_ANSSampler", "inputs": {"seed": 3}, "_meta": {"title": "Mine"}},
+    "3": {"class_type": "SaveVideo", "inputs": {"filename_prefix": "x"}},
+}
+
+
+def message(kind, **data):
+    return {"type": kind, "data": {"prompt_id": "p", **data}}
+
+
+class TestWork:
+    def heard(self, *messages):
+        work = queue_workflow.Work("p", PROMPT)
+        return work, [line for line in map(work.hear, messages) if line is not None]
+
+    def test_names_the_node_and_its_steps(self):
+        _, lines = self.heard(
+            message("executing", node="1"),
+            message("executing", node="2"),
+            message("progress", node="2", value=4, max=12),
+        )
+        assert lines == ["[1/3] LoadImage", "[2/3] Mine", "[2/3] Mine: 4 of 12"]
+
+    def test_counts_cached_nodes(self):
+        _, lines = self.heard(message("execution_cached", nodes=["1"]), message("executing", node="2"))
+        assert lines == ["[2/3] Mine"]
+
+    def test_passes_over_other_prompts(self):
+        work, lines = self.heard(
+            message("executing", prompt_id="q", node="1"), message("execution_success", prompt_id="q")
+        )
+        assert lines == []
+        assert not work.ended
+
+    def test_tells_of_a_queue(self):
+        _, lines = self.heard({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 3}}}})
+        assert lines == ["waiting: 3 in the queue"]
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            message("executing", node=None),
+            message("execution_success"),
+            message("execution_error"),
+            message("execution_interrupted"),
+        ],
+        ids=lambda last: last["type"],
+    )
+    def test_ends(self, last):
+        assert self.heard(last)[0].ended
+
+
+class TestFilled:
+    def test_replaces_files_and_seed_in_a_copy(self):
+        made = queue_workflow.filled(PROMPT, {"LoadImage": "b.png"}, 7)
+        assert made["1"]["inputs"]["image"] == "b.png"
+        assert made["2"]["inputs"]["seed"] == 7
+        assert PROMPT["1"]["inputs"]["image"] == "a.png"
+
+    def test_keeps_the_seed_without_another(self):
+        assert queue_workflow.filled(PROMPT, {}) == PROMPT
+
+    def test_takes_zero_for_a_seed(self):
+        assert queue_workflow.filled(PROMPT, {}, 0)["2"]["inputs"]["seed"] == 0
+
+
+class TestErrors:
+    def test_refusal_names_node_and_reason_in_one_line(self):
+        answer = {
+            "error": {"message": "Prompt outputs failed validation"},
+            "node_errors": {
+                "2": {"class_type": "READ_X", "errors": [{"message": "Too big", "details": "steps\n900"}]}
+            },
+        }
+        said = queue_workflow.refusal(json.dumps(answer).encode())
+        assert said == (
+            "the host refused: Prompt outputs failed validation; node 2 (READ_X): Too big: steps 900"
+        )
+
+    @pytest.mark.parametrize("answer", [b"gateway\ntimeout", b"[]", b"{}"])
+    def test_refusal_of_another_kind_is_shown(self, answer):
+        assert queue_workflow.one_line(answer.decode()) in queue_workflow.refusal(answer)
+
+    def test_failed_node_is_named(self):
+        failure = {"node_type": "READ_X", "exception_message": "bad\nthing"}
+        entry = {"status": {"messages": [["execution_error", failure]]}, "outputs": {}}
+        with pytest.raises(queue_workflow.HostError, match=r"^READ_X: bad thing$"):
+            queue_workflow.finished(entry)
+
+    def test_interrupt_is_told(self):
+        entry = {"status": {"messages": [["execution_interrupted", {}]]}, "outputs": {}}
+        with pytest.raises(queue_workflow.HostError, match="interrupted"):
+            queue_workflow.finished(entry)
+
+
+def test_results_are_the_files_alone():
+    video = {"filename": "a.mp4", "subfolder": "video", "type": "output"}
+    outputs = {"9": {"images": [video], "animated": [True]}, "8": {"text": "x"}}
+    assert list(queue_workflow.results(outputs)) == [video]
+
+
+class TestReadPrompt:
+    @pytest.mark.parametrize(
+        "path", sorted((ROOT / "workflows" / "api").glob("*.json")), ids=lambda p: p.stem
+    )
+    def test_reads_the_shipped_ones(self, path):
+        assert queue_workflow.read_prompt(path)["1"]["class_type"] == "READ_LoadModels"
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("{", "cannot be read"),
+            ('{"nodes": []}', "workflows/api"),
+            ('{"1": 2}', "no API prompt"),
+            ("[]", "no API"),
+        ],
+    )
+    def test_refuses_others(self, tmp_path, text, told):
+        file = tmp_path / "w.json"
+        file.write_text(text)
+        with pytest.raises(ValueError, match=told):
+            queue_workflow.read_prompt(file)
+
+
+def script(*arguments):
+    command = [sys.executable, str(ROOT / "scripts" / "queue_workflow.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class TestCommand:
+    def test_wrong_arguments_give_2(self):
+        done = script(ROOT / "workflows" / "READ_check.json")
+        assert done.returncode == 2
+        assert "workflows/api" in done.stderr
+
+    def test_no_host_gives_1_and_one_line(self):
+        done = script(ROOT / "workflows" / "api" / "READ_check.json", "--host", "127.0.0.1:9")
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: no ComfyUI answers at http://127.0.0.1:9")
+        assert done.stderr.count("\n") == 1
+
+    @pytest.mark.comfy
+    @pytest.mark.slow
+    def test_fetches_the_video_and_tells_the_steps(self, address, base, tmp_path):
+        done = script(
+            ROOT / "workflows" / "api" / "READ_talking_head.json",
+            *("--host", address, "--speech", base / "input" / "short.wav", "--seed", 5, "--out", tmp_path),
+        )
+        assert done.returncode == 0, done.stderr
+        (video,) = tmp_path.iterdir()
+        assert done.stdout == f"{video}\n"
+        with av.open(str(video)) as file:
+            assert file.streams.video[0].frames == 25
+        lines = done.stderr.splitlines()
+        assert "[9/9] SaveVideo" in lines
+        assert any(line.endswith("READ_ANSSampler: 1 of 4") for line in lines), lines
+
+    @pytest.mark.comfy
+    @pytest.mark.slow
+    def test_refused_prompt_gives_1_and_one_line(self, address, tmp_path):
+        prompt = json.loads((ROOT / "workflows" / "api" / "READ_long_audio.json").read_text())
+        prompt["4"]["inputs"]["steps"] = 900
+        (tmp_path / "w.json").write_text(json.dumps(prompt))
+        done = script(tmp_path / "w.json", "--host", address, "--out", tmp_path / "out")
+        assert done.returncode == 1
+        assert "steps" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not (tmp_path / "out").exists()
