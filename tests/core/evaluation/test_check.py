@@ -1,4 +1,4 @@
-"""The quick check of a video finds what was planted in it: mouths that follow, come late, colours that drift."""
+"""The quick check finds what was planted in a video: mouths that follow, mouths that come late, drift."""
 
 from __future__ import annotations
 
