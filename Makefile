@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml requirements.txt
 
 demo: setup
 	@mkdir -p output
-	$(BIN)/read-core generate --portrait examples/portrait.png --speech examples/speech.flac \
+	$(BIN)/read-core generate --portrait assets/portrait.png --speech assets/speech.flac \
 		--out output/demo.mp4 --sheet output/demo.png --overwrite
 
 # The models of the tests are tiny: more threads would only wait for each other.

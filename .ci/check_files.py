@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 LARGEST = 1_000_000
-MAY_BE_LARGE = ("read_core/checkpoints/", "docs/", "examples/")
+MAY_BE_LARGE = ("read_core/checkpoints/", "docs/", "assets/")
 CONFLICT_MARKS = ("<<<<<<< ", ">>>>>>> ")
 
 

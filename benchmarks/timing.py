@@ -23,8 +23,8 @@ from read_core.media import read_audio, read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = ROOT / "read_core" / "checkpoints" / "read-tiny"
-PORTRAIT = ROOT / "examples" / "portrait.png"
-RECORDING = ROOT / "examples" / "speech.flac"
+PORTRAIT = ROOT / "assets" / "portrait.png"
+RECORDING = ROOT / "assets" / "speech.flac"
 
 _DTYPES = ("float32", "float16", "bfloat16")
 
@@ -81,7 +81,7 @@ def guarded(main: Callable[[], None]) -> None:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One portrait and speech of exactly so many clips, from ``examples/``.
+    """One portrait and speech of exactly so many clips, from ``assets/``.
 
     Attributes:
         pipe: the checkpoint, with the device and type asked for.

@@ -28,7 +28,7 @@ from read_core.evaluation.mouth import mouth_opening
 from read_core.media import read_audio
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKFLOWS, PAGES, EXAMPLES = ROOT / "workflows", ROOT / "docs" / "images" / "workflows", ROOT / "examples"
+WORKFLOWS, PAGES, ASSETS = ROOT / "workflows", ROOT / "docs" / "images" / "workflows", ROOT / "assets"
 SIDE = 512  # pixels of a card
 WINDOW = (2560, 1440)
 QUALITY = 88
@@ -49,7 +49,7 @@ def long_audio(video: Path, _: Path | None) -> Image.Image:
     frames = read_frames(video)
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
     card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 12).astype(int)], 4, SIDE // 4))
-    level = np.abs(read_audio(EXAMPLES / "speech.flac").numpy())
+    level = np.abs(read_audio(ASSETS / "speech.flac").numpy())
     bars = np.array([part.max() for part in np.array_split(level, SIDE // 4)])
     draw = ImageDraw.Draw(card)
     for index, bar in enumerate(bars / bars.max()):
@@ -166,7 +166,7 @@ def main() -> int:
     names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = ComfyPage(browser, args.host.rstrip("/"), size=WINDOW)
-        for path in EXAMPLES.iterdir():
+        for path in ASSETS.iterdir():
             page.upload(path)
         for name in names:
             make(page, name, Path(folder))

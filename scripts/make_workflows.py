@@ -31,7 +31,7 @@ NOTE = """{purpose}
 
 ### To run it
 
-Drop `portrait.png` and `speech.flac` from this pack's folder `examples` onto *Load Image* and *Load Audio*, \
+Drop `portrait.png` and `speech.flac` from this pack's folder `assets` onto *Load Image* and *Load Audio*, \
 or take your own drawn portrait and speech, and press **Run**.
 
 `read-tiny` comes with the pack and is a demonstration: it animates **drawn presenters** at 128 x 128, not \

@@ -26,7 +26,7 @@ try:
 except ImportError:
     sys.exit("error: aiohttp is missing; run this with ComfyUI's own Python, or: pip install aiohttp")
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
 QUIET = 30.0  # seconds without a message after which the host's history is asked
 Prompt = dict[str, Any]
@@ -271,8 +271,8 @@ def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workflow", type=Path, help="an API prompt, as in workflows/api")
-    parser.add_argument("--portrait", type=Path, default=EXAMPLES / "portrait.png", help="image to animate")
-    parser.add_argument("--speech", type=Path, default=EXAMPLES / "speech.flac", help="recording to speak")
+    parser.add_argument("--portrait", type=Path, default=ASSETS / "portrait.png", help="image to animate")
+    parser.add_argument("--speech", type=Path, default=ASSETS / "speech.flac", help="recording to speak")
     parser.add_argument("--seed", type=int, help="seed of all samplers; without it the workflow's")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")

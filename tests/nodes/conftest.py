@@ -92,7 +92,7 @@ def _cut_recording(target, start, stop):
     """Part of the example recording as a WAV file."""
     from read_core.media import read_audio
 
-    samples = read_audio(ROOT / "examples" / "speech.flac")[round(start * 16000) : round(stop * 16000)]
+    samples = read_audio(ROOT / "assets" / "speech.flac")[round(start * 16000) : round(stop * 16000)]
     with wave.open(str(target), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -94,7 +94,7 @@ def prepare_base(base: Path) -> None:
         if not link.exists():
             link.symlink_to(folder, target_is_directory=True)
     for name in ("portrait.png", "speech.flac"):
-        shutil.copy(ROOT / "examples" / name, base / "input" / name)
+        shutil.copy(ROOT / "assets" / name, base / "input" / name)
 
 
 def run_in_host(installation: Installation, script: str, *arguments: object) -> str:

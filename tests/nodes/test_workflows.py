@@ -49,7 +49,7 @@ def check_mouth(frames):
     from .host import ROOT
 
     opening = mouth_opening(frames)
-    samples = read_audio(ROOT / "examples" / "speech.flac")
+    samples = read_audio(ROOT / "assets" / "speech.flac")
     part = samples[round(START * 16000) : round((START + SECONDS) * 16000)]
     follows = correlation(opening, frame_loudness(part[None], 16000, len(frames)))
     assert opening.max() - opening.min() > 0.1

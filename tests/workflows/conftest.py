@@ -16,7 +16,7 @@ def base(tmp_path_factory):
     """A host's base directory with the examples and a short recording among its inputs."""
     folder = tmp_path_factory.mktemp("page")
     prepare_base(folder)
-    samples = read_audio(ROOT / "examples" / "speech.flac")[16000:32000]
+    samples = read_audio(ROOT / "assets" / "speech.flac")[16000:32000]
     with wave.open(str(folder / "input" / "short.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
