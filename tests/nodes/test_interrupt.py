@@ -6,12 +6,12 @@ import pytest
 from .prompts import QUICK, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
-STEPS = 6
+STEPS = 4
 
 
 def slow_step(**inputs):
-    """One clip of six steps that take long enough to interrupt."""
-    prompt = quick(steps=STEPS, window=16, width=256, height=256, **inputs)
+    """One clip of four steps that take long enough to interrupt."""
+    prompt = quick(steps=STEPS, window=16, width=192, height=192, **inputs)
     prompt["6"]["inputs"] |= {"guidance": "split", "guidance.alpha": -3.0, "guidance.beta": 5.0}
     return prompt
 
@@ -39,10 +39,9 @@ def undisturbed(host):
     return run.ui("7", "digest")
 
 
-@pytest.mark.parametrize("step", [0, 3, STEPS - 1])
+@pytest.mark.parametrize("step", [0, 2, STEPS - 1])
 def test_the_sampler_ends_within_a_step_and_the_next_run_is_clean(client, undisturbed, step):
-    client.run(slow_step(seed=32 + step))  # so that seed 31 is not in a cache that holds one result
-    client.post("/free", {"free_memory": True})
+    client.post("/free", {"free_memory": True})  # else the result may come from the host's cache
     run = client.run(slow_step(seed=31), interrupt_at(client, "6", step))
     assert run.status == "interrupted"
     done = [value for value, _ in run.progress("6")]

@@ -10,12 +10,6 @@ pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 FLAT = 40 * 2**20  # bytes that the host may grow by over fifteen runs
 
 
-def loaded_models(client, seed):
-    """Names of what the host's memory manager holds."""
-    run = client.run({"1": node("ReadTest_Loaded", nonce=seed)})
-    return run.history["outputs"]["1"]["loaded"]
-
-
 def test_the_same_prompt_again_runs_nothing(client):
     prompt = quick(seed=41)
     first = client.run(prompt)
@@ -64,16 +58,21 @@ def test_two_prompts_queued_at_once(client):
 
 
 def test_unload_and_run_again(host, client):
-    before = client.run(quick(seed=49)).ui("7", "digest")
-    assert "Held" in loaded_models(client, 3)
+    prompt = quick(seed=49)
+    prompt["8"] = node("ReadTest_Loaded", nonce=1, after=["6", 0])
+    first = client.run(prompt)
+    assert "Held" in first.history["outputs"]["8"]["loaded"]
     client.post("/free", {"unload_models": True})
-    assert loaded_models(client, 4) == []
-    client.run(quick(seed=50))
-    assert "Held" in loaded_models(client, 5)
+    changed_only = client.run(changed(prompt, nonce=2))
+    assert changed_only.executed == {"8"}
+    assert changed_only.history["outputs"]["8"]["loaded"] == []
+    again = client.run(changed(prompt, order="steps", nonce=3))  # the same latents, but not from the cache
+    assert again.executed == {"6", "7", "8"}
+    assert again.history["outputs"]["8"]["loaded"] == ["Held", "Held"]  # the VAE and the transformer
     client.post("/free", {"unload_models": True, "free_memory": True})
-    run = client.run(quick(seed=49))
-    assert "1" in run.executed
-    assert run.ui("7", "digest") == before
+    anew = client.run(changed(prompt, nonce=4))
+    assert "1" in anew.executed
+    assert first.ui("7", "digest") == again.ui("7", "digest") == anew.ui("7", "digest")
     assert "memory leak" not in host.log
 
 

@@ -13,9 +13,36 @@ import torch
 from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
 from safetensors.torch import save_file
 
+BLOCKS = [
+    ("res_x", 4),
+    ("compress_all", 1),
+    ("res_x_y", 1),
+    ("res_x", 3),
+    ("compress_all", 1),
+    ("res_x_y", 1),
+    ("res_x", 3),
+    ("compress_all", 1),
+    ("res_x", 3),
+    ("res_x", 4),
+]
+CONFIG = {
+    "_class_name": "CausalVideoAutoencoder",
+    "dims": 3,
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 128,
+    "blocks": BLOCKS,
+    "scaling_factor": 1.0,
+    "norm_layer": "pixel_norm",
+    "patch_size": 4,
+    "latent_log_var": "uniform",
+    "use_quant_conv": False,
+    "causal_decoder": False,
+    "spatial_padding_mode": "zeros",
+}
+
 torch.manual_seed(0)
-config = VideoVAE.get_default_config(None, 0) | {"spatial_padding_mode": "zeros"}
-vae = VideoVAE(config=config)
+vae = VideoVAE(config=CONFIG)
 weights = {}
 for name, value in vae.state_dict().items():
     if name.endswith("std-of-means"):
@@ -29,4 +56,4 @@ for name, value in vae.state_dict().items():
     else:
         filled = 0.1 * torch.randn(value.shape)
     weights[name] = filled.to(torch.bfloat16)
-save_file(weights, sys.argv[1], {"config": json.dumps({"vae": config})})
+save_file(weights, sys.argv[1], {"config": json.dumps({"vae": CONFIG})})
