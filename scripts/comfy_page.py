@@ -21,6 +21,7 @@ SETTINGS = {
     "Comfy.TutorialCompleted": True,  # else a browser of templates opens
     "LiteGraph.Canvas.MinFontSizeForLOD": 0,  # else labels vanish when zoomed out
     "Comfy.Minimap.Visible": False,
+    "Comfy.RightSidePanel.IsOpen": False,
     "Comfy.Graph.CanvasInfo": False,
 }
 NEW_NODES = "Comfy.VueNodes.Enabled"

@@ -42,8 +42,8 @@ OUTPUTS: dict[str, list[tuple[str, str]]] = {
 # Height of a node, and the room to leave for it: a node that says something grows, and the page's newer
 # drawing makes all of them higher. Nodes that show a picture or video have room for it.
 HEIGHTS = {
-    "READ_LoadModels": (202, 270),
-    "READ_EncodeSpeech": (194, 262),
+    "READ_LoadModels": (202, 316),
+    "READ_EncodeSpeech": (194, 304),
     "READ_EncodeReference": (230, 272),
     "READ_ANSSampler": (238, 320),
     "READ_Decode": (66, 100),

@@ -1,8 +1,8 @@
 """Make assets/portrait.png and assets/speech.flac: a held-out face and voice, not picked by hand.
 
 Both are seed 0 of the test split: a presenter and sentences that no training ever sees, spoken by flite, the
-synthesiser that is held out whole. (A folder called examples would hide ``workflows`` from ComfyUI, which takes
-either name for that of a pack's templates.) Needs flite (Debian: ``apt-get install flite``).
+synthesiser that is held out whole. (A folder called examples would hide ``workflows`` from ComfyUI, which
+takes either name for that of a pack's templates.) Needs flite (Debian: ``apt-get install flite``).
 """
 
 from __future__ import annotations

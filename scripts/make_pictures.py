@@ -32,7 +32,6 @@ WORKFLOWS, PAGES, ASSETS = ROOT / "workflows", ROOT / "docs" / "images" / "workf
 SIDE = 512  # pixels of a card
 WINDOW = (2560, 1440)
 QUALITY = 88
-COLOURS = 256
 PAPER, INK = (250, 248, 244), (90, 150, 190)
 NOT_RUN = "READ_text_and_lora"
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
@@ -145,8 +144,7 @@ def make(page: ComfyPage, name: str, folder: Path) -> None:
     shown = folder / f"{name}.png"
     page.picture(shown)
     with Image.open(shown) as image:
-        reduced = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
-        reduced.save(PAGES / f"{name}.png", optimize=True)
+        image.convert("RGB").save(PAGES / f"{name}.png", optimize=True)
     if name == NOT_RUN:
         page.picture(shown, ("CLIPTextEncode", "READ_ANSSampler"))
         card = squared(shown)
