@@ -75,9 +75,15 @@ class ComfyPage:
             self.page.wait_for_timeout(500)
 
     def fit(self) -> None:
-        """Bring the whole graph into view."""
+        """Bring the whole graph into view; returns when the page has come to rest."""
         self.page.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-        self.page.wait_for_timeout(1500)
+        view, before = "[app.canvas.ds.scale, ...app.canvas.ds.offset]", None
+        for _ in range(60):
+            self.page.wait_for_timeout(1000)
+            now = self.page.evaluate(view)
+            if now == before:
+                return
+            before = now
 
     def missing(self) -> list[str]:
         """Types of nodes that this host does not know."""
