@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .material import Sample
 
 _LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
-_DECIBEL = 0.05  # what a decibel lost against no guidance costs
+_DECIBEL = 0.1  # what a decibel lost against no guidance costs: a little of it is visible grain
 _NOTE = (
-    "Score: correlation of the opening, a quarter of that of width and rounding, less 0.05 for each decibel "
+    "Score: correlation of the opening, a quarter of that of width and rounding, less 0.1 for each decibel "
     "by which the video is farther from the drawn one than without guidance: that is how colours break."
 )
 
