@@ -30,8 +30,7 @@ from read_core.media import read_audio
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS, PAGES, ASSETS = ROOT / "workflows", ROOT / "docs" / "images" / "workflows", ROOT / "assets"
 SIDE = 512  # pixels of a card
-WINDOW = (2560, 1440)
-PAGE = (1600, 900)  # pixels, at most, of a picture in the documentation
+WINDOW = (2240, 1260)
 QUALITY = 88
 PAPER, INK = (250, 248, 244), (90, 150, 190)
 NOT_RUN = "READ_text_and_lora"
@@ -145,7 +144,6 @@ def make(page: ComfyPage, name: str, folder: Path) -> None:
     shown = folder / f"{name}.png"
     page.picture(shown)
     with Image.open(shown) as image:
-        image.thumbnail(PAGE, Image.Resampling.LANCZOS)
         image.convert("RGB").save(PAGES / f"{name}.png", optimize=True)
     if name == NOT_RUN:
         page.picture(shown, ("CLIPTextEncode", "READ_ANSSampler"))
