@@ -149,7 +149,7 @@ def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
 def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
     trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0)
     assert trial.score(20.0) == pytest.approx(0.6)
-    assert trial.score(24.0) == pytest.approx(0.4)
+    assert trial.score(24.0) == pytest.approx(0.2)
     assert trial.score(10.0) == pytest.approx(0.6)
 
 
