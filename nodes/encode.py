@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
@@ -157,7 +158,7 @@ class EncodeReference(io.ComfyNode):
         with about("image"):
             reference = models.pipe.encode_reference(image[index].float(), size, fit)
         left, top, right, bottom = reference.box
-        seen = reference.image[None].cpu()
+        seen = reference.image[None].to(mm.intermediate_device())
         return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top)
 
 

@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from . import checkpoints
-from .feedback import about, say
+from .feedback import about, log, say
 from .sockets import Models
 
 
@@ -94,13 +94,16 @@ class LoadModels(io.ComfyNode):
             models = replace(models, transformer=patched)
         card, defaults = models.pipe.card, models.pipe.defaults
         height, width = card.resolution
-        warning = (
-            "A demonstration: it animates drawn presenters, not photographs. " if card.demonstration else ""
+        log.info(
+            "%s: %s; window %d, %d steps, %s",
+            card.name,
+            card.trained_on,
+            defaults.window,
+            defaults.steps,
+            defaults.guidance,
         )
-        say(
-            f"{card.name}: {warning}{width} x {height} pixels, {defaults.steps} steps, "
-            f"window {defaults.window}, guidance {defaults.guidance}. Trained on {card.trained_on}."
-        )
+        warning = " A demonstration: drawn presenters, not photographs." if card.demonstration else ""
+        say(f"{card.name}, {width} x {height}.{warning}")
         return io.NodeOutput(models)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
@@ -135,7 +136,7 @@ class Sampler(io.ComfyNode):
             )
         say(speed_text(speech.codes.num_frames, time.perf_counter() - started))
         latent = {
-            "samples": latents,
+            "samples": latents.to(mm.intermediate_device()),
             "read_num_frames": speech.codes.num_frames,
             "read_seed": how["seed"],
             "read_checkpoint": models.pipe.card.name,

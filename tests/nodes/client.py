@@ -161,6 +161,15 @@ class Client:
     def interrupt(self) -> None:
         self.post("/interrupt")
 
+    def free(self, prompt: dict[str, Any] | None = None, **what: bool) -> None:
+        """Have the host unload its models (``unload_models``) or drop what it keeps too (``free_memory``).
+
+        It does so after the next prompt at the latest, so one is run before this returns: ``prompt``, where
+        the host is to keep what it has of that one, or one that needs nothing.
+        """
+        self.post("/free", what)
+        self.run(prompt or {"1": {"class_type": "ReadTest_Loaded", "inputs": {"nonce": 0}}})
+
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._listening = self._loop.create_task(self._listen())

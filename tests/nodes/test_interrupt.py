@@ -41,7 +41,7 @@ def undisturbed(host):
 
 @pytest.mark.parametrize("step", [0, 2, STEPS - 1])
 def test_the_sampler_ends_within_a_step_and_the_next_run_is_clean(client, undisturbed, step):
-    client.post("/free", {"free_memory": True})  # else the result may come from the host's cache
+    client.free(free_memory=True)  # else the result may come from the host's cache
     run = client.run(slow_step(seed=31), interrupt_at(client, "6", step))
     assert run.status == "interrupted"
     done = [value for value, _ in run.progress("6")]

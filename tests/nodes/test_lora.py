@@ -28,7 +28,7 @@ def test_a_lora_counts_as_often_as_it_is_used_and_no_more(client, lora):
     prompt = quick(seed=62, lora=lora, lora_strength=0.7)
     first = digest(client, prompt)
     client.run(quick(seed=63, lora=lora, lora_strength=0.7))
-    client.post("/free", {"unload_models": True})
+    client.free(unload_models=True)
     client.run(quick(seed=64, lora=lora, lora_strength=0.7))
     assert digest(client, quick(seed=62, lora=lora, lora_strength=0.7, order="steps")) == first
 

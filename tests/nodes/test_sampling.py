@@ -18,7 +18,7 @@ def digest(client, prompt, number="7"):
 def test_a_seed_gives_the_same_latents_each_time(client):
     first = digest(client, quick(seed=11))
     other = digest(client, quick(seed=12))
-    client.post("/free", {"unload_models": True, "free_memory": True})
+    client.free(unload_models=True, free_memory=True)
     again = digest(client, quick(seed=11))
     assert first == again != other
 

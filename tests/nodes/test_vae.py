@@ -16,7 +16,7 @@ def ltx_vae(host, installation):
     target = host.base / "models" / "vae" / "ltx.safetensors"
     run_in_host(installation, "make_ltx_vae.py", target)
     yield target.name
-    host.client.post("/free", {"unload_models": True, "free_memory": True})
+    host.client.free(unload_models=True, free_memory=True)
     target.unlink()
 
 
