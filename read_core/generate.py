@@ -25,7 +25,13 @@ from .geometry import (
 )
 from .media import VideoWriter, check_output, fit_image, read_audio, read_image
 from .media.files import check_input, partial_beside
-from .usage import peak_device_memory, peak_host_memory
+from .usage import (
+    peak_device_memory,
+    peak_host_memory,
+    recent_device_memory,
+    recent_host_memory,
+    restart_peaks,
+)
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -183,7 +189,7 @@ def generate(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
-            speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, max_window=job.window)
+            speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, job.window, keep_on="cpu")
         del waveform
         reference = pipe.encode_reference(portrait, job.size)
         if on_estimate is not None:
@@ -230,24 +236,28 @@ def estimate(  # noqa: PLR0913
     window = pipe.defaults.window if window is None else window
     latents = latents_of_frames(speech.num_frames)
     clips = clips_of_latents(latents, window)
-    one_clip = min(speech.num_frames, frames_of_latents(window))
-    started = time.perf_counter()
+    one_clip = replace(speech, num_frames=min(speech.num_frames, frames_of_latents(window)))
+    restart_peaks()
+    before = _peaks()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadWarning)  # they come again when the work begins
-        sample = pipe.sample(
-            replace(speech, num_frames=one_clip), reference, 1, guidance, window, seed, text=text
-        )
-    _settle(sample)
-    sampled = time.perf_counter()
+        for _ in range(2 if torch.cuda.is_available() else 1):  # a GPU's first run is slower than the others
+            started = time.perf_counter()
+            sample = pipe.sample(one_clip, reference, 1, guidance, window, seed, text=text)
+            _settle(sample)
+    sampled, during = time.perf_counter(), _peaks()
     probe = sample[:, :, :_PROBE_LATENTS]
     _settle(pipe.decode(probe, frames_of_latents(probe.shape[2]), seed))
-    decoded = time.perf_counter()
+    decoded, after = time.perf_counter(), _peaks()
     settings = pipe.defaults.decode
     per_latent = (decoded - sampled) / probe.shape[2] * (1 + 2 * settings.halo / settings.chunk)
-    memory = peak_host_memory()
-    if memory is not None and order != "clips":
-        # noise, latents, copies
-        memory += 4 * padded_latents(latents, window) * reference.latent[0].nbytes
+    # What one clip takes, for those beside it; and the whole video's noise, latents and copies.
+    under_way = min(steps, clips) if order == "wavefront" else 1
+    whole = 0 if order == "clips" else 4 * padded_latents(latents, window) * reference.latent[0].nbytes
+    memory, device_memory = (
+        None if last is None else last + (under_way - 1) * ((most or 0) - (first or 0)) + whole
+        for first, most, last in zip(before, during, after, strict=True)
+    )
     height, width = reference.image.shape[:2]
     return Estimate(
         num_frames=speech.num_frames,
@@ -258,8 +268,12 @@ def estimate(  # noqa: PLR0913
         sampling=clips * steps * (sampled - started),
         decoding=latents * per_latent,
         memory=memory,
-        device_memory=peak_device_memory(),
+        device_memory=device_memory,
     )
+
+
+def _peaks() -> tuple[int | None, int | None]:
+    return recent_host_memory(), recent_device_memory()
 
 
 def _frames(
@@ -271,7 +285,7 @@ def _frames(
 ) -> Iterator[Tensor]:
     """The video in pieces (n, H, W, 3), F frames in all, as early as the order allows."""
 
-    def step(done: int, total: int, _: Tensor) -> None:
+    def step(done: int, total: int, _: Tensor | None) -> None:
         if on_step is not None:
             on_step(done, total)
 

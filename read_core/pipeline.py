@@ -99,6 +99,7 @@ class ReadPipeline:
         sample_rate: int,
         on_window: Callable[[int, int], None] | None = None,
         max_window: int = MAX_WINDOW,
+        keep_on: torch.device | str | None = None,
     ) -> SpeechCodes:
         """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a ReadWarning.
 
@@ -112,6 +113,7 @@ class ReadPipeline:
             on_window: called as (windows done, windows in all).
             max_window: the largest window that :meth:`sample` will be asked for, 3 to 64; a small one saves
                 encoding silence.
+            keep_on: device that keeps the codes; None: the SpeechAE's. An hour's are a gigabyte at full size.
 
         Raises:
             InputError: a wrong shape, type or rate, no samples, NaN or infinity, a window out of range.
@@ -120,7 +122,7 @@ class ReadPipeline:
         samples = resample(waveform, sample_rate)
         num_frames = frames_of_samples(len(samples))
         num_latents = latents_of_frames(num_frames) + spare
-        codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window)
+        codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window, keep_on)
         return SpeechCodes(codes=codes[:, 1:], num_frames=num_frames)
 
     def encode_reference(

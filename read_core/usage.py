@@ -5,14 +5,44 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
+_PROCESS = Path("/proc/self")
+_RESET_PEAK = "5"  # written to clear_refs
+_earlier = {"host": 0, "device": 0}
+"""The highest peaks that :func:`restart_peaks` has wiped."""
 
 
 def peak_host_memory() -> int | None:
     """The most main memory the process has held at once, in bytes; None where the system does not tell."""
-    if _STATUS.exists():
+    recent = recent_host_memory()
+    return None if recent is None else max(recent, _earlier["host"])
+
+
+def peak_device_memory() -> int | None:
+    """The most memory of the GPU that tensors have held at once, in bytes; None without one."""
+    recent = recent_device_memory()
+    return None if recent is None else max(recent, _earlier["device"])
+
+
+def restart_peaks() -> None:
+    """Begin the ``recent`` peaks anew, from what is held now. Only Linux can do so for main memory."""
+    import torch
+
+    for name, peak in (("host", peak_host_memory()), ("device", peak_device_memory())):
+        _earlier[name] = peak or 0
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
+    except OSError:  # another system, or one that does not let us
+        return
+
+
+def recent_host_memory() -> int | None:
+    """As :func:`peak_host_memory`, since the last :func:`restart_peaks`."""
+    status = _PROCESS / "status"
+    if status.exists():
         # Unlike getrusage's, this figure does not begin with that of the program that started us.
-        for line in _STATUS.read_text().splitlines():
+        for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     if sys.platform == "win32":
@@ -23,8 +53,8 @@ def peak_host_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def peak_device_memory() -> int | None:
-    """The most memory of the GPU that tensors have held at once, in bytes; None without one."""
+def recent_device_memory() -> int | None:
+    """As :func:`peak_device_memory`, since the last :func:`restart_peaks`."""
     import torch
 
     if not torch.cuda.is_available():

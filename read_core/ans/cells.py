@@ -55,7 +55,7 @@ class Cells:
         motion = now if clip == 0 else after
         return torch.stack([zero, motion, *[now] * (frames - 1)]), torch.stack([zero, *[after] * frames])
 
-    def advance(self, latents: Tensor, steps: Sequence[int], clips: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def advance(self, latents: Tensor, steps: Sequence[int], clips: Sequence[int]) -> Tensor:
         """Take B cells one step.
 
         Args:
@@ -65,13 +65,11 @@ class Cells:
             clips: B clip indices j.
 
         Returns:
-            The latents at the next time, and the clean latents Z(t) - t v that the velocity points at,
-            (B, C, f, h, w) each.
+            The latents at the next time, (B, C, f, h, w).
         """
         frames = latents.shape[2]
         pairs = [self.frame_times(step, clip, frames) for step, clip in zip(steps, clips, strict=True)]
         t, t_next = (torch.stack(times) for times in zip(*pairs, strict=True))
         z = torch.cat([self.reference.expand(len(latents), -1, -1, -1, -1), latents], dim=2)
         velocity = self.velocity(z, t, list(clips))
-        clean = euler_step(z, velocity, t, torch.zeros_like(t))
-        return euler_step(z, velocity, t, t_next)[:, :, 1:], clean[:, :, 1:]
+        return euler_step(z, velocity, t, t_next)[:, :, 1:]

@@ -24,7 +24,7 @@ from .clips import clip_spans, frames_of_clips
 Order = Literal["clips", "steps", "wavefront"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 NoiseSource = Callable[[int, int], Tensor]
-OnStep = Callable[[int, int, Tensor], None]
+OnStep = Callable[[int, int, Tensor | None], None]
 
 
 @torch.no_grad()
@@ -50,9 +50,9 @@ def reverse(
         window: latents per clip, z_R included: f = window - 1.
         order: ``clips``, ``steps`` or ``wavefront``. The first two are equal to the bit, the third to
             rounding.
-        on_step: on_step(done, total, clean), called after every evaluation of ``velocity``: cells done and in
-            all, and the clean latents (1, C, f, h, w) that the clip just advanced is heading for. An
-            exception raised in it ends the work at once and reaches the caller.
+        on_step: on_step(done, total, finished), called after every evaluation of ``velocity``: cells done and
+            in all, and the latents (1, C, f, h, w) of the clip that it has finished, None where it has not.
+            An exception raised in it ends the work at once and reaches the caller.
         clips: k; needed where ``noise`` is a function, else checked.
 
     Returns:
@@ -110,10 +110,11 @@ def _clip_by_clip(
         for step in range(cells.steps):
             if clip > 0:
                 latents = torch.cat([trail[step + 1], latents[:, :, 1:]], dim=2)
-            latents, clean = cells.advance(latents, [step], [clip])
+            latents = cells.advance(latents, [step], [clip])
             next_trail.append(latents[:, :, -1:].clone())
             if on_step is not None:
-                on_step(clip * cells.steps + step + 1, clips * cells.steps, clean)
+                finished = latents if step + 1 == cells.steps else None
+                on_step(clip * cells.steps + step + 1, clips * cells.steps, finished)
         trail = next_trail
         yield latents if clip == 0 else latents[:, :, 1:]
 
@@ -132,12 +133,12 @@ def _whole(
     for batch in batches:
         steps, clips = [step for step, _ in batch], [clip for _, clip in batch]
         before = torch.cat([latents[:, :, slice(*spans[clip])] for clip in clips])
-        after, clean = cells.advance(before, steps, clips)
+        after = cells.advance(before, steps, clips)
         for item, clip in enumerate(clips):
             latents[0, :, slice(*spans[clip])] = after[item]
         done += len(batch)
         if on_step is not None:
-            on_step(done, total, clean[-1:])
+            on_step(done, total, after[-1:] if steps[-1] + 1 == cells.steps else None)
     return latents
 
 

@@ -25,6 +25,7 @@ def encode_speech_codes(
     waveform: Tensor,
     num_latents: int | None = None,
     on_window: Callable[[int, int], None] | None = None,
+    keep_on: torch.device | str | None = None,
 ) -> Tensor:
     """Codes C of a recording of any length; only C is ever held whole.
 
@@ -35,9 +36,10 @@ def encode_speech_codes(
         num_latents: generated latents N wanted; the waveform is continued with silence. None: as many as the
             waveform lasts.
         on_window: called as (windows done, windows in all) after each window.
+        keep_on: device of the codes; None: the SpeechAE's.
 
     Returns:
-        (1, 1 + N, h_w, d_A) float32 on the SpeechAE's device; code i belongs to z_i, code 0 to frame 0.
+        (1, 1 + N, h_w, d_A) float32 on ``keep_on``; code i belongs to z_i, code 0 to frame 0.
 
     Raises:
         InputError: the waveform is empty or not finite.
@@ -56,7 +58,8 @@ def encode_speech_codes(
         ready = (pending.shape[1] - CONTEXT_FRAMES - 1) // FRAMES_PER_LATENT + 1
         if ready > 0:
             speech = pending[:, CONTEXT_FRAMES : CONTEXT_FRAMES + frames_of_latents(ready)]
-            codes.append(speech_ae.encode(speech, context=pending[:, :CONTEXT_FRAMES]).float())
+            new_codes = speech_ae.encode(speech, context=pending[:, :CONTEXT_FRAMES]).float()
+            codes.append(new_codes if keep_on is None else new_codes.to(keep_on))
             pending = pending[:, ready * FRAMES_PER_LATENT :].clone()
         if on_window is not None:
             on_window(done, windows)

@@ -195,16 +195,18 @@ def test_inputs_are_left_untouched(order):
 
 
 @pytest.mark.parametrize("order", ["clips", "steps", "wavefront"])
-def test_progress_counts_cells_and_shows_where_the_clip_is_heading(order):
+def test_progress_counts_cells_and_hands_over_each_clip_that_is_finished(order):
     given = case(3, 5, 4)
-    reports: list[tuple[int, int, Tensor]] = []
+    reports: list[tuple[int, int, Tensor | None]] = []
     result = reverse(velocity, **given, order=order, on_step=lambda *report: reports.append(report))
-    done, totals, clean = zip(*reports, strict=True)
+    done, totals, handed = zip(*reports, strict=True)
     assert list(done) == sorted(set(done))
     assert done[-1] == 12
     assert set(totals) == {12}
-    assert all(latents.shape == (1, CHANNELS, 4, HEIGHT, WIDTH) for latents in clean)
-    torch.testing.assert_close(clean[-1], result[:, :, -4:])
+    finished = [latents for latents in handed if latents is not None]
+    assert len(finished) == 3
+    for clip, latents in enumerate(finished):
+        assert torch.equal(latents, result[:, :, 3 * clip : 3 * clip + 4])
 
 
 class InterruptedByUserError(Exception):
@@ -219,7 +221,7 @@ def test_an_exception_from_the_callback_stops_the_work_at_once(order):
         calls.append(clips)
         return velocity(z, t, clips)
 
-    def interrupt(done: int, total: int, clean: Tensor) -> None:
+    def interrupt(done: int, total: int, finished: Tensor | None) -> None:
         if len(calls) == 3:
             raise InterruptedByUserError
 
@@ -229,7 +231,7 @@ def test_an_exception_from_the_callback_stops_the_work_at_once(order):
 
 
 def test_an_exception_stops_a_stream_after_the_clips_that_are_finished():
-    def interrupt(done: int, total: int, clean: Tensor) -> None:
+    def interrupt(done: int, total: int, finished: Tensor | None) -> None:
         if done == 7:
             raise InterruptedByUserError
 
