@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from .encode import recording
+from .feedback import about, say
 
 
 class Check(io.ComfyNode):
@@ -58,8 +59,12 @@ class Check(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..read_core.evaluation.check import check_video, frame_loudness
 
+        with about("audio"):
+            waveform, rate = recording(audio)
         frames = images[..., :3].float().cpu()
         portrait = None if reference is None else reference[0, ..., :3].float().cpu()
-        found = check_video(frames, frame_loudness(*recording(audio), len(frames)), window, portrait)
+        with about("images and audio"):
+            found = check_video(frames, frame_loudness(waveform, rate, len(frames)), window, portrait)
+        say(f"follows {found.follows:.2f}, lag {found.lag} frames, likeness {found.likeness:.2f}")
         plot = found.plot()[None]
         return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))

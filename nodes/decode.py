@@ -36,11 +36,18 @@ class Decode(io.ComfyNode):
 
     @classmethod
     def execute(cls, models: ReadModels, latent: dict[str, Any]) -> io.NodeOutput:
-        samples, wanted = latent["samples"], latent.get("read_num_frames")
-        place(models.vae, activations=decoding_memory(models, 32 * samples.shape[-2], 32 * samples.shape[-1]))
-        progress, pieces, done = Progress(), [], 0
-        for frames in models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0)):
-            pieces.append(frames.to(mm.intermediate_device()))
+        from ..read_core.checks import check_finite
+        from ..read_core.geometry import PIXELS_PER_LATENT, frames_of_latents
+
+        samples = latent["samples"]
+        stream = models.pipe.decode_stream(samples, latent.get("read_num_frames"), latent.get("read_seed", 0))
+        height, width = (PIXELS_PER_LATENT * side for side in samples.shape[3:])
+        total = latent.get("read_num_frames") or frames_of_latents(samples.shape[2])
+        place(models.vae, activations=decoding_memory(models, height, width))
+        images = torch.empty((total, height, width, 3), device=mm.intermediate_device())
+        progress, done = Progress(), 0
+        for frames in stream:
+            images[done : done + len(frames)] = check_finite(frames)
             done += len(frames)
-            progress(done, wanted or max(done, 8 * samples.shape[2] - 7))
-        return io.NodeOutput(torch.cat(pieces), 25.0, done)
+            progress(done, total)
+        return io.NodeOutput(images, 25.0, total)

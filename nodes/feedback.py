@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import comfy.model_management as mm
 import comfy.utils
@@ -25,21 +26,19 @@ class Progress:
     """A node's progress bar. Every call is a place where the host's interrupt takes effect.
 
     Args:
-        preview: makes a (H, W, 3) picture, 0..1, of a clean estimate of the newest clip's latents; None, or
-            with previews switched off in the host: no pictures.
-        every: calls between two previews.
+        preview: makes a (H, W, 3) picture, 0..1, of a finished clip's latents; None, or with the host's
+            previews off: no pictures.
     """
 
-    def __init__(self, preview: Callable[[Tensor], Tensor] | None = None, every: int = 1) -> None:
+    def __init__(self, preview: Callable[[Tensor], Tensor] | None = None) -> None:
         self.bar = comfy.utils.ProgressBar(1)
         self.preview = preview if previews_wanted() else None
-        self.every = every
 
-    def __call__(self, done: int, total: int, clean: Tensor | None = None) -> None:
+    def __call__(self, done: int, total: int, finished: Tensor | None = None) -> None:
         mm.throw_exception_if_processing_interrupted()
         picture = None
-        if self.preview is not None and clean is not None and done % self.every == 0:
-            picture = ("JPEG", _image(self.preview(clean)), _PREVIEW_SIZE)
+        if self.preview is not None and finished is not None:
+            picture = ("JPEG", _image(self.preview(finished)), _PREVIEW_SIZE)
         self.bar.update_absolute(done, total, picture)
 
 
@@ -48,9 +47,17 @@ def previews_wanted() -> bool:
     return bool(args.preview_method != LatentPreviewMethod.NoPreviews)
 
 
-def say(text: str) -> None:
-    """Write to the host's log and, where there is one, under the node in the graph."""
+def say(text: str, remarks: Iterable[str] = ()) -> None:
+    """Write to the host's log and, where there is one, under the node in the graph.
+
+    Args:
+        remarks: warnings that were said before, and must stand under the node still.
+    """
     log.info(text)
+    _show(" ".join([text, *remarks]))
+
+
+def _show(text: str) -> None:
     context = get_executing_context()
     if context is None:
         return
@@ -63,15 +70,27 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def warnings_said() -> Iterator[None]:
-    """Hand warnings of the core to the user."""
-    with warnings.catch_warnings(record=True) as caught:
+def warnings_said() -> Iterator[list[str]]:
+    """Hand warnings of the core to the user as they come; those of others go where they always go.
+
+    Yields:
+        What was said so far, for the last text of the node (a text replaces the one before).
+    """
+    remarks: list[str] = []
+    with warnings.catch_warnings():
         warnings.simplefilter("always", ReadWarning)
-        yield
-    for warning in caught:
-        if issubclass(warning.category, ReadWarning):
-            log.warning(str(warning.message))
-            say(f"Warning: {warning.message}")
+        pass_on = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, ReadWarning):
+                pass_on(message, category, *where, **more)
+            elif (text := f"Warning: {message}.") not in remarks:
+                remarks.append(text)
+                log.warning(text)
+                _show(text)
+
+        warnings.showwarning = show
+        yield remarks
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
+from ..read_core.geometry import PIXELS_PER_LATENT
+
 if TYPE_CHECKING:
-    from ..read_core import Reference
     from .sockets import ReadModels
 
 _ALL = 1e32
@@ -46,27 +47,34 @@ def held(**models: nn.Module) -> WholePatcher:
     return WholePatcher(Held(**models), mm.get_torch_device(), mm.unet_offload_device())
 
 
-def place(*patchers: ModelPatcher, activations: int = 0) -> torch.device:
+def place(*patchers: ModelPatcher, activations: int = 0) -> None:
     """Have the host load models, all that are used together in one call: a later one may evict an earlier.
 
     Args:
         activations: bytes that the work itself will need.
-
-    Returns:
-        The device they are on.
     """
     mm.load_models_gpu(list(patchers), memory_required=activations)
-    return mm.get_torch_device()
 
 
-def sampling_memory(models: ReadModels, reference: Reference, settings: dict[str, Any]) -> int:
-    """Bytes that sampling needs beside the weights: an upper guess, for the host's memory manager."""
-    pipe = models.pipe
-    guidance = settings["guidance"] or pipe.defaults.guidance
+def sampling_memory(
+    models: ReadModels, settings: dict[str, Any], size: tuple[int, int], clips: int = 1
+) -> int:
+    """Bytes that sampling needs beside the weights: an upper guess, for the host's memory manager.
+
+    Args:
+        settings: the arguments of ``ReadPipeline.sample``.
+        size: (height, width) of the video.
+        clips: that are under way at once.
+    """
+    pipe, config = models.pipe, models.pipe.transformer.config
+    branches = len((settings["guidance"] or pipe.defaults.guidance).branches)
     window = settings["window"] or pipe.defaults.window
-    tokens = len(guidance.branches) * window * reference.latent[0, 0].numel()
-    width = pipe.transformer.config.num_attention_heads * pipe.transformer.config.attention_head_dim
-    return tokens * width * _PER_TOKEN * pipe.transformer.dtype.itemsize
+    tokens = window * size[0] * size[1] // PIXELS_PER_LATENT**2
+    kept = 2 * config.num_layers * (window - 1) * config.speech_slots  # keys and values of the speech
+    copies = 1 if clips == 1 else 2  # several clips' are joined for each step
+    width = config.num_attention_heads * config.attention_head_dim
+    values = branches * clips * (tokens * _PER_TOKEN + kept * copies) * width
+    return values * pipe.transformer.dtype.itemsize
 
 
 def decoding_memory(models: ReadModels, height: int, width: int) -> int:

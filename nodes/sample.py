@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io
 
 from .feedback import Progress, say, warnings_said
-from .placement import place, sampling_memory
+from .placement import decoding_memory, place, sampling_memory
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 if TYPE_CHECKING:
@@ -79,6 +79,16 @@ def sampling_inputs() -> list[io.Input]:
     ]
 
 
+def conditioning_input() -> io.Input:
+    """The text, where there is one."""
+    return io.Conditioning.Input(
+        "conditioning",
+        optional=True,
+        tooltip="Text from CLIPTextEncode with LTX-Video's T5, for full-size checkpoints; "
+        "without it the checkpoint's own prompt is used.",
+    )
+
+
 class Sampler(io.ComfyNode):
     """The asynchronous noise scheduler over A2V-DiT."""
 
@@ -101,12 +111,7 @@ class Sampler(io.ComfyNode):
                     tooltip="clips: one after the other, least memory. wavefront: several at once, faster on "
                     "a large GPU. steps: as the paper prints it. All give the same video.",
                 ),
-                io.Conditioning.Input(
-                    "conditioning",
-                    optional=True,
-                    tooltip="Text from CLIPTextEncode with LTX-Video's T5, for full-size checkpoints; "
-                    "without it the checkpoint's own prompt is used.",
-                ),
+                conditioning_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -121,22 +126,23 @@ class Sampler(io.ComfyNode):
         cls, models: ReadModels, speech: ReadSpeech, reference: ReadReference, **how: Any
     ) -> io.NodeOutput:
         settings = sampling_settings(how)
-        needed = sampling_memory(models, reference.reference, settings)
-        place(models.vae, models.transformer, activations=needed)
-        steps = settings["steps"] or models.pipe.defaults.steps
-        with warnings_said():
+        size = reference.reference.image.shape[:2]
+        place(
+            models.vae, models.transformer, activations=working_memory(models, settings, size, how["order"])
+        )
+        with warnings_said() as remarks:
             say(estimate_text(models.pipe, speech.codes, reference.reference, settings, how["order"]))
             started = time.perf_counter()
             latents = models.pipe.sample(
                 speech.codes,
                 reference.reference,
                 order=how["order"],
-                on_step=Progress(models.pipe.preview, every=steps),
+                on_step=Progress(models.pipe.preview),
                 **settings,
-            )
-        say(speed_text(speech.codes.num_frames, time.perf_counter() - started))
+            ).to(mm.intermediate_device())
+        say(speed_text(speech.codes.num_frames, time.perf_counter() - started), remarks)
         latent = {
-            "samples": latents.to(mm.intermediate_device()),
+            "samples": latents,
             "read_num_frames": speech.codes.num_frames,
             "read_seed": how["seed"],
             "read_checkpoint": models.pipe.card.name,
@@ -155,6 +161,14 @@ def sampling_settings(how: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def working_memory(
+    models: ReadModels, settings: dict[str, Any], size: tuple[int, int], order: str = "clips"
+) -> int:
+    """Bytes that sampling, and decoding what it has made, need beside the weights."""
+    under_way = (settings["steps"] or models.pipe.defaults.steps) if order == "wavefront" else 1
+    return max(sampling_memory(models, settings, size, under_way), decoding_memory(models, *size))
+
+
 def estimate_text(
     pipe: ReadPipeline,
     speech: SpeechCodes,
@@ -170,13 +184,13 @@ def estimate_text(
     held = "" if memory is None else f", {memory / 2**30:.1f} GB"
     return (
         f"{found.num_frames} frames in {found.clips} clips: sampling takes about {found.sampling:.0f} s, "
-        f"decoding {found.decoding:.0f} s{held}"
+        f"decoding {found.decoding:.0f} s{held}."
     )
 
 
 def speed_text(num_frames: int, seconds: float) -> str:
     """How fast it was."""
-    return f"{num_frames} frames in {seconds:.1f} s: real-time factor {seconds / (num_frames / 25):.2f}"
+    return f"{num_frames} frames in {seconds:.1f} s: real-time factor {seconds / (num_frames / 25):.2f}."
 
 
 def _guidance(chosen: dict[str, Any] | None) -> Guidance | None:
@@ -213,7 +227,7 @@ def _prompt(conditioning: list[Any] | None) -> Prompt | None:
         return None
     if len(conditioning) != 1 or len(conditioning[0][0]) != 1:
         raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one")
-    embedding, extra = conditioning[0]
-    mask = extra.get("attention_mask")
-    ones = torch.ones(embedding.shape[1], dtype=torch.bool)
-    return Prompt(embedding[0], ones if mask is None else mask.reshape(-1).bool().cpu())
+    (embedding,), extra = conditioning[0]
+    if (mask := extra.get("attention_mask")) is not None:
+        embedding = embedding[mask.reshape(-1).bool().to(embedding.device)]  # not every attention takes masks
+    return Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool))

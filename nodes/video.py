@@ -7,16 +7,22 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import comfy.model_management as mm
 import folder_paths
 import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
-from .encode import recording
+from .encode import encode_recording, size_inputs, speech_inputs, video_size
 from .feedback import Progress, about, say, warnings_said
-from .placement import decoding_memory, place
-from .sample import estimate_text, sampling_inputs, sampling_settings, speed_text
+from .placement import place
+from .sample import (
+    conditioning_input,
+    estimate_text,
+    sampling_inputs,
+    sampling_settings,
+    speed_text,
+    working_memory,
+)
 from .sockets import Models, ReadModels
 
 if TYPE_CHECKING:
@@ -44,15 +50,13 @@ class TalkingHeadToFile(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="video/READ",
-                    tooltip="Name in the output folder; %date:yyyy-MM-dd% and the like work.",
+                    tooltip="Name in the output folder. %year%, %month%, %day%, %hour%, %minute%, %second%, "
+                    "%width% and %height% are filled in.",
                 ),
+                *speech_inputs(),
+                *size_inputs(),
                 *sampling_inputs(),
-                io.Combo.Input(
-                    "fit",
-                    options=["crop", "pad", "stretch"],
-                    default="crop",
-                    tooltip="How the portrait is brought to the checkpoint's size.",
-                ),
+                conditioning_input(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
         )
@@ -61,53 +65,56 @@ class TalkingHeadToFile(io.ComfyNode):
     def execute(
         cls, models: ReadModels, image: torch.Tensor, audio: dict[str, Any], filename_prefix: str, **how: Any
     ) -> io.NodeOutput:
-        waveform, rate = recording(audio)
-        settings = sampling_settings(how)
+        settings, pipe = sampling_settings(how), models.pipe
+        size = video_size(models, how["width"], how["height"])
+        path, subfolder = _free_path(filename_prefix, size)
         started = time.perf_counter()
-        needed = decoding_memory(models, *models.pipe.card.resolution)
+        needed = working_memory(models, settings, size)
         place(models.speech, models.vae, models.transformer, activations=needed)
-        with warnings_said():
-            with about("audio"):
-                window = settings["window"] or models.pipe.defaults.window
-                speech = models.pipe.encode_speech(waveform, rate, Progress(), max_window=window)
+        with warnings_said() as remarks:
+            window = settings["window"] or pipe.defaults.window
+            speech, sound, rate = encode_recording(models, audio, how, max_window=window, keep_on="cpu")
             with about("image"):
-                reference = models.pipe.encode_reference(image[0].float(), fit=how["fit"])
-            say(estimate_text(models.pipe, speech, reference, settings))
-            path, subfolder = _free_path(filename_prefix, reference)
-            _write(
-                models, speech, reference, settings, _writer(cls, path, models, reference, audio, settings)
-            )
-        say(speed_text(speech.num_frames, time.perf_counter() - started))
+                reference = pipe.encode_reference(image[0].float(), size, how["fit"])
+            say(estimate_text(pipe, speech, reference, settings))
+            writer = _writer(cls, path, models, size, (sound, rate), settings)
+            _write(models, speech, reference, settings, writer)
+        say(speed_text(speech.num_frames, time.perf_counter() - started), remarks)
         saved = ui.SavedResult(path.name, subfolder, io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
 
 
-def _free_path(prefix: str, reference: Reference) -> tuple[Path, str]:
-    """Where the next file of this prefix goes, and its folder below the host's output folder."""
-    height, width = reference.image.shape[:2]
+def _free_path(prefix: str, size: tuple[int, int]) -> tuple[Path, str]:
+    """Where the next file of this prefix goes, and its folder below the host's output folder.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    from ..read_core.media import check_output
+
+    height, width = size
     root = folder_paths.get_output_directory()
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
-    return Path(folder) / f"{name}_{counter:05}_.mp4", subfolder
+    return check_output(Path(folder) / f"{name}_{counter:05}_.mp4", ".mp4"), subfolder
 
 
 def _writer(
     node: type[io.ComfyNode],
     path: Path,
     models: ReadModels,
-    reference: Reference,
-    audio: dict[str, Any],
+    size: tuple[int, int],
+    sound: tuple[torch.Tensor, int],
     settings: dict[str, Any],
 ) -> VideoWriter:
     """A file that says how it was made and, as the host's own do, carries its workflow."""
     from ..read_core.generate import synthesis_tags
     from ..read_core.media import VideoWriter, waveform_track
 
-    height, width = reference.image.shape[:2]
     tags = synthesis_tags(models.pipe, path.stem, settings)
     if not args.disable_metadata:
         workflow = {"prompt": node.hidden.prompt, **(node.hidden.extra_pnginfo or {})}
         tags |= {name: json.dumps(value) for name, value in workflow.items() if value is not None}
-    return VideoWriter(path, (height, width), waveform_track(*recording(audio)), tags)
+    return VideoWriter(path, size, waveform_track(*sound), tags)
 
 
 def _write(
@@ -117,14 +124,14 @@ def _write(
     settings: dict[str, Any],
     writer: VideoWriter,
 ) -> None:
-    """Sample, decode and write clip by clip; an interrupt keeps what is finished."""
-    progress = Progress(models.pipe.preview, every=settings["steps"] or models.pipe.defaults.steps)
+    """Sample, decode and write clip by clip; what is finished is kept, whatever ends the work."""
+    progress = Progress(models.pipe.preview)
     with writer:
         try:
             for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
                 writer.write(frames)
-        except mm.InterruptProcessingException:
+        except BaseException:
             kept = writer.abort(partial=True)
             if kept is not None:
-                say(f"Interrupted: {writer.num_frames / 25:.2f} s of video are kept in {kept}")
+                say(f"{writer.num_frames / 25:.2f} s of video are kept in {kept}.")
             raise

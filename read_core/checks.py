@@ -41,6 +41,16 @@ def check_seed(seed: int) -> int:
     return seed
 
 
+def check_finite(frames: Tensor) -> Tensor:
+    """Decoded frames without NaN."""
+    if frames.isnan().any():
+        raise InputError(
+            "frames contain NaN: the checkpoint is damaged, or half precision is too narrow for it; "
+            "try float32"
+        )
+    return frames
+
+
 def check_image(image: Tensor) -> Tensor:
     """(H, W, 3) or (H, W, 4), floating point, finite, not empty."""
     if image.ndim != 3 or image.shape[-1] not in (3, 4) or image.numel() == 0:

@@ -17,7 +17,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from torch import Tensor
 
-from ..checks import check_size
+from ..checks import check_finite, check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS
 from .audio import AudioTrack, Chunk, at_rate, file_track
@@ -105,11 +105,7 @@ class VideoWriter:
                 f"frames are {tuple(frames.shape)} {frames.dtype}; "
                 f"expected (F, {self.size[0]}, {self.size[1]}, 3) floating point, 0..1"
             )
-        if frames.isnan().any():
-            raise InputError(
-                "frames contain NaN: the checkpoint is damaged, or half precision is too narrow for it; "
-                "try float32"
-            )
+        check_finite(frames)
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_interrupt(), self._removed_on_error():

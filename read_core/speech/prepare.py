@@ -1,4 +1,4 @@
-"""What can be done to a recording before it is encoded: cut, level, gate. All of it is optional."""
+"""What can be done to a recording before it is encoded: cut, level, scale, gate. All of it is optional."""
 
 from __future__ import annotations
 
@@ -23,22 +23,16 @@ class Preparation:
     """What to do, in this order.
 
     Attributes:
-        start: seconds to leave out at the beginning.
-        duration: seconds to keep; 0: to the end.
         normalise: bring the speech to ``LOUDNESS``, without its peak exceeding ``PEAK``.
         scale: factor 0..10 applied afterwards.
         gate: dB, -100..0: blocks of 20 ms below it become silence; -100: none.
     """
 
-    start: float = 0.0
-    duration: float = 0.0
     normalise: bool = False
     scale: float = 1.0
     gate: float = NO_GATE
 
     def __post_init__(self) -> None:
-        if not (self.start >= 0 and self.duration >= 0):
-            raise InputError(f"start is {self.start}, duration {self.duration}; expected 0 s or more")
         if not 0 <= self.scale <= 10:
             raise InputError(f"audio scale is {self.scale}; expected 0 to 10")
         if not NO_GATE <= self.gate <= 0:
@@ -49,8 +43,10 @@ def cut(waveform: Tensor, sample_rate: int, start: float = 0.0, duration: float 
     """Part of a recording (channels, samples); ``duration`` 0 keeps the rest.
 
     Raises:
-        InputError: nothing is left.
+        InputError: a negative time, or nothing is left.
     """
+    if not (start >= 0 and duration >= 0):
+        raise InputError(f"start is {start}, duration {duration}; expected 0 s or more")
     first = round(start * sample_rate)
     last = waveform.shape[-1] if duration == 0 else first + max(1, round(duration * sample_rate))
     part = waveform[..., first:last]
@@ -63,14 +59,8 @@ def cut(waveform: Tensor, sample_rate: int, start: float = 0.0, duration: float 
 
 
 def prepare(waveform: Tensor, sample_rate: int, how: Preparation) -> Tensor:
-    """Apply a preparation to a recording (channels, samples), nominally -1..1; its input is not changed.
-
-    Raises:
-        InputError: nothing is left.
-    """
-    speech = cut(waveform, sample_rate, how.start, how.duration)
-    if how.normalise:
-        speech = normalise(speech, sample_rate)
+    """Apply a preparation to a recording (channels, samples), nominally -1..1; its input is not changed."""
+    speech = normalise(waveform, sample_rate) if how.normalise else waveform
     speech = speech * how.scale
     return speech if how.gate <= NO_GATE else gate(speech, sample_rate, how.gate)
 
