@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import WeakValueDictionary
 
-import comfy.lora
-import comfy.utils
 import folder_paths
 
 from .feedback import about, log
-from .placement import WholePatcher, held, model_dtype
+from .placement import held, model_dtype
 from .sockets import ReadModels
-
-if TYPE_CHECKING:
-    import torch
 
 FOLDER = "read"
 BUNDLED = Path(__file__).parents[1] / "read_core" / "checkpoints"
@@ -22,6 +19,8 @@ OWN = "checkpoint's own"
 NO_LORA = "none"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 ATTENTION = ("auto", "native", "flash", "sage", "xformers")
+
+_in_use: WeakValueDictionary[str, ReadModels] = WeakValueDictionary()  # by files and settings
 
 folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
 
@@ -31,9 +30,11 @@ def checkpoint_folders() -> dict[str, Path]:
     roots = [*map(Path, folder_paths.get_folder_paths(FOLDER)), BUNDLED]
     found: dict[str, Path] = {}
     for root in roots:
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            if (folder / "model_index.json").is_file():
-                found.setdefault(folder.name, folder)
+        with suppress(OSError):  # there is no such folder, or it may not be read
+            for folder in sorted(root.iterdir()):
+                with suppress(OSError):
+                    if (folder / "model_index.json").is_file():
+                        found.setdefault(folder.name, folder)
     return found
 
 
@@ -68,6 +69,8 @@ def load_models(
 ) -> ReadModels:
     """Load a checkpoint into the host's offload memory; nothing goes to the GPU yet.
 
+    While the host still holds what was loaded from the same files with the same settings, that is it again.
+
     Args:
         name: see :func:`checkpoint_folders`.
         dtype, attention: of ``DTYPES``, ``ATTENTION``.
@@ -76,6 +79,14 @@ def load_models(
     Raises:
         CheckpointError: a part is missing, damaged or does not fit; or the attention is not installed.
     """
+    key = repr((name, dtype, attention, vae, transformer, fingerprint(name, vae, transformer)))
+    models = _in_use.get(key)
+    if models is None:
+        models = _in_use[key] = _load(name, dtype, attention, vae, transformer)
+    return models
+
+
+def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: str | None) -> ReadModels:
     import torch
 
     from ..read_core import ReadPipeline
@@ -89,7 +100,7 @@ def load_models(
     if vae is not None:
         with about("vae"):
             replaced = load_vae_file(vae, own=pipe.vae.vae.config)
-        pipe.vae = TemporalVAE(replaced, pipe.vae.settings)
+            pipe.vae = TemporalVAE(replaced, pipe.vae.settings)
     if transformer is not None:
         with about("transformer"):
             own_audio = override_weights(pipe.transformer, transformer)
@@ -107,55 +118,17 @@ def load_models(
     )
 
 
-def with_lora(patcher: WholePatcher, file: str, strength: float) -> WholePatcher:
-    """A clone of the transformer's patcher that adds a LoRA; the weights themselves stay as they are.
-
-    Args:
-        patcher: of a model ``transformer``.
-        file: a LoRA under diffusers', ComfyUI's or kohya's names.
-        strength: its factor.
-
-    Raises:
-        CheckpointError: the file is no safetensors file, is damaged, or nothing in it fits.
-    """
-    from ..read_core.errors import CheckpointError
-    from ..read_core.safetensors_header import read_header
-
-    read_header(Path(file))  # refuses what is no whole safetensors file
-    weights: dict[str, torch.Tensor] = comfy.utils.load_torch_file(file, safe_load=True)
-    patches = comfy.lora.load_lora(weights, _lora_keys(patcher.model.transformer))
-    clone = patcher.clone()
-    if not clone.add_patches(patches, strength):
-        raise CheckpointError(
-            f"{file} holds no LoRA for this transformer, as {next(iter(weights), 'nothing at all')}; "
-            "expected one made for LTX-Video 2B or for this checkpoint"
-        )
-    return clone
-
-
-def _lora_keys(transformer: torch.nn.Module) -> dict[str, str]:
-    """What LoRA files may call each weight -> its name in the patcher."""
-    from ..read_core.transformer.override import original_name
-
-    keys: dict[str, str] = {}
-    for name in transformer.state_dict():
-        if name.endswith(".weight"):
-            own, original = name.removesuffix(".weight"), original_name(name).removesuffix(".weight")
-            target = f"transformer.{name}"
-            for alias in (own, f"transformer.{own}", f"diffusion_model.{original}"):
-                keys[alias] = target
-            for prefix in ("lora_unet_", "lora_transformer_"):
-                keys[prefix + original.replace(".", "_")] = target
-    return keys
-
-
 def _set_attention(transformer: Any, attention: str) -> None:
+    from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
+
     from ..read_core.errors import CheckpointError
 
     if attention == "auto":
         return
     try:
-        transformer.set_attention_backend(attention)
+        # Newer diffusers also make it the whole process's: undone on leaving the context.
+        with attention_backend(AttentionBackendName(attention)):
+            transformer.set_attention_backend(attention)
     except (RuntimeError, ValueError, ImportError) as error:
         raise CheckpointError(
             f"attention {attention!r} cannot be used here ({error}); choose auto, or install its package"

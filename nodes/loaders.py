@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from . import checkpoints
 from .feedback import about, log, say
+from .lora import with_lora
 from .sockets import Models
 
 
@@ -88,10 +89,11 @@ class LoadModels(io.ComfyNode):
     def execute(cls, checkpoint: str, dtype: str, attention: str, **rest: Any) -> io.NodeOutput:
         files = _files(**rest)
         models = checkpoints.load_models(checkpoint, dtype, attention, files["vae"], files["transformer"])
+        notes = ""
         if files["lora"] is not None:
             with about("lora"):
-                patched = checkpoints.with_lora(models.transformer, files["lora"], rest["lora_strength"])
-            models = replace(models, transformer=patched)
+                patched, notes = with_lora(models.transformer, files["lora"], rest["lora_strength"])
+            models = replace(models, transformer=patched, base=models)
         card, defaults = models.pipe.card, models.pipe.defaults
         height, width = card.resolution
         log.info(
@@ -102,8 +104,9 @@ class LoadModels(io.ComfyNode):
             defaults.steps,
             defaults.guidance,
         )
-        warning = " A demonstration: drawn presenters, not photographs." if card.demonstration else ""
-        say(f"{card.name}, {width} x {height}.{warning}")
+        if card.demonstration:
+            notes = f"A demonstration: drawn presenters, not photographs. {notes}"
+        say(f"{card.name}, {width} x {height}. {notes}".rstrip())
         return io.NodeOutput(models)
 
 

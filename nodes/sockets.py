@@ -26,12 +26,19 @@ class ReadModels:
         speech: patcher of the Whisper encoder and the SpeechAE.
         vae: patcher of the temporal VAE.
         transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
+        base: with a LoRA, the same models without it: they stay in use, to be shared.
     """
 
     pipe: ReadPipeline
     speech: ModelPatcher
     vae: ModelPatcher
     transformer: ModelPatcher
+    base: ReadModels | None = None
+
+    @property
+    def patcher(self) -> ModelPatcher:
+        """By this name the host knows an output that holds models, when it frees memory."""
+        return self.transformer
 
     def __repr__(self) -> str:
         return f"READ_MODELS({self.pipe.card.name})"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..safetensors_header import read_header
+from ..safetensors_header import read_header, read_tensors
 from .ltx import FLOAT8, PREFIX, RENAMES, is_addition, rename
 from .model import A2VTransformer3DModel
 
@@ -35,7 +34,7 @@ def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
     """
     path = Path(path)
     read_header(path)  # refuses what is no whole safetensors file
-    weights = _unscaled(load_file(path))
+    weights = _unscaled(read_tensors(path))
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     with_audio = any(is_addition(key) for key in weights)
     wanted = {key: shape for key, shape in expected.items() if with_audio or not is_addition(key)}

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLLTXVideo
 from diffusers.loaders.single_file_utils import convert_ltx_vae_checkpoint_to_diffusers
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..safetensors_header import read_header
+from ..safetensors_header import read_header, read_tensors
 
 _LATER_DECODER: Mapping[str, Any] = MappingProxyType(
     {
@@ -66,15 +65,16 @@ def load_vae_file(
 
     Args:
         path: an original LTX-Video file (whole, or its VAE alone), or diffusers' own.
-        own: a further configuration to match, as that of a checkpoint's own VAE.
+        own: configuration of the VAE that is to be replaced, matched too. The file's must have as many latent
+            channels.
         dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: no safetensors file, or one that fits none of the configurations.
+        CheckpointError: no safetensors file, one that fits none of the configurations, or other channels.
     """
     path = Path(path)
     read_header(path)  # refuses what is no whole safetensors file
-    weights = _diffusers_names({key: value for key, value in load_file(path).items() if _belongs(key)})
+    weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
     candidates = {**RELEASES} if own is None else {"the checkpoint's own VAE": own, **RELEASES}
     differences: dict[str, int] = {}
     for name, config in candidates.items():
@@ -84,11 +84,24 @@ def load_vae_file(
         found = {key: tuple(value.shape) for key, value in weights.items()}
         differences[name] = len(expected.items() ^ found.items())
         if not differences[name]:
+            _check_channels(path, name, config=model.config, own=own)
             weights = {key: value.to(dtype or value.dtype) for key, value in weights.items()}
             model.load_state_dict(weights, strict=True, assign=True)
             return model.eval().requires_grad_(False)
     told = "; ".join(f"{count} tensors differ from {name}" for name, count in differences.items())
     raise CheckpointError(f"{path} is no LTX-Video autoencoder that fits: {told}. Use an unmodified file")
+
+
+def _check_channels(
+    path: Path, release: str, config: Mapping[str, Any], own: Mapping[str, Any] | None
+) -> None:
+    found = config["latent_channels"]
+    expected = found if own is None else own["latent_channels"]
+    if found != expected:
+        raise CheckpointError(
+            f"{path} has {found} latent channels, as {release} has; expected {expected}, as the checkpoint's "
+            "other parts have. Use the checkpoint's own VAE"
+        )
 
 
 def _belongs(key: str) -> bool:

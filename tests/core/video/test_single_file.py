@@ -6,6 +6,7 @@ from diffusers import AutoencoderKLLTXVideo
 from safetensors.torch import save_file
 
 from read_core.errors import CheckpointError
+from read_core.video import single_file
 from read_core.video.single_file import RELEASES, load_vae_file
 
 SMALL = {
@@ -90,6 +91,14 @@ def test_a_file_that_fits_no_release_says_how_far_off_it_is(tmp_path):
     save_file(state, tmp_path / "small.safetensors")
     with pytest.raises(CheckpointError, match=r"tensors differ from LTX-Video 0\.9\.0"):
         load_vae_file(tmp_path / "small.safetensors")
+
+
+def test_a_release_with_other_latent_channels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(single_file, "RELEASES", {"LTX-Video small": SMALL})
+    save_file(small_vae().state_dict(), tmp_path / "small.safetensors")
+    assert load_vae_file(tmp_path / "small.safetensors").config.latent_channels == 8
+    with pytest.raises(CheckpointError, match="has 8 latent channels, as LTX-Video small has; expected 16"):
+        load_vae_file(tmp_path / "small.safetensors", own=SMALL | {"latent_channels": 16})
 
 
 def test_releases_are_told_apart_by_their_tensors():
