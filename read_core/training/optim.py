@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from .config import LoopConfig
 
+_SUB_PIXELS = 8
+"""Of the VAE's upsamplers: 2 x 2 x 2."""
+
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns)."""
@@ -26,12 +29,14 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose update is orthogonalised; groups with ``adam=True`` take AdamW instead.
 
-    A convolution counts as one matrix (out, in * taps). A parameter's update has the root mean square that a
-    step of size ``lr`` on an orthogonal matrix has, scaled by sqrt(max(1, rows / columns)).
+    A convolution counts as one matrix (out, in * taps), in groups with ``parts=p`` as p of them: row i is of
+    part i mod p, as one that makes p sub-pixels numbers its channels. A matrix's update has the root mean
+    square that a step of size ``lr`` on an orthogonal one has, scaled by sqrt(max(1, rows / columns)).
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
-        super().__init__(groups, {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.0, "adam": False})
+        defaults = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.0, "adam": False, "parts": 1}
+        super().__init__(groups, defaults)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -48,11 +53,15 @@ class Muon(torch.optim.Optimizer):
                     continue
                 if group["weight_decay"]:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                update = self._adam if group["adam"] else self._muon
-                p.sub_(update(p, p.grad, group["momentum"]), alpha=group["lr"])
+                update = (
+                    self._adam(p, p.grad)
+                    if group["adam"]
+                    else self._muon(p, p.grad, group["momentum"], group["parts"])
+                )
+                p.sub_(update, alpha=group["lr"])
         return loss
 
-    def _adam(self, p: Tensor, grad: Tensor, _momentum: float) -> Tensor:
+    def _adam(self, p: Tensor, grad: Tensor) -> Tensor:
         state = self.state[p]
         if not state:
             state.update(step=torch.zeros(()), first=torch.zeros_like(p), second=torch.zeros_like(p))
@@ -65,14 +74,16 @@ class Muon(torch.optim.Optimizer):
         update: Tensor = first / (second.sqrt() + 1e-8)
         return update
 
-    def _muon(self, p: Tensor, grad: Tensor, momentum: float) -> Tensor:
+    def _muon(self, p: Tensor, grad: Tensor, momentum: float, parts: int) -> Tensor:
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
         buffer = state["momentum"].lerp_(grad, 1 - momentum)
         direction = grad.lerp(buffer, momentum).flatten(1)
-        rows, columns = direction.shape
-        return orthogonalise(direction).mul_(max(1.0, rows / columns) ** 0.5).view_as(p)
+        direction = direction.view(-1, parts, direction.shape[1]).transpose(0, 1)
+        _, rows, columns = direction.shape
+        update = orthogonalise(direction).mul_(max(1.0, rows / columns) ** 0.5)
+        return update.transpose(0, 1).reshape(p.shape)
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
@@ -86,9 +97,15 @@ def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimize
             weight_decay=config.weight_decay,
         )
     matrices = [p for name, p in trainable if p.ndim >= 2 and "table" not in name and "null" not in name]
+    parts = {id(p): _SUB_PIXELS if "upsamplers" in name else 1 for name, p in trainable}
     chosen = {id(p) for p in matrices}
     others = [p for _, p in trainable if id(p) not in chosen]
-    groups = [{"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay}]
+    rates = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    groups: list[dict[str, Any]] = [
+        {"params": found, "parts": count, **rates}
+        for count in (1, _SUB_PIXELS)
+        if (found := [p for p in matrices if parts[id(p)] == count])
+    ]
     if others:
         groups.append({"params": others, "lr": config.adam_learning_rate, "adam": True})
     return Muon(groups)

@@ -72,6 +72,24 @@ def test_muon_follows_nesterov_momentum_turned_orthogonal(shape):
         assert values.max() < 1.25
 
 
+def test_the_sub_pixels_of_an_upsampler_are_matrices_of_their_own():
+    conv = nn.Module()
+    conv.upsamplers = nn.ModuleList([nn.Conv3d(5, 3 * 8, 1, bias=False)])
+    whole = nn.Module()
+    whole.parts = nn.ModuleList(nn.Conv3d(5, 3, 1, bias=False) for _ in range(8))
+    weight = conv.upsamplers[0].weight
+    gradient = torch.randn(weight.shape, generator=generator())
+    for part, each in enumerate(whole.parts):
+        each.weight.data.copy_(weight.data[part::8])
+        each.weight.grad = gradient[part::8].clone()
+    weight.grad = gradient.clone()
+    config = LoopConfig(steps=1, optimizer="muon", learning_rate=0.1)
+    make_optimizer(conv, config).step()
+    make_optimizer(whole, config).step()
+    for part, each in enumerate(whole.parts):
+        torch.testing.assert_close(weight[part::8], each.weight)
+
+
 def test_weight_decay_is_decoupled():
     p = nn.Parameter(torch.ones(3, 3))
     muon = Muon([{"params": [p], "lr": 0.5, "weight_decay": 0.1}])
