@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 PACK = "read-talking-head"
 IN_HOST = Path(__file__).with_name("in_host")
 HELPERS = Path(__file__).with_name("helper_nodes")
-FIRST_PORT, LAST_PORT = 8310, 8350
 SETUP = (
     "no ComfyUI: set COMFYUI_PATH to a checkout (or put one at ~/comfy/ComfyUI) with its packages and this "
     "pack's requirements.txt installed in its .venv, or name its interpreter in COMFYUI_PYTHON"
@@ -141,11 +140,11 @@ def running(
 
 
 def _free_port() -> int:
-    for port in range(FIRST_PORT, LAST_PORT + 1):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise OSError(f"no free port from {FIRST_PORT} to {LAST_PORT}")
+    """One that the system gives; a fixed range would give two sessions that start at once the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, base: Path) -> None:

@@ -3,10 +3,13 @@
 import io
 import re
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from .prompts import quick, quick_file
+from .prompts import node, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
@@ -44,16 +47,24 @@ def test_the_small_checkpoint_is_called_one(client):
     assert any("demonstration" in text and "not photographs" in text for text in run.texts)
 
 
-def test_previews_come_where_they_are_switched_on(client):
-    prompt = quick(seed=24, steps=2, duration=0.9)
+def test_previews_show_the_last_frame_of_each_clip(client):
+    """25 frames fill two clips, of two generated latents and of one more."""
+    prompt = quick(seed=24, duration=1.0, steps=4, guidance="checkpoint default")
+    prompt["8"] = node("READ_Decode", models=["1", 0], latent=["6", 0])
+    prompt["9"] = node("ReadTest_Dump", value=["8", 0])
     run = client.run(prompt, preview_method="latent2rgb")
-    pictures = run.data("preview")
-    assert len(pictures) == clips_of(run) > 1
-    image = Image.open(io.BytesIO(pictures[-1]))
-    assert image.format == "JPEG"
-    assert image.width == image.height > 64
-    low, high = image.convert("L").getextrema()
-    assert high - low > 50  # a face, not a grey square
+    assert run.status == "success", run.error
+    frames = load_file(run.ui("9", "file"))["value"]
+    assert (len(frames), clips_of(run)) == (25, 2)
+    pictures = [Image.open(io.BytesIO(data)) for data in run.data("preview")]
+    assert [(picture.format, picture.size) for picture in pictures] == [("JPEG", (512, 512))] * 2
+    for picture, last in zip(pictures, (16, 24), strict=True):
+        small = picture.convert("RGB").resize((128, 128), Image.Resampling.BOX)  # the host enlarges it
+        shown = torch.from_numpy(np.asarray(small, np.float32) / 255)
+        away = (shown - frames).abs().mean(dim=(1, 2, 3))  # of each frame
+        assert away[last] < 0.02
+        assert away[last] < away[0]
+        assert away.argmin() in range(last - 3, last + 1)
 
 
 def test_no_previews_where_they_are_off(client):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from .prompts import changed, node, quick
+from .prompts import node, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
@@ -100,29 +100,48 @@ def test_core_s_latent_files_come_back_the_same(host, client):
 
 
 def test_inputs_stay_as_they_are(client):
-    """Hashes of what goes into our nodes, before and after they have run."""
-    prompt = quick()
-    prompt["2"] = node("ReadTest_Image", width=150, height=100, channels=4, batch=2)
-    prompt["3"] = node("ReadTest_Audio", kind="noise", seconds=2.0, rate=22050, channels=2, batch=1)
-    prompt["7"] = node("READ_Decode", models=["1", 0], latent=["6", 0])
-    prompt["8"] = node("READ_Check", images=["7", 0], audio=["4", 1], reference=["5", 1], window=3)
-    watched = {
-        "image": ["2", 0],
-        "audio": ["3", 0],
-        "latent": ["6", 0],
-        "frames": ["7", 0],
-        "heard": ["4", 1],
+    """What goes into our nodes is written before the node gets it, and again after all have run.
+
+    Picture and sound exceed their ranges, so that even what is clamped in place would show.
+    """
+    prompt = {
+        "portrait": node("ReadTest_Image", width=150, height=100, channels=4, batch=2, brightness=1.5),
+        "recording": node(
+            "ReadTest_Audio", kind="noise", seconds=2.0, rate=22050, channels=2, batch=1, level=1.0
+        ),
+        **quick(start=0.0, duration=1.0, normalize_loudness=True, audio_scale=2.0, silence_gate=-30.0),
+        "8": node("READ_Decode", models=["1", 0], latent=["latent", 0]),
+        "9": node("READ_Check", images=["frames", 0], audio=["heard", 0], reference=["seen", 0], window=3),
+        "10": quick_file()["4"],
     }
-    for name, source in watched.items():
-        prompt[f"{name} before"] = node("ReadTest_Dump", value=source, name="before")
-    first = client.run(prompt)
-    assert first.status == "success", first.error
-    for name, source in watched.items():
-        prompt[f"{name} after"] = node("ReadTest_Dump", value=source, name="after", after=["8", 0])
-    second = client.run(changed(prompt, duration=0.6))
-    assert second.status == "success", second.error
-    third = client.run(prompt)
-    for name in ("image", "audio"):
-        assert second.ui(f"{name} after", "digest") == first.ui(f"{name} before", "digest")
-    for name in watched:
-        assert third.ui(f"{name} after", "digest") == first.ui(f"{name} before", "digest")
+    del prompt["2"], prompt["3"]
+    sources = {
+        "image": ["portrait", 0],
+        "audio": ["recording", 0],
+        "speech": ["4", 0],
+        "heard": ["4", 1],
+        "reference": ["5", 0],
+        "seen": ["5", 1],
+        "latent": ["6", 0],
+        "frames": ["8", 0],
+    }
+    prompt |= {name: node("ReadTest_Through", value=source) for name, source in sources.items()}
+    for number, inputs in {
+        "4": ["audio"],
+        "5": ["image"],
+        "6": ["speech", "reference"],
+        "10": ["image", "audio"],
+    }.items():
+        prompt[number]["inputs"] |= {name: [name, 0] for name in inputs}
+    del prompt["7"]
+    prompt["done"] = node("ReadTest_Through", value=["9", 1], after=["10", 0])
+    for name in sources:
+        prompt[f"{name} after"] = node("ReadTest_Dump", value=[name, 0], name="after", after=["done", 0])
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    limits = {"image": 1, "audio": 1}
+    for name in sources:
+        before = run.ui(name, "digest"), run.ui(name, "plain")
+        assert (run.ui(f"{name} after", "digest"), run.ui(f"{name} after", "plain")) == before, name
+        if name in limits:
+            assert max(value.max() for value in load_file(run.ui(name, "file")).values()) > limits[name]

@@ -29,19 +29,24 @@ class MakeAudio(io.ComfyNode):
                 io.Int.Input("rate", default=16000, min=1, max=1000000),
                 io.Int.Input("channels", default=1, min=1, max=8),
                 io.Int.Input("batch", default=1, min=1, max=8),
+                io.Float.Input("level", default=0.1, min=0.0, max=10.0, optional=True),
             ],
             outputs=[io.Audio.Output()],
         )
 
     @classmethod
-    def execute(cls, kind: str, seconds: float, rate: int, channels: int, batch: int) -> io.NodeOutput:
-        shape = (batch, channels, round(seconds * rate))
-        generator = torch.Generator().manual_seed(0)
-        wave = torch.zeros(shape)
+    def execute(
+        cls, kind: str, seconds: float, rate: int, channels: int, batch: int, level: float = 0.1
+    ) -> io.NodeOutput:
+        """Noise repeats itself every ten seconds."""
+        samples, period = round(seconds * rate), 10 * rate
+        wave = torch.zeros(batch, channels, min(samples, period))
         if kind == "noise":
-            wave = 0.1 * torch.randn(shape, generator=generator)
+            wave = level * torch.randn(wave.shape, generator=torch.Generator().manual_seed(0))
         elif kind == "nan":
             wave = wave / 0
+        if samples > period:
+            wave = wave.repeat(1, 1, -(-samples // period))[..., :samples]
         return io.NodeOutput({"waveform": wave, "sample_rate": rate})
 
 
@@ -57,18 +62,21 @@ class MakeImage(io.ComfyNode):
             inputs=[
                 *sizes,
                 io.Int.Input("channels", default=3, min=1, max=4),
-                io.Int.Input("batch", default=1, min=1, max=8),
+                io.Int.Input("batch", default=1, min=1, max=64),
+                io.Float.Input("brightness", default=1.0, min=0.0, max=10.0, optional=True),
             ],
             outputs=[io.Image.Output()],
         )
 
     @classmethod
-    def execute(cls, width: int, height: int, channels: int, batch: int) -> io.NodeOutput:
+    def execute(
+        cls, width: int, height: int, channels: int, batch: int, brightness: float = 1.0
+    ) -> io.NodeOutput:
         y = torch.linspace(0, 1, height)[None, :, None, None]
         x = torch.linspace(0, 1, width)[None, None, :, None]
         which = torch.arange(1, batch + 1)[:, None, None, None] / batch
         shades = torch.linspace(0.3, 1, channels)
-        return io.NodeOutput((0.5 * x + 0.5 * y) * which * shades)
+        return io.NodeOutput(brightness * (0.5 * x + 0.5 * y) * which * shades)
 
 
 class MakeLatent(io.ComfyNode):
@@ -142,29 +150,53 @@ class Dump(io.ComfyNode):
 
     @classmethod
     def execute(cls, value: Any, name: str = "dump", after: Any = None) -> io.NodeOutput:
-        tensors = tensors_of(value)
-        found = hashlib.sha256()
-        for key, tensor in sorted(tensors.items()):
-            found.update(repr((key, tensor.dtype, tuple(tensor.shape))).encode())
-            found.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
-        folder = Path(folder_paths.get_output_directory()) / "dumps"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{name}_{found.hexdigest()[:12]}.safetensors"
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
-        plain = (
-            {key: item for key, item in value.items() if isinstance(item, (int, str))}
-            if isinstance(value, dict)
-            else {}
+        return io.NodeOutput(ui=written(value, name))
+
+
+class Through(io.ComfyNode):
+    """Hands on a value, and writes it as Dump does before the next node gets it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReadTest_Through",
+            category="READ/tests",
+            is_output_node=True,
+            inputs=[io.AnyType.Input("value"), io.AnyType.Input("after", optional=True)],
+            outputs=[io.AnyType.Output()],
         )
-        return io.NodeOutput(ui={"file": [str(path)], "digest": [found.hexdigest()], "plain": [plain]})
+
+    @classmethod
+    def execute(cls, value: Any, after: Any = None) -> io.NodeOutput:
+        return io.NodeOutput(value, ui=written(value, "through"))
+
+
+def written(value: Any, name: str) -> dict[str, list[Any]]:
+    """A file with the tensors of a value, what they hash to, and its numbers and words."""
+    tensors = tensors_of(value)
+    found = hashlib.sha256()
+    for key, tensor in sorted(tensors.items()):
+        found.update(repr((key, tensor.dtype, tuple(tensor.shape))).encode())
+        found.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    folder = Path(folder_paths.get_output_directory()) / "dumps"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}_{found.hexdigest()[:12]}.safetensors"
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
+    items = value.items() if isinstance(value, dict) else [("value", value)]
+    plain = {key: item for key, item in items if isinstance(item, (int, float, str))}
+    return {"file": [str(path)], "digest": [found.hexdigest()], "plain": [plain]}
 
 
 def tensors_of(value: Any) -> dict[str, torch.Tensor]:
-    """The tensors in a value of any of core's types."""
+    """The tensors in a value of any of core's types, or of ours."""
     if isinstance(value, torch.Tensor):
         return {"value": value.detach().cpu().clone()}
+    if isinstance(value, (int, float, str)):
+        return {}
     if hasattr(value, "reference"):  # READ_REFERENCE
         return {"latent": value.reference.latent.detach().cpu().clone()}
+    if hasattr(value, "codes"):  # READ_SPEECH
+        return {"codes": value.codes.codes.detach().cpu().clone()}
     if hasattr(value, "items"):
         return {
             f"{key}": item.detach().cpu().clone()
@@ -188,13 +220,14 @@ class Loaded(io.ComfyNode):
 
     @classmethod
     def execute(cls, nonce: int, after: Any = None) -> io.NodeOutput:
-        names = [type(found.model.model).__name__ for found in mm.current_loaded_models if found.model]
-        return io.NodeOutput(ui={"loaded": names})
+        models = [found.model.model for found in mm.current_loaded_models if found.model]
+        names = [type(model).__name__ for model in models]
+        return io.NodeOutput(ui={"loaded": names, "identities": [str(id(model)) for model in models]})
 
 
 class Helpers(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [MakeAudio, MakeImage, MakeLatent, LoadVAE, StoredPrompt, Dump, Loaded]
+        return [MakeAudio, MakeImage, MakeLatent, LoadVAE, StoredPrompt, Dump, Through, Loaded]
 
 
 async def comfy_entrypoint() -> Helpers:

@@ -1,0 +1,114 @@
+"""READ Check: its numbers against the same ones worked out here, plainly, from the frames and the sound."""
+
+import re
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from read_core.evaluation.mouth import mouth_opening
+
+from .prompts import node, quick
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+START, SECONDS, FRAMES, WINDOW = 1.0, 2.0, 50, 4
+LATE = 3  # frames
+
+
+@pytest.fixture(scope="module")
+def run(host):
+    """Two seconds of a talking head, checked with its own sound, and with sound that comes late."""
+    prompt = quick(start=START, duration=SECONDS, steps=0, guidance="checkpoint default", window=WINDOW)
+    prompt["8"] = node("READ_Decode", models=["1", 0], latent=["6", 0])
+    prompt["late"] = prompt["4"] | {"inputs": prompt["4"]["inputs"] | {"start": START - LATE / 25}}
+    images = {"images": ["8", 0], "window": WINDOW}
+    prompt["check"] = node("READ_Check", audio=["4", 1], reference=["5", 1], **images)
+    prompt["check late"] = node("READ_Check", audio=["late", 1], **images)
+    for check in ("check", "check late"):
+        for index, what in enumerate(("plot", "report", "follows", "lag")):
+            prompt[f"{check}: {what}"] = node("ReadTest_Dump", value=[check, index])
+    sources = {"frames": ["8", 0], "sound": ["4", 1], "late sound": ["late", 1], "portrait": ["5", 1]}
+    prompt |= {name: node("ReadTest_Dump", value=source) for name, source in sources.items()}
+    found = host.client.run(prompt)
+    assert found.status == "success", found.error
+    return found
+
+
+@pytest.fixture(scope="module")
+def frames(run):
+    return load_file(run.ui("frames", "file"))["value"].double().numpy()
+
+
+def said(run, what, check="check"):
+    return run.ui(f"{check}: {what}", "plain")["value"]
+
+
+def number(run, pattern, check="check"):
+    return float(re.search(pattern, said(run, "report", check))[1])
+
+
+def tracks(run, sound="sound"):
+    """Mouth opening and smoothed loudness, a value per frame."""
+    frames = load_file(run.ui("frames", "file"))["value"]
+    sound = load_file(run.ui(sound, "file"))["waveform"][0].double().numpy()
+    loudness = [np.sqrt((piece**2).mean()) for piece in np.array_split(sound[0], FRAMES)]
+    smooth = np.convolve(loudness, np.ones(5) / 5, mode="same")
+    return mouth_opening(frames).double().numpy(), smooth
+
+
+def test_how_well_the_mouth_follows(run):
+    opening, loudness = tracks(run)
+    expected = np.corrcoef(opening, loudness)[0, 1]
+    assert said(run, "follows") == pytest.approx(expected, abs=0.005)
+    assert number(run, r"mouth against loudness: r (-?[\d.]+)") == pytest.approx(expected, abs=0.01)
+    assert expected > 0.2
+
+
+@pytest.mark.parametrize(("check", "sound"), [("check", "sound"), ("check late", "late sound")])
+def test_the_lag(run, check, sound):
+    opening, loudness = tracks(run, sound)
+    fits = {}
+    for lag in range(-10, 11):
+        late, early = max(lag, 0), max(-lag, 0)
+        fits[lag] = np.corrcoef(opening[late : FRAMES - early], loudness[early : FRAMES - late])[0, 1]
+    best = max(fits, key=fits.get)
+    assert said(run, "lag", check) == best
+    assert number(run, r"lag of (-?\d+) frames", check) == best
+    assert number(run, r"lag of -?\d+ frames: r (-?[\d.]+)", check) == pytest.approx(fits[best], abs=0.01)
+
+
+def test_sound_that_comes_late_makes_the_mouth_early(run):
+    """Give or take a frame: what is cut off at the ends is not the same."""
+    assert said(run, "lag", "check late") - said(run, "lag") == pytest.approx(-LATE, abs=1)
+
+
+def test_jumps_between_frames(run, frames):
+    jumps = 255 * np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+    generated = WINDOW - 1
+    clips = range(8 * generated, len(jumps), 8 * (generated - 1))
+    latents = [last for last in range(8, len(jumps), 8) if last not in clips]
+    inside = [last for last in range(len(jumps)) if last % 8]
+    assert len(clips) > 1
+    for name, which in (("clips meet", clips), ("latents meet", latents), ("inside", inside)):
+        expected = jumps[list(which)].mean()
+        assert number(run, rf"{name} (-?[\d.]+)") == pytest.approx(expected, abs=0.006), name
+
+
+def test_drift_from_the_portrait(run, frames):
+    portrait = load_file(run.ui("portrait", "file"))["value"][0].double().numpy()
+    end = frames[-25:].mean(axis=0)
+    small = [picture.reshape(16, 8, 16, 8, 3).mean(axis=(1, 3)) for picture in (portrait, end)]
+    likeness = np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1]
+    drift = 255 * np.linalg.norm(portrait.mean(axis=(0, 1)) - end.mean(axis=(0, 1)))
+    assert number(run, r"likeness[^:]*: (-?[\d.]+)") == pytest.approx(likeness, abs=0.001)
+    assert number(run, r"colour drift[^:]*: ([\d.]+)") == pytest.approx(drift, abs=0.01)
+
+
+def test_the_plot_shows_what_is_measured(run):
+    plots = [load_file(run.ui(f"{check}: plot", "file"))["value"] for check in ("check", "check late")]
+    for plot in plots:
+        assert plot.ndim == 4
+        assert plot.shape[3] == 3
+        assert plot.shape[2] >= 10 * FRAMES
+        assert 0 <= plot.min() < plot.max() <= 1
+    assert (plots[0] != plots[1]).any()
