@@ -83,7 +83,7 @@ def test_the_sub_pixels_of_an_upsampler_are_matrices_of_their_own():
         each.weight.data.copy_(weight.data[part::8])
         each.weight.grad = gradient[part::8].clone()
     weight.grad = gradient.clone()
-    config = LoopConfig(steps=1, optimizer="muon", learning_rate=0.1)
+    config = LoopConfig(steps=1, batch_size=1, optimizer="muon", learning_rate=0.1)
     make_optimizer(conv, config).step()
     make_optimizer(whole, config).step()
     for part, each in enumerate(whole.parts):
