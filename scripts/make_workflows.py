@@ -20,6 +20,14 @@ FOLDER = ROOT / "workflows"
 CHECKPOINT = "read-tiny"
 DEFAULTS = ROOT / "read_core" / "checkpoints" / CHECKPOINT / "scheduler" / "scheduler_config.json"
 PORTRAIT, SPEECH = "portrait.png", "speech.flac"
+HEARD: dict[str, Any] = {
+    "start": 0.0,
+    "duration": 0.0,
+    "normalize_loudness": True,
+    "audio_scale": 1.0,
+    "silence_gate": -100.0,
+}
+SIZE: dict[str, Any] = {"width": 0, "height": 0, "fit": "crop"}
 GUIDANCE = {"guidance": "checkpoint default"}
 JOINT_ALPHA = 2.0
 T5 = {
@@ -39,10 +47,18 @@ photographs.
 
 ### With a full-size checkpoint
 
-Put its folder into `models/read`, press **R** and choose it in *Load READ Models*. Leave size, steps and \
-window at 0 and guidance at *checkpoint default*: they are then as it was trained.
+Put its folder into `models/read`, press **R** and choose it in *Load READ Models*. {full_size}
 
 Every node has a help page: select it and press **i** above it."""
+
+AS_TRAINED = (
+    "Leave size, steps and window at 0 and guidance at *checkpoint default*: they are then as it was trained."
+)
+
+
+def note(purpose: str, full_size: str = AS_TRAINED) -> str:
+    """The note beside a graph: what it is for, and what to set for a full-size checkpoint."""
+    return NOTE.format(purpose=purpose, full_size=full_size)
 
 
 def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[Wire, Wire, Wire]:
@@ -71,15 +87,9 @@ def encode(graph: Graph, models: Wire, image: Wire, audio: Wire) -> tuple[int, i
         "READ_EncodeSpeech",
         models=models,
         audio=audio,
-        start=0.0,
-        duration=0.0,
-        normalize_loudness=True,
-        audio_scale=1.0,
-        silence_gate=-100.0,
+        **HEARD,
     )
-    reference = graph.add(
-        "READ_EncodeReference", models=models, image=image, width=0, height=0, fit="crop", index=0
-    )
+    reference = graph.add("READ_EncodeReference", models=models, image=image, **SIZE, index=0)
     return speech, reference
 
 
@@ -92,8 +102,8 @@ def sample(
     title: str | None = None,
     **extra: Any,
 ) -> int:
-    """A sampler and, below it, its decoder, whose id is returned."""
-    sampler = graph.add(
+    """A sampler; its id."""
+    return graph.add(
         "READ_ANSSampler",
         title,
         models=models,
@@ -106,6 +116,12 @@ def sample(
         window=0,
         order="clips",
     )
+
+
+def decode(graph: Graph, models: Wire, sampler: int, level: bool = False) -> int:
+    """The decoder of a sampler, below the last node or level with the sampler; its id."""
+    if level:
+        graph.level_with(sampler)
     return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"))
 
 
@@ -127,12 +143,12 @@ def to_frames(graph: Graph) -> tuple[int, int, int]:
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     graph.column("3 · Sample and decode")
-    return speech, reference, sample(graph, models, speech, reference)
+    return speech, reference, decode(graph, models, sample(graph, models, speech, reference))
 
 
 def talking_head(name: str) -> Graph:
     """Five nodes, then CreateVideo and SaveVideo."""
-    graph = Graph(text=NOTE.format(purpose="## Portrait + speech = talking head"))
+    graph = Graph(text=note("## Portrait + speech = talking head"))
     speech, _, decoder = to_frames(graph)
     graph.column("4 · Video")
     save(graph, Wire(decoder, "images"), decoder, speech, name)
@@ -146,7 +162,7 @@ def long_audio(name: str) -> Graph:
         "no more memory than a minute. After an interrupt what is finished stays beside the target as "
         "`*.partial.mp4` and plays."
     )
-    graph = Graph(text=NOTE.format(purpose=purpose))
+    graph = Graph(text=note(purpose))
     models, image, audio = inputs(graph)
     graph.column("2 · Straight to a file, clip by clip", width=420)
     graph.add(
@@ -155,11 +171,12 @@ def long_audio(name: str) -> Graph:
         image=image,
         audio=audio,
         filename_prefix=f"video/{name}",
+        **HEARD,
+        **SIZE,
         seed=0,
         steps=0,
         **GUIDANCE,
         window=0,
-        fit="crop",
     )
     return graph
 
@@ -173,7 +190,7 @@ def text_and_lora(name: str) -> Graph:
         "2. Put LTX-Video's T5, `t5xxl_fp16.safetensors`, into `models/text_encoders`.\n"
         "3. Write what the video shows."
     )
-    graph = Graph(text=NOTE.format(purpose=purpose))
+    graph = Graph(text=note(purpose))
     models, image, audio = inputs(graph, title="Load READ Models · your LoRA")
     speech, reference = encode(graph, models, image, audio)
     clip = graph.add(
@@ -185,7 +202,8 @@ def text_and_lora(name: str) -> Graph:
         clip=Wire(clip, "CLIP"),
         text="A person speaks to the camera, soft light, calm background.",
     )
-    decoder = sample(graph, models, speech, reference, conditioning=Wire(text, "CONDITIONING"))
+    sampler = sample(graph, models, speech, reference, conditioning=Wire(text, "CONDITIONING"))
+    decoder = decode(graph, models, sampler)
     graph.column("4 · Video")
     save(graph, Wire(decoder, "images"), decoder, speech, name)
     return graph
@@ -198,17 +216,24 @@ def compare(name: str) -> Graph:
         "the left, with a scale for the reference (alpha) and one for the speech (beta), **Joint-CFG** on "
         "the right."
     )
-    graph = Graph(text=NOTE.format(purpose=purpose))
+    full_size = (
+        "Leave size, steps and window at 0. The scales here are `read-tiny`'s: give *split* the paper's, "
+        "alpha 2 and beta 6, and *joint* the one to compare."
+    )
+    graph = Graph(text=note(purpose, full_size))
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     own = defaults()["guidance"]
     scales = (own["alpha"], own["beta"]) if own["kind"] == "split" else (2.0, 6.0)
     split = {"guidance": "split", "guidance__alpha": scales[0], "guidance__beta": scales[1]}
     joint = {"guidance": "joint", "guidance__alpha": JOINT_ALPHA}
-    graph.column("3 · Split-CFG")
-    left = sample(graph, models, speech, reference, split, "ANS Sampler · split")
-    graph.column("4 · Joint-CFG")
-    right = sample(graph, models, speech, reference, joint, "ANS Sampler · joint")
+    graph.column("3 · Sample: Split-CFG, Joint-CFG")
+    samplers = [
+        sample(graph, models, speech, reference, split, "ANS Sampler · split"),
+        sample(graph, models, speech, reference, joint, "ANS Sampler · joint"),
+    ]
+    graph.column("4 · Decode")
+    left, right = (decode(graph, models, sampler, level=True) for sampler in samplers)
     graph.column("5 · Side by side", width=420)
     both = graph.add(
         "ImageStitch",
@@ -230,7 +255,11 @@ def check(name: str) -> Graph:
         "loudness, and gives their correlation and lag, the jumps where clips meet, and the drift of face "
         "and colours."
     )
-    graph = Graph(text=NOTE.format(purpose=purpose))
+    window = (
+        "Set *window* in *READ Check* to the checkpoint's window (16 for `read-tiny`; the log names it when "
+        "it loads)."
+    )
+    graph = Graph(text=note(purpose, f"{AS_TRAINED} {window}"))
     speech, reference, decoder = to_frames(graph)
     graph.column("4 · Video")
     save(graph, Wire(decoder, "images"), decoder, speech, name)

@@ -44,9 +44,9 @@ class Host:
         self.client = client
 
     async def upload(self, path: Path) -> str:
-        """Put a file into the host's input folder; its name there."""
+        """Put a file into the host's input folder; its name there, another one where that is taken."""
         with path.open("rb") as file:
-            form = aiohttp.FormData({"overwrite": "true"})
+            form = aiohttp.FormData()
             form.add_field("image", file, filename=path.name)
             return str((await self._call("POST", "/upload/image", data=form))["name"])
 
@@ -142,7 +142,7 @@ class Work:
         prompt: its nodes.
         node: the one at work.
         begun: nodes that are at work, finished, or taken from the host's cache.
-        ended: the host has said that it is over, well or not.
+        ended: it is over, well or not, and in the host's history: only then ``executing`` names no node.
     """
 
     prompt_id: str
@@ -159,9 +159,7 @@ class Work:
             return None if self.begun or left < 2 else f"waiting: {left} in the queue"
         if data.get("prompt_id") != self.prompt_id:
             return None
-        if kind in ("execution_success", "execution_error", "execution_interrupted"):
-            self.ended = True
-        elif kind == "execution_cached":
+        if kind == "execution_cached":
             self.begun |= set(data["nodes"])
         elif kind == "executing":
             return self._at(data["node"])

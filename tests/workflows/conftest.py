@@ -64,3 +64,16 @@ def page(browser, address):
     yield found
     found.close()
     assert found.errors == []
+
+
+@pytest.fixture(scope="module")
+def newer_page(browser, address):
+    """The host's page with its newer drawing of nodes."""
+    from comfy_page import ComfyPage
+
+    found = ComfyPage(browser, address, new_nodes=True)
+    if not found.page.evaluate("LiteGraph.vueNodesMode"):
+        pytest.skip("this host's page has no newer drawing of nodes")
+    yield found
+    found.close()
+    assert found.errors == []

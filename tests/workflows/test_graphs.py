@@ -12,6 +12,7 @@ from ..nodes.host import ROOT
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 TITLE = 30  # pixels of a node's title
+SLOT = 20  # pixels from an input or output to the next
 
 
 def load(path):
@@ -25,6 +26,33 @@ def box(node):
 
 def overlap(one, other):
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def way(graph, link):
+    """The points that a link runs through: its output, its bends, its input."""
+    number, source, slot, target, place, _ = link
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    bends = {bend["id"]: bend for bend in graph["extra"]["reroutes"]}
+    (x, y), width = nodes[source]["pos"], nodes[source]["size"][0]
+    ends = {end["id"]: end["parentId"] for end in graph["extra"]["linkExtensions"]}
+    between, bend = [], ends.get(number)
+    while bend is not None:
+        assert number in bends[bend]["linkIds"]
+        between.insert(0, bends[bend]["pos"])
+        bend = bends[bend].get("parentId")
+    x2, y2 = nodes[target]["pos"]
+    return [(x + width, y + SLOT * (slot + 0.7)), *between, (x2, y2 + SLOT * (place + 0.7))]
+
+
+def crosses(points, area):
+    """Whether straight lines between the points touch an area."""
+    left, top, right, bottom = area
+    for (x, y), (x2, y2) in itertools.pairwise(points):
+        for step in range(101):
+            part = step / 100
+            if left < x + part * (x2 - x) < right and top < y + part * (y2 - y) < bottom:
+                return True
+    return False
 
 
 def test_there_are_five():
@@ -63,6 +91,21 @@ class TestGraph:
             assert number in nodes[source]["outputs"][slot]["links"]
             assert nodes[source]["outputs"][slot]["type"] == kind
             assert nodes[target]["inputs"][place]["link"] == number
+
+    def test_no_link_to_the_right_runs_behind_a_node(self, path):
+        graph = load(path)
+        where = {node["id"]: box(node) for node in graph["nodes"]}
+        types = {node["id"]: node["type"] for node in graph["nodes"]}
+        for link in graph["links"]:
+            if where[link[1]][2] < where[link[3]][0]:
+                behind = [types[node] for node, area in where.items() if crosses(way(graph, link), area)]
+                assert behind == [], f"{types[link[1]]} to {types[link[3]]}"
+
+    def test_links_meet_at_bends_of_one_output_only(self, path):
+        graph = load(path)
+        outputs = {number: (source, slot) for number, source, slot, *_ in graph["links"]}
+        for bend in graph["extra"]["reroutes"]:
+            assert len({outputs[link] for link in bend["linkIds"]}) == 1
 
     def test_card_is_square_and_small(self, path):
         card = path.with_suffix(".jpg")

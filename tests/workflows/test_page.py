@@ -1,10 +1,12 @@
 """Every shipped graph in the page of a real host, in a real browser."""
 
+import itertools
 import json
 import urllib.request
 from pathlib import Path
 
 import pytest
+from graphs import KINDS
 
 from ..nodes.host import ROOT
 
@@ -46,17 +48,53 @@ def test_api_prompt_is_what_the_page_would_queue(page, name):
         inputs = {key: value for key, value in shown[number]["inputs"].items() if key not in ONLY_ON_PAGE}
         if node["class_type"].startswith("READ_"):
             assert inputs == node["inputs"]
+            assert shown[number]["_meta"] == node["_meta"]
         else:  # newer hosts give core nodes further widgets
             assert inputs.items() >= node["inputs"].items()
+
+
+def apart(boxes):
+    for (one, (x, y, width, height)), (other, (x2, y2, width2, height2)) in itertools.combinations(
+        boxes.items(), 2
+    ):
+        separate = x + width <= x2 or x2 + width2 <= x or y + height <= y2 or y2 + height2 <= y
+        assert separate, f"nodes {one} and {other}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_page_leaves_nodes_apart(page, name):
     page.open(graph(name), name)
-    boxes = list(page.boxes().values())
-    for index, (x, y, width, height) in enumerate(boxes):
-        for x2, y2, width2, height2 in boxes[:index]:
-            assert x + width <= x2 or x2 + width2 <= x or y + height <= y2 or y2 + height2 <= y
+    apart(page.boxes())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_newer_drawing_leaves_nodes_apart(newer_page, name):
+    page, described = newer_page, graph(name)
+    page.open(described, name)
+    page.fit()
+    drawn = page.drawn()
+    assert set(drawn) == {str(node["id"]) for node in described["nodes"]}
+    apart(drawn)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_keeps_the_bends_of_links(page, name):
+    described = graph(name)
+    page.open(described, name)
+    kept = page.saved()["extra"]
+    for key in ("reroutes", "linkExtensions"):
+        assert len(kept.get(key) or []) == len(described["extra"][key])
+
+
+def test_scripts_know_the_nodes_as_the_host_does(host):
+    told = host.client.get("/object_info")
+    for name, kind in KINDS.items():
+        node = told[name]
+        outputs = list(zip(node["output_name"], node["output"], strict=True))
+        if name.startswith("READ_"):
+            assert (kind.title, kind.outputs) == (node["display_name"], outputs)
+        else:  # newer hosts give core nodes further outputs, and other names
+            assert outputs[: len(kind.outputs)] == kind.outputs
 
 
 @pytest.mark.parametrize("name", NAMES)

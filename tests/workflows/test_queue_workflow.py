@@ -1,14 +1,20 @@
 """scripts/queue_workflow.py: its pure functions, and the whole against a real host."""
 
+import asyncio
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 
 import av
 import pytest
+from PIL import Image
 
 from ..nodes.host import ROOT
 
+web = pytest.importorskip("aiohttp.web", reason="no aiohttp: pip install aiohttp")
+StubServer = pytest.importorskip("aiohttp.test_utils").TestServer
 queue_workflow = pytest.importorskip("queue_workflow", reason="no aiohttp: pip install aiohttp")
 PROMPT = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
@@ -49,18 +55,10 @@ class TestWork:
         _, lines = self.heard({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 3}}}})
         assert lines == ["waiting: 3 in the queue"]
 
-    @pytest.mark.parametrize(
-        "last",
-        [
-            message("executing", node=None),
-            message("execution_success"),
-            message("execution_error"),
-            message("execution_interrupted"),
-        ],
-        ids=lambda last: last["type"],
-    )
-    def test_ends(self, last):
-        assert self.heard(last)[0].ended
+    @pytest.mark.parametrize("last", ["execution_success", "execution_error", "execution_interrupted"])
+    def test_ends_when_the_host_has_stored_its_history(self, last):
+        assert not self.heard(message(last))[0].ended
+        assert self.heard(message(last), message("executing", node=None))[0].ended
 
 
 class TestFilled:
@@ -135,6 +133,50 @@ class TestReadPrompt:
             queue_workflow.read_prompt(file)
 
 
+class TestHost:
+    """Against a host that takes its time between a success and its history, as the real one may."""
+
+    def host(self):
+        queued, asked, history = asyncio.Event(), asyncio.Event(), {}
+
+        async def work(socket):
+            await queued.wait()
+            await socket.send_json(message("execution_success"))
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asked.wait(), 0.5)
+            history["p"] = {"status": {"messages": []}, "outputs": {"9": {}}}
+            with contextlib.suppress(ConnectionError):
+                await socket.send_json(message("executing", node=None))
+
+        async def follow(request):
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await asyncio.gather(work(socket), socket.receive())
+            return socket
+
+        async def queue(_):
+            queued.set()
+            return web.json_response({"prompt_id": "p"})
+
+        async def answer(_):
+            asked.set()
+            return web.json_response(history)
+
+        app = web.Application()
+        app.add_routes([web.get("/ws", follow), web.post("/prompt", queue), web.get("/history/p", answer)])
+        return app
+
+    def test_history_is_asked_when_it_is_stored(self):
+        async def outputs():
+            async with (
+                StubServer(self.host()) as server,
+                queue_workflow.connected(str(server.make_url("/"))) as host,
+            ):
+                return await host.run(PROMPT)
+
+        assert asyncio.run(outputs()) == {"9": {}}
+
+
 def script(*arguments):
     command = [sys.executable, str(ROOT / "scripts" / "queue_workflow.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -165,8 +207,29 @@ class TestCommand:
         with av.open(str(video)) as file:
             assert file.streams.video[0].frames == 25
         lines = done.stderr.splitlines()
-        assert "[9/9] SaveVideo" in lines
-        assert any(line.endswith("READ_ANSSampler: 1 of 4") for line in lines), lines
+        assert "[9/9] Save Video" in lines
+        assert any(line.endswith("ANS Sampler: 1 of 4") for line in lines), lines
+
+    @pytest.mark.comfy
+    @pytest.mark.slow
+    def test_leaves_the_users_inputs_as_they_are(self, address, base, tmp_path):
+        """Files of the same names get others, which the prompt then reads; the second run is cached."""
+        theirs = {name: base / "input" / name for name in ("portrait.png", "speech.flac")}
+        before = {name: path.read_bytes() for name, path in theirs.items()}
+        with Image.open(theirs["portrait.png"]) as portrait:
+            portrait.rotate(180).save(tmp_path / "portrait.png")
+        shutil.copy(base / "input" / "short.wav", tmp_path / "speech.flac")
+        for _ in range(2):
+            done = script(
+                ROOT / "workflows" / "api" / "READ_long_audio.json",
+                *("--host", address, "--out", tmp_path / "out", "--portrait", tmp_path / "portrait.png"),
+                *("--speech", tmp_path / "speech.flac"),
+            )
+            assert done.returncode == 0, done.stderr
+        assert {name: path.read_bytes() for name, path in theirs.items()} == before
+        with av.open(str(next((tmp_path / "out").iterdir()))) as file:
+            assert file.streams.video[0].frames == 25
+            assert "portrait (1).png" in file.metadata["prompt"]
 
     @pytest.mark.comfy
     @pytest.mark.slow
