@@ -197,18 +197,15 @@ class ComfyPage:
         target.write_bytes(answer.body())
         return target
 
-    def picture(self, target: Path, nodes: tuple[str, ...] = (), margin: int = 16) -> None:
-        """Save what the page shows of the graph, or of the nodes of some kinds."""
+    def picture(self, target: Path, margin: int = 16) -> None:
+        """Save what the page shows of the graph."""
         left, top, right, bottom = self.page.evaluate(
-            "kinds => { const n = app.graph._nodes.filter(n => !kinds.length || kinds.includes(n.type));"
-            " const g = kinds.length ? [] : app.graph._groups;"
-            " const box = (o, title) => [o.pos[0], o.pos[1] - title,"
+            "() => { const box = (o, title) => [o.pos[0], o.pos[1] - title,"
             " o.pos[0] + o.size[0], o.pos[1] + o.size[1]];"
-            " const b = [...n.map(n => box(n, 30)), ...g.map(g => box(g, 0))];"
+            " const b = [...app.graph._nodes.map(n => box(n, 30)), ...app.graph._groups.map(g => box(g, 0))];"
             " const d = app.canvas.ds, r = app.canvas.canvas.getBoundingClientRect();"
             " return [0, 1, 2, 3].map(i => (i < 2 ? Math.min : Math.max)(...b.map(b => b[i])))"
-            " .map((v, i) => (v + d.offset[i % 2]) * d.scale + (i % 2 ? r.y : r.x)) }",
-            list(nodes),
+            " .map((v, i) => (v + d.offset[i % 2]) * d.scale + (i % 2 ? r.y : r.x)) }"
         )
         self.page.screenshot(
             path=target,

@@ -8,11 +8,11 @@ from typing import Any
 CONTROLLED = "seed"  # the page adds a widget after it that says what becomes of it after a run
 COLUMN = 340  # pixels: width of a column
 NODE_GAP = 54  # between nodes: the lower one's title and the badge of its pack lie in it
-COLUMN_GAP = 80  # between columns, where the links run
+COLUMN_GAP = 100  # between columns, where the links run
 EDGE = 22  # from a group's edge to its nodes
 HEAD = 92  # above a group's first node: the group's title, the badge, the node's title
 LANE = 24  # height of a lane above the nodes, for links to columns further on
-CORNER = 18  # from a column to where a link enters or leaves its lane
+CORNER = 28  # from a column to where a link enters or leaves its lane
 TITLE = 30  # height of a node's title
 NOTE = 430  # height of the note
 VIEW = (1740, 900)  # pixels of a page that the graph may fill when it opens

@@ -3,9 +3,10 @@
     python scripts/make_pictures.py --host http://127.0.0.1:8188
 
 Run it after a change of the nodes, the workflows or the bundled checkpoint, against a ComfyUI that has this
-pack. Needs playwright and a Chromium, and takes some minutes.
+pack as ``custom_nodes/ComfyUI-READ``: the pictures show that name. Needs playwright and a Chromium, and takes
+some minutes.
 
-workflows/NAME.jpg              the card: frames of the video that the workflow made
+workflows/NAME.jpg              the card: frames of the video that the workflow made, or words
 docs/images/workflows/NAME.png  the page after the run
 """
 
@@ -65,9 +66,9 @@ def compare(video: Path, _: Path | None) -> Image.Image:
     moments = by_opening(left, 4)[1:4:2]
     card = tiled([side[index] for index in moments for side in (left, right)], 2, SIDE // 2)
     draw = ImageDraw.Draw(card)
-    for x, text in ((0, "Split-CFG"), (SIDE // 2, "Joint-CFG")):
-        draw.rectangle((x, 0, x + 118, 30), fill=(0, 0, 0))
-        draw.text((x + 10, 4), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
+    for x, text in ((0, "Split-CFG"), (SIDE // 2, "Joint-CFG")):  # below: pages put a badge at the top
+        draw.rectangle((x, SIDE - 30, x + 118, SIDE), fill=(0, 0, 0))
+        draw.text((x + 10, SIDE - 26), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
     return card
 
 
@@ -80,6 +81,25 @@ def check(video: Path, plot: Path | None) -> Image.Image:
         curves = Image.open(plot).convert("RGB")
         curves = curves.crop((0, 0, curves.width, curves.width // 4))  # without the numbers
         card.paste(curves.resize((SIDE, SIDE // 2 - 20), Image.Resampling.LANCZOS), (0, SIDE // 2 + 10))
+    return card
+
+
+def title_card() -> Image.Image:
+    """For the workflow that needs a full-size checkpoint: what it adds, in words."""
+    card = Image.new("RGB", (SIDE, SIDE), PAPER)
+    draw = ImageDraw.Draw(card)
+    for top, text, size in ((110, "“A person speaks\nto the camera”", 40), (290, "your LoRA", 40)):
+        draw.rounded_rectangle((56, top, SIDE - 56, top + 120), 20, fill=INK)
+        draw.text(
+            (SIDE // 2, top + 60),
+            text,
+            fill=PAPER,
+            font=ImageFont.load_default(size),
+            anchor="mm",
+            align="center",
+        )
+    for y, text, size in ((260, "+", 48), (458, "with a full-size checkpoint", 26)):
+        draw.text((SIDE // 2, y), text, fill=INK, font=ImageFont.load_default(size), anchor="mm")
     return card
 
 
@@ -115,13 +135,6 @@ def tiled(frames: Any, columns: int, side: int) -> Image.Image:
     return sheet
 
 
-def squared(path: Path) -> Image.Image:
-    """The upper left square of a picture, at a card's size."""
-    image = Image.open(path).convert("RGB")
-    side = min(image.size)
-    return image.crop((0, 0, side, side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-
-
 def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
     """What the last run has made, by the file's ending; inputs that the page shows are left out."""
     found = {}
@@ -133,9 +146,12 @@ def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
     return found
 
 
-def make(page: ComfyPage, name: str, folder: Path) -> None:
-    """Both pictures of a workflow."""
-    page.open(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), name)
+def make(page: ComfyPage, name: str, inputs: dict[str, str], folder: Path) -> None:
+    """Both pictures of a workflow; ``inputs``: names that the host gave the examples."""
+    text = (WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")
+    for example, uploaded in inputs.items():
+        text = text.replace(json.dumps(example), json.dumps(uploaded))
+    page.open(json.loads(text), name)
     if name != NOT_RUN:
         ending, detail = page.run()
         if ending != "execution_success":
@@ -146,8 +162,7 @@ def make(page: ComfyPage, name: str, folder: Path) -> None:
     with Image.open(shown) as image:
         image.convert("RGB").save(PAGES / f"{name}.png", optimize=True)
     if name == NOT_RUN:
-        page.picture(shown, ("CLIPTextEncode", "READ_ANSSampler"))
-        card = squared(shown)
+        card = title_card()
     else:
         files = made(page, folder)
         card = CARDS[name](files[".mp4"], files.get(".png"))
@@ -164,10 +179,9 @@ def main() -> int:
     names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = ComfyPage(browser, args.host.rstrip("/"), size=WINDOW)
-        for path in ASSETS.iterdir():
-            page.upload(path)
+        inputs = {path.name: page.upload(path) for path in ASSETS.iterdir()}
         for name in names:
-            make(page, name, Path(folder))
+            make(page, name, inputs, Path(folder))
             sys.stderr.write(f"{name}\n")
     return 0
 

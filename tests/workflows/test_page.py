@@ -138,6 +138,15 @@ def test_check_shows_its_plot(page):
     assert Path(plot["filename"]).suffix == ".png"
 
 
+def test_upload_leaves_the_users_file_as_it_is(page, base, tmp_path):
+    theirs, mine = base / "input" / "short.wav", tmp_path / "short.wav"
+    before = theirs.read_bytes()
+    mine.write_bytes(b"another recording")
+    name = page.upload(mine)
+    assert theirs.read_bytes() == before
+    assert (base / "input" / name).read_bytes() == b"another recording"
+
+
 class TestGuidance:
     """The dynamic combo: its scales come and go, and are saved with the graph."""
 
