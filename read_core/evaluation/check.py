@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _GRID = 16
 _LEAST = 10  # frames
+_SLACK = 0.1  # seconds: compressed sound comes in pieces
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,17 @@ def check_video(frames: Tensor, loudness: Tensor, window: int, portrait: Tensor 
 
 
 def frame_loudness(waveform: Tensor, sample_rate: int, num_frames: int) -> Tensor:
-    """Root mean square of (channels, samples) per video frame, (num_frames,), its largest value 1."""
+    """Root mean square of (channels, samples) per video frame, (num_frames,), its largest value 1.
+
+    Raises:
+        InputError: the sound does not last as long as the frames, to a tenth of a second.
+    """
+    lasts, shown = waveform.shape[-1] / sample_rate, num_frames / FPS
+    if abs(lasts - shown) > _SLACK:
+        raise InputError(
+            f"{num_frames} frames last {shown:.2f} s, the sound {lasts:.2f} s; "
+            f"expected the sound of the same frames, {_LEAST} or more"
+        )
     power = waveform.float().square().mean(dim=0)
     edges = (torch.arange(num_frames + 1) * sample_rate / FPS).round().long().clamp(max=len(power))
     total = torch.cat([torch.zeros(1, dtype=torch.float64), power.double().cumsum(0)])

@@ -212,13 +212,6 @@ def test_a_pickled_checkpoint_is_not_opened(host, client, broken):
     assert not (host.base / "exploded").exists()
 
 
-def test_files_in_place_of_parts_that_do_not_fit(host, client, lora):
-    shutil.copy(host.base / "models" / "loras" / lora, host.base / "models" / "vae" / "wrong.safetensors")
-    told(client, quick(vae="wrong.safetensors"), "READ_LoadModels", "vae", "wrong.safetensors", "fits|fit")
-    (host.base / "models" / "loras" / "torn.safetensors").write_bytes(b"nothing")
-    told(client, quick(lora="torn.safetensors"), "READ_LoadModels", "lora", "torn.safetensors")
-
-
 def test_attention_that_is_not_installed(client):
     told(client, quick(attention="sage"), "READ_LoadModels", "attention 'sage'", "choose auto")
 

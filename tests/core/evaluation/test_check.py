@@ -77,6 +77,12 @@ def test_loudness_at_a_rate_that_frames_do_not_divide():
     assert frame_loudness(waveform, 44_100, 25).tolist() == pytest.approx([1.0] * 25)
 
 
+@pytest.mark.parametrize("seconds", [0.8, 1.2])
+def test_the_sound_of_other_frames(seconds):
+    with pytest.raises(InputError, match=rf"25 frames last 1\.00 s, the sound {seconds:.2f} s; expected"):
+        frame_loudness(torch.ones(1, round(RATE * seconds)), RATE, 25)
+
+
 @pytest.mark.parametrize(("frames", "loudness"), [(9, 9), (20, 19)])
 def test_too_short_or_of_another_length(frames, loudness):
     with pytest.raises(InputError, match="expected the same number, 10 or more"):
