@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch.nn import functional as F
 
 from ..errors import InputError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _GRID = 16
 _LEAST = 10  # frames
+_TEXT = 17  # pixels
 _SLACK = 0.1  # seconds: compressed sound comes in pieces
 
 
@@ -52,12 +53,12 @@ class VideoCheck:
     def plot(self) -> Tensor:
         """Mouth and loudness over time, the numbers below: (H, W, 3), 0..1."""
         lines = self.text().splitlines()
-        width, height = 960, 220
-        image = Image.new("RGB", (width, height + 16 * len(lines) + 44), PAPER)
+        width, height, font = 720, 200, ImageFont.load_default(_TEXT)
+        image = Image.new("RGB", (width, height + round(1.3 * _TEXT * len(lines)) + 40), PAPER)
         draw = ImageDraw.Draw(image)
         plot_tracks(draw, (10, 24, width - 10, height), self.opening.numpy(), self.loudness.numpy())
         for row, line in enumerate(lines):
-            draw.text((10, height + 24 + 16 * row), line, fill=INK)
+            draw.text((10, height + 24 + round(1.3 * _TEXT * row)), line, fill=INK, font=font)
         return torch.from_numpy(np.asarray(image, np.float32) / np.float32(255))
 
     def text(self) -> str:
@@ -67,7 +68,7 @@ class VideoCheck:
             [
                 f"mouth against loudness: r {self.follows:.2f}; "
                 f"best at a lag of {self.lag} frames: r {self.at_best_lag:.2f}",
-                f"jumps (1/255): where clips meet {jumps.clips:.2f}, where latents meet {jumps.latents:.2f}, "
+                f"jumps (1/255): where clips meet {jumps.clips:.2f}, latents {jumps.latents:.2f}, "
                 f"inside {jumps.inside:.2f}",
                 f"likeness to the portrait at the end: {self.likeness:.3f}",
                 f"colour drift at the end (1/255): {self.colour_drift:.2f}",
