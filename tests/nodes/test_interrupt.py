@@ -1,8 +1,11 @@
 """The host's interrupt, at the first, a middle and the last step."""
 
+import json
+
 import av
 import pytest
 
+from .host import run_in_host
 from .prompts import QUICK, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
@@ -93,3 +96,15 @@ def test_what_is_finished_of_a_file_stays_and_plays(host, client, name, share):
     after = client.run(quick_file(filename_prefix=f"video/after_{name}"))
     assert after.status == "success", after.error
     assert len(written(host, f"after_{name}")) == 1
+
+
+def test_what_is_finished_stays_after_an_error_too(installation, tmp_path):
+    found = json.loads(run_in_host(installation, "keep_partial.py", tmp_path))
+    kept = sorted(f"{name}.partial.mp4" for name in found)
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+    for name in kept:
+        told = found[name.removesuffix(".partial.mp4")]
+        assert told["raised"]
+        assert told["told"] == f"2.00 s of video are kept in {tmp_path / name}."
+        with av.open(str(tmp_path / name)) as video:
+            assert sum(1 for _ in video.decode(video=0)) == 50

@@ -1,10 +1,12 @@
 """What the small outputs of the nodes say, and what the widgets do to the speech codes."""
 
+import av
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from .prompts import load, node, quick
+from .prompts import load, node, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
@@ -137,3 +139,35 @@ def test_frames_of_a_latent_that_does_not_say_how_many(client):
     run = ran(client, with_outputs(prompt, "8", 3))
     assert tensors_of(run, 0)["value"].shape == (17, 64, 128, 3)
     assert (value_of(run, 1), value_of(run, 2)) == (25.0, 17)
+
+
+# READ Talking Head to File: the same widgets
+
+
+def written_frames(host, run):
+    (item,) = run.files("4")
+    with av.open(str(host.output / item["subfolder"] / item["filename"])) as file:
+        frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    return np.stack(frames).astype(float)
+
+
+def test_the_file_is_what_the_five_nodes_make(host, client):
+    """Cut, levelled, gated, sized and sampled alike; what differs is the compression."""
+    heard = {"start": 1.2, "duration": 0.6, "audio_scale": 1.5, "silence_gate": -40.0}
+    shaped = {"width": 96, "height": 160, "fit": "stretch", "seed": 7, "steps": 2}
+    five = quick(**heard, **shaped)
+    five["8"] = node("READ_Decode", models=["1", 0], latent=["6", 0])
+    five["7"] = node("ReadTest_Dump", value=["8", 0])
+    expected = load_file(ran(client, five).ui("7", "file"))["value"].numpy() * 255
+    found = written_frames(host, ran(client, quick_file(audio="speech.flac", **heard, **shaped)))
+    assert found.shape == expected.shape == (15, 160, 96, 3)
+    assert np.abs(found - expected).mean() < 4
+
+
+def test_the_file_node_levels_the_speech(host, client):
+    with_it, without = (
+        written_frames(host, ran(client, quick_file(normalize_loudness=level, audio_scale=0.2, seed=8)))
+        for level in (True, False)
+    )
+    assert with_it.shape == without.shape
+    assert np.abs(with_it - without).mean() > 0.05

@@ -1,0 +1,47 @@
+"""READ Talking Head to File when sampling breaks off: what is left in a folder named on the command line.
+
+Prints, as JSON, what the user is told of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from outside import NAME, import_pack
+
+import torch
+
+ERRORS = {
+    "memory": torch.OutOfMemoryError("no memory left"),
+    "broken": ValueError("broken"),
+    "ctrl-c": KeyboardInterrupt(),
+}
+
+
+def main(folder):
+    import_pack()
+    video = importlib.import_module(f"{NAME}.nodes.video")
+    media = importlib.import_module(f"{NAME}.read_core.media")
+    told = []
+    video.say = told.append
+    found = {}
+    for name, error in ERRORS.items():
+
+        def stream(*_, error=error, **__):
+            yield torch.full((50, 64, 64, 3), 0.5)
+            raise error
+
+        models = SimpleNamespace(pipe=SimpleNamespace(stream=stream, preview=None))
+        writer = media.VideoWriter(folder / f"{name}.mp4", (64, 64))
+        try:
+            video._write(models, None, None, {}, writer)
+        except BaseException as raised:
+            found[name] = {"raised": raised is error, "told": told[-1]}
+    print(json.dumps(found))
+
+
+main(Path(sys.argv[1]))
