@@ -70,7 +70,7 @@ KINDS = {
         460,
         500,
     ),
-    "LoadImage": Kind("Load Image", [("IMAGE", "IMAGE"), ("MASK", "MASK")], 326, 328),
+    "LoadImage": Kind("Load Image", [("IMAGE", "IMAGE"), ("MASK", "MASK")], 326, 472),
     "LoadAudio": Kind("Load Audio", [("AUDIO", "AUDIO")], 136, 140),
     "CreateVideo": Kind("Create Video", [("VIDEO", "VIDEO")], 102, 112),
     "SaveVideo": Kind("Save Video", [], 440, 480),

@@ -33,6 +33,7 @@ WORKFLOWS, PAGES, ASSETS = ROOT / "workflows", ROOT / "docs" / "images" / "workf
 SIDE = 512  # pixels of a card
 WINDOW = (2240, 1260)
 QUALITY = 88
+PLOT = 222  # pixels of READ Check's plot above its numbers
 PAPER, INK = (250, 248, 244), (90, 150, 190)
 NOT_RUN = "READ_text_and_lora"
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
@@ -79,7 +80,7 @@ def check(video: Path, plot: Path | None) -> Image.Image:
     card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 8).astype(int)], 4, SIDE // 4))
     if plot is not None:
         curves = Image.open(plot).convert("RGB")
-        curves = curves.crop((0, 0, curves.width, curves.width // 4))  # without the numbers
+        curves = curves.crop((0, 0, curves.width, PLOT))
         card.paste(curves.resize((SIDE, SIDE // 2 - 20), Image.Resampling.LANCZOS), (0, SIDE // 2 + 10))
     return card
 

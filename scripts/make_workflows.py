@@ -63,7 +63,7 @@ def note(purpose: str, full_size: str = AS_TRAINED) -> str:
 
 def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[Wire, Wire, Wire]:
     """Models, portrait and recording."""
-    graph.column("1 · Models, portrait, speech")
+    graph.column("1 · Models, speech, portrait")
     models = graph.add(
         "READ_LoadModels",
         title,
@@ -75,8 +75,8 @@ def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[
         lora=lora,
         lora_strength=1.0,
     )
-    image = graph.add("LoadImage", image=PORTRAIT)
     audio = graph.add("LoadAudio", audio=SPEECH)
+    image = graph.add("LoadImage", image=PORTRAIT)
     return Wire(models, "models"), Wire(image, "IMAGE"), Wire(audio, "AUDIO")
 
 
