@@ -68,7 +68,7 @@ class VideoCheck:
             [
                 f"mouth against loudness: r {self.follows:.2f}; "
                 f"best at a lag of {self.lag} frames: r {self.at_best_lag:.2f}",
-                f"jumps (1/255): where clips meet {jumps.clips:.2f}, latents {jumps.latents:.2f}, "
+                f"jumps (1/255): where clips meet {jumps.clips:.2f}, where latents meet {jumps.latents:.2f}, "
                 f"inside {jumps.inside:.2f}",
                 f"likeness to the portrait at the end: {self.likeness:.3f}",
                 f"colour drift at the end (1/255): {self.colour_drift:.2f}",
