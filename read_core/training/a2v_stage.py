@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
 from pydantic import Field
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..ans import NoCFG, add_noise, draw_times, velocity_target
@@ -17,12 +19,13 @@ from ..records import Reference, SpeechCodes
 from ..speech import SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
-from .clips import find_clips
-from .config import StageConfig, Strict, require_component
+from .clips import ClipFile, find_clips
+from .config import ConfigError, StageConfig, Strict, require_component
 from .latents import Encoders, WindowDataset, encode_clips
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
 from .processes import processes
+from .speech_variants import FeatureWindows, encode_windows, pooled, scratch, write_codes, write_features
 
 
 class Times(Strict):
@@ -49,6 +52,10 @@ class A2VConfig(StageConfig):
     Attributes:
         clips: folder of training videos.
         vae, whisper, speech_ae: folders of the finished components.
+        speech: what the model hears: ``codes`` of the finished SpeechAE; ``scratch``, of one of its size that
+            starts with random weights and is trained along; ``pooled``, no SpeechAE but averages of the
+            Whisper features (see ``speech_variants.pooled``; ``model.speech_slots`` is H_w then). The latter
+            two are the ablations of Table 2; their SpeechAE is exported to ``export/speech_ae``.
         latents: folder for the encoded videos, made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
@@ -64,6 +71,7 @@ class A2VConfig(StageConfig):
     vae: Path
     whisper: Path
     speech_ae: Path
+    speech: Literal["codes", "scratch", "pooled"] = "codes"
     latents: Path
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
@@ -77,31 +85,39 @@ class A2VConfig(StageConfig):
 
 
 class Conditioned(nn.Module):
-    """The transformer with its conditions projected inside, so that every process sees all gradients."""
+    """The transformer with its conditions projected inside, so that every process sees all gradients.
 
-    def __init__(self, transformer: A2VTransformer3DModel) -> None:
+    With a SpeechAE, ``speech`` is the features of windows (``speech_variants.FeatureWindows``), else codes.
+    """
+
+    def __init__(self, transformer: A2VTransformer3DModel, speech_ae: SpeechAE | None = None) -> None:
         super().__init__()
         self.transformer = transformer
+        self.speech_ae = speech_ae
 
     def forward(
         self,
         noisy: Tensor,
         times: Tensor,
-        codes: Tensor,
+        speech: Tensor,
         prompt: Tensor,
         masks: tuple[Tensor, Tensor],
         continuation: Tensor,
     ) -> Tensor:
         """Velocity (B, C, 1+f, h, w); ``masks`` say which samples (B,) see speech and reference."""
-        speech, reference = masks
+        hears, reference = masks
         return self.transformer(  # type: ignore[no-any-return]
             noisy,
             times,
-            speech=self.transformer.project_speech(codes, speech),
+            speech=self.transformer.project_speech(self.codes(speech), hears),
             text=self.transformer.project_text(prompt),
             reference_mask=reference,
             continuation=continuation,
         )
+
+    def codes(self, speech: Tensor) -> Tensor:
+        """Codes (B, f, h_w, d_A) of what the dataset gives as speech."""
+        return speech if self.speech_ae is None else encode_windows(self.speech_ae, speech)
 
 
 class A2VStage:
@@ -120,12 +136,15 @@ class A2VStage:
         splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
         files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
         seed, batch = config.loop.seed, config.loop.batch_size
-        self.dataset = WindowDataset(files["train"], config.windows, batch, config.start_share, seed)
+        windows = WindowDataset if config.speech != "scratch" else FeatureWindows
+        self.dataset = windows(files["train"], config.windows, batch, config.start_share, seed)
         longest = (max(config.windows),)
-        self.held_out = WindowDataset(files["validation"], longest, batch, config.start_share, seed + 1)
+        self.held_out = windows(files["validation"], longest, batch, config.start_share, seed + 1)
         torch.manual_seed(seed)
         self.transformer = self._start()
-        self.model = Conditioned(self.transformer)
+        self.speech_ae = self._speech_ae()
+        self._prepare_speech(splits, device)
+        self.model = Conditioned(self.transformer, self.speech_ae if config.speech == "scratch" else None)
         self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
         self.weights = self._motion_weights()
 
@@ -140,6 +159,30 @@ class A2VStage:
         else:
             model = A2VTransformer3DModel(**config.model)
         return model
+
+    def _speech_ae(self) -> SpeechAE:
+        """The SpeechAE that belongs to the transformer: the finished one, or what stands for it."""
+        config = self.config
+        trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
+        made: SpeechAE = {"codes": lambda x: x, "scratch": scratch, "pooled": pooled}[config.speech](trained)
+        asked, found = self.transformer.config, made.config
+        if (asked.speech_slots, asked.speech_dim) != (found.code_window, found.code_dim):
+            raise ConfigError(
+                f"model.speech_slots and speech_dim are {asked.speech_slots} and {asked.speech_dim}; "
+                f"the speech codes ({config.speech}) need {found.code_window} and {found.code_dim}"
+            )
+        return made
+
+    def _prepare_speech(self, splits: Mapping[str, Sequence[ClipFile]], device: torch.device) -> None:
+        """Give the windows the speech of a variant, kept in ``output/speech``."""
+        config, folder = self.config, self.config.output / "speech"
+        for windows, clips in ((self.dataset, splits["train"]), (self.held_out, splits["validation"])):
+            if isinstance(windows, FeatureWindows):
+                windows.features = write_features(clips, folder, config.whisper, device)
+            elif config.speech == "pooled":
+                written = write_codes(clips, folder, config.whisper, self.speech_ae, device)
+                for item, path in zip(windows.items, written, strict=True):
+                    item.update(load_file(path))
 
     def _motion_weights(self) -> Tensor:
         """(h, w), mean 1: how much each place of the picture changes over time in the training latents."""
@@ -164,7 +207,7 @@ class A2VStage:
         velocity = model(
             add_noise(clean, noise, times),
             times,
-            batch["codes"],
+            batch["speech"],
             self.prompt,
             (speech, reference),
             continuation,
@@ -204,7 +247,7 @@ class A2VStage:
                 ),
                 vae=vae.eval(),
                 whisper=load_whisper_encoder(config.whisper),
-                speech_ae=SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval(),
+                speech_ae=self.speech_ae,
                 transformer=self.transformer,
                 prompt=prompt,
             )
@@ -214,9 +257,9 @@ class A2VStage:
         """Held-out windows: the truth through the VAE, and what is generated from the same speech."""
         pipeline = self.pipeline()
         rows = []
-        for item in self.held_out.items[:3]:
+        for video, item in enumerate(self.held_out.items[:3]):
             f = max(self.config.windows) - 1
-            codes = item["codes"][None, 1 : f + 1].float().to(self.transformer.device)
+            codes = self.model.codes(self.held_out.speech(video, 1, f)[None].to(self.transformer.device))
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
             reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
             made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, steps=6)
@@ -226,8 +269,10 @@ class A2VStage:
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
-        """Save the transformer; measure the held-out loss at fixed times."""
+        """Save the transformer, and the SpeechAE of a variant; measure the held-out loss at fixed times."""
         self.transformer.save_pretrained(folder)
+        if self.config.speech != "codes":
+            self.speech_ae.save_pretrained(folder / "speech_ae")
         return {f"loss_{time:.1f}": self._held_out_loss(time) for time in (0.2, 0.5, 0.8)}
 
     def _held_out_loss(self, time: float) -> float:
@@ -244,7 +289,7 @@ class A2VStage:
             velocity = self.model(
                 add_noise(clean, noise, times),
                 times,
-                sample["codes"][None].to(clean),
+                sample["speech"][None].to(clean),
                 self.prompt,
                 (everything, everything),
                 sample["continuation"][None].to(clean.device),

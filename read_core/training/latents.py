@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,20 @@ class Encoders:
     speech_ae: Path
 
     def fingerprint(self) -> str:
-        """A hash over the encoders' weights: latents made with others are refused. Decoders do not count."""
-        digest = hashlib.sha256()
-        for folder in (self.vae, self.whisper, self.speech_ae):
-            for path in sorted(folder.glob("*.safetensors")):
-                with safe_open(path, "pt") as file:
-                    for name in sorted(file.keys()):
-                        if not name.startswith("decoder."):
-                            digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
-        return digest.hexdigest()
+        """See :func:`fingerprint`."""
+        return fingerprint([self.vae, self.whisper, self.speech_ae])
+
+
+def fingerprint(folders: Sequence[Path]) -> str:
+    """A hash over encoders' weights: what was made with others is refused. Decoders do not count."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.glob("*.safetensors")):
+            with safe_open(path, "pt") as file:
+                for name in sorted(file.keys()):
+                    if not name.startswith("decoder."):
+                        digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def encode_clips(
@@ -61,30 +66,55 @@ def encode_clips(
     Raises:
         ReadError: the folder holds latents of other encoders.
     """
-    everyone = processes()
-    with everyone.main_process_first():
-        _stamp(folder, encoders)
-    targets = [folder / file.path.parent.name / file.path.name for file in files]
-    share = list(zip(files, targets, strict=True))[everyone.process_index :: everyone.num_processes]
-    missing = [(file, target) for file, target in share if not target.exists()]
-    if missing:
+
+    def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
         vae = TemporalVAE(
             AutoencoderKLLTXVideo.from_pretrained(encoders.vae, local_files_only=True).to(device)
         )
         features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
         speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
+        return lambda file: _encode(file, vae, features, speech_ae)
+
+    return encode_missing(files, folder, encoders.fingerprint(), prepare)
+
+
+def encode_missing(
+    files: Sequence[ClipFile],
+    folder: Path,
+    stamp: str,
+    prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
+) -> list[Path]:
+    """Write ``folder/<split>/<name>`` for the videos that lack it, in float16; return all of the files.
+
+    Args:
+        stamp: the fingerprint of what they are made with.
+        prepare: loads it, where anything is missing, and returns what makes the tensors of one video.
+
+    Raises:
+        ReadError: the folder has another stamp.
+    """
+    everyone = processes()
+    with everyone.main_process_first():
+        _stamp(folder, stamp)
+    targets = [folder / file.path.parent.name / file.path.name for file in files]
+    share = list(zip(files, targets, strict=True))[everyone.process_index :: everyone.num_processes]
+    missing = [(file, target) for file, target in share if not target.exists()]
+    if missing:
+        encode = prepare()
         for file, target in tqdm(missing, desc=f"encoding {folder}", disable=not everyone.is_main_process):
             target.parent.mkdir(exist_ok=True)
             temporary = target.with_suffix(".tmp")
-            save_file(_encode(file, vae, features, speech_ae), temporary)
+            with torch.no_grad():
+                made = encode(file)
+            save_file({n: x.to(torch.float16).cpu().contiguous() for n, x in made.items()}, temporary)
             temporary.rename(target)
     everyone.wait_for_everyone()
     return targets
 
 
-def _stamp(folder: Path, encoders: Encoders) -> None:
+def _stamp(folder: Path, fingerprint: str) -> None:
     """Write down which encoders made the latents in ``folder``, or check that it was these."""
-    stamp, fingerprint = folder / "encoders.json", encoders.fingerprint()
+    stamp = folder / "encoders.json"
     if not stamp.exists():
         folder.mkdir(parents=True, exist_ok=True)
         stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
@@ -94,7 +124,6 @@ def _stamp(folder: Path, encoders: Encoders) -> None:
         )
 
 
-@torch.no_grad()
 def _encode(
     file: ClipFile, vae: TemporalVAE, features: WhisperFeatures, speech_ae: SpeechAE
 ) -> dict[str, Tensor]:
@@ -108,14 +137,13 @@ def _encode(
     waveform = file.waveform().to(device)
     # One more code than is kept: features end where the codes do, and no code in inference sees that end.
     codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
-    kept = {"latents": latents, "references": references, "codes": codes}
-    return {name: tensor.to(torch.float16).cpu().contiguous() for name, tensor in kept.items()}
+    return {"latents": latents, "references": references, "codes": codes}
 
 
 class WindowDataset(Dataset[dict[str, Tensor]]):
     """Training windows of f latents, held in memory; sample i is a function of (seed, i).
 
-    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "codes": (f, h_w, d_A), "continuation": ()}.
+    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": ()}.
     A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
 
     Args:
@@ -142,17 +170,21 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
         f = self.windows[int(torch.randint(len(self.windows), (), generator=group))] - 1
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        item = self.items[_draw(len(self.items), generator)]
-        latents, codes, references = item["latents"], item["codes"], item["references"]
+        video = _draw(len(self.items), generator)
+        latents, references = self.items[video]["latents"], self.items[video]["references"]
         starts = bool(torch.rand((), generator=generator) < self.start_share)
         first = 1 if starts else 1 + _draw(latents.shape[1] - f, generator)
         reference = references[0 if starts else _draw(len(references), generator)]
         window = torch.cat([reference[:, None], latents[:, first : first + f]], dim=1)
         return {
             "latents": window.float(),
-            "codes": codes[first : first + f].float(),
+            "speech": self.speech(video, first, f),
             "continuation": torch.tensor(not starts),
         }
+
+    def speech(self, video: int, first: int, count: int) -> Tensor:
+        """What the model hears for the latents ``first`` .. ``first + count - 1``: their codes."""
+        return self.items[video]["codes"][first : first + count].float()
 
 
 def _draw(count: int, generator: torch.Generator) -> int:

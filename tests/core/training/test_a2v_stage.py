@@ -39,8 +39,8 @@ def stage(config) -> A2VStage:
 class Recorder:
     """Stands where the loop's compiled model would: keeps what it is given, answers with fixed velocities."""
 
-    def __call__(self, noisy, times, codes, prompt, masks, continuation):
-        self.noisy, self.times, self.codes, self.continuation = noisy, times, codes, continuation
+    def __call__(self, noisy, times, speech, prompt, masks, continuation):
+        self.noisy, self.times, self.heard, self.continuation = noisy, times, speech, continuation
         self.speech, self.reference = masks
         self.velocity = torch.randn(noisy.shape, generator=generator(99))
         return self.velocity
@@ -53,7 +53,7 @@ def generator(seed: int) -> torch.Generator:
 def random_batch(count: int, frames: int = 4, side: int = 2) -> dict[str, torch.Tensor]:
     return {
         "latents": torch.randn(count, 8, frames, side, side, generator=generator(0)),
-        "codes": torch.randn(count, frames - 1, 3, 10, generator=generator(1)),
+        "speech": torch.randn(count, frames - 1, 3, 10, generator=generator(1)),
         "continuation": torch.rand(count, generator=generator(2)) < 0.7,
     }
 
@@ -93,7 +93,7 @@ def test_the_reference_and_clean_frames_reach_the_model_untouched(stage):
     assert torch.equal(seen.noisy[:, :, 0], batch["latents"][:, :, 0])
     clean = seen.times == 0
     assert torch.equal(seen.noisy.movedim(1, -1)[clean], batch["latents"].movedim(1, -1)[clean])
-    assert torch.equal(seen.codes, batch["codes"])
+    assert torch.equal(seen.heard, batch["speech"])
     assert torch.equal(seen.continuation, batch["continuation"])
 
 

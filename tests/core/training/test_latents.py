@@ -99,7 +99,7 @@ def marked(tmp_path):
 def unpack(sample: dict[str, torch.Tensor]) -> tuple[int, list[int], list[int], bool]:
     """Mark of z_R, marks of the latents, marks of the codes, whether the window continues."""
     z_r, *latents = sample["latents"][0, :, 0, 0].int().tolist()
-    return z_r, latents, sample["codes"][:, 0, 0].int().tolist(), bool(sample["continuation"])
+    return z_r, latents, sample["speech"][:, 0, 0].int().tolist(), bool(sample["continuation"])
 
 
 def test_windows_lie_where_they_should(marked):
