@@ -30,7 +30,8 @@ class VaeLoss(Strict):
         mouth: how much more a pixel inside the mouth box counts.
         edges: weight of the differences between neighbouring pixels.
         motion: weight of the differences between successive frames.
-        noise: standard deviation of the noise on the latents relative to theirs, the posterior's fixed sigma.
+        noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
+            that the decoder takes both encoded and generated latents.
         size: weight of the mean square of the latents, which keeps their scale.
     """
 
@@ -90,13 +91,13 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.vae = vae
 
-    def forward(self, pixels: Tensor, noise: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """(b, 3, f, H, W) in -1..1 -> its reconstruction and its latents (b, C, l, h, w), unnormalised.
 
-        ``noise`` has the shape of the latents, ``scale`` is relative to their standard deviation.
+        ``noise`` has the shape of the latents and is relative to their standard deviation.
         """
         latents = self.vae.encode(pixels).latent_dist.mean
-        noisy = latents + latents.detach().std() * scale * noise
+        noisy = latents + latents.detach().std() * noise
         return self.vae.decode(noisy).sample, latents
 
 
@@ -152,8 +153,9 @@ class VaeStage:
         pixels = to_pixels(batch["frames"])
         b, _, f, h, w = pixels.shape
         shape = (b, self.vae.config.latent_channels, (f - 1) // 8 + 1, h // 32, w // 32)
-        noise = torch.randn(shape, generator=generator).to(pixels)
-        output, latents = model(pixels, noise, weights.noise)
+        noise = torch.randn(shape, generator=generator)
+        noise = (noise * weights.noise * torch.rand(b, 1, 1, 1, 1, generator=generator)).to(pixels)
+        output, latents = model(pixels, noise)
         mask = box_weights(batch["boxes"], pixels.shape[-2:], weights.mouth)
         difference = output - pixels
         level = (soft_l1(difference) * mask).sum() / mask.sum() / 3

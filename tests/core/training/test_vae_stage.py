@@ -76,7 +76,7 @@ def test_a_constant_error_costs_its_size_and_that_of_the_latents(stage):
     batch = {key: value[None] for key, value in stage.dataset[0].items()}
     latents = torch.full((1, 16, 2, 2, 2), 3.0)
 
-    def shifted(pixels, noise, scale):
+    def shifted(pixels, noise):
         assert noise.shape == latents.shape
         return pixels + 0.1, latents
 
@@ -87,13 +87,30 @@ def test_a_constant_error_costs_its_size_and_that_of_the_latents(stage):
     assert figures["db"] == pytest.approx(10 * math.log10(4 / 0.01), rel=1e-4)
 
 
+def test_each_sample_s_noise_has_a_size_of_its_own_up_to_the_configured_one(stage):
+    one = {key: value[None] for key, value in stage.dataset[0].items()}
+    batch = {key: torch.cat([value] * 8) for key, value in one.items()}
+    sizes = []
+
+    def seen(pixels, noise):
+        sizes.extend(noise.std((1, 2, 3, 4)).tolist())
+        return pixels + 0.1, torch.zeros_like(noise)
+
+    for seed in range(8):
+        stage.loss(seen, batch, generator(seed))
+    largest = stage.config.loss.noise
+    assert len(sizes) == 64
+    assert 0 < min(sizes) < 0.2 * largest
+    assert 0.8 * largest < max(sizes) < 1.2 * largest
+
+
 def test_errors_at_the_mouth_cost_more(stage):
     batch = {key: value[None] for key, value in stage.dataset[0].items()}
     inside = box_weights(batch["boxes"], (64, 64), 1.0) > 1
     elsewhere = torch.roll(inside, (20, 20), dims=(3, 4)) & ~inside
 
     def wrong_at(mask):
-        def model(pixels, noise, scale):
+        def model(pixels, noise):
             return pixels + 0.2 * mask, torch.zeros_like(noise) + torch.randn(noise.shape)
 
         return model
