@@ -13,18 +13,26 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
+    from .report import Report
 
 _AT_LEAST = {"count": 1, "clips": 2, "grid_count": 1, "independent": 1, "drift_clips": 1, "codec_clips": 1}
+_OF_SUITE = {  # which of the sizes each suite has, beside --count
+    "tiny": ("clips", "grid_count", "independent", "drift_clips", "codec_clips", "steps"),
+    "select": ("steps",),
+    "lengths": (),
+    "robust": (),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core evaluate``."""
     parser.add_argument(
         "--suite",
-        choices=("tiny", "select"),
+        choices=tuple(_OF_SUITE),
         default="tiny",
-        help="tiny: all figures of the card, on the test split; select: rank guidances and steps for the "
-        "checkpoint's defaults, on the validation split",
+        help="tiny: all figures of the card, on the test split; lengths: videos of 1, 4 and 9 clips of the "
+        "same speech; robust: other recordings and portraits than the corpus's; select: rank guidances and "
+        "steps for the checkpoint's defaults, on the validation split",
     )
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
@@ -32,6 +40,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
     parser.add_argument("--fit-mouth", action="store_true", help="only fit the measure of the mouth anew")
+    parser.add_argument(
+        "--against", type=Path, help="suite tiny: a checkpoint trained with synchronous noise, for the seams"
+    )
+    parser.add_argument("--photo", type=Path, help="suite robust: a picture to animate and show on the sheet")
     sizes = parser.add_argument_group("sizes (default: the suite's)")
     sizes.add_argument("--count", type=int, help="videos")
     sizes.add_argument("--clips", type=int, help="clips of each, at least 2")
@@ -53,23 +65,60 @@ def run(args: argparse.Namespace) -> int:
     for steps in args.steps or ():
         check_steps(steps)
     check_seed(args.seed)
+    _check_fit(args)
 
     from ..pipeline import ReadPipeline
 
     pipe = ReadPipeline.from_pretrained(args.checkpoint, args.device)
-    return _select(args, pipe) if args.suite == "select" else _measure(args, pipe)
+    suites = {"tiny": _measure, "select": _select, "lengths": _lengths, "robust": _robust}
+    return suites[args.suite](args, pipe)
+
+
+def _check_fit(args: argparse.Namespace) -> None:
+    """Refuse what the suite would ignore."""
+    given = [name for name in _OF_SUITE["tiny"] if getattr(args, name) is not None]
+    foreign = [name for name in given if name not in _OF_SUITE[args.suite]]
+    for name, suite in (("against", "tiny"), ("photo", "robust")):
+        if getattr(args, name) is not None and args.suite != suite:
+            foreign.append(name)
+    if foreign:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
+        raise InputError(f"suite {args.suite} does not take {names}; leave it out or choose another suite")
 
 
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from ..pipeline import ReadPipeline
     from .suite import QUICK, SuiteSize, run_suite
 
     size = QUICK if args.quick else SuiteSize()
     given = {name: getattr(args, name) for name in _AT_LEAST if getattr(args, name) is not None}
     if args.steps:
         given["steps"] = tuple(args.steps)
-    report = run_suite(pipe, replace(size, **given), args.out, args.seed)
+    other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
+    report = run_suite(pipe, replace(size, **given), args.out, args.seed, other)
+    return _say(report, args.out, "report.txt, report.md, report.json, sheet.png, seams.png, guidance.png")
+
+
+def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from .lengths import QUICK, LengthsSize, run_lengths
+
+    size = QUICK if args.quick else LengthsSize()
+    report = run_lengths(pipe, replace(size, count=args.count or size.count), args.out, args.seed)
+    return _say(report, args.out, "lengths.txt, lengths.md, lengths.json, lengths.png")
+
+
+def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from .robust import QUICK, RobustSize, run_robust
+
+    size = QUICK if args.quick else RobustSize()
+    size = replace(size, count=args.count or size.count)
+    report = run_robust(pipe, size, args.out, args.seed, args.photo)
+    return _say(report, args.out, "robust.txt, robust.md, robust.json, robust.png")
+
+
+def _say(report: Report, out: Path, files: str) -> int:
     print(report.text())
-    print(f"written to {args.out}: report.txt, report.md, report.json, sheet.png, guidance.png")
+    print(f"written to {out}: {files}")
     return 0
 
 

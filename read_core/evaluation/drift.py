@@ -35,6 +35,11 @@ class Drift:
     likeness: tuple[float, ...]
     identity: tuple[float, ...]
 
+    @property
+    def recognised(self) -> tuple[bool, ...]:
+        """Whether the face nearest to each clip, of the gallery and the portrait, is the portrait's."""
+        return tuple(share == 1 for share in self.identity)
+
 
 def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Tensor) -> Drift:
     """Follow a video through its clips.

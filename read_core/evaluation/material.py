@@ -14,6 +14,8 @@ from ..geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..corpus.utterance import Utterance
+
 SAID_BY = ("espeak", "flite")
 
 
@@ -51,16 +53,18 @@ class Sample:
         """Frame 0, (H, W, 3) float, 0..1."""
         return self.pixels[0].float() / 255
 
-    def cut(self, frames: int) -> Sample:
-        """The first ``frames`` frames, under a name of their own."""
+    def cut(self, frames: int, start: int = 0) -> Sample:
+        """``frames`` frames from ``start`` on, under a name of their own."""
+        stop = start + frames
+        features = slice(start * FEATURES_PER_FRAME, stop * FEATURES_PER_FRAME)
         return replace(
             self,
-            name=f"{self.name} to {frames}",
-            pixels=self.pixels[:frames],
-            waveform=self.waveform[: frames * SAMPLES_PER_FRAME],
-            mouth=self.mouth[:frames],
-            phonemes=self.phonemes[: frames * FEATURES_PER_FRAME],
-            boxes=self.boxes[:frames],
+            name=f"{self.name} {start} to {stop}",
+            pixels=self.pixels[start:stop],
+            waveform=self.waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME],
+            mouth=self.mouth[start:stop],
+            phonemes=self.phonemes[features],
+            boxes=self.boxes[start:stop],
         )
 
 
@@ -73,18 +77,26 @@ def draw_sample(
         SynthesiserError: the synthesiser is not installed.
         InputError: a split, size or length that does not exist.
     """
+    from ..corpus.utterance import sample_utterance
+
+    return film(sample_utterance(seed, frames / FPS, split, synthesiser), seed, split, size, synthesiser)
+
+
+def film(
+    utterance: Utterance, seed: int, split: str, size: int | tuple[int, int], synthesiser: str, name: str = ""
+) -> Sample:
+    """Draw the face of ``seed`` saying ``utterance``; ``name``: synthesiser and seed unless given."""
     from ..corpus.motion import sample_motion
     from ..corpus.presenter import sample_presenter
     from ..corpus.render import mouth_box, render
     from ..corpus.scene import loudness
-    from ..corpus.utterance import sample_utterance
 
-    utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
+    frames = len(utterance.mouth)
     presenter = sample_presenter(seed, split)
     motion = sample_motion(seed, frames, loudness(utterance.waveform, frames))
     pixels = render(presenter, motion, utterance.mouth, size)
     return Sample(
-        name=f"{synthesiser}-{seed}",
+        name=name or f"{synthesiser}-{seed}",
         synthesiser=synthesiser,
         skin_tone=presenter.skin_tone,
         pixels=(pixels * 255).round().to(torch.uint8),

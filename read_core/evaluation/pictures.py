@@ -1,4 +1,4 @@
-"""A contact sheet of generated videos under the drawn ones."""
+"""Contact sheets: generated videos under the drawn ones, and rows of pictures with a label."""
 
 from __future__ import annotations
 
@@ -6,30 +6,78 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import MediaError
+from ..sheet import GAP, INK, PAPER
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_COLUMNS = 10
+COLUMNS = 10
+_LABEL = 150  # pixels beside a row
+_TITLE = 18  # pixels above a column
+_TEXT = 12
 
 
-def save_comparison(pairs: Sequence[tuple[Tensor, Tensor]], path: Path, columns: int = _COLUMNS) -> None:
+def save_comparison(pairs: Sequence[tuple[Tensor, Tensor]], path: Path, columns: int = COLUMNS) -> None:
     """Draw ``columns`` frames spread over each pair of videos (F, H, W, 3), 0..1, the true one above.
 
     Raises:
         MediaError: the file cannot be written.
     """
-    rows = []
-    for pair in pairs:
-        for frames in pair:
-            chosen = torch.linspace(0, len(frames) - 1, columns).round().long()
-            rows.append(torch.cat(list(frames[chosen]), dim=1))
-    pixels = (torch.cat(rows).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    rows = [torch.cat(spread(frames, columns), dim=1) for pair in pairs for frames in pair]
+    _save(Image.fromarray(_bytes(torch.cat(rows))), path)
+
+
+def save_rows(
+    rows: Sequence[tuple[str, Sequence[Tensor]]], path: Path, side: int, titles: Sequence[str] = ()
+) -> None:
+    """Draw rows of pictures (H, W, 3), 0..1, each made ``side`` pixels high, beside their labels.
+
+    Args:
+        rows: label and pictures of each; labels may have lines.
+        path: ``*.png``.
+        side: pixels.
+        titles: of the columns.
+
+    Raises:
+        MediaError: the file cannot be written.
+    """
+    width = max(round(side * picture.shape[1] / picture.shape[0]) for _, row in rows for picture in row)
+    top = _TITLE if titles else 0
+    columns = max(len(row) for _, row in rows)
+    sheet = Image.new("RGB", (_LABEL + columns * (width + GAP), top + len(rows) * (side + GAP)), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT)
+    for column, title in enumerate(titles):
+        draw.text((_LABEL + column * (width + GAP), 2), title, fill=INK, font=font)
+    for index, (label, row) in enumerate(rows):
+        y = top + index * (side + GAP)
+        draw.text((GAP, y + GAP), label, fill=INK, font=font)
+        for column, picture in enumerate(row):
+            image = Image.fromarray(_bytes(picture))
+            size = (round(side * image.width / image.height), side)
+            image = image.resize(size, Image.Resampling.LANCZOS)
+            sheet.paste(image, (_LABEL + column * (width + GAP), y))
+    _save(sheet, path)
+
+
+def spread(frames: Tensor, count: int) -> list[Tensor]:
+    """``count`` frames spread over a video (F, H, W, 3), the first and the last among them."""
+    return list(frames[torch.linspace(0, len(frames) - 1, count).round().long()])
+
+
+def _bytes(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = (
+        (picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    )
+    return pixels
+
+
+def _save(image: Image.Image, path: Path) -> None:
     try:
-        Image.fromarray(pixels).save(path, format="PNG")
+        image.save(path, format="PNG")
     except OSError as error:
         raise MediaError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..ans import clip_spans
+from ..ans import clip_spans, frames_of_clips
 from ..errors import InputError
-from ..geometry import FRAMES_PER_LATENT
+from ..geometry import FRAMES_PER_LATENT, frames_of_latents, latents_of_frames, padded_latents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,6 +47,18 @@ def clip_starts(latents: int, window: int) -> list[int]:
     Neighbours share a latent, which belongs to the earlier clip.
     """
     return [FRAMES_PER_LATENT * (start + 1) for start, _ in clip_spans(latents, window)[1:]]
+
+
+def whole_clips(clips: int, window: int) -> int:
+    """Frames of a video of so many whole clips, the portrait's included."""
+    return frames_of_latents(frames_of_clips(clips, window) + 1)
+
+
+def split_clips(frames: Tensor, window: int) -> list[Tensor]:
+    """Frames (F, H, W, 3) clip by clip; the portrait's belongs to the first."""
+    starts = clip_starts(padded_latents(latents_of_frames(len(frames)), window), window)
+    edges = [0, *(last + 1 for last in starts), len(frames)]
+    return [frames[a:b] for a, b in pairwise(edges)]
 
 
 def score_seams(frames: Tensor, clip_boundaries: list[int], where: Tensor | None = None) -> SeamScore:

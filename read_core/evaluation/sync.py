@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import FEATURES_PER_FRAME
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_LAG = 10
-CLOSED = 0.15  # an opening below this counts as closed
+SHUT = 0.10  # of a speaker's own range: an opening below this counts as closed
 SILENT_CLASS, CLOSED_CLASS = 0, 1  # of read_core.corpus.visemes
 _STILL = 1e-4  # a track that moves less does not move: what rounding leaves of a frozen picture
 _MOUTH_SHUT = 0.02
+_TAIL = 0.02  # of the frames at either end of a speaker's range
+_NEAR = 1  # frames by which a closure may be early or late
+
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,10 @@ class SyncScore:
         at_best_lag: the opening's correlation there.
         shuffled: the opening's correlation with another recording's track; NaN without one.
         closures: share of p, b and m whose lips close within a frame; NaN if there are none.
+        chance: share of the frames of speech within a frame of which the lips close, whatever is said: what
+            ``closures`` would be for a mouth that knows nothing of p, b and m; NaN without speech.
         silence: share of the frames of silence with a closed mouth; NaN if there are none.
+        quiet: mean opening in silence as a share of the speaker's range; NaN if there is none.
     """
 
     opening: float
@@ -42,19 +50,28 @@ class SyncScore:
     at_best_lag: float
     shuffled: float
     closures: float
+    chance: float
     silence: float
+    quiet: float
 
 
 def score_sync(
-    measured: Tensor, true: Tensor, phonemes: Tensor | None = None, other: Tensor | None = None
+    measured: Tensor,
+    true: Tensor,
+    phonemes: Tensor | None = None,
+    other: Tensor | None = None,
+    own: Range | None = None,
 ) -> SyncScore:
     """Compare mouth tracks.
+
+    Closed means an opening of less than a tenth of the speaker's own range.
 
     Args:
         measured: (F, 3) open, width, round of the generated video.
         true: (F, 3).
         phonemes: (2 F,) viseme class per 20 ms, for closures and silence.
         other: (F', 3), the true track of another recording; cut or repeated to F frames.
+        own: the speaker's range, see :func:`opening_range`; None: that of ``true``.
 
     Raises:
         InputError: lengths or shapes that do not fit.
@@ -64,13 +81,14 @@ def score_sync(
             f"mouth tracks have shapes {tuple(measured.shape)} and {tuple(true.shape)}; expected (F, 3) twice"
         )
     lag, at_best_lag = best_lag(measured[:, 0], true[:, 0])
-    shuffled = closures = silence = float("nan")
+    shuffled = closures = chance = silence = quiet = float("nan")
     if other is not None:
         repeats = -(-len(true) // len(other))
         shuffled = correlation(measured[:, 0], other[:, 0].repeat(repeats)[: len(true)])
     if phonemes is not None:
-        closures = closures_hit(measured[:, 0], phonemes)
-        silence = silence_closed(measured[:, 0], true[:, 0], phonemes)
+        opening = relative_opening(measured[:, 0], own or opening_range(true[:, 0]))
+        closures, chance = closures_hit(opening, phonemes), closures_by_chance(opening, phonemes)
+        silence, quiet = silence_closed(opening, true[:, 0], phonemes)
     return SyncScore(
         opening=correlation(measured[:, 0], true[:, 0]),
         width=correlation(measured[:, 1], true[:, 1]),
@@ -79,8 +97,24 @@ def score_sync(
         at_best_lag=at_best_lag,
         shuffled=shuffled,
         closures=closures,
+        chance=chance,
         silence=silence,
+        quiet=quiet,
     )
+
+
+def opening_range(opening: Tensor) -> Range:
+    """How far shut and how wide open a speaker's mouth is: the 2nd and 98th percentile of its track (F,).
+
+    Taken of the drawn video as the measure reads it, so that what the measure gets wrong about a face, a
+    moustache say, is not held against a mouth that is shut.
+    """
+    return float(opening.quantile(_TAIL)), float(opening.quantile(1 - _TAIL))
+
+
+def relative_opening(opening: Tensor, own: Range) -> Tensor:
+    """``opening`` (F,) as a share of the range ``own``: 0 shut, 1 wide open; values may lie beyond."""
+    return (opening - own[0]) / max(own[1] - own[0], _STILL)
 
 
 def correlation(first: Tensor, second: Tensor) -> float:
@@ -117,12 +151,24 @@ def _at_lag(measured: Tensor, true: Tensor, lag: int) -> float:
 
 
 def closures_hit(opening: Tensor, phonemes: Tensor) -> float:
-    """Share of the p, b, m in ``phonemes`` (2 F,) within a frame of whose middle ``opening`` (F,) closes."""
+    """Share of the p, b, m in ``phonemes`` (2 F,) within a frame of whose middle the lips close.
+
+    ``opening`` (F,) is relative to the speaker's range.
+    """
     middles = closure_frames(phonemes)
-    if not middles:
-        return float("nan")
-    hits = [float(opening[max(0, k - 1) : k + 2].min()) < CLOSED for k in middles]
-    return sum(hits) / len(hits)
+    return float(_closes_near(opening)[middles].float().mean()) if middles else float("nan")
+
+
+def closures_by_chance(opening: Tensor, phonemes: Tensor) -> float:
+    """Share of all frames that are not silent within a frame of which the lips close; as ``closures_hit``."""
+    spoken = (phonemes.view(-1, FEATURES_PER_FRAME) != SILENT_CLASS).all(dim=1)
+    return float(_closes_near(opening)[spoken].float().mean()) if bool(spoken.any()) else float("nan")
+
+
+def _closes_near(opening: Tensor) -> Tensor:
+    """Whether the lips close within a frame of each frame: (F,) -> (F,) bool."""
+    lowest = -F.max_pool1d(-opening[None, None], 2 * _NEAR + 1, stride=1, padding=_NEAR)[0, 0]
+    return lowest < SHUT
 
 
 def closure_frames(phonemes: Tensor) -> list[int]:
@@ -135,9 +181,12 @@ def closure_frames(phonemes: Tensor) -> list[int]:
     return middles
 
 
-def silence_closed(opening: Tensor, true: Tensor, phonemes: Tensor) -> float:
-    """Share of the silent frames with a truly shut mouth in which ``opening`` (F,) is closed too."""
+def silence_closed(opening: Tensor, true: Tensor, phonemes: Tensor) -> tuple[float, float]:
+    """(share closed, mean opening) of the silent frames in which the ``true`` mouth (F,) is shut.
+
+    ``opening`` (F,) is relative to the speaker's range.
+    """
     quiet = (phonemes.view(-1, FEATURES_PER_FRAME) == SILENT_CLASS).all(dim=1) & (true < _MOUTH_SHUT)
     if not bool(quiet.any()):
-        return float("nan")
-    return float((opening[quiet] < CLOSED).float().mean())
+        return float("nan"), float("nan")
+    return float((opening[quiet] < SHUT).float().mean()), float(opening[quiet].mean())

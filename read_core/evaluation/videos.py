@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """How to sample; None means the checkpoint's default."""
+    """How to sample; None means the checkpoint's default. ``size``: height and width in pixels."""
 
     guidance: Guidance | None = None
     steps: int | None = None
     seed: int = 0
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Studio:
 
     def __init__(self, pipe: ReadPipeline) -> None:
         self.pipe = pipe
-        self._encoded: dict[str, tuple[SpeechCodes, Reference]] = {}
+        self._encoded: dict[tuple[str, tuple[int, int] | None], tuple[SpeechCodes, Reference]] = {}
 
     def asynchronous(self, sample: Sample, setting: Setting | None = None) -> Video:
         """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
         setting = setting or Setting()
-        speech, reference = self._encode(sample)
+        speech, reference = self._encode(sample, setting.size)
         start = time.perf_counter()
         latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
         return self._decode(latents, speech.num_frames, start)
@@ -70,7 +71,7 @@ class Studio:
         The clips lie where the asynchronous scheduler puts them, so the seams are in the same places.
         """
         setting = setting or Setting()
-        speech, reference = self._encode(sample)
+        speech, reference = self._encode(sample, setting.size)
         window = self.pipe.defaults.window
         total = padded_latents(latents_of_frames(speech.num_frames), window)
         start = time.perf_counter()
@@ -87,11 +88,12 @@ class Studio:
         """Frames (8 n + 1, H, W, 3) through the VAE and back, on the CPU."""
         return self.pipe.vae.decode(self.pipe.vae.encode(frames[None]))[0].cpu()
 
-    def _encode(self, sample: Sample) -> tuple[SpeechCodes, Reference]:
-        if sample.name not in self._encoded:
+    def _encode(self, sample: Sample, size: tuple[int, int] | None) -> tuple[SpeechCodes, Reference]:
+        key = sample.name, size
+        if key not in self._encoded:
             speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE)
-            self._encoded[sample.name] = (speech, self.pipe.encode_reference(sample.portrait))
-        return self._encoded[sample.name]
+            self._encoded[key] = (speech, self.pipe.encode_reference(sample.portrait, size))
+        return self._encoded[key]
 
     def _decode(self, latents: Tensor, num_frames: int, start: float) -> Video:
         frames = self.pipe.decode(latents, num_frames).cpu()

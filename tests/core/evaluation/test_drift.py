@@ -46,6 +46,7 @@ def test_another_face_in_a_later_clip_is_noticed(gallery):
     drift = measure_drift([video, other], video[0], gallery)
     assert drift.identity[0] == 1.0
     assert drift.identity[1] < 1.0
+    assert drift.recognised == (True, False)
     assert drift.likeness[1] < drift.likeness[0]
 
 

@@ -9,7 +9,14 @@ import torch
 
 from read_core.ans import frames_of_clips
 from read_core.errors import InputError
-from read_core.evaluation.seams import clip_starts, flicker, score_seams, still_pixels
+from read_core.evaluation.seams import (
+    clip_starts,
+    flicker,
+    score_seams,
+    split_clips,
+    still_pixels,
+    whole_clips,
+)
 
 
 def steady(frames=41, step=0.002):
@@ -20,6 +27,14 @@ def steady(frames=41, step=0.002):
 def test_clips_begin_after_frames_120_232_and_so_on():
     assert clip_starts(frames_of_clips(9, 16), 16) == [120 + 112 * k for k in range(8)]
     assert clip_starts(15, 16) == []
+
+
+@pytest.mark.parametrize("clips", [1, 2, 5])
+def test_whole_clips_are_split_where_they_meet(clips):
+    frames = torch.arange(whole_clips(clips, 16))[:, None, None, None].expand(-1, 1, 1, 3)
+    parts = split_clips(frames, 16)
+    assert [len(part) for part in parts] == [121, *([112] * (clips - 1))]
+    assert torch.equal(torch.cat(parts), frames)
 
 
 def test_an_even_video_has_no_seam():

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
-from read_core import cli
 from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.errors import InputError, ReadWarning
 from read_core.evaluation import material
@@ -17,10 +15,8 @@ from read_core.evaluation.choose import SelectSize, Trial, run_select
 from read_core.evaluation.guidance import CANDIDATES, describe, guidance_forms
 from read_core.evaluation.material import draw_gallery, draw_sample, draw_samples
 from read_core.evaluation.plots import plot_trade_off
-from read_core.evaluation.report import Report
-from read_core.evaluation.suite import Suite, SuiteSize, run_suite
+from read_core.evaluation.suite import SuiteSize, run_suite
 from read_core.evaluation.videos import Setting, Studio
-from read_core.pipeline import ReadPipeline
 
 SIZE = SuiteSize(
     count=2,
@@ -33,18 +29,6 @@ SIZE = SuiteSize(
     gallery=3,
     sheets=2,
 )
-SIZES = "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4"
-
-
-@pytest.fixture(scope="module")
-def pipe(tiny_components):
-    return ReadPipeline(tiny_components)
-
-
-@pytest.fixture(scope="module")
-def sample():
-    pytest.importorskip("espeakng_loader")
-    return draw_sample(0, "test", 41, (64, 96))
 
 
 @pytest.mark.corpus
@@ -93,12 +77,12 @@ def test_a_setting_reaches_the_sampler(pipe, sample):
 
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_the_suite_writes_tables_sheet_and_plot(pipe, tmp_path, sample):
-    report = run_suite(pipe, SIZE, tmp_path)
+def test_the_suite_writes_tables_sheet_and_plots(pipe, tmp_path, sample):
+    report = run_suite(pipe, SIZE, tmp_path, other=pipe)
     titles = [table.title for table in report.tables]
     assert titles == [
         "Lips", "Lips, video by video", "Pictures", "Seams", "Seams in the still background",
-        "Guidance and steps", "Drift over 41 frames",
+        "Seams with ANS against those without", "Identity", "Guidance and steps", "Drift over 41 frames",
     ]  # fmt: skip
     rows = {table.title: table.rows for table in report.tables}
     measure = rows["Lips"][0]
@@ -106,28 +90,24 @@ def test_the_suite_writes_tables_sheet_and_plot(pipe, tmp_path, sample):
     assert measure[3] > 0.85  # the measure on the drawn videos themselves
     assert len(rows["Guidance and steps"]) == 3 * 2
     assert len(rows["Drift over 41 frames"]) == 2
-    drawn = rows["Seams in the still background"][0]
+    drawn, *_, independent, other = rows["Seams in the still background"]
     assert drawn[0] == "drawn"
     assert drawn[2:5] == (0.0, 0.0, 0.0)
+    assert other[2:] == independent[2:]  # here the same checkpoint stands beside itself
+    assert [row[:3] for row in rows["Identity"]] == [
+        ("drawn", 4, 1.0),
+        ("generated", 4, pytest.approx(0, abs=1)),
+    ]
     saved = json.loads((tmp_path / "report.json").read_text())
     assert [table["title"] for table in saved["tables"]] == titles
     assert Image.open(tmp_path / "sheet.png").size == (10 * 96, 4 * 64)
+    assert Image.open(tmp_path / "seams.png").width > 7 * 128
 
 
-def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn(pipe):
+def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn(pipe, tmp_path):
     with pytest.raises(InputError, match="codec_clips is 1: 30 blocks"):
-        Suite(pipe, SuiteSize(codec_clips=1, codec_components=30))
-
-
-@pytest.mark.corpus
-def test_a_video_without_a_still_pixel_is_left_out_of_the_still_background(pipe, sample):
-    suite, report = Suite(pipe, SIZE), Report("", {})
-    restless = torch.randint(256, suite.samples[0].pixels.shape, dtype=torch.uint8)
-    suite.samples[0] = replace(suite.samples[0], pixels=restless)
-    suite.seams(report)
-    everywhere, still = report.tables
-    assert {row[1] for row in everywhere.rows} == {1}
-    assert {row[1] for row in still.rows} == {0}
+        run_suite(pipe, SuiteSize(codec_clips=1, codec_components=30), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
@@ -151,35 +131,6 @@ def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
     assert trial.score(20.0) == pytest.approx(0.6)
     assert trial.score(24.0) == pytest.approx(0.2)
     assert trial.score(10.0) == pytest.approx(0.6)
-
-
-@pytest.mark.slow
-@pytest.mark.corpus
-def test_the_command_prints_and_writes(tiny_checkpoint, tmp_path, capsys, sample):
-    out = tmp_path / "out"
-    command = f"evaluate --suite tiny {SIZES} --checkpoint {tiny_checkpoint} --out {out}"
-    assert cli.main(command.split()) == 0
-    assert "Lips" in capsys.readouterr().out
-    assert (out / "report.md").exists()
-
-
-@pytest.mark.parametrize("wrong", ["--count 0", "--clips 1", "--steps 0", "--seed -1", "--suite huge"])
-def test_wrong_arguments_are_refused(wrong, tiny_checkpoint, tmp_path, capsys):
-    arguments = [
-        "evaluate",
-        "--checkpoint",
-        str(tiny_checkpoint),
-        "--out",
-        str(tmp_path / "out"),
-        *wrong.split(),
-    ]
-    try:
-        status = cli.main(arguments)
-    except SystemExit as error:
-        status = error.code
-    assert status == 2
-    assert wrong.split()[0].lstrip("-") in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
 
 
 def test_forms_push_the_speech_equally():

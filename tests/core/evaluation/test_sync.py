@@ -15,9 +15,11 @@ from read_core.evaluation.sync import (
     SILENT_CLASS,
     best_lag,
     closure_frames,
+    closures_by_chance,
     closures_hit,
     common_lag,
     correlation,
+    opening_range,
     score_sync,
     silence_closed,
 )
@@ -76,7 +78,22 @@ def test_closures_are_the_middles_of_p_b_and_m():
     assert closures_hit(opening, phonemes) == 0
     opening[6] = 0.05  # a frame late still counts
     assert closures_hit(opening, phonemes) == 0.5
+    opening[16] = 0.05  # three frames early does not
+    assert closures_hit(opening, phonemes) == 0.5
     assert math.isnan(closures_hit(opening, torch.full((40,), 5)))
+
+
+def test_a_mouth_that_is_always_shut_hits_all_closures_by_chance():
+    phonemes = torch.full((40,), 5)
+    phonemes[8:13] = CLOSED_CLASS
+    assert closures_by_chance(torch.zeros(20), phonemes) == closures_hit(torch.zeros(20), phonemes) == 1
+    opening = torch.ones(20)
+    opening[5] = 0.0
+    assert closures_hit(opening, phonemes) == 1
+    assert closures_by_chance(opening, phonemes) == pytest.approx(3 / 20)
+    phonemes[20:] = SILENT_CLASS  # frames of silence do not count
+    assert closures_by_chance(opening, phonemes) == pytest.approx(3 / 10)
+    assert math.isnan(closures_by_chance(opening, torch.full((40,), SILENT_CLASS)))
 
 
 def test_silence_is_closed_where_the_mouth_is():
@@ -85,7 +102,24 @@ def test_silence_is_closed_where_the_mouth_is():
     true = torch.zeros(10)
     true[4] = 0.5  # still closing after the last sound: not counted
     opening = torch.tensor([0.9, 0.9, 0.9, 0.9, 0.9, 0.0, 0.0, 0.0, 0.4, 0.0])
-    assert silence_closed(opening, true, phonemes) == pytest.approx(4 / 5)
+    assert silence_closed(opening, true, phonemes) == pytest.approx((4 / 5, 0.4 / 5))
+
+
+def test_closed_is_less_than_a_tenth_of_the_speakers_own_range():
+    true = torch.zeros(100, 3)
+    true[:50, 0] = torch.linspace(0, 0.8, 50)
+    phonemes = torch.cat([torch.full((100,), 5), torch.full((100,), SILENT_CLASS)])
+    measured = true.clone()
+    measured[:, 0] += 0.15  # the measure reads this face's shut lips as open a little
+    own = opening_range(measured[:, 0])
+    assert own == pytest.approx((0.15, 0.95), abs=0.04)
+    assert score_sync(measured, true, phonemes, own=own).silence == 1
+    assert score_sync(measured, true, phonemes).silence == 0  # against the range of the true track
+    mumbling = measured.clone()
+    mumbling[:, 0] = 0.26  # hardly opens, never shuts
+    score = score_sync(mumbling, true, phonemes, own=own)
+    assert score.silence == 0
+    assert score.quiet == pytest.approx(0.11 / 0.8, abs=0.01)
 
 
 def test_tracks_of_other_lengths_are_refused():

@@ -1,0 +1,69 @@
+"""Maps of the difference of neighbouring frames around a clip boundary, as the paper's figure 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .pictures import save_rows
+
+REACH = 2  # pairs of frames before and after the boundary
+_SIDE = 128  # pixels of a map
+_BRIGHTEST = 0.995  # share of the pixels that the scale covers
+_COLOURS = ((0.0, 0.0, 0.05), (0.45, 0.05, 0.4), (0.9, 0.3, 0.1), (1.0, 0.85, 0.2), (1.0, 1.0, 0.9))
+
+
+def difference_maps(frames: Tensor, last: int, reach: int = REACH) -> Tensor:
+    """Mean absolute difference over the colours between neighbours around ``last`` and the next frame.
+
+    Args:
+        frames: (F, H, W, 3), 0..1.
+        last: frame before the boundary; ``reach <= last < F - reach - 1``.
+        reach: pairs on either side.
+
+    Returns:
+        (2 reach + 1, H, W), 0..1; the boundary's own in the middle.
+    """
+    around = frames[last - reach : last + reach + 2]
+    return (around[1:] - around[:-1]).abs().mean(dim=-1)
+
+
+def colour(values: Tensor) -> Tensor:
+    """Black over red and yellow to white: (H, W), 0..1 -> (H, W, 3)."""
+    table = torch.tensor(_COLOURS)
+    place = values.clamp(0, 1) * (len(table) - 1)
+    left = place.floor().long().clamp(max=len(table) - 2)
+    return torch.lerp(table[left], table[left + 1], (place - left)[..., None])
+
+
+def save_heatmaps(videos: Sequence[tuple[str, Tensor]], last: int, path: Path) -> float:
+    """Draw, for each named video, the frames at the boundary and the maps around it, all in one scale.
+
+    Args:
+        videos: name and frames (F, H, W, 3), 0..1, of the same length.
+        last: frame before the boundary.
+        path: ``*.png``.
+
+    Returns:
+        The difference that is drawn white, in 1/255.
+
+    Raises:
+        MediaError: the file cannot be written.
+    """
+    maps = [difference_maps(frames, last) for _, frames in videos]
+    brightest = max(float(torch.cat(maps).flatten().float().sort().values[_rank(maps)]), 1e-6)
+    rows = [
+        (name, [frames[last], frames[last + 1], *(colour(each / brightest) for each in found)])
+        for (name, frames), found in zip(videos, maps, strict=True)
+    ]
+    firsts = range(last - REACH, last + REACH + 1)
+    pairs = [f"{a} to {a + 1}{' (clips meet)' if a == last else ''}" for a in firsts]
+    save_rows(rows, path, _SIDE, [f"frame {last}", f"frame {last + 1}", *pairs])
+    return 255 * brightest
+
+
+def _rank(maps: Sequence[Tensor]) -> int:
+    return int(_BRIGHTEST * (sum(each.numel() for each in maps) - 1))
