@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`.
+# Two commands matter: `make demo` and `make test`. Training: docs/training.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,3 +32,55 @@ types: setup
 
 clean:
 	rm -rf $(VENV) output build *.egg-info
+
+# --- Training. Every command goes on where it was stopped, so each target may be run again. ---
+
+CORE := $(BIN)/read-core
+WORKERS ?= 2
+TINY := output/tiny
+SHIPPED := read_core/checkpoints/read-tiny
+VARIANTS := pretrained scratch pooled synchronous
+
+.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants espeak
+
+# The corpus and the evaluation speak with espeak-ng.
+espeak: setup
+	@$(BIN)/python -c "from read_core.corpus.synthesis import require_synthesiser as need; need('espeak')" 2>/dev/null \
+		|| { echo "espeak-ng is missing; install it first: $(BIN)/pip install espeakng-loader" >&2; exit 1; }
+
+# The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
+# For one part of a corpus in a folder of its own, add its `corpus` lines here and name the folder in its YAML file.
+read-tiny: espeak
+	$(CORE) corpus --out $(TINY)/clips --split train --count 900 --workers $(WORKERS)
+	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --workers $(WORKERS)
+	$(CORE) train configs/tiny/vae.yaml
+	$(CORE) train configs/tiny/whisper.yaml
+	$(CORE) train configs/tiny/speech_ae.yaml
+	$(CORE) train configs/tiny/a2v.yaml
+	$(CORE) train configs/tiny/checkpoint.yaml --set overwrite=true
+	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select
+	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation
+
+# Replace the bundled checkpoint by the one that `make read-tiny` left; nothing else does.
+ship-read-tiny:
+	@test -f $(TINY)/checkpoint/model_index.json \
+		|| { echo "$(TINY)/checkpoint holds no checkpoint; run 'make read-tiny' first" >&2; exit 1; }
+	rm -rf $(SHIPPED).new $(SHIPPED).old
+	cp -R $(TINY)/checkpoint $(SHIPPED).new
+	mv $(SHIPPED) $(SHIPPED).old
+	mv $(SHIPPED).new $(SHIPPED)
+	rm -rf $(SHIPPED).old
+
+read-tiny-gpu: setup
+	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all
+
+# The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny`.
+variants: espeak $(VARIANTS:%=variant-%)
+	$(BIN)/python scripts/compare_reports.py --out output/variants \
+		$(foreach v,$(VARIANTS),$(v)=output/variants/$(v)/evaluation)
+
+variant-%:
+	$(CORE) train configs/variants/$*/a2v.yaml
+	$(CORE) train configs/variants/$*/checkpoint.yaml
+	test -f output/variants/$*/evaluation/report.json || \
+		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation

@@ -1,0 +1,148 @@
+"""Around the training: reports compared, and the configurations of the variants and for a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from read_core.errors import InputError
+from read_core.evaluation.report import Report
+
+ROOT = Path(__file__).parents[3]
+CONFIGS = ROOT / "configs"
+STAGES = ("vae", "whisper", "speech_ae", "a2v", "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def compare_reports():
+    spec = importlib.util.spec_from_file_location("compare_reports", ROOT / "scripts" / "compare_reports.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_report(folder: Path, opening: float, columns=("videos", "count", "open r")) -> Path:
+    report = Report("one checkpoint", {})
+    report.add("Lips", columns, [("drawn", 4, 0.99), ("generated", 4, opening)], "what it means")
+    report.add("Codec", ("codec", "dB"), [("VAE", 25.0)])
+    report.add(
+        "Seams", ("videos", "ratio"), [("generated with ANS", 1.1), ("clips sampled independently", 1.3)]
+    )
+    report.write(folder, "report")
+    return folder
+
+
+def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
+    one, two = write_report(tmp_path / "one", 0.5), write_report(tmp_path / "two", float("nan"))
+    compare_reports.main(["--out", str(tmp_path / "all"), f"first={one}", f"second={two}"])
+    tables = json.loads((tmp_path / "all" / "comparison.json").read_text())["tables"]
+    assert [table["title"] for table in tables] == ["Lips", "Seams"]
+    assert tables[0]["columns"] == ["checkpoint", "videos", "count", "open r"]
+    assert tables[0]["rows"] == [["first", "generated", 4, 0.5], ["second", "generated", 4, None]]
+    assert tables[0]["note"] == "what it means"
+    assert [row[:2] for row in tables[1]["rows"]] == [
+        [name, row]
+        for name in ("first", "second")
+        for row in ("generated with ANS", "clips sampled independently")
+    ]
+    assert "| second | generated | 4 | - |" in (tmp_path / "all" / "comparison.md").read_text()
+
+
+def test_reports_that_cannot_be_compared_are_named(compare_reports, tmp_path):
+    one = write_report(tmp_path / "one", 0.5)
+    other = write_report(tmp_path / "other", 0.5, columns=("videos", "count", "opening"))
+    with pytest.raises(InputError, match=r"report of other has no table 'Lips'"):
+        compare_reports.main(["--out", str(tmp_path), f"one={one}", f"other={other}"])
+    with pytest.raises(InputError, match=r"report\.json is not a report"):
+        compare_reports.read_tables(tmp_path / "nowhere")
+    assert not list(tmp_path.glob("comparison*"))
+
+
+def settings(path: Path) -> dict[str, object]:
+    """Every value of a YAML file under its dotted key."""
+
+    def flat(values: dict, prefix: str = "") -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, value in values.items():
+            found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        return found
+
+    return flat(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("variant", "changed"),
+    [
+        ("scratch", {"speech"}),
+        ("pooled", {"speech", "model.speech_slots"}),
+        ("synchronous", {"times.synchronous"}),
+    ],
+)
+def test_a_variant_differs_in_the_one_thing(variant, changed):
+    reference = settings(CONFIGS / "variants" / "pretrained" / "a2v.yaml")
+    ours = settings(CONFIGS / "variants" / variant / "a2v.yaml")
+    assert {key for key in reference | ours if reference.get(key) != ours.get(key)} == {"output", *changed}
+
+
+def test_the_unchanged_variant_is_read_tiny_at_another_budget():
+    shipped = settings(CONFIGS / "tiny" / "a2v.yaml")
+    ours = settings(CONFIGS / "variants" / "pretrained" / "a2v.yaml")
+    differing = {key for key in shipped | ours if shipped.get(key) != ours.get(key)}
+    added = {"speech", "times.synchronous"}  # at their defaults
+    assert {key for key in differing - added if not key.startswith("loop.")} == {"output"}
+    assert (ours["speech"], ours["times.synchronous"]) == ("codes", False)
+    assert ours["loop.steps"] < shipped["loop.steps"]
+    assert ours["loop.batch_size"] == shipped["loop.batch_size"]
+
+
+@pytest.mark.parametrize("folder", ["pretrained", "scratch", "pooled", "synchronous"])
+def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
+    stage = settings(CONFIGS / "variants" / folder / "a2v.yaml")
+    made = settings(CONFIGS / "variants" / folder / "checkpoint.yaml")
+    export = f"{stage['output']}/export"
+    own = stage["speech"] != "codes"
+    assert made["transformer"] == export
+    assert made["speech_ae"] == (f"{export}/speech_ae" if own else stage["speech_ae"])
+    assert made["output"] == f"output/variants/{folder}/checkpoint"
+    assert (made["vae"], made["whisper"]) == (stage["vae"], stage["whisper"])
+
+
+def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
+    from diffusers import AutoencoderKLLTXVideo
+
+    from read_core.speech import SpeechAE
+    from read_core.training.config import load_config
+    from read_core.training.whisper_stage import PhonemeModel
+    from read_core.transformer import A2VTransformer3DModel
+
+    config = {name: load_config(CONFIGS / "tiny-gpu" / f"{name}.yaml")[1] for name in STAGES}
+    with torch.device("meta"):
+        whisper = PhonemeModel(config["whisper"].encoder).encoder
+        speech = config["speech_ae"]
+        parts = [
+            AutoencoderKLLTXVideo(**config["vae"].model),
+            whisper,
+            SpeechAE(
+                10 * (whisper.config.encoder_layers + 1),
+                whisper.config.d_model,
+                speech.code_window,
+                speech.code_dim,
+                speech.hidden_dim,
+                speech.expansion,
+            ),
+            A2VTransformer3DModel(**config["a2v"].model),
+        ]
+    vae, _, speech_ae, transformer = (part.config for part in parts)
+    assert vae.latent_channels == transformer.in_channels == transformer.out_channels
+    assert (speech_ae.code_window, speech_ae.code_dim) == (transformer.speech_slots, transformer.speech_dim)
+    assert max(config["a2v"].windows) == config["checkpoint"].defaults["window"]
+    parameters = sum(p.numel() for part in parts for p in part.parameters())
+    assert config["checkpoint"].dtype == "float16"
+    assert 80e6 < 2 * parameters < 95e6
+    assert math.prod(config["checkpoint"].card.resolution) == 256 * 256
