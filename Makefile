@@ -49,8 +49,10 @@ espeak: setup
 		|| { echo "espeak-ng is missing; install it first: $(BIN)/pip install espeakng-loader" >&2; exit 1; }
 
 # The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
-# For one part of a corpus in a folder of its own, add its `corpus` lines here and name the folder in its YAML file.
+# The VAE learns from many short videos of other faces, in a folder of their own.
 read-tiny: espeak
+	$(CORE) corpus --out $(TINY)/faces --split train --count 3000 --seconds 2.6 --workers $(WORKERS)
+	$(CORE) corpus --out $(TINY)/faces --split validation --count 24 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split train --count 900 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --workers $(WORKERS)
 	$(CORE) train configs/tiny/vae.yaml
