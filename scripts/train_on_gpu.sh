@@ -47,7 +47,7 @@ if [ "$TOY" = 1 ]; then
     few=(loop.batch_size=2 loop.log_every=1 loop.sheet_every=0 loop.warmup=2)
     speech=(loop.steps=4 loop.workers=1 speech.synthesiser=babble held_out=2)
     # Convolutions in bfloat16 are slower than in float32 on most processors.
-    toy_vae=("${few[@]}" loop.workers=1 loop.mixed_precision=no start_clips=4 held_out=2 model.latent_channels=16
+    toy_vae=("${few[@]}" loop.workers=1 'loop.mixed_precision="no"' start_clips=4 held_out=2 model.latent_channels=16
         'model.block_out_channels=[48,48,48,48]' 'model.decoder_block_out_channels=[8,16,32]')
     toy_whisper=("${few[@]}" "${speech[@]}" speech.seconds=3 'held_out_synthesisers=[babble]' encoder.dim=32
         encoder.feed_forward=64 encoder.layers=2 encoder.positions=150)
@@ -80,7 +80,7 @@ train() {
     local stage=$1 folder=$2 arguments toy="toy_$1[@]"
     shift 2
     mapfile -t arguments < <(sets $(places "$stage") "${!toy}" "$@")
-    timeout "$LIMIT" "$PYTHON" -m read_core.cli train "$CONFIGS/$stage.yaml" --output "$folder" \
+    timeout --foreground "$LIMIT" "$PYTHON" -m read_core.cli train "$CONFIGS/$stage.yaml" --output "$folder" \
         "${arguments[@]}" && return
     local status=$?
     [ $status = 124 ] && echo "$stage: time is up; run the same stage again to go on" >&2
@@ -189,7 +189,7 @@ stage_checkpoint() { say "checkpoint"; train checkpoint "$OUT/checkpoint"; }
 
 stage_select() {
     say "select"
-    timeout "$LIMIT" "$PYTHON" -m read_core.cli evaluate --checkpoint "$OUT/checkpoint" --suite select \
+    timeout --foreground "$LIMIT" "$PYTHON" -m read_core.cli evaluate --checkpoint "$OUT/checkpoint" --suite select \
         --out "$OUT/select" "${toy_select[@]}"
 }
 
