@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COLUMNS = 10
-_LABEL = 150  # pixels beside a row
+_LABEL = 170  # pixels beside a row
 _TITLE = 18  # pixels above a column
 _TEXT = 12
 

@@ -164,8 +164,8 @@ def _speeches() -> Iterator[tuple[str, Callable[[int, int], Utterance]]]:
 
 
 _LOOKS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
-    ("picture of half the size", partial(resized, ratio=0.5)),
-    ("picture of three times the size", partial(resized, ratio=3.0)),
+    ("picture at half size", partial(resized, ratio=0.5)),
+    ("picture at triple size", partial(resized, ratio=3.0)),
     ("face to the left", partial(reframed, right=-0.12)),
     ("face below the middle", partial(reframed, down=0.12)),
     ("face smaller", partial(reframed, zoom=0.75)),

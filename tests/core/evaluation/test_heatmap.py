@@ -40,7 +40,7 @@ def test_all_videos_are_drawn_in_one_scale(tmp_path):
     assert brightest == pytest.approx(0.2 * 255, rel=1e-3)
     image = torch.from_numpy(np.array(Image.open(path)))
     step = 128 + 4
-    boundary = 150 + (2 + REACH) * step  # after the label and two frames
+    boundary = 170 + (2 + REACH) * step  # after the label and two frames
     jump, still = image[18:146, boundary : boundary + 128], image[150:278, boundary : boundary + 128]
     assert jump[:, 80:].float().mean() > 220
     assert jump[:, :48].float().mean() < 10
@@ -50,4 +50,4 @@ def test_all_videos_are_drawn_in_one_scale(tmp_path):
 def test_rows_hold_pictures_of_any_size(tmp_path):
     rows = [("small", [torch.zeros(32, 32, 3)] * 3), ("wide", [torch.ones(64, 96, 3)])]
     save_rows(rows, tmp_path / "rows.png", side=40)
-    assert Image.open(tmp_path / "rows.png").size == (150 + 3 * (60 + 4), 2 * (40 + 4))
+    assert Image.open(tmp_path / "rows.png").size == (170 + 3 * (60 + 4), 2 * (40 + 4))
