@@ -61,7 +61,7 @@ class SuiteSize:
 
 
 QUICK = SuiteSize(
-    count=2, steps=(4, 8), grid_count=1, independent=2, drift_clips=3, codec_clips=16, gallery=12, sheets=2
+    count=2, steps=(2,), grid_count=1, independent=2, drift_clips=2, codec_clips=16, gallery=12, sheets=2
 )
 
 
