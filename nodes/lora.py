@@ -35,9 +35,8 @@ def with_lora(patcher: WholePatcher, file: str, strength: float) -> tuple[WholeP
             another shape than the weight that it is for.
     """
     from ..read_core.errors import CheckpointError
-    from ..read_core.safetensors_header import read_header, read_tensors
+    from ..read_core.safetensors_header import read_tensors
 
-    read_header(Path(file))  # refuses what is no whole safetensors file
     weights = read_tensors(Path(file))
     try:
         patches = comfy.lora.load_lora(weights, _names(patcher.model.transformer))

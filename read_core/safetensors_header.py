@@ -66,10 +66,15 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors themselves, on the CPU (CheckpointError where the header does not fit them)."""
+    """The tensors themselves, on the CPU.
+
+    Raises:
+        CheckpointError: as :func:`read_header`, or the header does not fit the tensors.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    read_header(file)  # its messages are better
     try:
         return load_file(file)
     except SafetensorError as error:

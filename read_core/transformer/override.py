@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..safetensors_header import read_header, read_tensors
+from ..safetensors_header import read_tensors
 from .ltx import FLOAT8, PREFIX, RENAMES, is_addition, rename
 from .model import A2VTransformer3DModel
 
@@ -33,7 +33,6 @@ def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
         CheckpointError: no safetensors file, or tensors that do not fit ``model``.
     """
     path = Path(path)
-    read_header(path)  # refuses what is no whole safetensors file
     weights = _unscaled(read_tensors(path))
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     with_audio = any(is_addition(key) for key in weights)

@@ -13,7 +13,7 @@ from diffusers.loaders.single_file_utils import convert_ltx_vae_checkpoint_to_di
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..safetensors_header import read_header, read_tensors
+from ..safetensors_header import read_tensors
 
 _LATER_DECODER: Mapping[str, Any] = MappingProxyType(
     {
@@ -73,7 +73,6 @@ def load_vae_file(
         CheckpointError: no safetensors file, one that fits none of the configurations, or other channels.
     """
     path = Path(path)
-    read_header(path)  # refuses what is no whole safetensors file
     weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
     candidates = {**RELEASES} if own is None else {"the checkpoint's own VAE": own, **RELEASES}
     differences: dict[str, int] = {}
