@@ -49,12 +49,13 @@ espeak: setup
 		|| { echo "espeak-ng is missing; install it first: $(BIN)/pip install espeakng-loader" >&2; exit 1; }
 
 # The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
-# The VAE learns from many short videos of other faces, in a folder of their own.
+# The VAE learns from many short videos, in a folder of their own; A2V-DiT from long ones, half of them with
+# the head elsewhere or in another size.
 read-tiny: espeak
 	$(CORE) corpus --out $(TINY)/faces --split train --count 3000 --seconds 2.6 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/faces --split validation --count 24 --workers $(WORKERS)
-	$(CORE) corpus --out $(TINY)/clips --split train --count 900 --workers $(WORKERS)
-	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --workers $(WORKERS)
+	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)
+	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --framing 0.5 --workers $(WORKERS)
 	$(CORE) train configs/tiny/vae.yaml
 	$(CORE) train configs/tiny/whisper.yaml
 	$(CORE) train configs/tiny/speech_ae.yaml

@@ -37,7 +37,7 @@ export PYTHONUNBUFFERED=1 TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1
 
 toy_vae=() toy_whisper=() toy_speech_ae=() toy_a2v=() toy_checkpoint=() toy_select=() trial_steps=40
 faces=(--size 256 --count 3000 --seconds 1.36)
-clips=(--size 256 --count 800 --seconds 6.44)
+clips=(--size 256 --count 800 --seconds 6.44 --framing 0.5)
 held_out=(--size 256 --count 24 --seconds 6.44)
 if [ "$TOY" = 1 ]; then
     trial_steps=4 VAE_MINUTES=0.2 A2V_MINUTES=0.2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ..checks import check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS, FRAMES_PER_LATENT
 from ..media.files import temporary_beside, write_error
+from .framing import check_share
 from .scene import Scene, draw_scene, whole_latents
 from .sentences import check_split
 from .synthesis import require_synthesiser
@@ -29,27 +31,16 @@ SUFFIX = ".safetensors"
 
 
 def build_corpus(
-    out: str | os.PathLike[str],
-    split: str = "train",
-    count: int = 1000,
-    seconds: float = 6.44,
-    size: int = 128,
-    synthesiser: str = "espeak",
-    seed: int = 0,
-    workers: int = 1,
+    out: str | os.PathLike[str], first: Scene, count: int = 1000, workers: int = 1
 ) -> list[Path]:
-    """Draw the videos of the seeds ``seed`` .. ``seed + count - 1``; those that are there are kept.
+    """Draw ``count`` videos like ``first``, whose seeds count on from its own; those that are there are kept.
 
     An interrupted build goes on where it stopped. The result does not depend on ``workers``.
 
     Args:
         out: folder of the corpus.
-        split: "train", "validation" or "test".
+        first: the first video; its duration is cut to 8 n + 1 frames, whole latents.
         count: videos.
-        seconds: duration of each; cut to 8 n + 1 frames, whole latents.
-        size: height and width in pixels, a multiple of 32.
-        synthesiser: "espeak", "flite" or "babble".
-        seed: of the first video.
         workers: processes; 1 works in this one.
 
     Returns:
@@ -60,19 +51,20 @@ def build_corpus(
         SynthesiserError: the synthesiser is not installed.
         MediaError: a file cannot be read or written.
     """
-    check_split(split)
-    check_seconds(seconds)
-    check_size((size, size))
-    if count < 1 or workers < 1 or seed < 0:
+    check_split(first.split)
+    check_seconds(first.seconds)
+    check_size((first.size, first.size))
+    check_share(first.framing)
+    if count < 1 or workers < 1 or first.seed < 0:
         raise InputError(
-            f"count is {count}, workers is {workers}, seed is {seed}; expected at least 1, 1 and 0"
+            f"count is {count}, workers is {workers}, seed is {first.seed}; expected at least 1, 1 and 0"
         )
-    duration = whole_latents(seconds)
+    duration = whole_latents(first.seconds)
     if duration * FPS <= FRAMES_PER_LATENT:
         least = (FRAMES_PER_LATENT + 1) / FPS
-        raise InputError(f"seconds is {seconds}; expected at least {least}, two latents")
-    require_synthesiser(synthesiser)
-    scenes = [Scene(seed + i, split, duration, size, synthesiser) for i in range(count)]
+        raise InputError(f"seconds is {first.seconds}; expected at least {least}, two latents")
+    require_synthesiser(first.synthesiser)
+    scenes = [replace(first, seed=first.seed + i, seconds=duration) for i in range(count)]
     return render_corpus(Path(out), scenes, workers)
 
 

@@ -10,6 +10,7 @@ import torch
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
 from .build import build_corpus
+from .scene import Scene
 from .sentences import SPLITS
 from .synthesis import SYNTHESISERS
 
@@ -42,6 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, help="processes to use")
     parser.add_argument(
+        "--framing",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the videos, 0 to 1, whose head is moved and resized; the others fill the picture",
+    )
+    parser.add_argument(
         "--preview", type=int, default=0, metavar="N", help="also write the first N videos as MP4 files"
     )
 
@@ -50,9 +58,8 @@ def run(args: argparse.Namespace) -> int:
     """Draw the videos that are missing, write the previews that were asked for and say what there is."""
     if args.preview < 0:
         raise InputError(f"preview is {args.preview}; expected 0 or more")
-    files = build_corpus(
-        args.out, args.split, args.count, args.seconds, args.size, args.synthesiser, args.seed, args.workers
-    )
+    first = Scene(args.seed, args.split, args.seconds, args.size, args.synthesiser, args.framing)
+    files = build_corpus(args.out, first, args.count, args.workers)
     for file in files[: args.preview]:
         print(write_preview(file))
     size = sum(file.stat().st_size for file in files) / 1e6

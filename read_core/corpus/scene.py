@@ -1,4 +1,4 @@
-"""One video of the corpus: everything in it follows from five values."""
+"""One video of the corpus: everything in it follows from six values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ..geometry import FPS, FRAMES_PER_LATENT, SAMPLES_PER_FRAME
+from .framing import framed
 from .motion import sample_motion
 from .presenter import sample_presenter
 from .render import mouth_box, render
@@ -22,13 +23,17 @@ _INT16 = 32767
 
 @dataclass(frozen=True)
 class Scene:
-    """A video before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels."""
+    """A video before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels.
+
+    ``framing`` is the share of the corpus's videos whose head is moved and resized, see ``framing.framed``.
+    """
 
     seed: int
     split: str
     seconds: float
     size: int
     synthesiser: str = "espeak"
+    framing: float = 0.0
 
     @property
     def name(self) -> str:
@@ -49,7 +54,7 @@ def draw_scene(scene: Scene) -> dict[str, Tensor]:
     """
     utterance = sample_utterance(scene.seed, scene.seconds, scene.split, scene.synthesiser)
     count = len(utterance.mouth)
-    presenter = sample_presenter(scene.seed, scene.split)
+    presenter = framed(sample_presenter(scene.seed, scene.split), scene.seed, scene.split, scene.framing)
     motion = sample_motion(scene.seed, count, loudness(utterance.waveform, count))
     frames = render(presenter, motion, utterance.mouth, scene.size)
     waveform = F.pad(utterance.waveform, (0, count * SAMPLES_PER_FRAME - len(utterance.waveform)))

@@ -63,7 +63,8 @@ class A2VConfig(StageConfig):
         windows: latents per window, z_R counted; a batch draws one of them, inference uses the largest.
         start_share: share of the windows that start their video and have no motion frame.
         prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
-        motion_weight: 0 weights all places of the picture alike in the loss, 1 by how much they move.
+        motion_weight: how much more a place that moves as the average one does counts in the loss than one
+            that stands still; 0 weights all alike.
     """
 
     stage: Literal["a2v"]
@@ -79,7 +80,7 @@ class A2VConfig(StageConfig):
     windows: tuple[int, ...] = (16,)
     start_share: float = Field(default=0.3, ge=0, le=1)
     prompt_tokens: int = Field(default=4, gt=0)
-    motion_weight: float = Field(default=0.5, ge=0)
+    motion_weight: float = Field(default=1.0, ge=0)
     times: Times = Times()
     dropout: Dropout = Dropout()
 
@@ -146,7 +147,6 @@ class A2VStage:
         self._prepare_speech(splits, device)
         self.model = Conditioned(self.transformer, self.speech_ae if config.speech == "scratch" else None)
         self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
-        self.weights = self._motion_weights()
 
     def _start(self) -> A2VTransformer3DModel:
         config = self.config
@@ -184,16 +184,9 @@ class A2VStage:
                 for item, path in zip(windows.items, written, strict=True):
                     item.update(load_file(path))
 
-    def _motion_weights(self) -> Tensor:
-        """(h, w), mean 1: how much each place of the picture changes over time in the training latents."""
-        items = [item["latents"].float() for item in self.dataset.items[:200]]
-        motion = torch.stack([x.diff(dim=1).square().mean((0, 1)) for x in items]).mean(0).sqrt()
-        weights = motion**self.config.motion_weight
-        return weights / weights.mean()
-
     def to(self, device: torch.device) -> None:
-        """Move the prompt and the loss weights."""
-        self.prompt, self.weights = self.prompt.to(device), self.weights.to(device)
+        """Move the prompt."""
+        self.prompt = self.prompt.to(device)
 
     def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
         """Eq. 15 over all frames but z_R and those whose time is 0, where no velocity is asked for."""
@@ -214,7 +207,8 @@ class A2VStage:
         )
         error = (velocity.float() - velocity_target(clean, noise)).square().mean(1)
         counted = (times > 0).float()
-        per_frame = (error * self.weights).mean((2, 3)) * counted
+        weights = motion_weights(clean, self.config.motion_weight)
+        per_frame = (error * weights[:, None]).mean((2, 3)) * counted
         loss = per_frame.sum() / counted.sum()
         return loss, {"motion_frame": (per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)).item()}
 
@@ -296,6 +290,17 @@ class A2VStage:
             )
             total += (velocity - velocity_target(clean, noise))[:, :, 1:].square().mean().item()
         return total / count
+
+
+def motion_weights(clean: Tensor, more: float) -> Tensor:
+    """What the places of windows (B, C, 1+f, h, w), z_R first, count in the loss: (B, h, w), of mean 1.
+
+    A place's motion is the root mean square of its latents' changes over the window; one of average motion
+    counts ``1 + more`` times what a still one does.
+    """
+    motion = clean[:, :, 1:].diff(dim=2).square().mean((1, 2)).sqrt()
+    weights = 1 + more * motion / motion.mean((1, 2), keepdim=True).clamp_min(1e-6)
+    return weights / weights.mean((1, 2), keepdim=True)
 
 
 def make_prompt(tokens: int, channels: int) -> Tensor:

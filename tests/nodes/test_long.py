@@ -9,7 +9,7 @@ from .test_interrupt import written
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 HOUR = 3600
 RATE = 96000
-WINDOW, CLIPS = 8, 12  # CLIPS to follow, of 48 frames each
+WINDOW, CLIPS = 8, 32  # CLIPS to follow, of 48 frames each
 A_CLIP = 48 * 128 * 128 * 3 * 4  # bytes of its frames
 CODES = 120 * 2**20  # bytes to grow by while the speech is encoded, of which the codes are kept
 
@@ -41,13 +41,14 @@ def test_encoding_an_hour_keeps_little(hour):
 
 
 def test_no_clip_adds_to_the_memory(hour):
-    """Of three readings the least: some are taken in the middle of the work."""
+    """The least of many readings, far apart: some are taken in the middle of the work, and the allocator
+    keeps some tens of megabytes now and then, but 20 clips that were kept would be 180."""
     run, _, clips = hour
     assert run.status == "interrupted", run.error
     assert any("90000 frames in 1875 clips" in text for text in run.texts)
     assert len(clips) >= CLIPS
-    early, late = min(clips[3:6]), min(clips[9:12])
-    assert late - early < 3 * A_CLIP, [used // 2**20 for used in clips]
+    early, late = min(clips[2:12]), min(clips[22:32])
+    assert late - early < 10 * A_CLIP, [used // 2**20 for used in clips]
 
 
 def test_what_is_finished_plays_and_nothing_else_is_left(host, hour):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from read_core.corpus.build import build_corpus
 from read_core.corpus.scene import Scene, draw_scene, loudness
 from read_core.errors import InputError, MediaError
 
-SMALL = {"seconds": 0.4, "size": 64, "synthesiser": "babble"}
+SMALL = Scene(0, "train", 0.4, 64, "babble")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -22,7 +23,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
-    files = build_corpus(tmp_path, "test", 2, seed=4, **SMALL)
+    files = build_corpus(tmp_path, replace(SMALL, split="test", seed=4), 2)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == [
         "test/babble-000004.safetensors",
         "test/babble-000005.safetensors",
@@ -36,63 +37,68 @@ def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
 @pytest.mark.corpus
 def test_espeak_speaks_by_default(tmp_path: Path, need: Callable[[str], str]) -> None:
     need("espeak")
-    (file,) = build_corpus(tmp_path, "validation", 1, 0.4, 64)
+    (file,) = build_corpus(tmp_path, Scene(0, "validation", 0.4, 64), 1)
     assert file.name == "espeak-000000.safetensors"
     assert load_file(file)["waveform"].abs().max() > 0
 
 
 def test_an_interrupted_build_goes_on_to_the_same_result(tmp_path: Path) -> None:
-    whole = build_corpus(tmp_path / "whole", "train", 3, **SMALL)[0].parent
-    (kept,) = build_corpus(tmp_path / "part", "train", 1, **SMALL)
+    whole = build_corpus(tmp_path / "whole", SMALL, 3)[0].parent
+    (kept,) = build_corpus(tmp_path / "part", SMALL, 1)
     before = kept.stat().st_mtime_ns
-    build_corpus(tmp_path / "part", "train", 3, **SMALL)
+    build_corpus(tmp_path / "part", SMALL, 3)
     assert contents(kept.parent) == contents(whole)
     assert kept.stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path) -> None:
-    one = build_corpus(tmp_path / "one", "validation", 4, **SMALL)[0].parent
-    two = build_corpus(tmp_path / "two", "validation", 4, **SMALL, workers=2)[0].parent
+    one = build_corpus(tmp_path / "one", replace(SMALL, split="validation"), 4)[0].parent
+    two = build_corpus(tmp_path / "two", replace(SMALL, split="validation"), 4, workers=2)[0].parent
     assert contents(one) == contents(two)
 
 
 @pytest.mark.parametrize("change", [{"size": 96}, {"seconds": 0.7}])
 def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
-    build_corpus(tmp_path, "train", 1, **SMALL)
+    build_corpus(tmp_path, SMALL, 1)
     with pytest.raises(InputError, match="9 frames of 64 x 64"):
-        build_corpus(tmp_path, "train", 2, **{**SMALL, **change})
+        build_corpus(tmp_path, replace(SMALL, **change), 2)
     assert len(list((tmp_path / "train").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "change",
     [
-        {"count": 0},
-        {"workers": 0},
         {"seed": -1},
         {"seconds": -1.0},
         {"seconds": 0.3},
         {"size": 60},
         {"split": "dev"},
         {"synthesiser": "sam"},
+        {"framing": 1.5},
     ],
 )
-def test_impossible_arguments_are_refused(tmp_path: Path, arguments: dict[str, object]) -> None:
+def test_an_impossible_video_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        build_corpus(tmp_path / "corpus", **{**SMALL, **arguments})
+        build_corpus(tmp_path / "corpus", replace(SMALL, **change))
     assert not (tmp_path / "corpus").exists()
+
+
+@pytest.mark.parametrize("arguments", [{"count": 0}, {"workers": 0}])
+def test_impossible_counts_are_refused(tmp_path: Path, arguments: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="expected at least 1, 1 and 0"):
+        build_corpus(tmp_path / "corpus", SMALL, **arguments)
 
 
 def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match="cannot be made"):
-        build_corpus(tmp_path / "file", "train", 1, **SMALL)
+        build_corpus(tmp_path / "file", SMALL, 1)
     torn = tmp_path / "train" / "babble-000000.safetensors"
     torn.parent.mkdir()
     torn.write_bytes(b"torn")
     with pytest.raises(MediaError, match="babble-000000"):
-        build_corpus(tmp_path, "train", 1, **SMALL)
+        build_corpus(tmp_path, SMALL, 1)
 
 
 def test_loudness_follows_the_sound() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from read_core.training.a2v_stage import A2VConfig, A2VStage, Dropout, Times, make_prompt
+from read_core.training.a2v_stage import A2VConfig, A2VStage, Dropout, Times, make_prompt, motion_weights
 from read_core.training.config import ConfigError
 from read_core.transformer import TINY, A2VTransformer3DModel
 
@@ -67,6 +67,7 @@ def test_the_loss_is_eq_15_over_the_frames_that_are_generated(stage):
     clean_motion = (seen.times[:, 1] == 0).sum().item()
     assert clean_motion > 0
     terms, motion = [], []
+    places = motion_weights(batch["latents"], stage.config.motion_weight)
     for b in range(count):
         for frame in range(1, 4):
             t = seen.times[b, frame].item()
@@ -78,7 +79,7 @@ def test_the_loss_is_eq_15_over_the_frames_that_are_generated(stage):
             for row in range(2):
                 for column in range(2):
                     error = seen.velocity[b, :, frame, row, column] - (noise - clean)[:, row, column]
-                    term += stage.weights[row, column].item() * error.square().mean().item() / 4
+                    term += places[b, row, column].item() * error.square().mean().item() / 4
             terms.append(term)
             if frame == 1:
                 motion.append(term)
@@ -134,12 +135,20 @@ def test_the_same_generator_gives_the_same_loss(stage):
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_places_that_move_weigh_more(stage):
-    latents = [item["latents"].float() for item in stage.dataset.items]
-    moves = torch.stack([x.diff(dim=1).square().mean((0, 1)) for x in latents]).mean(0)
-    assert stage.weights.shape == (2, 2)
-    assert stage.weights.mean().item() == pytest.approx(1)
-    assert torch.equal(stage.weights.flatten().argsort(), moves.flatten().argsort())
+def test_places_that_move_weigh_more():
+    """Of four places one is still, two move by 1 and one by 2 a frame, each window's in another order."""
+    frames = torch.arange(5.0)[:, None, None]
+    first, second = torch.tensor([[0.0, 1], [1, 2]]), torch.tensor([[2.0, 1], [0, 1]])
+    windows = torch.stack([frames * steps for steps in (first, second)])[:, None].repeat(1, 3, 1, 1, 1)
+    windows[:, :, 0] = 100.0  # z_R is of another moment and does not count
+    weights = motion_weights(windows, more=3.0)
+    for found, steps in zip(weights, (first, second), strict=True):
+        torch.testing.assert_close(found, (1 + 3 * steps) / 4)
+    assert torch.equal(motion_weights(windows, more=0.0), torch.ones(2, 2, 2))
+
+
+def test_a_still_window_weighs_alike():
+    assert torch.equal(motion_weights(torch.ones(1, 3, 4, 2, 2), more=3.0), torch.ones(1, 2, 2))
 
 
 def test_a_few_steps_lower_the_loss_and_the_export_loads_strictly(config, tmp_path):

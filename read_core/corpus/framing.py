@@ -1,0 +1,43 @@
+"""Where the camera stands: most portraits of a corpus fill the picture, users' portraits do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import random
+
+from ..errors import InputError
+from .presenter import Presenter
+
+ZOOM = (0.72, 1.25)  # the head's size relative to the usual one
+RIGHT = (-0.13, 0.13)  # shift of the head in head units
+DOWN = (-0.06, 0.13)
+
+
+def check_share(share: float) -> None:
+    """Raise InputError unless ``share`` is one, 0..1."""
+    if not 0 <= share <= 1:
+        raise InputError(f"framing is {share}; expected a share of the videos, 0 to 1")
+
+
+def framed(presenter: Presenter, seed: int, split: str, share: float) -> Presenter:
+    """Move and resize the head of a ``share`` (0..1) of the presenters; the others stay as they are.
+
+    The same (seed, split, share) gives the same framing; a larger share keeps what a smaller one moved.
+
+    Raises:
+        InputError: the share is out of range.
+    """
+    check_share(share)
+    key = hashlib.sha256(f"framing/{split}/{seed}".encode()).digest()
+    rng = random.Random(int.from_bytes(key[:8], "big"))
+    if rng.random() >= share:
+        return presenter
+    zoom = math.exp(rng.uniform(math.log(ZOOM[0]), math.log(ZOOM[1])))
+    return dataclasses.replace(
+        presenter,
+        head_scale=presenter.head_scale * zoom,
+        head_x=presenter.head_x + rng.uniform(*RIGHT),
+        head_y=presenter.head_y + rng.uniform(*DOWN),
+    )
