@@ -82,8 +82,12 @@ variants: espeak $(VARIANTS:%=variant-%)
 	$(BIN)/python scripts/compare_reports.py --out output/variants \
 		$(foreach v,$(VARIANTS),$(v)=output/variants/$(v)/evaluation)
 
+# With asynchronous noise beside without it, at the same budget, in one table and picture of the seams.
+variant-pretrained: private AGAINST := --against output/variants/synchronous/checkpoint
+variant-pretrained: variant-synchronous
+
 variant-%:
 	$(CORE) train configs/variants/$*/a2v.yaml
 	$(CORE) train configs/variants/$*/checkpoint.yaml
 	test -f output/variants/$*/evaluation/report.json || \
-		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation
+		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation $(AGAINST)
