@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange
-from safetensors.torch import load_file
 from torch import nn
 from transformers import WhisperConfig, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ..errors import CheckpointError, InputError
 from ..geometry import FEATURE_RATE, FEATURES_PER_FRAME, SAMPLES_PER_FEATURE, frames_of_samples
+from ..safetensors_header import read_tensors
 from .log_mel import log_mel
 
 if TYPE_CHECKING:
@@ -178,13 +178,7 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
         files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
     else:
         raise CheckpointError(f"{folder} has no model.safetensors; expected weights in safetensors format")
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            tensors.update(load_file(file))
-        except Exception as error:
-            raise CheckpointError(f"{file} is not a readable safetensors file: {error}") from error
-    return tensors
+    return {name: tensor for file in files for name, tensor in read_tensors(file).items()}
 
 
 def _encoder_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
