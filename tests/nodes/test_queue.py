@@ -7,7 +7,7 @@ import pytest
 from .prompts import changed, node, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
-FLAT = 40 * 2**20  # bytes that the host may grow by over fifteen runs
+FLAT = 40 * 2**20  # bytes that the host may grow by over a dozen runs
 
 
 def test_the_same_prompt_again_runs_nothing(client):
@@ -78,9 +78,10 @@ def test_unload_and_run_again(host, client):
 
 
 def test_twenty_in_a_row_in_the_same_memory(host, client):
+    """The least of some readings: the allocator keeps some tens of megabytes now and then."""
     used = []
     for seed in range(20):
         run = client.run(quick_file(seed=1000 + seed, filename_prefix="video/row"))
         assert run.status == "success", run.error
         used.append(host.memory())
-    assert used[-1] - used[4] < FLAT, [value // 2**20 for value in used]
+    assert min(used[14:]) - min(used[2:8]) < FLAT, [value // 2**20 for value in used]
