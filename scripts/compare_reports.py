@@ -9,73 +9,102 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from read_core.errors import InputError
+from read_core.errors import InputError, ReadError
 from read_core.evaluation.report import Report
+from read_core.evaluation.seam_tables import ANS, INDEPENDENT, SYNCHRONOUS
 
-COMPARED = ("generated", "generated with ANS", "clips sampled independently")
-"""First cells of the rows that depend on the checkpoint and are means over videos."""
-Tables = dict[str, dict[str, Any]]
+COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
+"""First cells of the rows that are means over generated videos."""
+SAME = ("seed", "size", "speakers", "resolution")
+"""Facts in which the reports must agree: what was measured."""
+Contents = dict[str, Any]
 
 
-def read_tables(folder: Path) -> Tables:
-    """The tables of a report by title, in order.
+def read_report(folder: Path) -> Contents:
+    """The facts of a report, and its tables by title, in order.
 
     Raises:
         InputError: there is none, or it is not a report.
     """
     file = folder / "report.json"
     try:
-        return {table["title"]: table for table in json.loads(file.read_text(encoding="utf-8"))["tables"]}
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return {"facts": dict(found["facts"]), "tables": {table["title"]: table for table in found["tables"]}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{file} is not a report ({error!r}); expected one of 'read-core evaluate --out {folder}'"
         ) from error
 
 
-def compare(reports: dict[str, Tables]) -> Report:
+def compare(reports: dict[str, Contents]) -> Report:
     """One report with a row for each checkpoint and each compared row of its tables.
 
     Raises:
-        InputError: a report lacks a table of the first one, or has other columns in it.
+        InputError: other videos were measured than for the first report, or it has other tables or columns.
     """
-    report = Report("Checkpoints compared", {"checkpoints": ", ".join(reports)})
-    for title, table in next(iter(reports.values())).items():
-        columns = tuple(table["columns"])
-        rows = []
-        for name, tables in reports.items():
-            found = tables.get(title)
-            if found is None or tuple(found["columns"]) != columns:
+    first = next(iter(reports.values()))
+    for name, report in reports.items():
+        for fact in SAME:
+            found, expected = report["facts"].get(fact), first["facts"].get(fact)
+            if found != expected:
                 raise InputError(
-                    f"the report of {name} has no table {title!r} with the columns of the first report; "
-                    "evaluate all checkpoints anew with the same version"
+                    f"the report of {name} has the {fact} {found}, the first one {expected}; "
+                    "evaluate all checkpoints with the same arguments"
                 )
-            rows += [(name, *map(_cell, row)) for row in found["rows"] if row[0] in COMPARED]
+    compared = Report("Checkpoints compared", {fact: first["facts"].get(fact, "-") for fact in SAME})
+    others = [fact for fact in first["facts"] if fact not in SAME]
+    rows = [
+        (name, *(str(report["facts"].get(fact, "-")) for fact in others)) for name, report in reports.items()
+    ]
+    compared.add("Checkpoints", ("checkpoint", *others), rows)
+    for title, table in first["tables"].items():
+        columns = tuple(table["columns"])
+        rows = [row for name, report in reports.items() for row in _rows(name, report, title, columns)]
         if rows:
-            report.add(title, ("checkpoint", *columns), rows, table.get("note", ""))
-    return report
+            compared.add(title, ("checkpoint", *columns), rows, table.get("note", ""))
+    return compared
+
+
+def _rows(name: str, report: Contents, title: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    table = report["tables"].get(title)
+    if table is None or tuple(table["columns"]) != columns:
+        raise InputError(
+            f"the report of {name} has no table {title!r} with the columns of the first report; "
+            "evaluate all checkpoints anew with the same version"
+        )
+    return [(name, *map(_cell, row)) for row in table["rows"] if row[0] in COMPARED]
 
 
 def _cell(value: Any) -> Any:
     return float("nan") if value is None else value
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write comparison.md, .txt and .json."""
+def main(arguments: list[str] | None = None) -> int:
+    """Write comparison.md, .txt and .json; the exit status is 2 where that cannot be done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the comparison")
     parser.add_argument("reports", nargs="+", metavar="NAME=FOLDER", help="what to call it, and its report")
     args = parser.parse_args(arguments)
-    reports = {}
+    folders: dict[str, Path] = {}
     for item in args.reports:
         name, separator, folder = item.partition("=")
         if not separator:
             parser.error(f"{item}: expected NAME=FOLDER")
-        reports[name] = read_tables(Path(folder))
-    compare(reports).write(args.out, "comparison")
+        if name in folders:
+            parser.error(f"{item}: there is a {name} already; expected a name of its own for each report")
+        folders[name] = Path(folder)
+    try:
+        compare({name: read_report(folder) for name, folder in folders.items()}).write(args.out, "comparison")
+    except ReadError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..ans import frames_of_clips
+from ..ans import NoCFG, frames_of_clips
 from ..geometry import frames_of_latents
 from .guidance import CANDIDATES, describe
 from .material import SAID_BY, draw_samples
@@ -26,7 +26,8 @@ _LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
 _DECIBEL = 0.1  # what a decibel lost against no guidance costs: a little of it is visible grain
 _NOTE = (
     "Score: correlation of the opening, a quarter of that of width and rounding, less 0.1 for each decibel "
-    "by which the video is farther from the drawn one than without guidance: that is how colours break."
+    "by which the video is farther from the drawn one than without guidance at as many steps: that is how "
+    "colours break."
 )
 
 
@@ -90,13 +91,19 @@ def run_select(
         try_setting(studio, samples, best, steps, seed)
         for steps in tqdm(size.steps, desc="steps", leave=False)
     ]
-    top = max(trial.score(plain) for trial in by_steps)
-    steps = min(trial.steps for trial in by_steps if trial.score(plain) >= top - size.tolerance)
+    plains = [try_setting(studio, samples, NoCFG(), steps, seed).decibels for steps in size.steps]
+    scores = [trial.score(decibels) for trial, decibels in zip(by_steps, plains, strict=True)]
+    steps = min(
+        trial.steps
+        for trial, score in zip(by_steps, scores, strict=True)
+        if score >= max(scores) - size.tolerance
+    )
     report = Report(
         f"Defaults of {pipe.card.name}, chosen on the validation split",
         {"guidance": str(best.to_dict()), "steps": steps, "videos": size.count, "seed": seed},
     )
-    for title, group in (("Guidance", trials), ("Steps", by_steps)):
+    by_guidance = [trial.score(plain) for trial in trials]
+    for title, group, points in (("Guidance", trials, by_guidance), ("Steps", by_steps, scores)):
         report.add(
             title,
             (
@@ -109,8 +116,8 @@ def run_select(
                 "seconds per clip",
             ),
             [
-                (describe(t.guidance), t.steps, t.score(plain), t.opening, t.shape, t.decibels, t.seconds)
-                for t in group
+                (describe(t.guidance), t.steps, score, t.opening, t.shape, t.decibels, t.seconds)
+                for t, score in zip(group, points, strict=True)
             ],
             _NOTE,
         )

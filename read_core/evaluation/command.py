@@ -1,4 +1,4 @@
-"""``read-core evaluate``: measure a checkpoint, choose its defaults, or fit the measure of the mouth."""
+"""``read-core evaluate``: measure a checkpoint, or choose its defaults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="very few videos: does everything run?")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
-    parser.add_argument("--fit-mouth", action="store_true", help="only fit the measure of the mouth anew")
     parser.add_argument(
         "--against", type=Path, help="suite tiny: a checkpoint trained with synchronous noise, for the seams"
     )
@@ -56,8 +55,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the suite, print its tables and say where they are."""
-    if args.fit_mouth:
-        return _fit_mouth()
     for name, least in _AT_LEAST.items():
         value = getattr(args, name)
         if value is not None and value < least:
@@ -91,9 +88,8 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     from .suite import QUICK, SuiteSize, run_suite
 
     size = QUICK if args.quick else SuiteSize()
-    given = {name: getattr(args, name) for name in _AT_LEAST if getattr(args, name) is not None}
-    if args.steps:
-        given["steps"] = tuple(args.steps)
+    given = {name: getattr(args, name) for name in ("count", *_OF_SUITE["tiny"])}
+    given = {name: tuple(v) if name == "steps" else v for name, v in given.items() if v is not None}
     other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
     report = run_suite(pipe, replace(size, **given), args.out, args.seed, other)
     return _say(report, args.out, "report.txt, report.md, report.json, sheet.png, seams.png, guidance.png")
@@ -136,13 +132,4 @@ def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     report.write(args.out, "select")
     print(report.text())
     print(f"best: guidance {guidance.to_dict()}, steps {steps}; written to {args.out}")
-    return 0
-
-
-def _fit_mouth() -> int:
-    from .mouth import WEIGHTS
-    from .mouth_fit import fit_mouth
-
-    loss = fit_mouth(WEIGHTS)
-    print(f"{WEIGHTS}: written; mean loss of the last hundred steps {loss:.4f}")
     return 0

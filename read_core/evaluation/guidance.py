@@ -26,17 +26,9 @@ CANDIDATES: tuple[Guidance, ...] = (
 )
 
 
-def guidance_forms(default: Guidance) -> tuple[Guidance, Guidance, Guidance]:
-    """Split, joint and no guidance with the scales of the checkpoint's default.
-
-    Joint guidance by a and split guidance by (b, c) push the same way along the speech where a = b + c.
-    """
-    values = default.to_dict()
-    if values["kind"] == "split":
-        alpha, beta = values["alpha"], values["beta"]
-        return default, JointCFG(max(1.0, alpha + beta)), NoCFG()
-    alpha = values.get("alpha", 2.0)
-    return SplitCFG(-0.5 * (alpha - 1), max(0.0, 1.5 * alpha - 0.5)), JointCFG(alpha), NoCFG()
+def compared_with(default: Guidance) -> tuple[Guidance, ...]:
+    """A checkpoint's ``default`` guidance, then every candidate of another kind."""
+    return default, *(form for form in CANDIDATES if form.kind != default.kind)
 
 
 def describe(guidance: Guidance) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,12 @@ from tqdm import tqdm
 from ..geometry import FPS, FRAMES_PER_LATENT
 from .bootstrap import ratio_of_means
 from .drift import measure_drift
+from .facts import facts_of
 from .identity_tables import draw_others
 from .material import Sample, draw_samples
 from .pictures import COLUMNS, save_rows, spread
 from .report import Report, make_folder, mean
 from .seams import flicker, score_seams, still_pixels, whole_clips
-from .suite import facts_of
 from .sync import correlation
 from .videos import Setting, Studio, Video
 
@@ -97,7 +97,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
                 sheet.append((f"{frames[place]} frames", spread(video.frames, COLUMNS)))
     report = Report(
         f"{pipe.card.name}: videos of {', '.join(map(str, frames))} frames",
-        facts_of(pipe, seed) | {"size": str(asdict(size))},
+        facts_of(pipe, seed, size),
     )
     report.add(
         "Lengths",

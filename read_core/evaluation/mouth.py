@@ -2,7 +2,7 @@
 
 A very small network looks for the mouth in each frame by itself and reads its shape from a crop around it.
 It has learned from drawn presenters of the training split, blurred, noisy and recoloured
-(``read-core evaluate --fit-mouth``), and knows nothing of how a video was made. Frames are measured one by
+(``scripts/fit_mouth.py``), and knows nothing of how a video was made. Frames are measured one by
 one, so a video may come in pieces. It reads faces that fill the picture as the corpus draws them, and no
 photographs.
 """
@@ -168,7 +168,7 @@ def _relative(pictures: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _reader() -> MouthReader:
     if not WEIGHTS.is_file():
-        raise InputError(f"{WEIGHTS} is missing; install anew, or make it: read-core evaluate --fit-mouth")
+        raise InputError(f"{WEIGHTS} is missing; install anew, or make it: python scripts/fit_mouth.py")
     reader = MouthReader()
     reader.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
     return reader.eval().requires_grad_(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..media import fit_image, read_image
 from .cast import LIP_COLUMNS, LIP_NOTE, Cast
+from .facts import facts_of
 from .material import Sample, draw_sample, film, speakers_here
 from .pictures import COLUMNS, save_rows, spread
 from .portraits import lit, other_sizes, reframed, resized
@@ -29,7 +30,6 @@ from .sounds import (
     sung,
     with_music,
 )
-from .suite import facts_of
 from .videos import Setting, Studio
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def run_robust(
         sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
     report = Report(
         f"{pipe.card.name} on other recordings and portraits",
-        facts_of(pipe, seed) | {"size": str(asdict(size))},
+        facts_of(pipe, seed, size),
     )
     report.add(
         "Lips under other conditions",

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from ..geometry import FPS
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
-from .guidance import describe, guidance_forms
+from .facts import facts_of, weights_digest
+from .guidance_tables import add_guidance
 from .identity_tables import add_drift, add_identity, draw_others
 from .lip_tables import add_lips
 from .material import draw_samples
 from .pictures import save_comparison
-from .plots import plot_trade_off
-from .psnr import psnr
-from .report import Report, make_folder, mean
+from .report import Report, make_folder
 from .seam_tables import add_seams, check_other
 from .seams import whole_clips
 from .videos import Setting, Studio
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
-    from .material import Sample
-
-Point = tuple[str, int, float, float]  # kind of guidance, steps, seconds per clip, open r
 
 
 @dataclass(frozen=True)
@@ -49,9 +41,9 @@ class SuiteSize:
     """
 
     count: int = 12
-    clips: int = 2
+    clips: int = 3
     steps: tuple[int, ...] = (4, 6, 8, 10)
-    grid_count: int = 4
+    grid_count: int = 6
     independent: int = 12
     drift_clips: int = 9
     codec_clips: int = 96
@@ -61,7 +53,15 @@ class SuiteSize:
 
 
 QUICK = SuiteSize(
-    count=2, steps=(2,), grid_count=1, independent=2, drift_clips=2, codec_clips=16, gallery=12, sheets=2
+    count=2,
+    clips=2,
+    steps=(2,),
+    grid_count=1,
+    independent=2,
+    drift_clips=2,
+    codec_clips=16,
+    gallery=12,
+    sheets=2,
 )
 
 
@@ -92,57 +92,21 @@ def run_suite(
     samples = draw_samples("test", size.count, whole_clips(size.clips, window), pipe.card.resolution)
     cast = Cast(Studio(pipe), samples, Setting(seed=seed))
     gallery = draw_others(size.gallery, pipe.card.resolution)
+    facts = facts_of(pipe, seed, size)
+    if other is not None:
+        facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
     report = Report(
         f"{pipe.card.name} on held-out faces, sentences and voices",
-        facts_of(pipe, seed) | {"size": str(asdict(size))},
+        facts,
     )
     add_lips(report, cast)
     add_pictures(report, cast, one_clip, size.codec_clips, components)
     add_seams(report, cast, size.independent, out / "seams.png", other)
     add_identity(report, cast, gallery)
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
-    points = add_guidance(report, cast.studio, short, size.steps, seed)
+    add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
     add_drift(report, cast, size.drift_clips, gallery)
     report.write(out, "report")
     pairs = list(zip(samples, cast.videos, strict=True))[: size.sheets]
     save_comparison([(sample.frames, video.frames) for sample, video in pairs], out / "sheet.png")
-    plot_trade_off(points, out / "guidance.png")
     return report
-
-
-def facts_of(pipe: ReadPipeline, seed: int) -> dict[str, Any]:
-    """What a report says of the checkpoint and how it was sampled."""
-    return {
-        "resolution": "x".join(map(str, pipe.card.resolution)),
-        "steps": pipe.defaults.steps,
-        "guidance": str(pipe.defaults.guidance.to_dict()),
-        "seed": seed,
-    }
-
-
-def add_guidance(
-    report: Report, studio: Studio, samples: Sequence[Sample], steps: Sequence[int], seed: int
-) -> list[Point]:
-    """Quality against seconds for each guidance and number of steps, as the paper's figure 3."""
-    forms = guidance_forms(studio.pipe.defaults.guidance)
-    rows, points = [], []
-    with tqdm(total=len(forms) * len(steps), desc="guidance", leave=False) as progress:
-        for form in forms:
-            for count in steps:
-                cast = Cast(studio, samples, Setting(form, count, seed), describe(form))
-                seconds = mean(video.seconds for video in cast.videos)
-                closeness = mean(psnr(v.frames, s.frames) for s, v in zip(samples, cast.videos, strict=True))
-                opening = mean(score.opening for score in cast.scores)
-                rest = mean(0.5 * (score.width + score.rounding) for score in cast.scores)
-                rows.append((describe(form), count, seconds, opening, rest, closeness))
-                points.append((form.kind, count, seconds, opening))
-                progress.update()
-    report.add(
-        "Guidance and steps",
-        ("guidance", "steps", "seconds per clip", "open r", "width, round r", "PSNR to drawn (dB)"),
-        rows,
-        f"{len(samples)} videos of one clip ({len(samples[0].mouth) / FPS:.2f} s) each; seconds of sampling "
-        "and decoding on this machine. PSNR to the drawn video, whose head moves otherwise: it tells broken "
-        "colours.",
-    )
-    return points

@@ -12,7 +12,8 @@ from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.errors import InputError, ReadWarning
 from read_core.evaluation import material
 from read_core.evaluation.choose import SelectSize, Trial, run_select
-from read_core.evaluation.guidance import CANDIDATES, describe, guidance_forms
+from read_core.evaluation.facts import weights_digest
+from read_core.evaluation.guidance import CANDIDATES, compared_with, describe
 from read_core.evaluation.material import draw_gallery, draw_sample, draw_samples
 from read_core.evaluation.plots import plot_trade_off
 from read_core.evaluation.suite import SuiteSize, run_suite
@@ -88,7 +89,7 @@ def test_the_suite_writes_tables_sheet_and_plots(pipe, tmp_path, sample):
     measure = rows["Lips"][0]
     assert measure[0].startswith("drawn")
     assert measure[3] > 0.85  # the measure on the drawn videos themselves
-    assert len(rows["Guidance and steps"]) == 3 * 2
+    assert len(rows["Guidance and steps"]) == len(compared_with(pipe.defaults.guidance)) * 2
     assert len(rows["Drift over 41 frames"]) == 2
     drawn, *_, independent, other = rows["Seams in the still background"]
     assert drawn[0] == "drawn"
@@ -133,15 +134,29 @@ def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
     assert trial.score(10.0) == pytest.approx(0.6)
 
 
-def test_forms_push_the_speech_equally():
-    split, joint, none = guidance_forms(SplitCFG(-0.5, 2.0))
-    assert (split, joint, none) == (SplitCFG(-0.5, 2.0), JointCFG(1.5), NoCFG())
-    split, joint, _ = guidance_forms(JointCFG(3.0))
-    assert split.alpha + split.beta == joint.alpha == 3.0
-    assert [form.kind for form in guidance_forms(NoCFG())] == ["split", "joint", "none"]
+@pytest.mark.parametrize("default", [SplitCFG(-0.5, 2.0), JointCFG(3.0), NoCFG()])
+def test_the_default_stands_beside_all_candidates_of_other_kinds(default):
+    first, *others = compared_with(default)
+    assert first == default
+    assert default.kind not in {form.kind for form in others}
+    assert len(others) == len(CANDIDATES) - sum(form.kind == default.kind for form in CANDIDATES)
+
+
+def test_guidances_have_names():
     assert describe(SplitCFG(-0.5, 2.0)) == "split (-0.5, 2)"
     assert describe(NoCFG()) == "none"
     assert NoCFG() in CANDIDATES
+
+
+def test_a_digest_tells_weights_apart(pipe):
+    before = weights_digest(pipe)
+    weight = next(pipe.transformer.parameters())
+    kept = weight.detach().clone()
+    with torch.no_grad():
+        weight.view(-1)[0] += 1
+    changed = weights_digest(pipe)
+    weight.data.copy_(kept)
+    assert changed != before == weights_digest(pipe)
 
 
 def test_the_plot_is_drawn_or_left_out_with_a_warning(tmp_path, monkeypatch):

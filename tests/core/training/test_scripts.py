@@ -11,7 +11,6 @@ import pytest
 import torch
 import yaml
 
-from read_core.errors import InputError
 from read_core.evaluation.report import Report
 
 ROOT = Path(__file__).parents[3]
@@ -27,8 +26,8 @@ def compare_reports():
     return module
 
 
-def write_report(folder: Path, opening: float, columns=("videos", "count", "open r")) -> Path:
-    report = Report("one checkpoint", {})
+def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **facts) -> Path:
+    report = Report("one checkpoint", {"seed": 0, "size": "small", "weights": folder.name} | facts)
     report.add("Lips", columns, [("drawn", 4, 0.99), ("generated", 4, opening)], "what it means")
     report.add("Codec", ("codec", "dB"), [("VAE", 25.0)])
     report.add(
@@ -40,13 +39,17 @@ def write_report(folder: Path, opening: float, columns=("videos", "count", "open
 
 def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
     one, two = write_report(tmp_path / "one", 0.5), write_report(tmp_path / "two", float("nan"))
-    compare_reports.main(["--out", str(tmp_path / "all"), f"first={one}", f"second={two}"])
-    tables = json.loads((tmp_path / "all" / "comparison.json").read_text())["tables"]
-    assert [table["title"] for table in tables] == ["Lips", "Seams"]
-    assert tables[0]["columns"] == ["checkpoint", "videos", "count", "open r"]
-    assert tables[0]["rows"] == [["first", "generated", 4, 0.5], ["second", "generated", 4, None]]
-    assert tables[0]["note"] == "what it means"
-    assert [row[:2] for row in tables[1]["rows"]] == [
+    assert compare_reports.main(["--out", str(tmp_path / "all"), f"first={one}", f"second={two}"]) == 0
+    made = json.loads((tmp_path / "all" / "comparison.json").read_text())
+    checkpoints, lips, seams = made["tables"]
+    assert made["facts"]["size"] == "small"
+    assert checkpoints["columns"] == ["checkpoint", "weights"]
+    assert checkpoints["rows"] == [["first", "one"], ["second", "two"]]
+    assert (lips["title"], seams["title"]) == ("Lips", "Seams")
+    assert lips["columns"] == ["checkpoint", "videos", "count", "open r"]
+    assert lips["rows"] == [["first", "generated", 4, 0.5], ["second", "generated", 4, None]]
+    assert lips["note"] == "what it means"
+    assert [row[:2] for row in seams["rows"]] == [
         [name, row]
         for name in ("first", "second")
         for row in ("generated with ANS", "clips sampled independently")
@@ -54,14 +57,33 @@ def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
     assert "| second | generated | 4 | - |" in (tmp_path / "all" / "comparison.md").read_text()
 
 
-def test_reports_that_cannot_be_compared_are_named(compare_reports, tmp_path):
-    one = write_report(tmp_path / "one", 0.5)
-    other = write_report(tmp_path / "other", 0.5, columns=("videos", "count", "opening"))
-    with pytest.raises(InputError, match=r"report of other has no table 'Lips'"):
-        compare_reports.main(["--out", str(tmp_path), f"one={one}", f"other={other}"])
-    with pytest.raises(InputError, match=r"report\.json is not a report"):
-        compare_reports.read_tables(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"columns": ("videos", "count", "opening")}, "the report of other has no table 'Lips'"),
+        ({"seed": 1}, "the report of other has the seed 1, the first one 0"),
+        ({"size": "quick"}, "the report of other has the size quick, the first one small"),
+    ],
+)
+def test_reports_that_cannot_be_compared_are_named(compare_reports, tmp_path, capsys, other, message):
+    folders = {
+        "one": write_report(tmp_path / "one", 0.5),
+        "other": write_report(tmp_path / "two", 0.5, **other),
+    }
+    named = [f"{name}={folder}" for name, folder in folders.items()]
+    assert compare_reports.main(["--out", str(tmp_path), *named]) == 2
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("comparison*"))
+
+
+def test_what_is_no_report_and_a_name_twice_are_refused(compare_reports, tmp_path, capsys):
+    assert compare_reports.main(["--out", str(tmp_path), f"one={tmp_path / 'nowhere'}"]) == 2
+    assert "report.json is not a report" in capsys.readouterr().err
+    one = write_report(tmp_path / "one", 0.5)
+    with pytest.raises(SystemExit) as stopped:
+        compare_reports.main(["--out", str(tmp_path), f"one={one}", f"one={one}"])
+    assert stopped.value.code == 2
+    assert "there is a one already" in capsys.readouterr().err
 
 
 def settings(path: Path) -> dict[str, object]:
