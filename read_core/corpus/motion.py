@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import FPS
+from .sentences import check_split
 
 SETTLE = 2.0  # seconds over which the pose leaves the neutral one of frame 0
 
@@ -46,19 +48,19 @@ def neutral_motion(frames: int) -> Motion:
     return Motion(gaze=torch.zeros(frames, 2), **tracks)
 
 
-def sample_motion(seed: int, frames: int, energy: Tensor | None = None) -> Motion:
-    """Draw the motion of `frames` frames. Same seed, frames and energy: same motion.
+def sample_motion(seed: int, frames: int, energy: Tensor | None = None, split: str = "train") -> Motion:
+    """Draw the motion of `frames` frames. The same arguments give the same motion.
 
     energy: (F,) loudness of the speech per frame, 0..1; louder syllables bring slight nods and raised brows.
+    split: "train", "validation" or "test"; no two of them move alike.
     Frame 0 has the neutral pose, open eyes and a straight gaze.
-    Raises InputError when frames < 1 or energy has another length.
+    Raises InputError when frames < 1, energy has another length or there is no such split.
     """
     if frames < 1:
         raise InputError(f"a motion of {frames} frames was asked for; expected at least 1")
     if energy is not None and energy.shape != (frames,):
         raise InputError(f"energy has shape {tuple(energy.shape)}; expected ({frames},), one value per frame")
-    generator = torch.Generator().manual_seed(seed)
-    rng = random.Random(f"motion/{seed}")
+    generator, rng = _streams(seed, check_split(split))
     liveliness = rng.uniform(0.6, 1.2)
 
     slow = _noise(generator, 6, frames, seconds=0.9)
@@ -89,6 +91,14 @@ def sample_motion(seed: int, frames: int, energy: Tensor | None = None) -> Motio
         blink=_blinks(rng, frames),
         brows=brows.clamp(-1.0, 1.0),
     )
+
+
+def _streams(seed: int, split: str) -> tuple[torch.Generator, random.Random]:
+    if split == "train":
+        return torch.Generator().manual_seed(seed), random.Random(f"motion/{seed}")
+    name = f"motion/{split}/{seed}"
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return torch.Generator().manual_seed(key), random.Random(name)
 
 
 def _noise(generator: torch.Generator, channels: int, frames: int, seconds: float) -> Tensor:

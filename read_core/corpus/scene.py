@@ -55,7 +55,7 @@ def draw_scene(scene: Scene) -> dict[str, Tensor]:
     utterance = sample_utterance(scene.seed, scene.seconds, scene.split, scene.synthesiser)
     count = len(utterance.mouth)
     presenter = framed(sample_presenter(scene.seed, scene.split), scene.seed, scene.split, scene.framing)
-    motion = sample_motion(scene.seed, count, loudness(utterance.waveform, count))
+    motion = sample_motion(scene.seed, count, loudness(utterance.waveform, count), scene.split)
     frames = render(presenter, motion, utterance.mouth, scene.size)
     waveform = F.pad(utterance.waveform, (0, count * SAMPLES_PER_FRAME - len(utterance.waveform)))
     return {

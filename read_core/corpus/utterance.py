@@ -15,7 +15,7 @@ from .augment import augment, insert_silence
 from .sentences import check_split, sentences
 from .speech import Speech, join, pause
 from .synthesis import check_synthesiser, draw_voice, open_synthesiser
-from .visemes import SILENT, is_pause, mouth_track, phoneme_targets, viseme_spans
+from .visemes import SILENT, closure_frames, is_pause, mouth_track, phoneme_targets, viseme_spans
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,7 @@ class Utterance:
         waveform: (samples,) float32 -1..1, 16 kHz.
         mouth: (F, 3) float32, [open 0..1, width -1..1, round 0..1] at 25 fps.
         phonemes: (2 F,) int64, viseme class per 20 ms (0 is silence), see ``visemes.VISEMES``.
+        closures: (K,) int64, the frames that hold the middle of each p, b or m.
         text: what is said (its end may be cut off).
         voice: synthesiser, voice name, rate, pitch and intonation.
         seconds: duration, samples / 16000.
@@ -39,6 +40,7 @@ class Utterance:
     waveform: Tensor
     mouth: Tensor
     phonemes: Tensor
+    closures: Tensor
     text: str
     voice: str
     seconds: float
@@ -82,6 +84,7 @@ def sample_utterance(
         waveform=augment(speech.waveform, _active(speech), noise),
         mouth=mouth_track(speech.segments, speech.alphabet, frames),
         phonemes=phoneme_targets(speech.segments, speech.alphabet, frames),
+        closures=closure_frames(speech.segments, speech.alphabet, frames),
         text=" ".join(texts),
         voice=voice.describe(),
         seconds=speech.seconds,

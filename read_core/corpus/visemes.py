@@ -148,6 +148,14 @@ def phoneme_targets(segments: Sequence[Segment], alphabet: str, frames: int) -> 
     return torch.where(times < spans[-1][2], targets, SILENT)
 
 
+def closure_frames(segments: Sequence[Segment], alphabet: str, frames: int) -> Tensor:
+    """The frames that hold the middle of each p, b or m, in order: (K,) int64, each below ``frames``."""
+    spans = viseme_spans(segments, alphabet)
+    middles = [0.5 * (start + stop) * FPS for viseme, start, stop in spans if viseme == CLOSED]
+    found = torch.tensor(middles, dtype=torch.float64).long()
+    return found[found < frames]
+
+
 def mouth_track(segments: Sequence[Segment], alphabet: str, frames: int) -> Tensor:
     """Mouth shapes at 25 fps: (frames, 3) float32, [open 0..1, width -1..1, round 0..1].
 
@@ -166,8 +174,7 @@ def mouth_track(segments: Sequence[Segment], alphabet: str, frames: int) -> Tens
         times = (steps + 0.5) / (FPS * _SUBSTEPS)
         fine[first:last] = _blend(times, classes[near], starts[near], stops[near]).view(-1, _SUBSTEPS, 3)
     track = fine.mean(dim=1)
-    closures = (0.5 * (starts + stops)[classes == CLOSED] * FPS).long()
-    closures = closures[closures < frames]
+    closures = closure_frames(segments, alphabet, frames)
     track[closures, 0] = fine[closures, :, 0].amin(dim=1)
     return track.float()
 

@@ -18,7 +18,7 @@ from ..corpus.sentences import sentences
 from ..corpus.speech import Speech, Voice, join, on_grid, pause
 from ..corpus.synthesis import draw_voice, open_synthesiser
 from ..corpus.utterance import Utterance
-from ..corpus.visemes import SILENT, mouth_track, phoneme_targets
+from ..corpus.visemes import SILENT, closure_frames, mouth_track, phoneme_targets
 from ..geometry import SAMPLE_RATE, SAMPLES_PER_FEATURE, SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
@@ -126,12 +126,13 @@ def said_in_german(seed: int, frames: int) -> Utterance:
 
 
 def sung(seed: int, frames: int) -> Utterance:
-    """Long vowels on the notes of a tune, by the stand-in synthesiser."""
+    """Long vowels on the notes of a tune in an order of its own, by the stand-in synthesiser."""
+    tune = random.Random(f"sung/{seed}").sample(_TUNE, len(_TUNE))
     names = ("low", "middle", "high")
     parts = _enough(
         (
             speak_babble(text, Voice("babble", names[seed % 3], _SUNG_RATE, pitch, intonation=0))
-            for pitch, text in cycle(_TUNE)
+            for pitch, text in cycle(tune)
         ),
         frames,
     )
@@ -165,6 +166,7 @@ def _recorded(speech: Speech, text: str, voice: str, frames: int) -> Utterance:
         waveform=at_level(kept, active_samples(phonemes), _LOUDNESS),
         mouth=mouth_track(speech.segments, speech.alphabet, frames),
         phonemes=phonemes,
+        closures=closure_frames(speech.segments, speech.alphabet, frames),
         text=text,
         voice=voice,
         seconds=samples / SAMPLE_RATE,

@@ -33,6 +33,30 @@ def test_same_seed_gives_the_same_motion_and_another_seed_another():
         assert not torch.allclose(getattr(first, name), getattr(other, name))
 
 
+def test_the_training_split_keeps_its_stream():
+    """The corpus of a training does not change under it."""
+    motion = sample_motion(7, 100, split="train")
+    found = [motion.yaw[50], motion.roll[80], motion.scale[99], motion.gaze[60, 0], motion.brows[90]]
+    assert torch.stack(found).tolist() == pytest.approx(
+        [0.0501260, 0.0448313, 0.0020001, 0.0389495, 0.1685063], abs=1e-6
+    )
+    assert (motion.blink > 0).nonzero()[0] == 19
+    for name in Motion.__dataclass_fields__:
+        assert torch.equal(getattr(sample_motion(7, 100), name), getattr(motion, name))
+
+
+def test_no_split_moves_as_another():
+    for seed in range(5):
+        train, validation, test = (
+            sample_motion(seed, 300, split=split) for split in ("train", "validation", "test")
+        )
+        for name in Motion.__dataclass_fields__:
+            for one, other in ((train, validation), (train, test), (validation, test)):
+                assert not torch.allclose(getattr(one, name), getattr(other, name))
+    again = sample_motion(seed, 300, split="test")
+    assert all(torch.equal(getattr(again, name), getattr(test, name)) for name in Motion.__dataclass_fields__)
+
+
 @pytest.mark.parametrize("frames", [1, 2, 9, 121])
 def test_frame_0_is_neutral(frames):
     for seed in range(20):
@@ -97,3 +121,5 @@ def test_bad_lengths_are_refused():
         sample_motion(0, 0)
     with pytest.raises(InputError, match=r"\(5,\).*\(8,\)"):
         sample_motion(0, 8, torch.zeros(5))
+    with pytest.raises(InputError, match="split is 'dev'"):
+        sample_motion(0, 8, split="dev")

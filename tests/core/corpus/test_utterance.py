@@ -91,6 +91,8 @@ def test_closures_and_silences_show(synthesiser: str) -> None:
         groups = closed.long().diff(prepend=torch.zeros(1, dtype=torch.long)).clamp(min=0).cumsum(0)[closed]
         for group in groups.unique():
             assert opening[closed][groups == group].min() <= 0.1
+        assert len(utterance.closures) >= len(groups.unique())
+        assert (opening[utterance.closures] <= 0.1).all()
         silent = (utterance.phonemes == SILENT).float()[None, None]
         deep = (F.avg_pool1d(silent, 21, 1, 10, count_include_pad=False)[0, 0] == 1).view(-1, 2).all(dim=1)
         assert opening[deep].abs().sum() == 0

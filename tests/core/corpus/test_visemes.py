@@ -11,6 +11,7 @@ from read_core.corpus.visemes import (
     CLOSED,
     SILENT,
     VISEMES,
+    closure_frames,
     mouth_track,
     phoneme_targets,
     viseme_spans,
@@ -45,6 +46,17 @@ def test_lips_meet_in_every_bilabial(consonant: str, vowel: str, seconds: float)
     for segment in segments:
         if segment.phoneme == consonant:
             assert at(mouth, segment)[0] <= 0.03
+
+
+def test_closures_that_follow_each_other_are_told_apart() -> None:
+    """As in "lamp post": between two pauses of 0.4 s, sounds of 0.12 s have middles 3 frames apart."""
+    segments, mouth = track("aa m p b aa")
+    found = closure_frames(segments, "flite", len(mouth))
+    assert found.tolist() == [int(25 * (0.4 + 0.12 * (place + 0.5))) for place in (1, 2, 3)]
+    assert found.dtype == torch.int64
+    assert mouth[found, 0].max() <= 0.03
+    assert closure_frames(segments, "flite", int(found[2])).tolist() == found[:2].tolist()
+    assert len(closure_frames(spoken("aa f iy"), "flite", 30)) == 0
 
 
 @pytest.mark.parametrize("consonant", ["f", "v"])
