@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from .mouth import mouth_shape
 from .report import mean
-from .sync import SyncScore, common_lag, opening_range, score_sync
+from .sync import ShutCases, SyncScore, common_lag, count_shut, opening_range, relative_opening, score_sync
 from .videos import Setting, Studio, Video
 
 if TYPE_CHECKING:
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from .material import Sample
 
 LIP_COLUMNS = (
-    "best lag", "count", "open r", "least", "width r", "round r", "shuffled r", "p b m shut", "by chance",
-    "silence shut", "opening in silence",
+    "best lag", "count", "open r", "least", "width r", "round r", "shuffled r", "shuffled, most", "p b m",
+    "p b m shut", "by chance", "silence shut", "opening in silence",
 )  # fmt: skip
 LIP_NOTE = (
     "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: the "
-    "opening's in the worst video. Best lag: of all videos together, in frames of 40 ms; shuffled: against "
-    "another video's track. Openings are measured in the range of the speaker's own drawn video; shut: below "
-    "a tenth of it, for p, b and m within a frame of their middle. By chance: the share of all frames of "
-    "speech within a frame of which the lips are shut."
+    "opening's in the worst video. Best lag: of all videos together, in frames of 40 ms. Shuffled: each "
+    "opening against the tracks of all other videos, their mean, and that of the video with most. Openings "
+    "are measured in the range of the speaker's own drawn video; shut: below a tenth of it, for p, b and m "
+    "(so many in all) within a frame of their middle. By chance: the share of all frames of speech within a "
+    "frame of which the lips are shut. These shares and the opening in silence (0 where it lies below the "
+    "range) count every case of all videos alike."
 )
 
 
@@ -63,12 +65,17 @@ class Cast:
     @cached_property
     def scores(self) -> list[SyncScore]:
         """Of the videos."""
-        return self._scored([video.mouth for video in self.videos], shuffled=len(self.samples) > 1)
+        return self._scored([video.mouth for video in self.videos], shuffled=True)
 
     @cached_property
     def measure(self) -> list[SyncScore]:
         """Of the drawn videos: what the measure itself is worth."""
         return self._scored(self.drawn, shuffled=False)
+
+    @cached_property
+    def openings(self) -> list[Tensor]:
+        """Of the videos, (F,) each, relative to the range of the same face's drawn video."""
+        return [self._relative(index, video.mouth) for index, video in enumerate(self.videos)]
 
     def row(self, chosen: Sequence[int] | None = None) -> tuple[float | int, ...]:
         """LIP_COLUMNS of all videos or the ``chosen`` ones."""
@@ -84,12 +91,16 @@ class Cast:
             score_sync(
                 track,
                 sample.mouth,
-                sample.phonemes,
-                truths[index - 1] if shuffled else None,
-                opening_range(self.drawn[index][:, 0]),
+                count_shut(
+                    self._relative(index, track), sample.mouth[:, 0], sample.phonemes, sample.closures
+                ),
+                truths[:index] + truths[index + 1 :] if shuffled else (),
             )
             for index, (track, sample) in enumerate(zip(tracks, self.samples, strict=True))
         ]
+
+    def _relative(self, index: int, track: Tensor) -> Tensor:
+        return relative_opening(track[:, 0], opening_range(self.drawn[index][:, 0]))
 
     def _row(
         self, scores: Sequence[SyncScore], tracks: Sequence[Tensor], chosen: Sequence[int] | None
@@ -102,15 +113,19 @@ class Cast:
 def lip_row(scores: Sequence[SyncScore]) -> tuple[float | int, ...]:
     """LIP_COLUMNS without the lag."""
     openings = [score.opening for score in scores]
+    shuffled = [score.shuffled for score in scores]
+    cases = sum((score.cases for score in scores), ShutCases())
     return (
         len(scores),
         mean(openings),
         min(openings),
         mean(score.width for score in scores),
         mean(score.rounding for score in scores),
-        mean(score.shuffled for score in scores),
-        mean(score.closures for score in scores),
-        mean(score.chance for score in scores),
-        mean(score.silence for score in scores),
-        mean(score.quiet for score in scores),
+        mean(shuffled),
+        max(shuffled),
+        cases.closures,
+        cases.closed,
+        cases.chance,
+        cases.silence,
+        cases.quiet,
     )

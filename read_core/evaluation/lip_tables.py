@@ -22,11 +22,11 @@ def add_lips(report: Report, cast: Cast) -> None:
         "Lips, video by video",
         (
             "video", "skin tone", "measure r", "open r", "width r", "round r", "lag", "shuffled r",
-            "p b m shut", "by chance", "silence shut", "opening in silence",
+            "p b m", "p b m shut", "by chance", "silence shut", "opening in silence",
         ),
         [
             (s.name, s.skin_tone, m.opening, x.opening, x.width, x.rounding, x.lag, x.shuffled,
-             x.closures, x.chance, x.silence, x.quiet)
+             x.cases.closures, x.cases.closed, x.cases.chance, x.cases.silence, x.cases.quiet)
             for s, m, x in zip(cast.samples, cast.measure, cast.scores, strict=True)
         ],
         "Skin tone: 0 very light .. 1 very dark. Measure r: on the drawn video itself.",

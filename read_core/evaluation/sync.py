@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_LAG = 10
 SHUT = 0.10  # of a speaker's own range: an opening below this counts as closed
-SILENT_CLASS, CLOSED_CLASS = 0, 1  # of read_core.corpus.visemes
+SILENT_CLASS = 0  # of read_core.corpus.visemes
 _STILL = 1e-4  # a track that moves less does not move: what rounding leaves of a frozen picture
 _MOUTH_SHUT = 0.02
 _TAIL = 0.02  # of the frames at either end of a speaker's range
@@ -28,50 +27,80 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class ShutCases:
+    """How often a mouth is shut where it should be; several videos' add up.
+
+    Attributes:
+        hits: those of the ``closures`` whose lips close within a frame.
+        closures: p, b and m.
+        near: those of the frames that are ``spoken`` within a frame of which the lips close.
+        spoken: frames of speech.
+        shut: those of the ``silent`` frames with a closed mouth.
+        silent: frames of silence in which the true mouth is shut.
+        opening: sum over the silent frames, as a share of the speaker's range.
+    """
+
+    hits: int = 0
+    closures: int = 0
+    near: int = 0
+    spoken: int = 0
+    shut: int = 0
+    silent: int = 0
+    opening: float = 0.0
+
+    def __add__(self, other: ShutCases) -> ShutCases:
+        return ShutCases(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def closed(self) -> float:
+        """Share of p, b and m whose lips close; NaN if there are none."""
+        return _share(self.hits, self.closures)
+
+    @property
+    def chance(self) -> float:
+        """What ``closed`` would be for a mouth that knows nothing of p, b and m; NaN without speech."""
+        return _share(self.near, self.spoken)
+
+    @property
+    def silence(self) -> float:
+        """Share of the frames of silence with a closed mouth; NaN if there are none."""
+        return _share(self.shut, self.silent)
+
+    @property
+    def quiet(self) -> float:
+        """Mean opening in silence as a share of the speaker's range; NaN if there is none."""
+        return _share(self.opening, self.silent)
+
+
+@dataclass(frozen=True)
 class SyncScore:
     """One video against its truth.
 
     Attributes:
         opening, width, rounding: Pearson correlation of each track, 0 for one that does not move.
         lag: frames by which the video's opening comes late (negative: early) where it fits best.
-        at_best_lag: the opening's correlation there.
-        shuffled: the opening's correlation with another recording's track; NaN without one.
-        closures: share of p, b and m whose lips close within a frame; NaN if there are none.
-        chance: share of the frames of speech within a frame of which the lips close, whatever is said: what
-            ``closures`` would be for a mouth that knows nothing of p, b and m; NaN without speech.
-        silence: share of the frames of silence with a closed mouth; NaN if there are none.
-        quiet: mean opening in silence as a share of the speaker's range; NaN if there is none.
+        shuffled: mean correlation of the opening with other recordings' tracks; NaN without one.
+        cases: of closures and silence.
     """
 
     opening: float
     width: float
     rounding: float
     lag: int
-    at_best_lag: float
     shuffled: float
-    closures: float
-    chance: float
-    silence: float
-    quiet: float
+    cases: ShutCases
 
 
 def score_sync(
-    measured: Tensor,
-    true: Tensor,
-    phonemes: Tensor | None = None,
-    other: Tensor | None = None,
-    own: Range | None = None,
+    measured: Tensor, true: Tensor, cases: ShutCases | None = None, others: Sequence[Tensor] = ()
 ) -> SyncScore:
     """Compare mouth tracks.
-
-    Closed means an opening of less than a tenth of the speaker's own range.
 
     Args:
         measured: (F, 3) open, width, round of the generated video.
         true: (F, 3).
-        phonemes: (2 F,) viseme class per 20 ms, for closures and silence.
-        other: (F', 3), the true track of another recording; cut or repeated to F frames.
-        own: the speaker's range, see :func:`opening_range`; None: that of ``true``.
+        cases: see :func:`count_shut`; None: none are counted.
+        others: (F', 3) each, the true tracks of other recordings; cut or repeated to F frames.
 
     Raises:
         InputError: lengths or shapes that do not fit.
@@ -80,26 +109,38 @@ def score_sync(
         raise InputError(
             f"mouth tracks have shapes {tuple(measured.shape)} and {tuple(true.shape)}; expected (F, 3) twice"
         )
-    lag, at_best_lag = best_lag(measured[:, 0], true[:, 0])
-    shuffled = closures = chance = silence = quiet = float("nan")
-    if other is not None:
-        repeats = -(-len(true) // len(other))
-        shuffled = correlation(measured[:, 0], other[:, 0].repeat(repeats)[: len(true)])
-    if phonemes is not None:
-        opening = relative_opening(measured[:, 0], own or opening_range(true[:, 0]))
-        closures, chance = closures_hit(opening, phonemes), closures_by_chance(opening, phonemes)
-        silence, quiet = silence_closed(opening, true[:, 0], phonemes)
+    opening, width, rounding = (correlation(measured[:, i], true[:, i]) for i in range(3))
+    strangers = [other[:, 0].repeat(-(-len(true) // len(other)))[: len(true)] for other in others]
     return SyncScore(
-        opening=correlation(measured[:, 0], true[:, 0]),
-        width=correlation(measured[:, 1], true[:, 1]),
-        rounding=correlation(measured[:, 2], true[:, 2]),
-        lag=lag,
-        at_best_lag=at_best_lag,
-        shuffled=shuffled,
-        closures=closures,
-        chance=chance,
-        silence=silence,
-        quiet=quiet,
+        opening=opening,
+        width=width,
+        rounding=rounding,
+        lag=best_lag(measured[:, 0], true[:, 0])[0],
+        shuffled=_share(sum(correlation(measured[:, 0], track) for track in strangers), len(strangers)),
+        cases=cases or ShutCases(),
+    )
+
+
+def count_shut(opening: Tensor, true: Tensor, phonemes: Tensor, closures: Tensor) -> ShutCases:
+    """Where the lips close: an opening of less than a tenth of the speaker's own range.
+
+    Args:
+        opening: (F,), relative to the speaker's range, see :func:`relative_opening`.
+        true: (F,), the true opening.
+        phonemes: (2 F,) viseme class per 20 ms.
+        closures: (K,) int64, the frames that hold the middle of each p, b or m.
+    """
+    near = _closes_near(opening)
+    silent = (phonemes.view(-1, FEATURES_PER_FRAME) == SILENT_CLASS).all(dim=1) & (true < _MOUTH_SHUT)
+    spoken = (phonemes.view(-1, FEATURES_PER_FRAME) != SILENT_CLASS).all(dim=1)
+    return ShutCases(
+        hits=int(near[closures].sum()),
+        closures=len(closures),
+        near=int(near[spoken].sum()),
+        spoken=int(spoken.sum()),
+        shut=int((opening[silent] < SHUT).sum()),
+        silent=int(silent.sum()),
+        opening=float(opening[silent].clamp(min=0).sum()),
     )
 
 
@@ -150,43 +191,11 @@ def _at_lag(measured: Tensor, true: Tensor, lag: int) -> float:
     return correlation(measured[late : len(measured) - early], true[early : len(true) - late])
 
 
-def closures_hit(opening: Tensor, phonemes: Tensor) -> float:
-    """Share of the p, b, m in ``phonemes`` (2 F,) within a frame of whose middle the lips close.
-
-    ``opening`` (F,) is relative to the speaker's range.
-    """
-    middles = closure_frames(phonemes)
-    return float(_closes_near(opening)[middles].float().mean()) if middles else float("nan")
-
-
-def closures_by_chance(opening: Tensor, phonemes: Tensor) -> float:
-    """Share of all frames that are not silent within a frame of which the lips close; as ``closures_hit``."""
-    spoken = (phonemes.view(-1, FEATURES_PER_FRAME) != SILENT_CLASS).all(dim=1)
-    return float(_closes_near(opening)[spoken].float().mean()) if bool(spoken.any()) else float("nan")
-
-
 def _closes_near(opening: Tensor) -> Tensor:
     """Whether the lips close within a frame of each frame: (F,) -> (F,) bool."""
     lowest = -F.max_pool1d(-opening[None, None], 2 * _NEAR + 1, stride=1, padding=_NEAR)[0, 0]
     return lowest < SHUT
 
 
-def closure_frames(phonemes: Tensor) -> list[int]:
-    """Frames that hold the middle of a p, b or m, of classes per 20 ms (2 F,)."""
-    closed = torch.cat([torch.zeros(1), (phonemes == CLOSED_CLASS).float(), torch.zeros(1)])
-    change = closed.diff()
-    starts, stops = (change > 0).nonzero()[:, 0], (change < 0).nonzero()[:, 0]
-    last = len(phonemes) // FEATURES_PER_FRAME - 1
-    middles: list[int] = ((starts + stops - 1) // 2 // FEATURES_PER_FRAME).clamp(max=last).tolist()
-    return middles
-
-
-def silence_closed(opening: Tensor, true: Tensor, phonemes: Tensor) -> tuple[float, float]:
-    """(share closed, mean opening) of the silent frames in which the ``true`` mouth (F,) is shut.
-
-    ``opening`` (F,) is relative to the speaker's range.
-    """
-    quiet = (phonemes.view(-1, FEATURES_PER_FRAME) == SILENT_CLASS).all(dim=1) & (true < _MOUTH_SHUT)
-    if not bool(quiet.any()):
-        return float("nan"), float("nan")
-    return float((opening[quiet] < SHUT).float().mean()), float(opening[quiet].mean())
+def _share(part: float, whole: int) -> float:
+    return part / whole if whole else float("nan")
