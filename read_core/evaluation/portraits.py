@@ -1,13 +1,46 @@
-"""What portraits of users are like and the corpus is not: other sizes, crops and light."""
+"""Portraits as users feed them: other sizes and light, and crops within and beyond the corpus's framings."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import MAX_SIZE, MIN_SIZE
+from ..corpus import framing
 from ..geometry import PIXELS_PER_LATENT
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where the face is, see :func:`reframed`."""
+
+    name: str
+    zoom: float = 1.0
+    right: float = 0.0
+    down: float = 0.0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return reframed(pixels, self.zoom, self.right, self.down)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it lies beyond the framings of a corpus, see ``read_core.corpus.framing``."""
+        sides = (self.zoom, framing.ZOOM), (self.right, framing.RIGHT), (self.down, framing.DOWN)
+        return not all(low <= value <= high for value, (low, high) in sides)
+
+
+CROPS = (
+    Crop("face to the left", right=-0.12),
+    Crop("face below the middle", down=0.12),
+    Crop("face smaller", zoom=0.75),
+    Crop("face larger", zoom=1.25),
+    Crop("face much smaller", zoom=0.6),
+    Crop("face much larger", zoom=1.45),
+    Crop("face far to the right", right=0.2),
+)
 
 
 def reframed(pixels: Tensor, zoom: float = 1.0, right: float = 0.0, down: float = 0.0) -> Tensor:
@@ -16,12 +49,14 @@ def reframed(pixels: Tensor, zoom: float = 1.0, right: float = 0.0, down: float 
     Args:
         pixels: (F, H, W, 3) uint8.
         zoom: above 1 the face is larger.
-        right, down: by which the face moves, as a share of the width and height.
+        right, down: by which the face moves, as a share of the shorter side.
 
     Returns:
         (F, H, W, 3) uint8.
     """
-    matrix = torch.tensor([[1 / zoom, 0, -2 * right / zoom], [0, 1 / zoom, -2 * down / zoom]])
+    height, width = pixels.shape[1:3]
+    side = 2 * min(height, width) / zoom
+    matrix = torch.tensor([[1 / zoom, 0, -side * right / width], [0, 1 / zoom, -side * down / height]])
     pictures = pixels.permute(0, 3, 1, 2).float()
     grid = F.affine_grid(matrix[None], [1, *pictures.shape[1:]], align_corners=False)
     moved = F.grid_sample(

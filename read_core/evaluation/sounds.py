@@ -1,4 +1,4 @@
-"""What recordings of users are like and the corpus is not: music, telephones, other languages, singing."""
+"""Recordings as users feed them and the corpus has none: music, telephones, other languages, no speech."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 from torchaudio.functional import resample
 
-from ..corpus.augment import band_limit, set_loudness
+from ..corpus.augment import band_limit, coloured_noise, set_loudness
 from ..corpus.babble import speak_babble
 from ..corpus.sentences import sentences
 from ..corpus.speech import Speech, Voice, join, on_grid, pause
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PLAIN_RATE, FAST_RATE, SLOW_RATE = 175, 300, 90  # words a minute; the corpus speaks 120 to 225
 TELEPHONE = (300.0, 3400.0, 8000)  # Hz: lowest, highest, sample rate
 _LOUDNESS = -22.0  # dBFS, the middle of the corpus
+_SLOPE = 1.0  # of a room's noise, see read_core.corpus.augment
 _PAUSE = 0.3  # seconds between sentences
 
 # Roots (in semitones from a) and thirds of four chords, and the partials of a plucked string.
@@ -84,6 +85,17 @@ def chords(samples: int) -> Tensor:
     return music / music.square().mean().sqrt()
 
 
+def music_alone(samples: int) -> Tensor:
+    """Chords as loud as the corpus speaks: (samples,) float32."""
+    return _as_loud_as_speech(chords(samples))
+
+
+def noise_alone(samples: int, seed: int) -> Tensor:
+    """A room's noise as loud as the corpus speaks: (samples,) float32."""
+    generator = torch.Generator().manual_seed(seed)
+    return _as_loud_as_speech(coloured_noise(samples, _SLOPE, generator))
+
+
 def by_telephone(waveform: Tensor) -> Tensor:
     """300 to 3400 Hz at 8000 samples a second, back at 16 kHz: (samples,) float32."""
     low, high, rate = TELEPHONE
@@ -137,6 +149,10 @@ def sung(seed: int, frames: int) -> Utterance:
         frames,
     )
     return _recorded(join(list(parts)), "a tune", "babble", frames)
+
+
+def _as_loud_as_speech(waveform: Tensor) -> Tensor:
+    return at_level(waveform, torch.ones(len(waveform), dtype=torch.bool), _LOUDNESS)
 
 
 def _said(texts: Iterable[str], voice: Voice, frames: int, sounds: dict[str, str] | None = None) -> Utterance:

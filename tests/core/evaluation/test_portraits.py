@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from read_core.evaluation.portraits import lit, other_sizes, reframed, resized
+from read_core.evaluation.portraits import CROPS, Crop, lit, other_sizes, reframed, resized
 
 
 def dot(x, y, size=64):
@@ -26,6 +26,22 @@ def test_a_face_moves_and_grows_as_asked():
     assert where == [32, 32]
     assert 200 <= size <= 280  # 64 x 4
     assert torch.equal(reframed(dot(20, 40)), dot(20, 40))
+
+
+def test_shifts_are_shares_of_the_shorter_side():
+    wide = torch.full((1, 64, 128, 3), 90, dtype=torch.uint8)
+    wide[0, 28:36, 60:68] = 250
+    assert place(reframed(wide, right=0.25)) == ([80, 32], 64)
+    assert place(reframed(wide, down=0.25)) == ([64, 48], 64)
+
+
+def test_crops_say_whether_a_corpus_is_framed_so():
+    assert not Crop("as it is").beyond
+    assert [Crop("", zoom=zoom).beyond for zoom in (0.7, 0.75, 1.25, 1.3)] == [True, False, False, True]
+    assert [Crop("", right=right).beyond for right in (-0.2, -0.1, 0.2)] == [True, False, True]
+    assert [Crop("", down=down).beyond for down in (-0.1, 0.12, 0.2)] == [True, False, True]
+    assert {crop.beyond for crop in CROPS} == {True, False}
+    assert place(Crop("", right=-0.125)(dot(32, 32))) == ([24, 32], 64)
 
 
 def test_what_lies_beyond_the_picture_repeats_its_border():

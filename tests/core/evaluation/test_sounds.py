@@ -12,6 +12,8 @@ from read_core.evaluation.sounds import (
     at_level,
     by_telephone,
     chords,
+    music_alone,
+    noise_alone,
     said_at,
     said_in_german,
     sung,
@@ -56,6 +58,18 @@ def test_a_quiet_recording_has_its_level_and_only_few_steps():
     quiet = at_level(tone(200), active, -40)
     assert float(level(quiet)) == pytest.approx(-40, abs=0.1)
     assert len(quiet.unique()) < 1000
+
+
+def test_music_and_noise_alone_are_as_loud_as_speech():
+    music, noise = music_alone(32000), noise_alone(32000, 3)
+    assert music.shape == noise.shape == (32000,)
+    assert music.dtype == noise.dtype == torch.float32
+    assert float(level(music)) == pytest.approx(-22, abs=0.1)
+    assert float(level(noise)) == pytest.approx(-22, abs=0.1)
+    assert torch.equal(noise_alone(32000, 3), noise)
+    assert not torch.equal(noise_alone(32000, 4), noise)
+    tonal = [torch.fft.rfft(sound.double()).abs().topk(100).values.square().sum() for sound in (music, noise)]
+    assert tonal[0] > 3 * tonal[1]  # noise has power everywhere
 
 
 def test_active_samples_are_those_of_sounds():
