@@ -12,6 +12,9 @@ from safetensors.torch import load_file
 
 from read_core.cli import main
 from read_core.corpus.build import build_corpus
+from read_core.corpus.motion import sample_motion
+from read_core.corpus.presenter import sample_presenter
+from read_core.corpus.render import mouth_box
 from read_core.corpus.scene import Scene, draw_scene, loudness
 from read_core.errors import InputError, MediaError
 
@@ -32,6 +35,15 @@ def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
         truth, found = draw_scene(Scene(seed, "test", 9 / 25, 64, "babble")), load_file(file)
         assert found.keys() == truth.keys()
         assert all(torch.equal(found[name], value) for name, value in truth.items())
+
+
+def test_every_split_moves_in_its_own_way() -> None:
+    """The boxes of the mouth tell how the head moves."""
+    for split in ("train", "validation", "test"):
+        made = draw_scene(replace(SMALL, split=split, seed=4, seconds=1.0))
+        energy = loudness(made["waveform"] / 32767, 25)
+        motion = sample_motion(4, 25, energy, split)
+        assert torch.allclose(made["boxes"], mouth_box(sample_presenter(4, split), motion, 64), atol=1e-3)
 
 
 @pytest.mark.corpus
