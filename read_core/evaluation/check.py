@@ -13,14 +13,14 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..geometry import FPS, latents_of_frames, padded_latents
 from ..sheet import INK, PAPER, plot_tracks
-from .mouth import mouth_opening, square
+from .drift import coarse
+from .mouth import mouth_opening
 from .seams import SeamScore, clip_starts, score_seams
 from .sync import best_lag, correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_GRID = 16
 _LEAST = 10  # frames
 _TEXT = 17  # pixels
 _SLACK = 0.1  # seconds: compressed sound comes in pieces
@@ -98,7 +98,7 @@ def check_video(frames: Tensor, loudness: Tensor, window: int, portrait: Tensor 
     lag, at_best_lag = best_lag(opening, smooth)
     latents = padded_latents(latents_of_frames(len(frames)), window)
     first = frames[:1] if portrait is None else portrait[None]
-    colours = [_small(first)[0], _small(frames[-FPS:]).mean(dim=0)]
+    colours = [coarse(first)[0], coarse(frames[-FPS:]).mean(dim=0)]
     return VideoCheck(
         opening=opening,
         loudness=loudness,
@@ -129,7 +129,3 @@ def frame_loudness(waveform: Tensor, sample_rate: int, num_frames: int) -> Tenso
     mean = (total[edges[1:]] - total[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp(min=1)
     level = mean.clamp(min=0).sqrt().float()
     return level / level.max().clamp(min=1e-6)
-
-
-def _small(frames: Tensor) -> Tensor:
-    return F.adaptive_avg_pool2d(square(frames), _GRID)

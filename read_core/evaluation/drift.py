@@ -1,4 +1,4 @@
-"""Whether a long video keeps its colours and its face, clip by clip against the first."""
+"""Whether a video keeps its colours and its face, clip by clip: against its portrait and the first clip."""
 
 from __future__ import annotations
 
@@ -9,29 +9,40 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
+from .gallery import Gallery, face_colours
 from .mouth import square
+from .sync import correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _GRID = 16
 _CENTRE = slice(_GRID // 4, 3 * _GRID // 4)
+_AT_ONCE = 64  # frames
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One value per clip, the first included.
+    """One value per clip, the first included; distances and colours in 1/255.
 
     Attributes:
-        face: distance of the mean colour of the picture's middle from the first clip's, in 1/255.
+        face: distance of the mean colour of the picture's middle from the first clip's.
         border: the same of its left, right and upper border.
-        likeness: correlation of the mean picture's embedding with the portrait's, -1..1.
-        identity: share of the gallery's other faces that the clip is less like than the portrait; 1 means
+        face_from_portrait: distance of the mean colour of the middle from the portrait's.
+        border_from_portrait: the same of the border.
+        own: root mean square difference of the clip's mean picture from the portrait, around the head.
+        other: the same from the nearest other face of the gallery.
+        likeness: correlation of the clip's mean picture with the portrait around the head, -1..1.
+        identity: share of the gallery's faces that the clip is farther from than from the portrait; 1 means
             that it is nearest to its own.
     """
 
     face: tuple[float, ...]
     border: tuple[float, ...]
+    face_from_portrait: tuple[float, ...]
+    border_from_portrait: tuple[float, ...]
+    own: tuple[float, ...]
+    other: tuple[float, ...]
     likeness: tuple[float, ...]
     identity: tuple[float, ...]
 
@@ -41,46 +52,59 @@ class Drift:
         return tuple(share == 1 for share in self.identity)
 
 
-def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Tensor) -> Drift:
+def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Drift:
     """Follow a video through its clips.
 
     Args:
         clips: (f, H, W, 3) each, 0..1; or the mean picture of each, (1, H, W, 3).
         portrait: (H, W, 3).
-        gallery: (G, H', W', 3), portraits of other faces.
+        gallery: other faces in the portrait's scene.
 
     Raises:
-        InputError: no clips or an empty gallery.
+        InputError: no clips.
     """
-    if not clips or len(gallery) == 0:
-        raise InputError("drift needs a clip and another face at least")
-    small = torch.cat([_small(clip).mean(dim=0, keepdim=True) for clip in clips])  # (k, 3, grid, grid)
-    centre = small[:, :, _CENTRE, _CENTRE].mean(dim=(2, 3))
-    edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
-    border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
-    codes = embed(small)
-    own = codes @ embed(_small(portrait[None]))[0]
-    others = codes @ embed(_small(gallery)).T
+    if not clips:
+        raise InputError("drift needs a clip at least")
+    means = torch.cat([clip.mean(dim=0, keepdim=True) for clip in clips])
+    middle, border = _middle_and_border(coarse(means))
+    own_middle, own_border = _middle_and_border(coarse(portrait[None]))
+    faces, own_face = face_colours(means, gallery.box), face_colours(portrait[None], gallery.box)
+    own = _distances(faces, own_face)[:, 0]
+    others = _distances(faces, gallery.faces)
     return Drift(
-        face=_from_first(centre),
-        border=_from_first(border),
-        likeness=tuple(own.tolist()),
-        identity=tuple((others < own[:, None]).float().mean(dim=1).tolist()),
+        face=_tuple(_colour_distance(middle, middle[:1])),
+        border=_tuple(_colour_distance(border, border[:1])),
+        face_from_portrait=_tuple(_colour_distance(middle, own_middle)),
+        border_from_portrait=_tuple(_colour_distance(border, own_border)),
+        own=_tuple(own),
+        other=_tuple(others.amin(dim=1)),
+        likeness=tuple(correlation(face.flatten(), own_face.flatten()) for face in faces),
+        identity=_tuple((others > own[:, None]).float().mean(dim=1)),
     )
 
 
-def embed(pictures: Tensor) -> Tensor:
-    """A picture's coarse colours around their mean, of length 1: (B, 3, H, W) -> (B, 768)."""
-    small = F.adaptive_avg_pool2d(pictures, _GRID)
-    relative = (small - small.mean(dim=(1, 2, 3), keepdim=True)).flatten(1)
-    return F.normalize(relative, dim=1)
+def coarse(frames: Tensor) -> Tensor:
+    """Mean colours of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
+    starts = range(0, len(frames), _AT_ONCE)
+    return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]), _GRID) for a in starts])
 
 
-def _small(frames: Tensor) -> Tensor:
-    starts = range(0, len(frames), 64)
-    return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + 64]), _GRID) for a in starts])
+def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean colours (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
+    edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
+    border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
+    return small[:, :, _CENTRE, _CENTRE].mean(dim=(2, 3)), border
 
 
-def _from_first(colours: Tensor) -> tuple[float, ...]:
-    distance: list[float] = ((colours - colours[:1]).norm(dim=1) * 255).tolist()
-    return tuple(distance)
+def _colour_distance(colours: Tensor, base: Tensor) -> Tensor:
+    return 255 * (colours - base).square().sum(dim=1).sqrt()
+
+
+def _distances(faces: Tensor, others: Tensor) -> Tensor:
+    """Root mean square differences (k, G), in 1/255, of (k, 3, g, g) from (G, 3, g, g)."""
+    return torch.stack([255 * (face - others).square().mean(dim=(1, 2, 3)).sqrt() for face in faces])
+
+
+def _tuple(values: Tensor) -> tuple[float, ...]:
+    found: list[float] = values.tolist()
+    return tuple(found)

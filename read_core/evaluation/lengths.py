@@ -8,8 +8,7 @@ of the same recordings, and differ only in how long the video has been going on.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,36 +17,56 @@ import torch
 from tqdm import tqdm
 
 from ..geometry import FPS, FRAMES_PER_LATENT
-from .bootstrap import ratio_of_means
-from .drift import measure_drift
 from .facts import facts_of
-from .identity_tables import draw_others
+from .gallery import draw_gallery
+from .length_figures import (
+    LIPS,
+    PICTURES,
+    ClipFigures,
+    FaceFigures,
+    Truth,
+    against,
+    compared,
+    figure,
+    first_with,
+    of_clip,
+    of_face,
+)
 from .material import Sample, draw_samples
+from .mouth import mouth_opening
 from .pictures import COLUMNS, save_rows, spread
-from .report import Report, make_folder, mean
-from .seams import flicker, score_seams, still_pixels, whole_clips
-from .sync import correlation
-from .videos import Setting, Studio, Video
+from .report import Report, make_folder
+from .seams import still_pixels, whole_clips
+from .sync import opening_range
+from .videos import Setting, Studio
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..pipeline import ReadPipeline
 
-FIGURES = (
-    "open r", "width r", "round r", "flicker", "clips / inside", "likeness", "nearest is its own", "detail",
-)  # fmt: skip
 _SEED = 7_000
 _SIDE = 96  # pixels
 _NOTE = (
     "Every length says the same recordings: each is cut into pieces of that length, every piece is a video "
-    "that starts from the portrait, and the figures are means over the frames that each clip adds (not its "
-    "first {skipped}, which it shares with the clip before or begins with). open r and so on: correlation "
-    "of the measured tracks with the true ones; flicker: mean difference of neighbouring frames where the "
-    "drawn background stands still, in 1/255; clips / inside: jump where clips meet by that within latents; "
-    "likeness: correlation of the mean picture with the portrait; nearest is its own: share of clips more "
-    "like their portrait than any of {others} other faces; detail: mean difference of neighbouring pixels by "
-    "that of the drawn video."
+    "that starts from the portrait, and the figures are taken over the frames that each clip adds (not its "
+    "first {skipped}, which it shares with the clip before or begins with)."
+)
+_LIPS_NOTE = (
+    "open r and so on: correlation of the measured tracks with the true ones, mean over clips; best lag: of "
+    "all clips of a face, in frames of 40 ms, mean over faces; p b m shut, silence shut: as in the suite "
+    "tiny, every case counted alike."
+)
+_PICTURES_NOTE = (
+    "Flicker: mean difference of neighbouring frames where the drawn background stands still, in 1/255; "
+    "clips / inside, latents / inside: jumps where clips or latents meet by those within latents, ratios of "
+    "means over faces; nearest is its own: share of clips whose mean picture around the head is nearer to "
+    "their portrait than to any of {others} other faces in the same scene; own distance: from the portrait "
+    "there, in 1/255; likeness: correlation with it; face, border: distance of the mean colours of the "
+    "picture's middle and border from the portrait's, in 1/255; detail: mean difference of neighbouring "
+    "pixels by that of the drawn video."
+)
+_AGAINST_NOTE = (
+    "Ratios: 1 is as good or as bad as the shortest, differences: 0 is; in brackets the 95 % interval over "
+    "faces. A single clip has no seam, so seams are compared with those of the shortest length that has one."
 )
 
 
@@ -61,7 +80,7 @@ class LengthsSize:
         gallery: other faces that a face could be taken for.
     """
 
-    count: int = 6
+    count: int = 8
     clips: tuple[int, ...] = (1, 4, 9)
     gallery: int = 200
 
@@ -80,45 +99,46 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     window = pipe.defaults.window
     frames = [whole_clips(clips, window) for clips in size.clips]
     studio, setting = Studio(pipe), Setting(seed=seed)
-    gallery = draw_others(size.gallery, pipe.card.resolution)
     samples = draw_samples("test", size.count, frames[-1], pipe.card.resolution, first_seed=_SEED)
-    figures: list[list[dict[str, float]]] = [[] for _ in size.clips]  # of each length, of each face
+    figures: list[list[FaceFigures]] = [[] for _ in size.clips]  # of each length, of each face
     sheet = []
     for face, sample in enumerate(tqdm(samples, desc="faces", leave=False)):
-        still = still_pixels(sample.frames)
+        drawn = sample.frames
+        speaker = opening_range(mouth_opening(drawn))
+        truth = Truth(still_pixels(drawn), draw_gallery(sample, size.gallery), speaker)
         for place, clips in enumerate(size.clips):
-            found: list[dict[str, float]] = []
+            found: list[ClipFigures] = []
             for seen, piece in pieces(sample, clips, size.clips[-1], window):
                 video = studio.asynchronous(piece, setting)
-                for own in own_frames(clips, window)[seen:]:
-                    found.append(_figures(piece, video, own, still, gallery))
-            figures[place].append({name: mean(each[name] for each in found) for name in FIGURES})
+                found += [of_clip(piece, video, own, truth) for own in own_frames(clips, window)[seen:]]
+            figures[place].append(of_face(found))
             if face == 0:
                 sheet.append((f"{frames[place]} frames", spread(video.frames, COLUMNS)))
     report = Report(
         f"{pipe.card.name}: videos of {', '.join(map(str, frames))} frames",
         facts_of(pipe, seed, size),
     )
-    report.add(
-        "Lengths",
-        ("frames", "seconds", "videos", *FIGURES),
-        [
-            (count, count / FPS, len(own), *(mean(face[name] for face in own) for name in FIGURES))
-            for count, own in zip(frames, figures, strict=True)
-        ],
-        _NOTE.format(skipped=FRAMES_PER_LATENT + 1, others=size.gallery),
-    )
-    report.add(
-        "Each figure by that of the first length",
-        ("frames", *FIGURES),
-        [
-            (count, *(_against_first(figures, place, name, seed) for name in FIGURES))
-            for place, count in enumerate(frames)
-            if place
-        ],
-        "1 is as good or as bad as the shortest; in brackets the 95 % bootstrap interval over faces. A "
-        "single clip has no seam, so seams are compared with those of the shortest length that has one.",
-    )
+    notes = (_LIPS_NOTE, _PICTURES_NOTE.format(others=size.gallery))
+    for theme, names, note in zip(("lips", "pictures"), (LIPS, PICTURES), notes, strict=True):
+        report.add(
+            f"Lengths: {theme}",
+            ("frames", "seconds", "videos", *names),
+            [
+                (count, count / FPS, len(faces), *(figure(name, faces) for name in names))
+                for count, faces in zip(frames, figures, strict=True)
+            ],
+            f"{_NOTE.format(skipped=FRAMES_PER_LATENT + 1)} {note}",
+        )
+        report.add(
+            f"Lengths: {theme}, against the first length",
+            ("frames", *(f"{name} ({compared(name)})" for name in names)),
+            [
+                (count, *(_against_first(name, figures, place) for name in names))
+                for place, count in enumerate(frames)
+                if place
+            ],
+            _AGAINST_NOTE,
+        )
     report.write(out, "lengths")
     save_rows(sheet, out / "lengths.png", _SIDE)
     return report
@@ -144,37 +164,7 @@ def own_frames(clips: int, window: int) -> list[slice]:
     return [slice(skipped + clip * added, skipped + (clip + 1) * added) for clip in range(clips)]
 
 
-def detail(frames: Tensor) -> float:
-    """Mean absolute difference of neighbouring pixels of (F, H, W, 3): it falls when pictures blur."""
-    across, down = frames.diff(dim=2).abs().mean(), frames.diff(dim=1).abs().mean()
-    return float(across + down) / 2
-
-
-def _figures(piece: Sample, video: Video, own: slice, still: Tensor, gallery: Tensor) -> dict[str, float]:
-    frames, drawn = video.frames[own], piece.pixels[own].float() / 255
-    drift = measure_drift([frames], piece.portrait, gallery)
-    length = own.stop - own.start
-    before = own.start - 1 - length  # as many frames of the clip before
-    seam = None if before < 0 else score_seams(video.frames[before : own.stop], [length])
-    tracks = (correlation(video.mouth[own, i], piece.mouth[own, i]) for i in range(3))
-    return dict(
-        zip(
-            FIGURES,
-            (
-                *tracks,
-                flicker(frames, still),
-                float("nan") if seam is None else seam.clips_over_inside,
-                drift.likeness[0],
-                float(drift.recognised[0]),
-                detail(frames) / detail(drawn),
-            ),
-            strict=True,
-        )
-    )
-
-
-def _against_first(figures: Sequence[Sequence[dict[str, float]]], place: int, name: str, seed: int) -> str:
-    """As "0.98 (0.95 to 1.02)": of the length at ``place`` by the first that has the figure."""
-    values = [[face[name] for face in own] for own in figures]
-    base = next((own for own in values[:place] if not all(map(math.isnan, own))), None)
-    return "-" if base is None else str(ratio_of_means(values[place], base, seed))
+def _against_first(name: str, figures: list[list[FaceFigures]], place: int) -> str:
+    """As "0.98 (0.95 to 1.02)": of the length at ``place`` against the first that has the figure."""
+    base = first_with(name, figures[:place])
+    return "-" if base is None else str(against(name, figures[place], base))

@@ -14,6 +14,7 @@ from ..geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..corpus.presenter import Presenter
     from ..corpus.utterance import Utterance
 
 SAID_BY = ("espeak", "flite")
@@ -31,7 +32,9 @@ class Sample:
         waveform: (640 F,) float32, 16 kHz.
         mouth: (F, 3), the true track.
         phonemes: (2 F,) viseme class per 20 ms.
+        closures: (K,) int64, the frames that hold the middle of each p, b or m.
         boxes: (F, 4) pixel boxes x0, y0, x1, y1 of the mouth.
+        presenter: the face as it was drawn.
     """
 
     name: str
@@ -41,7 +44,9 @@ class Sample:
     waveform: Tensor
     mouth: Tensor
     phonemes: Tensor
+    closures: Tensor
     boxes: Tensor
+    presenter: Presenter
 
     @property
     def frames(self) -> Tensor:
@@ -56,6 +61,7 @@ class Sample:
     def cut(self, frames: int, start: int = 0) -> Sample:
         """``frames`` frames from ``start`` on, under a name of their own."""
         stop = start + frames
+        closures = self.closures[(self.closures >= start) & (self.closures < stop)] - start
         features = slice(start * FEATURES_PER_FRAME, stop * FEATURES_PER_FRAME)
         return replace(
             self,
@@ -64,6 +70,7 @@ class Sample:
             waveform=self.waveform[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME],
             mouth=self.mouth[start:stop],
             phonemes=self.phonemes[features],
+            closures=closures,
             boxes=self.boxes[start:stop],
         )
 
@@ -93,7 +100,7 @@ def film(
 
     frames = len(utterance.mouth)
     presenter = sample_presenter(seed, split)
-    motion = sample_motion(seed, frames, loudness(utterance.waveform, frames))
+    motion = sample_motion(seed, frames, loudness(utterance.waveform, frames), split)
     pixels = render(presenter, motion, utterance.mouth, size)
     return Sample(
         name=name or f"{synthesiser}-{seed}",
@@ -103,7 +110,9 @@ def film(
         waveform=utterance.waveform,
         mouth=utterance.mouth,
         phonemes=utterance.phonemes,
+        closures=utterance.closures,
         boxes=mouth_box(presenter, motion, size),
+        presenter=presenter,
     )
 
 
@@ -137,14 +146,3 @@ def speakers_here() -> tuple[str, ...]:
         warnings.warn(f"the held-out synthesiser is left out: {error}", ReadWarning, stacklevel=2)
         return SAID_BY[:1]
     return SAID_BY
-
-
-def draw_gallery(count: int, size: int | tuple[int, int], split: str = "test", first_seed: int = 0) -> Tensor:
-    """Portraits of ``count`` faces with shut mouths: (count, H, W, 3), 0..1."""
-    from ..corpus.motion import neutral_motion
-    from ..corpus.presenter import sample_presenter
-    from ..corpus.render import render
-
-    still, shut = neutral_motion(1), torch.zeros(1, 3)
-    faces = range(first_seed, first_seed + count)
-    return torch.cat([render(sample_presenter(seed, split), still, shut, size) for seed in faces])

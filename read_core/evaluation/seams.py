@@ -30,16 +30,6 @@ class SeamScore:
     latents: float
     inside: float
 
-    @property
-    def clips_over_inside(self) -> float:
-        """The jump between clips relative to neighbours within a latent."""
-        return _ratio(self.clips, self.inside)
-
-    @property
-    def clips_over_latents(self) -> float:
-        """The jump between clips relative to that between the latents of a clip: 1 is seamless."""
-        return _ratio(self.clips, self.latents)
-
 
 def clip_starts(latents: int, window: int) -> list[int]:
     """Last frames before a new clip's own ones, for N generated ``latents``; empty for a single clip.
@@ -107,7 +97,3 @@ def flicker(frames: Tensor, still: Tensor) -> float:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
-
-
-def _ratio(over: float, under: float) -> float:
-    return over / under if under > 0 else float("nan")

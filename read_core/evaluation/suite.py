@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
 from .facts import facts_of, weights_digest
+from .gallery import draw_gallery
 from .guidance_tables import add_guidance
-from .identity_tables import add_drift, add_identity, draw_others
+from .identity_tables import add_drift, add_identity
 from .lip_tables import add_lips
 from .material import draw_samples
 from .pictures import save_comparison
@@ -91,7 +92,7 @@ def run_suite(
     one_clip = whole_clips(1, window)
     samples = draw_samples("test", size.count, whole_clips(size.clips, window), pipe.card.resolution)
     cast = Cast(Studio(pipe), samples, Setting(seed=seed))
-    gallery = draw_others(size.gallery, pipe.card.resolution)
+    galleries = [draw_gallery(sample, size.gallery) for sample in samples]
     facts = facts_of(pipe, seed, size)
     if other is not None:
         facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
@@ -101,11 +102,11 @@ def run_suite(
     )
     add_lips(report, cast)
     add_pictures(report, cast, one_clip, size.codec_clips, components)
-    add_seams(report, cast, size.independent, out / "seams.png", other)
-    add_identity(report, cast, gallery)
+    add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
+    add_identity(report, cast, galleries)
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
     add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
-    add_drift(report, cast, size.drift_clips, gallery)
+    add_drift(report, cast, size.drift_clips, size.gallery)
     report.write(out, "report")
     pairs = list(zip(samples, cast.videos, strict=True))[: size.sheets]
     save_comparison([(sample.frames, video.frames) for sample, video in pairs], out / "sheet.png")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from read_core.evaluation.material import draw_sample
+from read_core.corpus.motion import sample_motion
+from read_core.corpus.presenter import sample_presenter
+from read_core.corpus.render import render
+from read_core.evaluation.material import Sample, draw_sample
 from read_core.pipeline import ReadPipeline
 
 
@@ -19,3 +23,29 @@ def sample():
     """41 frames: two clips."""
     pytest.importorskip("espeakng_loader")
     return draw_sample(0, "test", 41, (64, 96))
+
+
+@pytest.fixture(scope="session")
+def talking():
+    """Draws the test split's face of a seed in 6 frames of 64 x 64, silent and with no track of its mouth."""
+
+    def draw(seed):
+        presenter = sample_presenter(seed, "test")
+        mouth = torch.rand(100, 3, generator=torch.Generator().manual_seed(seed))
+        mouth[0] = 0
+        frames = render(presenter, sample_motion(seed, 100), mouth, 64, stop=6)
+        nothing = torch.zeros(0)
+        return Sample(
+            name=str(seed),
+            synthesiser="none",
+            skin_tone=presenter.skin_tone,
+            pixels=(frames * 255).round().to(torch.uint8),
+            waveform=nothing,
+            mouth=nothing,
+            phonemes=nothing,
+            closures=nothing,
+            boxes=nothing,
+            presenter=presenter,
+        )
+
+    return draw

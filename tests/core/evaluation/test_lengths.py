@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from read_core.evaluation.lengths import FIGURES, LengthsSize, detail, own_frames, pieces, run_lengths
+from read_core.corpus.presenter import sample_presenter
+from read_core.evaluation.length_figures import LIPS, PICTURES
+from read_core.evaluation.lengths import LengthsSize, own_frames, pieces, run_lengths
 from read_core.evaluation.material import Sample
 from read_core.evaluation.seams import whole_clips
 
@@ -19,8 +21,9 @@ def numbered(clips, window):
     index = torch.arange(frames)
     pixels = index.to(torch.uint8)[:, None, None, None].expand(-1, 4, 4, 3)
     zeros = torch.zeros(frames, 3)
+    face = sample_presenter(0, "test")
     waveform = torch.arange(640 * frames).float()
-    return Sample("n", "espeak", 0.5, pixels, waveform, zeros, index.repeat_interleave(2), zeros)
+    return Sample("n", "espeak", 0.5, pixels, waveform, zeros, index.repeat_interleave(2), index, zeros, face)
 
 
 def test_clips_of_the_papers_window_have_its_lengths():
@@ -42,27 +45,46 @@ def test_every_length_is_measured_on_the_same_frames(clips):
     assert seen == list(range(9, whole_clips(5, 4)))
 
 
-def test_detail_falls_when_pictures_blur():
-    sharp = torch.zeros(2, 8, 8, 3)
-    sharp[:, ::2] = 1
-    blurred = (sharp + sharp.roll(1, dims=1)) / 2
-    assert detail(sharp) == pytest.approx(0.5)
-    assert detail(blurred) == 0
-
-
 @pytest.mark.slow
 @pytest.mark.corpus
-def test_the_suite_of_lengths_writes_figures_and_their_ratios(pipe, tmp_path, sample):
+def test_the_suite_of_lengths_writes_figures_and_how_they_compare(pipe, tmp_path, sample):
     report = run_lengths(pipe, LengthsSize(count=2, clips=(1, 2, 3), gallery=3), tmp_path)
-    figures, ratios = report.tables
-    assert [row[0] for row in figures.rows] == [25, 41, 57]
-    assert [row[0] for row in ratios.rows] == [41, 57]
-    place = 3 + FIGURES.index("clips / inside")
-    assert math.isnan(figures.rows[0][place])
-    assert all(row[place] > 0 for row in figures.rows[1:])
-    assert ratios.rows[0][place - 2] == "-"  # nothing shorter has a seam
-    place = 3 + FIGURES.index("detail")
-    expected = figures.rows[2][place] / figures.rows[0][place]
-    assert float(ratios.rows[1][place - 2].split()[0]) == pytest.approx(expected, abs=1e-3)
+    lips, lips_against, pictures, pictures_against = report.tables
+    for table, names in ((lips, LIPS), (pictures, PICTURES)):
+        assert table.columns == ("frames", "seconds", "videos", *names)
+        assert [row[0] for row in table.rows] == [25, 41, 57]
+    for table in (lips_against, pictures_against):
+        assert [row[0] for row in table.rows] == [41, 57]
+
+    place = 3 + PICTURES.index("clips / inside")
+    assert math.isnan(pictures.rows[0][place])
+    assert all(row[place] > 0 for row in pictures.rows[1:])
+    assert pictures_against.rows[0][place - 2] == "-"  # nothing shorter has a seam
+    assert first(pictures_against.rows[1][place - 2]) == rounded(
+        pictures.rows[2][place] / pictures.rows[1][place]
+    )
+    for name in ("latents / inside", "detail", "own distance", "border, from the portrait"):
+        place = 3 + PICTURES.index(name)
+        assert f"{name} (ratio)" in pictures_against.columns
+        assert first(pictures_against.rows[1][place - 2]) == rounded(
+            pictures.rows[2][place] / pictures.rows[0][place]
+        )
+    for table, compared, names in (
+        (pictures, pictures_against, ("likeness", "nearest is its own")),
+        (lips, lips_against, LIPS),
+    ):
+        for name in names:
+            place = 3 + table.columns[3:].index(name)
+            assert f"{name} (difference)" in compared.columns
+            assert first(compared.rows[1][place - 2]) == rounded(table.rows[2][place] - table.rows[0][place])
     assert (tmp_path / "lengths.md").exists()
     assert Image.open(tmp_path / "lengths.png").height == 3 * (96 + 4)
+
+
+def first(cell):
+    """The figure before its interval."""
+    return float(cell.split()[0])
+
+
+def rounded(value):
+    return pytest.approx(value, abs=6e-4)

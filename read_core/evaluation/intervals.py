@@ -1,0 +1,135 @@
+"""95 % intervals over videos, of ratios and differences of means and of shares; honest for few videos.
+
+Ratios and differences of means leave one video out at a time (the jackknife) and take Student's t for as many
+videos as there are; ratios do so in logarithms. The figures of one video stay together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_NORMAL = 1.959964  # 97.5 % of a normal distribution
+_FEW = (12.7062, 4.3027, 3.1824, 2.7764)  # 97.5 % of Student's t for 1 to 4 degrees of freedom
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; NaN for what cannot be told."""
+
+    value: float
+    low: float = _NAN
+    high: float = _NAN
+
+    @property
+    def interval(self) -> str:
+        """As "0.950 to 1.020"; a dash for none."""
+        return "-" if math.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "-"
+        return f"{self.value:.3f}" + ("" if math.isnan(self.low) else f" ({self.interval})")
+
+
+def ratio_of_means(over: Sequence[float], under: Sequence[float]) -> Estimate:
+    """mean(over) / mean(under) of the same videos.
+
+    Args:
+        over, under: a value per video; a video with a NaN is left out. A single one has no interval, nor have
+            values that are not all positive; a mean below that is not positive gives no ratio either.
+
+    Raises:
+        ValueError: lengths that differ.
+    """
+    return _quotient((over,), (under,))
+
+
+def ratio_of_ratios(
+    over: Sequence[float], under: Sequence[float], base_over: Sequence[float], base_under: Sequence[float]
+) -> Estimate:
+    """(mean(over) / mean(under)) / (mean(base_over) / mean(base_under)); see :func:`ratio_of_means`."""
+    return _quotient((over, base_under), (under, base_over))
+
+
+def difference_of_means(
+    values: Sequence[float], base: Sequence[float], cases: Sequence[float] | None = None
+) -> Estimate:
+    """mean(values) - mean(base) of the same videos; a video with a NaN is left out.
+
+    Args:
+        values, base: a value per video; or sums over the cases of each.
+        cases: how many cases each has; the means are then over all cases. None: one each.
+
+    Raises:
+        ValueError: lengths that differ.
+    """
+    table = _whole(values, base, [1.0] * len(values) if cases is None else cases)
+    if len(table) == 0 or float(table[:, 2].sum()) == 0:
+        return Estimate(_NAN)
+    sums = torch.stack([table[:, 0] - table[:, 1], table[:, 2]], dim=1)
+    value = float(sums[:, 0].sum() / sums[:, 1].sum())
+    if len(sums) == 1:
+        return Estimate(value)
+    without = _without_one(sums)
+    reach = _reach(without[:, 0] / without[:, 1])
+    return Estimate(value, value - reach, value + reach)
+
+
+def share_of(hits: int, count: int) -> Estimate:
+    """hits / count with Wilson's interval, which holds for shares near 0 and 1 too; NaN for none."""
+    if count == 0:
+        return Estimate(_NAN)
+    share, square = hits / count, _NORMAL**2 / count
+    middle = (share + square / 2) / (1 + square)
+    reach = math.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+    return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
+
+
+def _quotient(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -> Estimate:
+    """Product of the means of ``over`` by that of ``under``."""
+    values = _whole(*over, *under)
+    if len(values) == 0:
+        return Estimate(_NAN)
+    signs = torch.tensor([1.0] * len(over) + [-1.0] * len(under), dtype=torch.float64)
+    means = values.mean(dim=0)
+    if not bool((means[signs < 0] > 0).all()):
+        return Estimate(_NAN)
+    value = float((means**signs).prod())
+    if len(values) == 1 or not bool((values > 0).all()):
+        return Estimate(value)
+    reach = _reach(_without_one(values).log() @ signs)
+    return Estimate(value, value * math.exp(-reach), value * math.exp(reach))
+
+
+def _whole(*columns: Sequence[float]) -> Tensor:
+    """(videos, columns) of those videos that have every figure."""
+    values = torch.tensor(list(zip(*columns, strict=True)), dtype=torch.float64).view(-1, len(columns))
+    return values[values.isfinite().all(dim=1)]
+
+
+def _without_one(values: Tensor) -> Tensor:
+    """Means of all but one of ``values`` (n, ...): (n, ...)."""
+    return (values.sum(dim=0) - values) / (len(values) - 1)
+
+
+def _reach(without: Tensor) -> float:
+    """Half the interval of a figure whose values without one video each are (n,)."""
+    freedom = len(without) - 1
+    deviation = float((freedom * without.var(correction=0)).sqrt())
+    return deviation * _student(freedom)
+
+
+def _student(freedom: int) -> float:
+    """97.5 % of Student's t."""
+    if freedom <= len(_FEW):
+        return _FEW[freedom - 1]
+    z, f = _NORMAL, freedom  # Cornish and Fisher's expansion, good to 0.003 from here on
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / f + second / f**2 + third / f**3
