@@ -104,7 +104,8 @@ def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
 
 def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .robust import QUICK, RobustSize, run_robust
+    from .conditions import QUICK, RobustSize
+    from .robust import run_robust
 
     size = QUICK if args.quick else RobustSize()
     size = replace(size, count=args.count or size.count)

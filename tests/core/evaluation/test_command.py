@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from read_core import cli
-from read_core.evaluation import lengths, robust
+from read_core.evaluation import conditions, lengths
 
 SIZES = "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4"
 
@@ -27,7 +27,7 @@ def test_the_command_prints_and_writes(tiny_checkpoint, tmp_path, capsys, sample
     ("suite", "module", "size"),
     [
         ("lengths", lengths, lengths.LengthsSize(clips=(1, 2), gallery=2)),
-        ("robust", robust, robust.RobustSize(count=1, clips=1, steps=1, snrs=())),
+        ("robust", conditions, conditions.RobustSize(count=1, clips=1, steps=1, snrs=())),
     ],
 )
 def test_the_other_suites_say_what_they_wrote(
