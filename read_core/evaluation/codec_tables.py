@@ -10,11 +10,11 @@ from tqdm import tqdm
 from ..errors import InputError
 from .linear_codec import LinearCodec, blocks_of
 from .material import draw_sample
-from .mouth import mouth_shape
+from .mouth import mouth_opening
 from .psnr import psnr, psnr_in_boxes
 from .report import Cell, Report, mean
 from .seams import flicker, still_pixels
-from .sync import score_sync
+from .sync import correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,11 +58,11 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
         rows.append((name, len(parts), *(mean(column) for column in zip(*parts, strict=True))))
     report.add(
         "Pictures",
-        ("codec", "videos", "PSNR (dB)", "mouth box (dB)", "least (dB)", "open r after it", "flicker"),
+        ("codec", "videos", "PSNR (dB)", "mouth box (dB)", "worst frame (dB)", "open r after it", "flicker"),
         rows,
-        f"Held-out videos of {frames} frames, coded and decoded; means over videos, least: of each "
-        "video's worst frame. The linear codec is a PCA of blocks of 8 x 32 x 32 pixels with "
-        f"{components} numbers each, fitted on training videos. Flicker: mean difference of "
+        f"Held-out videos of {frames} frames, coded and decoded; means over videos; worst frame: "
+        "of each video's worst, the mean of these. The linear codec is a PCA of blocks of 8 x 32 x 32 "
+        f"pixels with {components} numbers each, fitted on training videos. Flicker: mean difference of "
         "neighbouring frames where the drawn background stands still, in 1/255.",
     )
 
@@ -70,7 +70,7 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
 def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor]) -> tuple[float, ...]:
     true = sample.frames[:count]
     decoded = code(true)
-    opening = score_sync(mouth_shape(decoded), sample.mouth[:count]).opening
+    opening = correlation(mouth_opening(decoded), sample.mouth[:count, 0])
     return (
         psnr(decoded, true),
         psnr_in_boxes(decoded, true, sample.boxes[:count]),
