@@ -122,7 +122,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     for theme, names, note in zip(("lips", "pictures"), (LIPS, PICTURES), notes, strict=True):
         report.add(
             f"Lengths: {theme}",
-            ("frames", "seconds", "videos", *names),
+            ("frames", "seconds", "faces", *names),
             [
                 (count, count / FPS, len(faces), *(figure(name, faces) for name in names))
                 for count, faces in zip(frames, figures, strict=True)

@@ -51,7 +51,7 @@ def test_the_suite_of_lengths_writes_figures_and_how_they_compare(pipe, tmp_path
     report = run_lengths(pipe, LengthsSize(count=2, clips=(1, 2, 3), gallery=3), tmp_path)
     lips, lips_against, pictures, pictures_against = report.tables
     for table, names in ((lips, LIPS), (pictures, PICTURES)):
-        assert table.columns == ("frames", "seconds", "videos", *names)
+        assert table.columns == ("frames", "seconds", "faces", *names)
         assert [row[0] for row in table.rows] == [25, 41, 57]
     for table in (lips_against, pictures_against):
         assert [row[0] for row in table.rows] == [41, 57]
