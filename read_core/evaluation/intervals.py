@@ -62,6 +62,9 @@ def difference_of_means(
 ) -> Estimate:
     """mean(values) - mean(base) of the same videos; a video with a NaN is left out.
 
+    A single video has no interval, nor have several that all differ by the same: they do not tell how much
+    others would.
+
     Args:
         values, base: a value per video; or sums over the cases of each.
         cases: how many cases each has; the means are then over all cases. None: one each.
@@ -78,7 +81,7 @@ def difference_of_means(
         return Estimate(value)
     without = _without_one(sums)
     reach = _reach(without[:, 0] / without[:, 1])
-    return Estimate(value, value - reach, value + reach)
+    return Estimate(value, value - reach, value + reach) if reach > 0 else Estimate(value)
 
 
 def share_of(hits: int, count: int) -> Estimate:

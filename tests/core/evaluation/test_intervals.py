@@ -69,7 +69,16 @@ def test_a_difference_has_the_interval_of_a_paired_t_test():
     reach = 4.3027 * torch.tensor([0.5, 1.0, 2.5]).std().item() / 3**0.5
     assert (found.low, found.high) == pytest.approx((4 / 3 - reach, 4 / 3 + reach), rel=1e-4)
     assert str(difference_of_means([-1.0], [1.0])) == "-2.000"
+    assert str(difference_of_means([1.0, 1.0], [1.0, 1.0])) == "0.000"
     assert str(difference_of_means([math.nan], [1.0])) == "-"
+
+
+def test_a_difference_of_shares_counts_every_case_alike():
+    found = difference_of_means([9.0, 0.0], [10.0, 2.0], [10.0, 2.0])
+    assert found.value == pytest.approx(9 / 12 - 1)
+    without = torch.tensor([-2 / 2, -1 / 10])  # the second video alone, the first alone
+    reach = 12.7062 * without.std(correction=0).item()
+    assert (found.value - found.low, found.high - found.value) == pytest.approx((reach, reach), rel=1e-4)
 
 
 @pytest.mark.parametrize(
