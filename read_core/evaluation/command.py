@@ -42,7 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", type=Path, help="suite tiny: a checkpoint trained with synchronous noise, for the seams"
     )
-    parser.add_argument("--photo", type=Path, help="suite robust: a picture to animate, show on the sheet and measure")
+    parser.add_argument(
+        "--photo", type=Path, help="suite robust: a picture to animate, show on the sheet and measure"
+    )
     sizes = parser.add_argument_group("sizes (default: the suite's)")
     sizes.add_argument("--count", type=int, help="videos")
     sizes.add_argument("--clips", type=int, help="clips of each, at least 2")

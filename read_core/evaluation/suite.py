@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .aims import add_aims
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
 from .facts import facts_of, weights_digest
@@ -96,10 +97,7 @@ def run_suite(
     facts = facts_of(pipe, seed, size)
     if other is not None:
         facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
-    report = Report(
-        f"{pipe.card.name} on held-out faces, sentences and voices",
-        facts,
-    )
+    report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", facts)
     add_lips(report, cast)
     add_pictures(report, cast, one_clip, size.codec_clips, components)
     add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
@@ -107,6 +105,7 @@ def run_suite(
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
     add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
     add_drift(report, cast, size.drift_clips, size.gallery)
+    add_aims(report)
     report.write(out, "report")
     pairs = list(zip(samples, cast.videos, strict=True))[: size.sheets]
     save_comparison([(sample.frames, video.frames) for sample, video in pairs], out / "sheet.png")
