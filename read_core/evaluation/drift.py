@@ -1,4 +1,4 @@
-"""Whether a video keeps its colours and its face, clip by clip: against its portrait and the first clip."""
+"""Whether a video keeps its colours, its face and its detail, against its portrait and the first clip."""
 
 from __future__ import annotations
 
@@ -87,6 +87,12 @@ def coarse(frames: Tensor) -> Tensor:
     """Mean colours of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
     starts = range(0, len(frames), _AT_ONCE)
     return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]), _GRID) for a in starts])
+
+
+def detail(frames: Tensor) -> float:
+    """Mean absolute difference of neighbouring pixels of (F, H, W, 3): it falls when pictures blur."""
+    across, down = frames.diff(dim=2).abs().mean(), frames.diff(dim=1).abs().mean()
+    return float(across + down) / 2
 
 
 def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:

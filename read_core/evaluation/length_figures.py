@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drift import measure_drift
+from .drift import detail, measure_drift
 from .intervals import Estimate, difference_of_means, ratio_of_means, ratio_of_ratios
 from .report import mean
 from .seams import flicker, score_seams
@@ -120,12 +120,6 @@ def against(name: str, faces: Sequence[FaceFigures], base: Sequence[FaceFigures]
 def compared(name: str) -> str:
     """How lengths are compared in a figure: a "ratio", or a "difference" where it may be near 0."""
     return "ratio" if name in _POSITIVE or name in _QUOTIENTS else "difference"
-
-
-def detail(frames: Tensor) -> float:
-    """Mean absolute difference of neighbouring pixels of (F, H, W, 3): it falls when pictures blur."""
-    across, down = frames.diff(dim=2).abs().mean(), frames.diff(dim=1).abs().mean()
-    return float(across + down) / 2
 
 
 def first_with(name: str, lengths: Sequence[Sequence[FaceFigures]]) -> Sequence[FaceFigures] | None:

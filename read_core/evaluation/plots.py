@@ -10,7 +10,7 @@ from ..errors import ReadWarning
 
 
 def plot_trade_off(cells: Sequence[tuple[str, int, float, float]], path: Path) -> bool:
-    """Draw (kind of guidance, steps, seconds per clip, correlation) as one line per kind.
+    """Draw (guidance, steps, seconds per clip, correlation) as one line per guidance.
 
     Returns:
         Whether it was drawn: without matplotlib a ReadWarning says how to get it.
@@ -26,9 +26,9 @@ def plot_trade_off(cells: Sequence[tuple[str, int, float, float]], path: Path) -
         return False
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for kind in dict.fromkeys(cell[0] for cell in cells):
-        own = [cell for cell in cells if cell[0] == kind]
-        axes.plot([cell[2] for cell in own], [cell[3] for cell in own], marker="o", label=kind)
+    for guidance in dict.fromkeys(cell[0] for cell in cells):
+        own = [cell for cell in cells if cell[0] == guidance]
+        axes.plot([cell[2] for cell in own], [cell[3] for cell in own], marker="o", label=guidance)
         for _, steps, seconds, quality in own:
             axes.annotate(str(steps), (seconds, quality), textcoords="offset points", xytext=(4, 4))
     axes.set_xlabel("seconds per clip (sampling and decoding)")

@@ -14,8 +14,8 @@ from ..errors import ReadWarning
 from ..media import fit_image, read_image
 from .cast import LIP_COLUMNS, LIP_NOTE, Cast
 from .conditions import AS_IS, PLAIN, Condition, RobustSize, conditions
+from .drift import detail
 from .facts import facts_of
-from .length_figures import detail
 from .pictures import COLUMNS, save_rows, spread
 from .portraits import CROPS
 from .report import Cell, Report, make_folder, mean

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from read_core.evaluation.drift import detail
 from read_core.evaluation.gallery import draw_gallery
 from read_core.evaluation.length_figures import (
     LIPS,
@@ -15,7 +16,6 @@ from read_core.evaluation.length_figures import (
     Truth,
     against,
     compared,
-    detail,
     figure,
     first_with,
     of_clip,
