@@ -57,6 +57,7 @@ read-tiny: espeak
 	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --framing 0.5 --workers $(WORKERS)
 	$(CORE) train configs/tiny/vae.yaml
+	$(CORE) train configs/tiny/lips/vae.yaml
 	$(CORE) train configs/tiny/whisper.yaml
 	$(CORE) train configs/tiny/speech_ae.yaml
 	$(CORE) train configs/tiny/a2v.yaml

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from read_core.evaluation.mouth import WEIGHTS
-from read_core.evaluation.mouth_fit import fit_mouth
+from read_core.mouth.fit import fit_mouth
 
 if __name__ == "__main__":
     loss = fit_mouth(WEIGHTS)

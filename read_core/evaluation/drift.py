@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..mouth.reader import square
 from .gallery import Gallery, face_colours
-from .mouth import square
 from .sync import correlation
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Dr
 def coarse(frames: Tensor) -> Tensor:
     """Mean colours of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
     starts = range(0, len(frames), _AT_ONCE)
-    return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]), _GRID) for a in starts])
+    return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]).cpu(), _GRID) for a in starts])
 
 
 def detail(frames: Tensor) -> float:

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..geometry import FRAMES_PER_LATENT
+from ..mouth.fit import FitSettings
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Model
+from .mouth_loss import MouthLoss
 from .pictures import save_rows
 from .processes import processes
 from .vae_init import initialise
@@ -33,6 +35,7 @@ class VaeLoss(Strict):
         noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
             that the decoder takes both encoded and generated latents.
         size: weight of the mean square of the latents, which keeps their scale.
+        shape: weight of the mouth's opening, width and rounding as a reader of drawn mouths sees them.
     """
 
     mouth: float = Field(default=4.0, ge=0)
@@ -40,6 +43,21 @@ class VaeLoss(Strict):
     motion: float = Field(default=0.5, ge=0)
     noise: float = Field(default=0.05, ge=0)
     size: float = Field(default=1e-4, ge=0)
+    shape: float = Field(default=0.0, ge=0)
+
+
+class ReaderFit(Strict):
+    """How the reader of ``loss.shape`` is fitted, kept in ``output/reader.safetensors``.
+
+    Attributes:
+        presenters: faces of the training split.
+        steps: updates.
+        seed: of faces and first weights; not 0, the evaluation's own.
+    """
+
+    presenters: int = Field(default=1600, gt=0)
+    steps: int = Field(default=2000, gt=0)
+    seed: int = Field(default=1, gt=0)
 
 
 class VaeConfig(StageConfig):
@@ -54,6 +72,7 @@ class VaeConfig(StageConfig):
         initial: folder of an earlier VAE to go on from.
         encoder: whether the encoder is trained too; its latents stay what they are if not.
         held_out: videos of the validation split that the figures are measured on.
+        reader: how the reader of ``loss.shape`` is fitted.
     """
 
     stage: Literal["vae"]
@@ -66,6 +85,7 @@ class VaeConfig(StageConfig):
     encoder: bool = True
     held_out: int = Field(default=24, gt=0)
     loss: VaeLoss = VaeLoss()
+    reader: ReaderFit = ReaderFit()
 
 
 class ClipDataset(Dataset[dict[str, Tensor]]):
@@ -114,6 +134,10 @@ class VaeStage:
         self.vae = self._start()
         self.vae.encoder.requires_grad_(config.encoder)
         self.model = Reconstruction(self.vae)
+        self.mouths: MouthLoss | None = None
+        if config.loss.shape:
+            fit = FitSettings(**config.reader.model_dump())
+            self.mouths = MouthLoss(config.output / "reader.safetensors", fit)
 
     def _start(self) -> AutoencoderKLLTXVideo:
         config = self.config
@@ -145,7 +169,9 @@ class VaeStage:
         return vae
 
     def to(self, device: torch.device) -> None:
-        """Nothing lives outside the model."""
+        """Move the reader; the rest is the model's."""
+        if self.mouths is not None:
+            self.mouths.to(device)
 
     def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
         """Weighted reconstruction loss of one batch, latents with the posterior's noise."""
@@ -165,7 +191,12 @@ class VaeStage:
             level + weights.edges * edges + weights.motion * motion + weights.size * latents.square().mean()
         )
         error = difference.detach().square().mean()
-        return loss, {"db": 10 * math.log10(4 / error.item()), "latent": latents.detach().std().item()}
+        figures = {"db": 10 * math.log10(4 / error.item()), "latent": latents.detach().std().item()}
+        if self.mouths is not None:
+            shape = self.mouths(output, pixels, batch["boxes"])
+            loss = loss + weights.shape * shape
+            figures["shape"] = shape.item()
+        return loss, figures
 
     def sheet(self, _model: nn.Module, path: Path) -> None:
         """Held-out frames above their reconstructions."""

@@ -122,6 +122,23 @@ def test_errors_at_the_mouth_cost_more(stage):
     assert at_mouth > 2 * at_others
 
 
+def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_path):
+    reader = {"presenters": 3, "steps": 5}
+    changes = {"start_clips": 0, "loss.shape": 0.5, "reader": reader}
+    with_shape = VaeStage(make_config(clips_folder, tmp_path, **changes))
+    batch = {key: value[None] for key, value in stage.dataset[0].items()}
+
+    def wrong(pixels, noise):
+        return -pixels, torch.zeros_like(noise)
+
+    plain, figures = stage.loss(wrong, batch, generator(0))
+    loss, more = with_shape.loss(wrong, batch, generator(0))
+    assert more["shape"] > 0
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * more["shape"], rel=1e-5)
+    assert more["db"] == figures["db"]
+    assert "shape" not in figures
+
+
 @torch.no_grad()
 def test_the_linear_start_is_far_better_than_random_weights(stage, clips_folder, tmp_path):
     random = VaeStage(make_config(clips_folder, tmp_path, start_clips=0))

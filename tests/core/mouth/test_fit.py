@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from safetensors.torch import load_file
 
-from read_core.evaluation.mouth import MouthReader
-from read_core.evaluation.mouth_fit import FitSettings, draw_examples, fit_mouth, train_reader
+from read_core.mouth.fit import FitSettings, draw_examples, fit_mouth, train_reader
+from read_core.mouth.reader import MouthReader
 
 
 def test_the_same_settings_give_the_same_weights(tmp_path):

@@ -1,4 +1,4 @@
-"""How the weights of ``mouth.py`` are made: drawn presenters with random mouths, spoilt in many ways."""
+"""How a reader's weights are made: drawn presenters with random mouths, spoilt in many ways."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from .mouth import SIDE, MouthReader, gaussian_blur, square
+from .reader import SIDE, MouthReader, gaussian_blur, square
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -1,0 +1,114 @@
+"""A very small network that finds a mouth in a picture and reads how far it is open, how wide and how round.
+
+``evaluation/mouth.py`` measures with one such network; the decoder of the VAE is trained with another one.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIDE = 128  # pixels to which the shorter side of the picture is brought
+COARSE = 64  # pixels in which the mouth is looked for
+CROP = 48  # pixels of the crop in which it is read, out of SIDE
+SOFT = 1.5  # blur, in pixels of SIDE, after which drawn and decoded pictures look much alike
+
+_FLAT = 1e-3  # standard deviation of a picture without content
+
+
+class MouthReader(nn.Module):
+    """Finds a mouth and reads its shape; 41,000 parameters.
+
+    The place is the mean of a map of attention, the shape comes from a crop of fixed size around it. Both
+    see colours relative to mean and spread of what they look at, so skin tone and light matter little.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.search = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(8, 16, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(16, 16, 3, padding=2, dilation=2),
+            nn.SiLU(),
+            nn.Conv2d(16, 1, 3, padding=1),
+        )
+        self.likely = nn.Parameter(torch.zeros(COARSE // 4, COARSE // 4))
+        self.read = nn.Sequential(
+            nn.Conv2d(3, 12, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(12, 24, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(24, 24, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(24 * (CROP // 8) ** 2, 32),
+            nn.SiLU(),
+            nn.Linear(32, 3),
+        )
+
+    def find(self, pictures: Tensor) -> Tensor:
+        """Mouth centres (B, 2), x and y in -1..1, in pictures (B, 3, SIDE, SIDE)."""
+        small = F.avg_pool2d(pictures, SIDE // COARSE)
+        attention = (self.search(_relative(small))[:, 0] + self.likely).flatten(1).softmax(dim=1)
+        count = COARSE // 4
+        places = (torch.arange(count, device=pictures.device) + 0.5) * 2 / count - 1
+        grid = attention.view(-1, count, count)
+        return torch.stack([grid.sum(1) @ places, grid.sum(2) @ places], dim=1)
+
+    def shape(self, pictures: Tensor, centres: Tensor) -> Tensor:
+        """Open, width, round (B, 3), not clamped, around centres (B, 2) of pictures (B, 3, SIDE, SIDE)."""
+        result: Tensor = self.read(_relative(crop(pictures, centres)))
+        return result
+
+
+def load_reader(path: Path) -> MouthReader:
+    """The network whose weights ``fit.fit_mouth`` wrote to ``path``, frozen."""
+    reader = MouthReader()
+    reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return reader.eval().requires_grad_(False)
+
+
+def square(frames: Tensor) -> Tensor:
+    """The middle square of frames (B, H, W, 3) as pictures (B, 3, SIDE, SIDE), float32."""
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = frames[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    if side == SIDE:
+        return middle
+    return F.interpolate(middle, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+
+
+def crop(pictures: Tensor, centres: Tensor) -> Tensor:
+    """CROP x CROP pixels around centres (B, 2), x and y in -1..1, of pictures (B, 3, SIDE, SIDE)."""
+    steps = ((torch.arange(CROP, device=pictures.device) + 0.5) * 2 / CROP - 1) * CROP / SIDE
+    x = (centres[:, :1] + steps)[:, None, :].expand(-1, CROP, -1)
+    y = (centres[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
+    grid = torch.stack([x, y], dim=-1)
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
+    """Blur (B, C, H, W) by a Gaussian of ``sigma`` pixels."""
+    radius = math.ceil(3 * sigma)
+    places = torch.arange(-radius, radius + 1, device=pictures.device)
+    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    channels = pictures.shape[1]
+    padded = F.pad(pictures, (radius,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
+
+
+def _relative(pictures: Tensor) -> Tensor:
+    """Colours relative to the picture's mean colour, in units of its spread."""
+    centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
+    spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return centred / spread.clamp(min=_FLAT)
