@@ -61,6 +61,7 @@ read-tiny: espeak
 	$(CORE) train configs/tiny/whisper.yaml
 	$(CORE) train configs/tiny/speech_ae.yaml
 	$(CORE) train configs/tiny/a2v.yaml
+	$(CORE) train configs/tiny/longer/a2v.yaml
 	$(CORE) train configs/tiny/checkpoint.yaml --set overwrite=true
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation

@@ -18,10 +18,11 @@ CANDIDATES: tuple[Guidance, ...] = (
     JointCFG(5.0),
     SplitCFG(-1.0, 2.0),
     SplitCFG(-2.0, 3.0),
+    SplitCFG(-1.0, 3.0),
+    SplitCFG(-2.0, 4.0),
     SplitCFG(-3.0, 5.0),
     SplitCFG(-4.0, 6.0),
     SplitCFG(-5.0, 8.0),
-    SplitCFG(-7.0, 10.0),
     SplitCFG(2.0, 6.0),
 )
 

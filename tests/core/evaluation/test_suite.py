@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from PIL import Image
 
 from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.errors import InputError, ReadWarning
-from read_core.evaluation import material
+from read_core.evaluation import choose, material
 from read_core.evaluation.choose import SelectSize, Trial, run_select
 from read_core.evaluation.facts import weights_digest
 from read_core.evaluation.guidance import CANDIDATES, compared_with, describe
@@ -116,15 +117,48 @@ def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn
 def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
     forms = (NoCFG(), JointCFG(2.0))
     guidance, steps, report = run_select(
-        pipe, SelectSize(count=1, steps=(1, 2), base_steps=1), candidates=forms
+        pipe, SelectSize(count=1, steps=(1, 2), base_steps=1, finalists=1), candidates=forms
     )
     by_guidance, by_steps = report.tables
     scores = [row[2] for row in by_guidance.rows]
     assert scores == sorted(scores, reverse=True)
+    assert {row[0] for row in by_guidance.rows} == {describe(form) for form in forms}
+    assert [(row[0], row[1]) for row in by_steps.rows] == [(by_guidance.rows[0][0], n) for n in (1, 2)]
     assert by_guidance.rows[0][0] == describe(guidance)
-    assert {row[1] for row in by_steps.rows} == {1, 2}
+    assert by_steps.rows[0][2] == pytest.approx(scores[0])
     assert steps in {1, 2}
     assert "validation" in report.title
+
+
+def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(pipe, monkeypatch):
+    opening = {"none": 0.5, "joint": 0.6, "split": 0.7}
+
+    def tried(_studio, _samples, form, steps, _seed):
+        lost = 3.0 if form.kind == "split" and steps > 2 else 0.0
+        return Trial(form, steps, opening[form.kind], 0.0, 20.0 + steps - lost, 1.0)
+
+    monkeypatch.setattr(choose, "try_setting", tried)
+    monkeypatch.setattr(choose, "draw_samples", lambda *_, **__: [])
+    size = SelectSize(steps=(2, 4), base_steps=4, finalists=2)
+    forms = (JointCFG(2.0), NoCFG(), SplitCFG(-1.0, 2.0))  # 0.6, 0.5 and 0.7 - 0.3 at 4 steps
+    guidance, steps, report = run_select(pipe, size, candidates=forms)
+    assert [row[0] for row in report.tables[0].rows] == ["joint (2)", "none", "split (-1, 2)"]
+    assert [row[:3] for row in report.tables[1].rows] == [
+        ("joint (2)", 2, 0.6), ("none", 2, 0.5), ("joint (2)", 4, 0.6), ("none", 4, 0.5),
+    ]  # fmt: skip
+    assert (guidance, steps) == (JointCFG(2.0), 2)
+    guidance, steps, _ = run_select(pipe, replace(size, finalists=3), candidates=forms)
+    assert (guidance, steps) == (SplitCFG(-1.0, 2.0), 2)
+
+
+def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
+    def trial(steps):
+        return Trial(NoCFG(), steps, 0.0, 0.0, 0.0, 0.0)
+
+    scored = [(0.70, trial(4)), (0.795, trial(6)), (0.80, trial(8)), (0.799, trial(6)), (0.7, trial(10))]
+    assert choose.cheapest(scored, 0.01) is scored[3][1]
+    assert choose.cheapest(scored, 0.0) is scored[2][1]
+    assert choose.cheapest(scored, 1.0) is scored[0][1]
 
 
 def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
