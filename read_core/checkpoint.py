@@ -167,6 +167,7 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(folder / name)
+        _forget_origin(folder / name / "config.json")
     (folder / "prompt").mkdir()
     prompt = components.prompt
     tensors = {
@@ -179,6 +180,13 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     _write_json(_defaults_file(folder), components.defaults.to_dict())
     index = {"_class_name": CLASS_NAME, "format": FORMAT, **components.card.to_dict()}
     _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in MODELS.items()})
+
+
+def _forget_origin(config: Path) -> None:
+    """Drop the folder that a part was once loaded from: it says nothing elsewhere, and may be private."""
+    entries = json.loads(config.read_text(encoding="utf-8"))
+    entries.pop("_name_or_path", None)
+    _write_json(config, entries)
 
 
 def _read_card(folder: Path) -> Card:

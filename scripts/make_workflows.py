@@ -29,7 +29,7 @@ HEARD: dict[str, Any] = {
 }
 SIZE: dict[str, Any] = {"width": 0, "height": 0, "fit": "crop"}
 GUIDANCE = {"guidance": "checkpoint default"}
-JOINT_ALPHA = 2.0
+JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best of the kind that is not its default
 T5 = {
     "name": "t5xxl_fp16.safetensors",
     "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
@@ -224,9 +224,10 @@ def compare(name: str) -> Graph:
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     own = defaults()["guidance"]
-    scales = (own["alpha"], own["beta"]) if own["kind"] == "split" else (2.0, 6.0)
+    scales = (own["alpha"], own["beta"]) if own["kind"] == "split" else SPLIT_SCALES
+    alpha = own["alpha"] if own["kind"] == "joint" else JOINT_ALPHA
     split = {"guidance": "split", "guidance__alpha": scales[0], "guidance__beta": scales[1]}
-    joint = {"guidance": "joint", "guidance__alpha": JOINT_ALPHA}
+    joint = {"guidance": "joint", "guidance__alpha": alpha}
     graph.column("3 · Sample: Split-CFG, Joint-CFG")
     samplers = [
         sample(graph, models, speech, reference, split, "ANS Sampler · split"),

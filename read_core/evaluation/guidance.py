@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CANDIDATES: tuple[Guidance, ...] = (
     NoCFG(),
     JointCFG(2.0),
+    JointCFG(2.5),
     JointCFG(3.0),
     JointCFG(5.0),
     SplitCFG(-1.0, 2.0),
@@ -26,10 +27,21 @@ CANDIDATES: tuple[Guidance, ...] = (
     SplitCFG(2.0, 6.0),
 )
 
+# What a checkpoint's own guidance is shown beside: of each kind a weak, a middle and a strong one.
+COMPARED: tuple[Guidance, ...] = (
+    NoCFG(),
+    JointCFG(2.0),
+    JointCFG(3.0),
+    JointCFG(5.0),
+    SplitCFG(-1.0, 3.0),
+    SplitCFG(-3.0, 5.0),
+    SplitCFG(2.0, 6.0),
+)
+
 
 def compared_with(default: Guidance) -> tuple[Guidance, ...]:
-    """A checkpoint's ``default`` guidance, then every candidate of another kind."""
-    return default, *(form for form in CANDIDATES if form.kind != default.kind)
+    """A checkpoint's ``default`` guidance, then those of another kind that it is shown beside."""
+    return default, *(form for form in COMPARED if form.kind != default.kind)
 
 
 def describe(guidance: Guidance) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -91,6 +92,16 @@ def test_an_existing_folder_is_replaced_only_when_asked(tmp_path, tiny_component
         save_checkpoint(other, tiny_components, overwrite=True)
     assert (other / "diary.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "other"]
+
+
+def test_where_a_part_was_loaded_from_is_not_written(tmp_path, tiny_components):
+    tiny_components.vae.save_pretrained(tmp_path / "private")
+    again = type(tiny_components.vae).from_pretrained(tmp_path / "private")
+    assert "private" in str(again.config["_name_or_path"])
+    save_checkpoint(tmp_path / "shared", replace(tiny_components, vae=again))
+    for config in (tmp_path / "shared").rglob("*.json"):
+        assert "private" not in config.read_text(), config
+    assert load_checkpoint(tmp_path / "shared").vae.config.latent_channels == again.config.latent_channels
 
 
 def test_a_failed_save_leaves_nothing(tmp_path, tiny_components, monkeypatch):
