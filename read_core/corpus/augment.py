@@ -1,4 +1,4 @@
-"""What recordings suffer: silences, rooms, microphones, telephones, noise, gain; seeded, at 16 kHz.
+"""What recordings suffer: silences, rooms, microphones, telephones, noise, music, gain; seeded, at 16 kHz.
 
 Only ``insert_silence`` moves sounds in time, and it works on Speech, so mouth tracks and targets made
 from the result follow by themselves. Everything else keeps length and timing.
@@ -12,6 +12,7 @@ import torch
 from torch.fft import irfft, rfft, rfftfreq
 
 from ..geometry import SAMPLE_RATE
+from .music import add_music
 from .speech import SILENCE, Segment, Speech, on_grid
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
 
 
 def add_noise(waveform: Tensor, snr: float, slope: float, generator: Generator) -> Tensor:
-    """Add coloured noise ``snr`` dB below the mean power of ``waveform`` (samples,)."""
+    """Add coloured noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, of unit power."""
     power = waveform.square().mean()
+    power = power if power > _QUIET_POWER else torch.ones(())
     noise = coloured_noise(waveform.shape[0], slope, generator)
     return waveform + noise * (power * 10 ** (-snr / 10)).sqrt()
 
@@ -114,11 +116,12 @@ def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
     return scaled * (_PEAK / scaled.abs().max().clamp(min=_PEAK))
 
 
-def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
+def augment(waveform: Tensor, active: Tensor, generator: Generator, music: bool = False) -> Tensor:
     """A random recording of ``waveform`` (samples,): same length and timing.
 
     The result is float32, -1..1, rounded to 16-bit values. Loudness is -30 to -14 dBFS over the samples
-    where ``active`` (samples,) bool is true. About one in ten stays clean apart from that.
+    where ``active`` (samples,) bool is true, or of all of them where none is. About one in ten stays clean
+    apart from that. With ``music``, three in ten have some in the background.
     """
 
     def uniform(low: float, high: float) -> float:
@@ -134,6 +137,8 @@ def augment(waveform: Tensor, active: Tensor, generator: Generator) -> Tensor:
         waveform = equalise(waveform, 6 * torch.randn(_EQ_BANDS, generator=generator).clamp(-2, 2))
     if chance(0.6):
         waveform = add_noise(waveform, uniform(8, 40), uniform(-1, 2), generator)
+    if music and chance(0.3):
+        waveform = add_music(waveform, active, uniform(-3, 25), generator)
     if chance(0.15):
         waveform = band_limit(waveform, uniform(80, 350), uniform(3000, 6000))
     return on_grid(set_loudness(waveform, active, uniform(-30, -14)))

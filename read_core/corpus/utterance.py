@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 3600.0
 
+_SAYS_NOTHING = 0.05  # share of the training's recordings: noise, music or silence alone
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -51,6 +53,8 @@ def sample_utterance(
 ) -> Utterance:
     """The recording that belongs to ``seed``; the same arguments always give the same one.
 
+    Those of the training split may have music in the background, and one in twenty says nothing.
+
     Args:
         seed: any integer.
         seconds: exact duration; sentences are strung together and cut. None: one to three sentences.
@@ -79,9 +83,12 @@ def sample_utterance(
     if seconds is not None:
         speech = _fit(speech, max(1, round(seconds * SAMPLE_RATE)))
     noise = torch.Generator().manual_seed(generator.getrandbits(63))
+    training = split == "train"
+    if training and generator.random() < _SAYS_NOTHING:
+        speech, texts = pause(speech.seconds, synthesiser), []
     frames = frames_of_samples(speech.waveform.shape[0])
     return Utterance(
-        waveform=augment(speech.waveform, _active(speech), noise),
+        waveform=augment(speech.waveform, _active(speech), noise, music=training),
         mouth=mouth_track(speech.segments, speech.alphabet, frames),
         phonemes=phoneme_targets(speech.segments, speech.alphabet, frames),
         closures=closure_frames(speech.segments, speech.alphabet, frames),

@@ -60,6 +60,25 @@ def test_the_seed_decides() -> None:
     assert not torch.equal(augment(waveform, active, seeded(3)), augment(waveform, active, seeded(4)))
 
 
+def test_music_plays_in_three_of_ten_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ratios: list[float] = []
+
+    def count(waveform: Tensor, _active: Tensor, snr: float, _generator: torch.Generator) -> Tensor:
+        ratios.append(snr)
+        return waveform
+
+    monkeypatch.setattr("read_core.corpus.augment.add_music", count)
+    waveform, active = tone(300, 0.1), torch.ones(RATE // 10, dtype=torch.bool)
+    for seed in range(300):
+        augment(waveform, active, seeded(seed))
+    assert not ratios
+    for seed in range(300):
+        augment(waveform, active, seeded(seed), music=True)
+    assert 0.22 < len(ratios) / 300 < 0.38
+    assert -3 <= min(ratios) < 2
+    assert 20 < max(ratios) <= 25
+
+
 def test_silence_stays_finite() -> None:
     silent, active = torch.zeros(RATE), torch.zeros(RATE, dtype=torch.bool)
     for seed in range(10):

@@ -116,3 +116,16 @@ def test_unknown_splits_and_synthesisers_are_refused() -> None:
         sample_utterance(0, 1.0, "dev")
     with pytest.raises(InputError, match="synthesiser"):
         sample_utterance(0, 1.0, "train", "sam")
+
+
+def test_one_training_recording_in_twenty_says_nothing(synthesiser: str) -> None:
+    """Noise, music or silence alone: the mouth stays shut."""
+    drawn = [sample_utterance(seed, 0.5, "train", synthesiser) for seed in range(200)]
+    mute = [utterance for utterance in drawn if not utterance.text]
+    assert 4 <= len(mute) <= 20
+    for utterance in mute:
+        assert utterance.mouth[:, 0].max() < 0.01
+        assert (utterance.phonemes == SILENT).all()
+        assert len(utterance.closures) == 0
+    assert any(utterance.waveform.abs().max() > 0.01 for utterance in mute)
+    assert all(sample_utterance(seed, 0.5, "test", synthesiser).text for seed in range(100))
