@@ -6,11 +6,13 @@ import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from read_core.errors import InputError
 from read_core.evaluation.cast import Cast
 from read_core.evaluation.codec_tables import add_pictures, check_codec
 from read_core.evaluation.linear_codec import blocks_of
+from read_core.evaluation.mouth import mouth_shape
 from read_core.evaluation.report import Report
 from read_core.evaluation.videos import Setting, Studio
 
@@ -41,6 +43,10 @@ def test_what_a_codec_takes_away_is_told(pipe, sample):
     assert vae["mouth box (dB)"] == pytest.approx(vae["PSNR (dB)"], abs=0.1)  # boxes differ a little in size
     jumps = (2 * 0.09 + 2 * 0.19) / 2 / 16 * 255  # into and out of frame 5
     assert vae["flicker"] == pytest.approx(jumps, rel=1e-3)
+    measured = mouth_shape(Planted(pipe).reconstructed(sample.frames[:17]))
+    for part, name in enumerate(("open", "width", "round")):
+        expected = torch.corrcoef(torch.stack([measured[:, part], sample.mouth[:17, part]]))[0, 1].item()
+        assert vae[f"{name} r after it"] == pytest.approx(expected, abs=0.05)  # the second video's frame 5
     assert vae["open r after it"] > 0.8
     assert linear["PSNR (dB)"] < 40
 
