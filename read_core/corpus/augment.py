@@ -12,7 +12,7 @@ import torch
 from torch.fft import irfft, rfft, rfftfreq
 
 from ..geometry import SAMPLE_RATE
-from .music import add_music
+from .music import Band
 from .speech import SILENCE, Segment, Speech, on_grid
 
 if TYPE_CHECKING:
@@ -58,11 +58,21 @@ def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
 
 
 def add_noise(waveform: Tensor, snr: float, slope: float, generator: Generator) -> Tensor:
-    """Add coloured noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, of unit power."""
-    power = waveform.square().mean()
-    power = power if power > _QUIET_POWER else torch.ones(())
+    """Add coloured noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, see ``_mix``."""
     noise = coloured_noise(waveform.shape[0], slope, generator)
-    return waveform + noise * (power * 10 ** (-snr / 10)).sqrt()
+    return _mix(waveform, noise, waveform.square().mean(), snr)
+
+
+def add_music(waveform: Tensor, active: Tensor, snr: float, generator: Generator) -> Tensor:
+    """Add music ``snr`` dB below the power of ``waveform`` (samples,) where ``active`` (samples,) is true."""
+    voiced = waveform[active] if bool(active.any()) else waveform
+    return _mix(waveform, Band(generator).play(waveform.shape[0]), voiced.square().mean(), snr)
+
+
+def _mix(waveform: Tensor, background: Tensor, power: Tensor, snr: float) -> Tensor:
+    """Add ``background`` of unit power ``snr`` dB below ``power``, or below 1 where that is silence."""
+    power = power if power > _QUIET_POWER else torch.ones(())
+    return waveform + background * (power * 10 ** (-snr / 10)).sqrt()
 
 
 def reverberate(waveform: Tensor, decay: float, direct: float, generator: Generator) -> Tensor:

@@ -111,13 +111,3 @@ class Band:
 
     def _pick(self, count: int) -> int:
         return int(torch.randint(count, (1,), generator=self._generator))
-
-
-def add_music(waveform: Tensor, active: Tensor, snr: float, generator: Generator) -> Tensor:
-    """Put music ``snr`` dB below the power of ``waveform`` (samples,) where ``active`` (samples,) is true.
-
-    A waveform that is silent there gets music of unit power.
-    """
-    power = waveform[active].square().mean() if bool(active.any()) else waveform.square().mean()
-    level = power.sqrt() if power > _QUIET_POWER else torch.ones(())
-    return waveform + Band(generator).play(len(waveform)) * level * 10 ** (-snr / 20)

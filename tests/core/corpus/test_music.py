@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from read_core.corpus.music import Band, add_music
+from read_core.corpus.augment import add_music
+from read_core.corpus.music import Band
 
 SEEDS = range(12)
 
