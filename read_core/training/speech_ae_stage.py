@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..geometry import FRAMES_PER_LATENT, frames_of_latents
 from ..speech import SpeechAE, WhisperFeatures, load_whisper_encoder
-from .config import StageConfig, require_component
+from .config import ConfigError, StageConfig, require_component
 from .losses import similarities, speech_ae_loss
 from .speech_data import SpeechConfig, batch_of, speech_dataset
 from .speech_figures import explained_variance, probe, retrieval
@@ -30,6 +30,7 @@ class SpeechAEConfig(StageConfig):
         whisper: folder of the encoder: the export of stage ``whisper``, or a published model such as
             openai/whisper-tiny, downloaded.
         code_window, code_dim, hidden_dim, expansion: size of the SpeechAE; H_w and D_A are the encoder's.
+        initial: folder of an earlier SpeechAE of that size to go on from.
         speech: the recordings. Where they are longer than the encoder's window, features of later windows,
             where other positions are kept, are seen as well.
         alpha, beta: weights of eq. 9. The distance of eq. 7 is measured on standardised features.
@@ -46,6 +47,7 @@ class SpeechAEConfig(StageConfig):
     code_dim: int = 768
     hidden_dim: int = 768
     expansion: int = 2
+    initial: Path | None = None
     speech: SpeechConfig
     alpha: float = Field(default=1.0, ge=0)
     beta: float = Field(default=0.1, ge=0)
@@ -73,9 +75,23 @@ class SpeechAEStage:
             hidden_dim=config.hidden_dim,
             expansion=config.expansion,
         )
+        if config.initial is not None:
+            self._go_on(config.initial)
         self.model: nn.Module = self.speech_ae
         self.dataset = speech_dataset(config.speech, config.loop.seed)
         self.held_out = speech_dataset(config.speech, 0, "validation")
+
+    def _go_on(self, folder: Path) -> None:
+        """Take over the weights of the SpeechAE in ``folder``."""
+        require_component("initial", folder, "speech_ae")
+        earlier = SpeechAE.from_pretrained(folder, local_files_only=True)
+        sizes = ("speech_window", "speech_dim", "code_window", "code_dim", "hidden_dim", "expansion")
+        wrong = [name for name in sizes if earlier.config[name] != self.speech_ae.config[name]]
+        if wrong:
+            raise ConfigError(
+                f"initial is {folder}, a SpeechAE of another size; these differ: {', '.join(wrong)}"
+            )
+        self.speech_ae.load_state_dict(earlier.state_dict())
 
     def to(self, device: torch.device) -> None:
         """Move the Whisper encoder, and measure the features' mean and deviation with it."""

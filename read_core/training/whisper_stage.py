@@ -6,6 +6,7 @@ mouth track. Both heads are thrown away afterwards; what is exported is a ``tran
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -17,14 +18,12 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ..corpus.visemes import CLASSES
 from ..geometry import FEATURE_RATE, FEATURES_PER_FRAME
-from ..speech import log_mel
-from .config import ConfigError, StageConfig, Strict
+from ..speech import load_whisper_encoder, log_mel
+from .config import ConfigError, StageConfig, Strict, require_component
 from .speech_data import SpeechConfig, UtteranceDataset, batch_of
 from .speech_figures import TRACKS, track_correlation
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .loop import Batch, Figures, Model
 
 
@@ -52,6 +51,7 @@ class WhisperConfig(StageConfig):
 
     Attributes:
         encoder: its size.
+        initial: folder of an earlier encoder of that size to go on from; the heads start anew.
         speech: the utterances; as long as the encoder's window.
         mouth_weight: of the squared error of the mouth track, beside the phonemes' cross-entropy.
         held_out: utterances that the held-out figures are measured on, of each synthesiser.
@@ -60,6 +60,7 @@ class WhisperConfig(StageConfig):
 
     stage: Literal["whisper"]
     encoder: EncoderConfig = EncoderConfig()
+    initial: Path | None = None
     speech: SpeechConfig
     mouth_weight: float = 10.0
     held_out: int = Field(default=32, gt=0)
@@ -109,12 +110,22 @@ class WhisperStage:
         self.config = config
         torch.manual_seed(config.loop.seed)
         self.phoneme_model = PhonemeModel(config.encoder)
+        if config.initial is not None:
+            self._go_on(config.initial)
         self.model: nn.Module = self.phoneme_model
         self.dataset = UtteranceDataset(config.speech, config.loop.seed)
         self.held_out = {
             name: batch_of(UtteranceDataset(config.speech, 0, "validation", name), config.held_out)
             for name in config.held_out_synthesisers
         }
+
+    def _go_on(self, folder: Path) -> None:
+        """Take over the encoder in ``folder``."""
+        require_component("initial", folder, "whisper")
+        earlier, own = load_whisper_encoder(folder).float(), self.phoneme_model.encoder
+        if _size(earlier) != _size(own):
+            raise ConfigError(f"initial is {folder}, an encoder of another size than 'encoder' asks for")
+        own.load_state_dict(earlier.state_dict())
 
     def to(self, device: torch.device) -> None:
         """Move the held-out utterances."""
@@ -159,3 +170,9 @@ class WhisperStage:
             figures[f"{name}_phonemes"] = float(correct)
             figures |= {f"{name}_{k}": v for k, v in track_correlation(mouth, batch["mouth"]).items()}
         return figures
+
+
+def _size(encoder: WhisperEncoder) -> tuple[object, ...]:
+    """What two encoders must share for the weights of one to work in the other."""
+    shapes = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
+    return encoder.config.encoder_attention_heads, shapes

@@ -115,7 +115,7 @@ def test_speech_ae_stage_on_recordings(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("*/whisper.yaml")) + sorted(CONFIGS.glob("*/speech_ae.yaml"))
+    "path", sorted(CONFIGS.rglob("whisper.yaml")) + sorted(CONFIGS.rglob("speech_ae.yaml"))
 )
 def test_every_configuration_is_valid(path):
     stage, config = load_config(path)
@@ -130,6 +130,45 @@ def test_unusable_configurations(tmp_path):
         run("whisper", tmp_path, **{"speech.recordings": str(tmp_path)})
     with pytest.raises(ConfigError, match="train stage whisper first"):
         run("speech_ae", tmp_path, whisper=str(tmp_path / "nothing"))
+
+
+def make(name, output, **overrides):
+    """A stage that has not been trained."""
+    stage, config = load_config(
+        CONFIGS / "smoke" / f"{name}.yaml", {**QUICK, "output": str(output), **overrides}
+    )
+    return stage(config)
+
+
+def test_an_earlier_encoder_is_gone_on_from(whisper, tmp_path):
+    earlier = load_whisper_encoder(whisper / "export")
+    earlier.half().save_pretrained(tmp_path / "half")
+    later = make("whisper", tmp_path, initial=str(tmp_path / "half")).phoneme_model.encoder.state_dict()
+    assert later.keys() == earlier.state_dict().keys()
+    assert all(torch.equal(value.float(), later[name]) for name, value in earlier.state_dict().items())
+    assert all(value.dtype == torch.float32 for value in later.values())
+    for other in ({"encoder.feed_forward": 40}, {"encoder.heads": 4}):
+        with pytest.raises(ConfigError, match="another size"):
+            make("whisper", tmp_path, initial=str(whisper / "export"), **other)
+    with pytest.raises(ConfigError, match="train stage whisper first"):
+        make("whisper", tmp_path, initial=str(tmp_path / "nothing"))
+
+
+def test_an_earlier_speech_ae_is_gone_on_from(whisper, tmp_path):
+    encoder = str(whisper / "export")
+    earlier = make("speech_ae", tmp_path, whisper=encoder).speech_ae
+    with torch.no_grad():
+        for parameter in earlier.parameters():
+            parameter.add_(0.1)
+    earlier.save_pretrained(tmp_path / "earlier")
+    initial = str(tmp_path / "earlier")
+    later = make("speech_ae", tmp_path, whisper=encoder, initial=initial).speech_ae.state_dict()
+    assert later.keys() == earlier.state_dict().keys()
+    assert all(torch.equal(value, later[name]) for name, value in earlier.state_dict().items())
+    with pytest.raises(ConfigError, match="code_dim"):
+        make("speech_ae", tmp_path, whisper=encoder, initial=initial, code_dim=48)
+    with pytest.raises(ConfigError, match="train stage speech_ae first"):
+        make("speech_ae", tmp_path, whisper=encoder, initial=str(tmp_path / "nothing"))
 
 
 def test_a_sample_is_a_function_of_seed_and_index():
