@@ -65,6 +65,9 @@ read-tiny: espeak
 	$(CORE) train configs/tiny/music/whisper.yaml
 	$(CORE) train configs/tiny/music/speech_ae.yaml
 	$(CORE) train configs/tiny/music/a2v.yaml
+	$(CORE) train configs/tiny/singing/whisper.yaml
+	$(CORE) train configs/tiny/singing/speech_ae.yaml
+	$(CORE) train configs/tiny/singing/a2v.yaml
 	$(CORE) train configs/tiny/checkpoint.yaml --set overwrite=true
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation

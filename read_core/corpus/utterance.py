@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +15,7 @@ from ..errors import InputError
 from ..geometry import SAMPLE_RATE, frames_of_samples
 from .augment import augment, insert_silence
 from .sentences import check_split, sentences
+from .singing import sing
 from .speech import Speech, join, pause
 from .synthesis import check_synthesiser, draw_voice, open_synthesiser
 from .visemes import SILENT, closure_frames, is_pause, mouth_track, phoneme_targets, viseme_spans
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 MAX_SECONDS = 3600.0
 
 _SAYS_NOTHING = 0.05  # share of the training's recordings: noise, music or silence alone
+_SINGS = 0.08  # share of the training's recordings
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Utterance:
         phonemes: (2 F,) int64, viseme class per 20 ms (0 is silence), see ``visemes.VISEMES``.
         closures: (K,) int64, the frames that hold the middle of each p, b or m.
         text: what is said (its end may be cut off).
-        voice: synthesiser, voice name, rate, pitch and intonation.
+        voice: synthesiser, voice name, rate, pitch and intonation, and whether it sings.
         seconds: duration, samples / 16000.
     """
 
@@ -53,7 +57,7 @@ def sample_utterance(
 ) -> Utterance:
     """The recording that belongs to ``seed``; the same arguments always give the same one.
 
-    Those of the training split may have music in the background, and one in twenty says nothing.
+    Those of the training split may have music in the background; some are sung, one in twenty says nothing.
 
     Args:
         seed: any integer.
@@ -70,7 +74,11 @@ def sample_utterance(
     check_seconds(seconds)
     generator = random.Random(f"utterance/{split}/{synthesiser}/{seed}")
     voice = draw_voice(generator, split, synthesiser)
-    with open_synthesiser(voice) as speak:
+    training = split == "train"
+    tune = random.Random(f"tune/{split}/{synthesiser}/{seed}")
+    sings = training and tune.random() < _SINGS
+    singer = nullcontext(partial(sing, voice=voice, generator=tune))
+    with singer if sings else open_synthesiser(voice) as speak:
         parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
         count = generator.randint(1, 3)
         for text in sentences(generator.getrandbits(32), split):
@@ -83,7 +91,6 @@ def sample_utterance(
     if seconds is not None:
         speech = _fit(speech, max(1, round(seconds * SAMPLE_RATE)))
     noise = torch.Generator().manual_seed(generator.getrandbits(63))
-    training = split == "train"
     if training and generator.random() < _SAYS_NOTHING:
         speech, texts = pause(speech.seconds, synthesiser), []
     frames = frames_of_samples(speech.waveform.shape[0])
@@ -93,7 +100,7 @@ def sample_utterance(
         phonemes=phoneme_targets(speech.segments, speech.alphabet, frames),
         closures=closure_frames(speech.segments, speech.alphabet, frames),
         text=" ".join(texts),
-        voice=voice.describe(),
+        voice=f"{voice.describe()}:sung" if sings else voice.describe(),
         seconds=speech.seconds,
     )
 

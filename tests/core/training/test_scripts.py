@@ -113,7 +113,7 @@ def test_a_variant_differs_in_the_one_thing(variant, changed):
 
 
 def test_the_unchanged_variant_is_read_tiny_at_another_budget():
-    last = settings(CONFIGS / "tiny" / "music" / "a2v.yaml")
+    last = settings(CONFIGS / "tiny" / "singing" / "a2v.yaml")
     parts = {key: last[key] for key in ("whisper", "speech_ae", "latents")}
     shipped = settings(CONFIGS / "tiny" / "a2v.yaml") | parts
     ours = settings(CONFIGS / "variants" / "pretrained" / "a2v.yaml")
