@@ -1,4 +1,4 @@
-"""Recordings as users feed them and the corpus has none: music, telephones, other languages, no speech."""
+"""Recordings as users feed them, unlike the held-out ones: music, telephones, other languages, no speech."""
 
 from __future__ import annotations
 

@@ -65,6 +65,7 @@ def test_previews_show_the_last_frame_of_each_clip(client):
         assert away[last] < 0.03
         assert away[last] < away[0]
         assert away[last - 7 : last + 1].mean() < away[last - 15 : last - 7].mean()
+        assert away.argmin() in range(last - 8, last + 1)
 
 
 def test_no_previews_where_they_are_off(client):
