@@ -21,6 +21,7 @@ from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
+from .held_out import HeldOut
 from .latents import Encoders, WindowDataset, encode_clips
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
@@ -263,33 +264,11 @@ class A2VStage:
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
-        """Save the transformer, and the SpeechAE of a variant; measure the held-out loss at fixed times."""
+        """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
         self.transformer.save_pretrained(folder)
         if self.config.speech != "codes":
             self.speech_ae.save_pretrained(folder / "speech_ae")
-        return {f"loss_{time:.1f}": self._held_out_loss(time) for time in (0.2, 0.5, 0.8)}
-
-    def _held_out_loss(self, time: float) -> float:
-        generator = torch.Generator().manual_seed(0)
-        total, count = 0.0, 32
-        for index in range(count):
-            sample = self.held_out[index]
-            clean = sample["latents"][None].to(self.transformer.device)
-            times = torch.full((1, clean.shape[2]), time)
-            times[:, 0] = 0
-            times = times.to(clean)
-            noise = torch.randn(clean.shape, generator=generator).to(clean)
-            everything = torch.ones(1, dtype=torch.bool, device=clean.device)
-            velocity = self.model(
-                add_noise(clean, noise, times),
-                times,
-                sample["speech"][None].to(clean),
-                self.prompt,
-                (everything, everything),
-                sample["continuation"][None].to(clean.device),
-            )
-            total += (velocity - velocity_target(clean, noise))[:, :, 1:].square().mean().item()
-        return total / count
+        return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()
 
 
 def motion_weights(clean: Tensor, more: float) -> Tensor:
