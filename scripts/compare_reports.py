@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from read_core.errors import InputError, ReadError
+from read_core.evaluation.intervals import difference_of_means
 from read_core.evaluation.report import Report
 from read_core.evaluation.seam_tables import ANS, INDEPENDENT, SYNCHRONOUS
 
 COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
 """First cells of the rows that are means over generated videos."""
+LIPS = "Lips, video by video"
+FOLLOWED = ("open r", "width r", "round r")
+"""Columns of ``LIPS`` in which the first checkpoint is told from the others."""
 SAME = ("seed", "size", "speakers", "resolution")
 """Facts in which the reports must agree: what was measured."""
 Contents = dict[str, Any]
@@ -67,7 +71,32 @@ def compare(reports: dict[str, Contents]) -> Report:
         rows = [row for name, report in reports.items() for row in _rows(name, report, title, columns)]
         if rows:
             compared.add(title, ("checkpoint", *columns), rows, table.get("note", ""))
+        if title == LIPS:
+            _add_differences(compared, {name: report["tables"][title] for name, report in reports.items()})
     return compared
+
+
+def _add_differences(compared: Report, lips: dict[str, Contents]) -> None:
+    """How far the first checkpoint's lips follow better than the others', over the same videos."""
+    first, *others = lips
+    own = [_column(lips[first], column) for column in FOLLOWED]
+    rows = []
+    for name in others:
+        pairs = zip(own, (_column(lips[name], column) for column in FOLLOWED), strict=True)
+        rows.append((f"{first}, less {name}", *(str(difference_of_means(*pair)) for pair in pairs)))
+    if rows:
+        compared.add(
+            "Lips, told apart",
+            ("checkpoints", *FOLLOWED),
+            rows,
+            "Differences of the means over the same videos, with 95 % intervals over videos; where the "
+            "interval holds 0 they cannot be told apart.",
+        )
+
+
+def _column(table: Contents, name: str) -> list[float]:
+    place = table["columns"].index(name)
+    return [_cell(row[place]) for row in table["rows"]]
 
 
 def _rows(name: str, report: Contents, title: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
