@@ -35,7 +35,7 @@ def add_guidance(
                 opening = mean(score.opening for score in cast.scores)
                 rest = mean(0.5 * (score.width + score.rounding) for score in cast.scores)
                 rows.append((describe(form), count, seconds, opening, rest, closeness))
-                points.append((describe(form), count, seconds, opening))
+                points.append((describe(form), count, seconds, opening, closeness))
                 progress.update()
     report.add(
         "Guidance and steps",

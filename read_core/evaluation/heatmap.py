@@ -39,12 +39,11 @@ def colour(values: Tensor) -> Tensor:
     return torch.lerp(table[left], table[left + 1], (place - left)[..., None])
 
 
-def save_heatmaps(videos: Sequence[tuple[str, Tensor]], last: int, path: Path) -> float:
-    """Draw, for each named video, the frames at the boundary and the maps around it, all in one scale.
+def save_heatmaps(videos: Sequence[tuple[str, Sequence[Tensor]]], path: Path) -> float:
+    """Draw the mean maps of each kind of video, all in one scale, which stands below.
 
     Args:
-        videos: name and frames (F, H, W, 3), 0..1, of the same length.
-        last: frame before the boundary.
+        videos: name, and the :func:`difference_maps` of every boundary of every video of the kind.
         path: ``*.png``.
 
     Returns:
@@ -53,17 +52,16 @@ def save_heatmaps(videos: Sequence[tuple[str, Tensor]], last: int, path: Path) -
     Raises:
         MediaError: the file cannot be written.
     """
-    maps = [difference_maps(frames, last) for _, frames in videos]
-    brightest = max(float(torch.cat(maps).flatten().float().sort().values[_rank(maps)]), 1e-6)
+    maps = [torch.stack(list(found)).mean(0) for _, found in videos]
+    ordered = torch.stack(maps).flatten().float().sort().values
+    brightest = max(float(ordered[int(_BRIGHTEST * (len(ordered) - 1))]), 1e-6)
     rows = [
-        (name, [frames[last], frames[last + 1], *(colour(each / brightest) for each in found)])
-        for (name, frames), found in zip(videos, maps, strict=True)
+        (name, [colour(each / brightest) for each in found])
+        for (name, _), found in zip(videos, maps, strict=True)
     ]
-    firsts = range(last - REACH, last + REACH + 1)
-    pairs = [f"{a} to {a + 1}{' (clips meet)' if a == last else ''}" for a in firsts]
-    save_rows(rows, path, _SIDE, [f"frame {last}", f"frame {last + 1}", *pairs])
+    scale = colour(torch.linspace(0, 1, _SIDE).expand(_SIDE, -1))
+    rows.append((f"mean of {len(videos[0][1])} boundaries\n0 .. {255 * brightest:.1f} of 255", [scale]))
+    titles = [f"{step} to {step + 1}" for step in range(-REACH, REACH + 1)]
+    titles[REACH] += " (clips meet)"
+    save_rows(rows, path, _SIDE, titles)
     return 255 * brightest
-
-
-def _rank(maps: Sequence[Tensor]) -> int:
-    return int(_BRIGHTEST * (sum(each.numel() for each in maps) - 1))

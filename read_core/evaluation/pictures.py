@@ -1,4 +1,4 @@
-"""Contact sheets: generated videos under the drawn ones, and rows of pictures with a label."""
+"""Contact sheets: rows of pictures with a label."""
 
 from __future__ import annotations
 
@@ -20,16 +20,6 @@ COLUMNS = 10
 _LABEL = 170  # pixels beside a row
 _TITLE = 18  # pixels above a column
 _TEXT = 12
-
-
-def save_comparison(pairs: Sequence[tuple[Tensor, Tensor]], path: Path, columns: int = COLUMNS) -> None:
-    """Draw ``columns`` frames spread over each pair of videos (F, H, W, 3), 0..1, the true one above.
-
-    Raises:
-        MediaError: the file cannot be written.
-    """
-    rows = [torch.cat(spread(frames, columns), dim=1) for pair in pairs for frames in pair]
-    _save(Image.fromarray(_bytes(torch.cat(rows))), path)
 
 
 def save_rows(
@@ -64,9 +54,15 @@ def save_rows(
     _save(sheet, path)
 
 
+def places(frames: int, count: int) -> list[int]:
+    """``count`` places spread over a video of so many ``frames``, the first and the last among them."""
+    chosen: list[int] = torch.linspace(0, frames - 1, count).round().long().tolist()
+    return chosen
+
+
 def spread(frames: Tensor, count: int) -> list[Tensor]:
-    """``count`` frames spread over a video (F, H, W, 3), the first and the last among them."""
-    return list(frames[torch.linspace(0, len(frames) - 1, count).round().long()])
+    """The frames of a video (F, H, W, 3) at its :func:`places`."""
+    return [frames[place] for place in places(len(frames), count)]
 
 
 def _bytes(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

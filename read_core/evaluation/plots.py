@@ -8,9 +8,12 @@ from pathlib import Path
 
 from ..errors import ReadWarning
 
+_SHOWN = 0.2  # correlations farther below the best than this are cut off: the rest could not be told apart
+_MARKS = "os^DvP*X"
 
-def plot_trade_off(cells: Sequence[tuple[str, int, float, float]], path: Path) -> bool:
-    """Draw (guidance, steps, seconds per clip, correlation) as one line per guidance.
+
+def plot_trade_off(cells: Sequence[tuple[str, int, float, float, float]], path: Path) -> bool:
+    """Draw (guidance, steps, seconds per clip, correlation, PSNR) as one line per guidance in two plots.
 
     Returns:
         Whether it was drawn: without matplotlib a ReadWarning says how to get it.
@@ -24,17 +27,24 @@ def plot_trade_off(cells: Sequence[tuple[str, int, float, float]], path: Path) -
             stacklevel=2,
         )
         return False
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for guidance in dict.fromkeys(cell[0] for cell in cells):
-        own = [cell for cell in cells if cell[0] == guidance]
-        axes.plot([cell[2] for cell in own], [cell[3] for cell in own], marker="o", label=guidance)
-        for _, steps, seconds, quality in own:
-            axes.annotate(str(steps), (seconds, quality), textcoords="offset points", xytext=(4, 4))
-    axes.set_xlabel("seconds per clip (sampling and decoding)")
-    axes.set_ylabel("correlation of the mouth's opening with the truth")
-    axes.set_title("Guidance at different numbers of steps")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    lips, pictures = figure.subplots(1, 2)
+    steps = sorted({cell[1] for cell in cells})
+    marks = {count: _MARKS[index % len(_MARKS)] for index, count in enumerate(steps)}
+    for axes, quality in ((lips, 3), (pictures, 4)):
+        for guidance in dict.fromkeys(cell[0] for cell in cells):
+            own = [cell for cell in cells if cell[0] == guidance]
+            (line,) = axes.plot([cell[2] for cell in own], [cell[quality] for cell in own], label=guidance)
+            for cell in own:
+                axes.plot(cell[2], cell[quality], marks[cell[1]], color=line.get_color())
+        axes.set_xlabel("seconds per clip (sampling and decoding)")
+        axes.grid(alpha=0.3)
+    best = max(cell[3] for cell in cells)
+    lips.set_ylim(best - _SHOWN, best + 0.1 * _SHOWN)
+    lips.set_title("Lips: correlation of the opening with the truth")
+    pictures.set_title("Pictures: PSNR to the drawn video (dB)")
+    for count in steps:
+        pictures.plot([], [], marks[count], color="grey", label=f"{count} steps")
+    figure.legend(*pictures.get_legend_handles_labels(), loc="outside right center")
+    figure.savefig(path, dpi=110)
     return True

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..geometry import latents_of_frames
-from .heatmap import save_heatmaps
+from .heatmap import difference_maps, save_heatmaps
 from .intervals import Estimate, ratio_of_means, ratio_of_ratios
 from .report import Cell, Report, mean
 from .seams import SeamScore, clip_starts, score_seams, still_pixels
@@ -31,6 +31,7 @@ _SHOWN = {
     ANS: "with ANS",
     INDEPENDENT: "clips sampled\nindependently",
     SYNCHRONOUS: "the other checkpoint,\nclips sampled\nindependently",
+    CODED: "drawn,\nthrough the VAE",
     DRAWN: "drawn",
 }
 Scores = dict[str, list[SeamScore]]
@@ -70,7 +71,7 @@ def add_seams(
         report: gets the tables.
         cast: its first videos, one for each gallery, are sampled again without the scheduler.
         galleries: other faces for each of these videos.
-        picture: ``*.png`` for the maps of the first video's first boundary; None: none.
+        picture: ``*.png`` for the mean maps around the boundaries; None: none.
         other: a checkpoint trained with synchronous noise, whose clips stand beside the others.
 
     Raises:
@@ -82,6 +83,7 @@ def add_seams(
     window = cast.studio.pipe.defaults.window
     everywhere: Scores = {}
     still: Scores = {}
+    maps: dict[str, list[Tensor]] = {}
     marks: dict[str, list[Marks]] = {}
     for index, gallery in enumerate(tqdm(galleries, desc="clips without ANS", leave=False)):
         sample = cast.samples[index]
@@ -92,9 +94,11 @@ def add_seams(
         videos |= {name: video.frames for name, video in made.items()}
         boundaries = clip_starts(latents_of_frames(len(sample.pixels)), window)
         _score(videos, boundaries, everywhere, still)
-        if index == 0 and picture is not None:
-            rows = [(label, videos[name]) for name, label in _SHOWN.items() if name in videos]
-            report.facts[f"white in {picture.name} (1/255)"] = save_heatmaps(rows, boundaries[0], picture)
+        for name, frames in videos.items():
+            maps.setdefault(name, []).extend(difference_maps(frames, last) for last in boundaries)
+    if picture is not None:
+        rows = [(label, maps[name]) for name, label in _SHOWN.items() if name in maps]
+        report.facts[f"white in {picture.name} (1/255)"] = save_heatmaps(rows, picture)
     _add_jumps(report, everywhere, still)
     _add_comparison(report, everywhere, still)
     add_variants(report, marks)

@@ -15,10 +15,10 @@ from .guidance_tables import add_guidance
 from .identity_tables import add_drift, add_identity
 from .lip_tables import add_lips
 from .material import draw_samples
-from .pictures import save_comparison
 from .report import Report, make_folder
 from .seam_tables import add_seams, check_other
 from .seams import whole_clips
+from .sheets import save_faces, save_mouths
 from .videos import Setting, Studio
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SuiteSize:
         codec_clips: training clips that the linear codec is fitted on, 33 frames each.
         codec_components: numbers per block of the linear codec; 0: as many as the VAE has channels.
         gallery: other faces that a face could be taken for.
-        sheets: videos shown on the contact sheet.
+        sheets: videos shown on the contact sheets.
     """
 
     count: int = 12
@@ -70,7 +70,7 @@ QUICK = SuiteSize(
 def run_suite(
     pipe: ReadPipeline, size: SuiteSize, out: Path, seed: int = 0, other: ReadPipeline | None = None
 ) -> Report:
-    """Measure a checkpoint on the test split and write report, plots and contact sheet into ``out``.
+    """Measure a checkpoint on the test split and write report, plots and contact sheets into ``out``.
 
     Args:
         pipe: the checkpoint.
@@ -107,6 +107,10 @@ def run_suite(
     add_drift(report, cast, size.drift_clips, size.gallery)
     add_aims(report)
     report.write(out, "report")
-    pairs = list(zip(samples, cast.videos, strict=True))[: size.sheets]
-    save_comparison([(sample.frames, video.frames) for sample, video in pairs], out / "sheet.png")
+    faces = [
+        (sample, cast.studio.reconstructed(sample.frames), video.frames)
+        for sample, video in list(zip(samples, cast.videos, strict=True))[: size.sheets]
+    ]
+    save_faces(faces, out / "sheet.png")
+    save_mouths(faces, out / "mouths.png")
     return report

@@ -34,17 +34,25 @@ def test_colours_rise_from_black_to_white():
     assert (shades.mean(dim=1).diff() > 0).all()
 
 
-def test_all_videos_are_drawn_in_one_scale(tmp_path):
+def test_the_mean_over_boundaries_is_drawn_in_one_scale(tmp_path):
+    """One of the two boundaries jumps: half of its jump is the brightest of all, and white."""
     path = tmp_path / "seams.png"
-    brightest = save_heatmaps([("jump", jumping(5)), ("still", torch.zeros(12, 32, 32, 3))], 5, path)
-    assert brightest == pytest.approx(0.2 * 255, rel=1e-3)
+    still = difference_maps(torch.zeros(12, 32, 32, 3), 5)
+    jump = [difference_maps(jumping(5), 5), still]
+    brightest = save_heatmaps([("jump", jump), ("still", [still, still])], path)
+    assert brightest == pytest.approx(0.1 * 255, rel=1e-3)
     image = torch.from_numpy(np.array(Image.open(path)))
     step = 128 + 4
-    boundary = 170 + (2 + REACH) * step  # after the label and two frames
-    jump, still = image[18:146, boundary : boundary + 128], image[150:278, boundary : boundary + 128]
-    assert jump[:, 80:].float().mean() > 220
-    assert jump[:, :48].float().mean() < 10
-    assert still.float().mean() < 10
+    boundary = 170 + REACH * step  # after the label
+    rows = [image[18 + i * step : 18 + i * step + 128] for i in range(3)]
+    jump, still = (row[:, boundary : boundary + 128].float() for row in rows[:2])
+    assert jump[:, 80:].mean() > 220
+    assert jump[:, :48].mean() < 10
+    assert still.mean() < 10
+    scale = rows[2][:, 170 : 170 + 128].float().mean((0, 2))
+    assert (scale.diff()[4:-4] > 0).all()
+    assert scale[2] < 20
+    assert scale[-2] > 230
 
 
 def test_rows_hold_pictures_of_any_size(tmp_path):

@@ -102,8 +102,9 @@ def test_the_suite_writes_tables_sheet_and_plots(pipe, tmp_path, sample):
     assert [row[2] for row in rows["Aims"][:2]] == list(generated[3:5])  # open r and least
     saved = json.loads((tmp_path / "report.json").read_text())
     assert [table["title"] for table in saved["tables"]] == titles
-    assert Image.open(tmp_path / "sheet.png").size == (10 * 96, 4 * 64)
-    assert Image.open(tmp_path / "seams.png").width > 7 * 128
+    assert Image.open(tmp_path / "sheet.png").size == (170 + 10 * (192 + 4), 18 + 2 * 3 * (128 + 4))
+    assert Image.open(tmp_path / "mouths.png").size == (170 + 10 * (96 + 4), 18 + 2 * 2 * (96 + 4))
+    assert Image.open(tmp_path / "seams.png").height == 18 + 6 * (128 + 4)
 
 
 def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn(pipe, tmp_path):
@@ -195,7 +196,7 @@ def test_a_digest_tells_weights_apart(pipe):
 
 
 def test_the_plot_is_drawn_or_left_out_with_a_warning(tmp_path, monkeypatch):
-    cells = [("split", 4, 1.0, 0.5), ("split", 8, 2.0, 0.6), ("none", 4, 0.4, 0.3)]
+    cells = [("split", 4, 1.0, 0.5, 20.0), ("split", 8, 2.0, 0.6, 21.0), ("none", 4, 0.4, 0.3, 22.0)]
     pytest.importorskip("matplotlib")
     assert plot_trade_off(cells, tmp_path / "plot.png")
     assert Image.open(tmp_path / "plot.png").width > 300
