@@ -41,17 +41,22 @@ TINY := output/tiny
 SHIPPED := read_core/checkpoints/read-tiny
 VARIANTS := pretrained scratch pooled synchronous
 
-.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants espeak
+.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants espeak flite
 
-# The corpus and the evaluation speak with espeak-ng.
+# The corpus and the evaluation speak with espeak-ng; the trainings of the encoder are measured with flite too.
+need = $(BIN)/python -c "from read_core.corpus.synthesis import require_synthesiser as need; need('$1')" 2>/dev/null \
+	|| { echo "$1 is missing; install it first: $2" >&2; exit 1; }
+
 espeak: setup
-	@$(BIN)/python -c "from read_core.corpus.synthesis import require_synthesiser as need; need('espeak')" 2>/dev/null \
-		|| { echo "espeak-ng is missing; install it first: $(BIN)/pip install espeakng-loader" >&2; exit 1; }
+	@$(call need,espeak,$(BIN)/pip install espeakng-loader)
+
+flite: setup
+	@$(call need,flite,apt-get install flite)
 
 # The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
 # The VAE learns from many short videos, in a folder of their own; A2V-DiT from long ones, half of them with
 # the head elsewhere or in another size.
-read-tiny: espeak
+read-tiny: espeak flite
 	$(CORE) corpus --out $(TINY)/faces --split train --count 3000 --seconds 2.6 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/faces --split validation --count 24 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .aims import add_aims
+from .aims import add_aims, aims_for
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
 from .facts import facts_of, weights_digest
@@ -105,7 +105,7 @@ def run_suite(
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
     add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
     add_drift(report, cast, size.drift_clips, size.gallery)
-    add_aims(report)
+    add_aims(report, aims_for(pipe.card.resolution))
     report.write(out, "report")
     faces = [
         (sample, cast.studio.reconstructed(sample.frames), video.frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from read_core.evaluation.aims import Aim, add_aims
+from read_core.evaluation.aims import Aim, add_aims, aims_for
 from read_core.evaluation.report import Report
 
 LEAST = Aim("high", "Lips", "generated", "open r", 1, 0.75)
@@ -52,3 +52,13 @@ def test_an_aim_without_its_figure_is_an_error(change):
     aim = Aim(**{**vars(LEAST), **change})
     with pytest.raises(KeyError):
         add_aims(report(0.8, 0, 1.0), (aim,))
+
+
+def test_more_is_asked_from_256_pixels_on():
+    small, large = ({aim.what: aim.bound for aim in aims_for(size)} for size in ((192, 320), (256, 256)))
+    changed = {what: (small[what], large[what]) for what in small if small[what] != large[what]}
+    assert changed == {
+        "the mouth opens with the speech (r)": (0.75, 0.8),
+        "the codec's pictures (dB)": (28.0, 31.0),
+        "the codec's mouths (dB)": (24.0, 27.0),
+    }
