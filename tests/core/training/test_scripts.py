@@ -7,10 +7,12 @@ import json
 import math
 import statistics
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from read_core.evaluation.report import Report
 
@@ -19,12 +21,21 @@ CONFIGS = ROOT / "configs"
 STAGES = ("vae", "whisper", "speech_ae", "a2v", "checkpoint")
 
 
-@pytest.fixture(scope="module")
-def compare_reports():
-    spec = importlib.util.spec_from_file_location("compare_reports", ROOT / "scripts" / "compare_reports.py")
+def load_script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def compare_reports():
+    return load_script("compare_reports")
+
+
+@pytest.fixture(scope="module")
+def publish_figures():
+    return load_script("publish_figures")
 
 
 def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **facts) -> Path:
@@ -102,6 +113,51 @@ def test_what_is_no_report_and_a_name_twice_are_refused(compare_reports, tmp_pat
         compare_reports.main(["--out", str(tmp_path), f"one={one}", f"one={one}"])
     assert stopped.value.code == 2
     assert "there is a one already" in capsys.readouterr().err
+
+
+@pytest.fixture
+def docs(tmp_path) -> Path:
+    """A card and tables of an earlier checkpoint."""
+    for name in ("figures", "images"):
+        (tmp_path / "docs" / name).mkdir(parents=True)
+    old = "| aim | found |\n|---|---|\n| lips | 0.1 |\n"
+    (tmp_path / "docs" / "read-tiny.md").write_text(f"before\n\n{old}\nafter\n")
+    (tmp_path / "docs" / "figures" / "tiny.md").write_text(f"# old\n\n{old}\n")
+    return tmp_path / "docs"
+
+
+def test_tables_pictures_and_aims_are_published(publish_figures, docs, tmp_path):
+    for kind, names in (("md", publish_figures.TABLES), ("png", publish_figures.PICTURES)):
+        for source in names:
+            found = tmp_path / source
+            found.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "md":
+                found.write_text(f"# {source}\n\n| aim | found |\n|---|---|\n| lips | 0.8 |\n\nnote\n")
+            else:
+                Image.new("RGB", (2200, 400), (200, 30, 60)).save(found)
+    folders = ["--tiny", str(tmp_path / "tiny"), "--variants", str(tmp_path / "variants")]
+    assert publish_figures.main([*folders, "--docs", str(docs)]) == 0
+    assert (docs / "read-tiny.md").read_text() == (
+        "before\n\n| aim | found |\n|---|---|\n| lips | 0.8 |\n\nafter\n"
+    )
+    for source, name in publish_figures.TABLES.items():
+        assert (docs / "figures" / name).read_text().startswith(f"# {source}\n")
+    for name in publish_figures.PICTURES.values():
+        picture = Image.open(docs / "images" / name).convert("RGB")
+        assert picture.size == (1100, 200)
+        assert all(abs(a - b) < 5 for a, b in zip(picture.getpixel((550, 100)), (200, 30, 60), strict=True))
+
+
+def test_what_was_not_evaluated_is_named_and_stays(publish_figures, docs, tmp_path, capsys):
+    before = {path: path.read_text() for path in docs.rglob("*.md")}
+    folders = ["--tiny", str(tmp_path / "tiny"), "--variants", str(tmp_path / "variants")]
+    assert publish_figures.main([*folders, "--docs", str(docs)]) == 1
+    said = capsys.readouterr().err
+    assert all(
+        f"not there: {tmp_path / name}\n" in said
+        for name in publish_figures.TABLES | publish_figures.PICTURES
+    )
+    assert {path: path.read_text() for path in docs.rglob("*") if path.is_file()} == before
 
 
 def settings(path: Path) -> dict[str, object]:

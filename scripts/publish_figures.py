@@ -1,0 +1,92 @@
+"""Copies what the evaluations found into docs: tables, pictures, and the table of aims in docs/read-tiny.md.
+
+    python scripts/publish_figures.py [--tiny output/tiny] [--variants output/variants] [--docs docs]
+
+Takes what is there: the folders evaluation, lengths, robust and select of ``make read-tiny``'s output, and
+what ``make variants`` wrote. What is not there is named, and stays in docs as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+TABLES = {
+    "tiny/evaluation/report.md": "tiny.md",
+    "tiny/lengths/lengths.md": "lengths.md",
+    "tiny/robust/robust.md": "robust.md",
+    "tiny/select/select.md": "select.md",
+    "variants/comparison.md": "variants.md",
+    "variants/pretrained/evaluation/report.md": "variants-seams.md",
+}
+PICTURES = {
+    "tiny/evaluation/sheet.png": "read-tiny-sheet.jpg",
+    "tiny/evaluation/mouths.png": "read-tiny-mouths.jpg",
+    "tiny/evaluation/seams.png": "read-tiny-seams.png",
+    "tiny/evaluation/guidance.png": "guidance.png",
+    "tiny/robust/robust.png": "read-tiny-robust.jpg",
+    "variants/pretrained/evaluation/seams.png": "variants-seams.png",
+}
+CARD = "read-tiny.md"
+AIMS = re.compile(r"\| aim \|.*?\n(?=\n)", re.DOTALL)
+_WIDEST = 1100  # pixels of a picture in docs
+_QUALITY = 88
+
+
+def publish(sources: dict[str, Path], docs: Path) -> list[str]:
+    """Copy all that is there; return what is not.
+
+    Args:
+        sources: the folders that the tables' and pictures' paths begin with.
+        docs: has the folders figures and images.
+    """
+    missing = []
+    for names, folder, copy in ((TABLES, "figures", shutil.copyfile), (PICTURES, "images", _copy_picture)):
+        for source, name in names.items():
+            kind, rest = source.split("/", 1)
+            found = sources[kind] / rest
+            if found.exists():
+                copy(found, docs / folder / name)
+            else:
+                missing.append(str(found))
+    card, tables = docs / CARD, docs / "figures" / "tiny.md"
+    aims = AIMS.search(tables.read_text(encoding="utf-8"))
+    text = card.read_text(encoding="utf-8")
+    if aims is None or len(AIMS.findall(text)) != 1:
+        missing.append(f"a table of aims in {tables} and one in {card}")
+    else:
+        card.write_text(AIMS.sub(lambda _: aims.group(), text), encoding="utf-8")
+    return missing
+
+
+def _copy_picture(source: Path, target: Path) -> None:
+    picture = Image.open(source).convert("RGB")
+    if picture.width > _WIDEST:
+        height = round(picture.height * _WIDEST / picture.width)
+        picture = picture.resize((_WIDEST, height), Image.Resampling.LANCZOS)
+    if target.suffix == ".png":
+        picture.quantize(256).save(target, optimize=True)
+    else:
+        picture.save(target, quality=_QUALITY)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Publish; the exit status is 1 where anything was missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", type=Path, default=Path("output/tiny"), help="folder of make read-tiny")
+    parser.add_argument("--variants", type=Path, default=Path("output/variants"), help="of make variants")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where to")
+    args = parser.parse_args(arguments)
+    missing = publish({"tiny": args.tiny, "variants": args.variants}, args.docs)
+    for name in missing:
+        sys.stderr.write(f"not there: {name}\n")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
