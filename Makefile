@@ -39,7 +39,7 @@ CORE := $(BIN)/read-core
 WORKERS ?= 2
 TINY := output/tiny
 SHIPPED := read_core/checkpoints/read-tiny
-VARIANTS := pretrained scratch pooled synchronous
+VARIANTS := pretrained tuned scratch pooled synchronous
 
 .PHONY: read-tiny ship-read-tiny read-tiny-gpu variants espeak flite
 

@@ -26,7 +26,16 @@ from .latents import Encoders, WindowDataset, encode_clips
 from .loop import Batch, Figures, Model
 from .pictures import save_rows
 from .processes import processes
-from .speech_variants import FeatureWindows, encode_windows, pooled, scratch, write_codes, write_features
+from .speech_variants import (
+    TRAINED_ALONG,
+    FeatureWindows,
+    encode_windows,
+    pooled,
+    scratch,
+    tuned,
+    write_codes,
+    write_features,
+)
 
 
 class Times(Strict):
@@ -53,10 +62,11 @@ class A2VConfig(StageConfig):
     Attributes:
         clips: folder of training videos.
         vae, whisper, speech_ae: folders of the finished components.
-        speech: what the model hears: ``codes`` of the finished SpeechAE; ``scratch``, of one of its size that
-            starts with random weights and is trained along; ``pooled``, no SpeechAE but averages of the
-            Whisper features (see ``speech_variants.pooled``; ``model.speech_slots`` is H_w then). The latter
-            two are the ablations of Table 2; their SpeechAE is exported to ``export/speech_ae``.
+        speech: what the model hears: ``codes`` of the finished SpeechAE; ``tuned``, the same SpeechAE, whose
+            encoder is trained along; ``scratch``, one of its size that starts with random weights and is
+            trained along; ``pooled``, no SpeechAE but averages of the Whisper features (see
+            ``speech_variants.pooled``; ``model.speech_slots`` is H_w then). The latter two are the ablations
+            of Table 2. The SpeechAE of all but ``codes`` is exported to ``export/speech_ae``.
         latents: folder for the encoded videos, made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
@@ -73,7 +83,7 @@ class A2VConfig(StageConfig):
     vae: Path
     whisper: Path
     speech_ae: Path
-    speech: Literal["codes", "scratch", "pooled"] = "codes"
+    speech: Literal["codes", "tuned", "scratch", "pooled"] = "codes"
     latents: Path
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
@@ -138,7 +148,8 @@ class A2VStage:
         splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
         files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
         seed, batch = config.loop.seed, config.loop.batch_size
-        windows = WindowDataset if config.speech != "scratch" else FeatureWindows
+        along = config.speech in TRAINED_ALONG
+        windows = FeatureWindows if along else WindowDataset
         self.dataset = windows(files["train"], config.windows, batch, config.start_share, seed)
         longest = (max(config.windows),)
         self.held_out = windows(files["validation"], longest, batch, config.start_share, seed + 1)
@@ -146,7 +157,7 @@ class A2VStage:
         self.transformer = self._start()
         self.speech_ae = self._speech_ae()
         self._prepare_speech(splits, device)
-        self.model = Conditioned(self.transformer, self.speech_ae if config.speech == "scratch" else None)
+        self.model = Conditioned(self.transformer, self.speech_ae if along else None)
         self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
 
     def _start(self) -> A2VTransformer3DModel:
@@ -165,7 +176,8 @@ class A2VStage:
         """The SpeechAE that belongs to the transformer: the finished one, or what stands for it."""
         config = self.config
         trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
-        made: SpeechAE = {"codes": lambda x: x, "scratch": scratch, "pooled": pooled}[config.speech](trained)
+        variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
+        made: SpeechAE = variants[config.speech](trained)
         asked, found = self.transformer.config, made.config
         if (asked.speech_slots, asked.speech_dim) != (found.code_window, found.code_dim):
             raise ConfigError(

@@ -1,6 +1,7 @@
-"""A2V-DiT without the pre-trained SpeechAE, for the paper's Table 2: one from scratch, or none that learns.
+"""A2V-DiT with another SpeechAE than the finished one: tuned along, from scratch, or none that learns.
 
-Both are SpeechAEs in form, so what is trained with them is assembled and loaded like any other checkpoint.
+The latter two are the ablations of the paper's Table 2. All are SpeechAEs in form, so what is trained with
+them is assembled and loaded like any other checkpoint.
 """
 
 from __future__ import annotations
@@ -19,17 +20,24 @@ from ..speech.speech_ae import CONTEXT_FRAMES, Downsample, MixingBlock
 from .clips import ClipFile
 from .latents import WindowDataset, encode_missing, fingerprint
 
+TRAINED_ALONG = ("tuned", "scratch")
+"""Those whose encoder is trained with A2V-DiT, by eq. 15 alone."""
 _SMALL = 2.0**-18
 """Signals of this size are far below what a LayerNorm's epsilon is for: it multiplies them by a constant."""
+
+
+def tuned(trained: SpeechAE) -> SpeechAE:
+    """The finished SpeechAE itself; its encoder can be trained further, its decoder cannot."""
+    for name, parameter in trained.named_parameters():
+        parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
+    return trained
 
 
 def scratch(trained: SpeechAE) -> SpeechAE:
     """A SpeechAE of the same size and statistics with random weights; only its encoder can be trained."""
     made: SpeechAE = SpeechAE.from_config(trained.config)
     _copy_statistics(trained, made)
-    for name, parameter in made.named_parameters():
-        parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
-    return made
+    return tuned(made)
 
 
 @torch.no_grad()

@@ -175,6 +175,7 @@ def settings(path: Path) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("variant", "changed"),
     [
+        ("tuned", {"speech"}),
         ("scratch", {"speech"}),
         ("pooled", {"speech", "model.speech_slots"}),
         ("synchronous", {"times.synchronous"}),
@@ -199,7 +200,7 @@ def test_the_unchanged_variant_is_read_tiny_at_another_budget():
     assert ours["loop.batch_size"] == shipped["loop.batch_size"]
 
 
-@pytest.mark.parametrize("folder", ["pretrained", "scratch", "pooled", "synchronous"])
+@pytest.mark.parametrize("folder", ["pretrained", "tuned", "scratch", "pooled", "synchronous"])
 def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     stage = settings(CONFIGS / "variants" / folder / "a2v.yaml")
     made = settings(CONFIGS / "variants" / folder / "checkpoint.yaml")

@@ -1,4 +1,4 @@
-"""A2V-DiT without the pre-trained SpeechAE: what stands for it, and that its checkpoints generate."""
+"""A2V-DiT with another SpeechAE than the finished one: what it is, and that its checkpoints generate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from read_core.training.assemble import assemble
 from read_core.training.clips import find_clips
 from read_core.training.config import ConfigError, load_config
 from read_core.training.loop import train
-from read_core.training.speech_variants import pooled, scratch
+from read_core.training.speech_variants import pooled, scratch, tuned
 from read_core.transformer import TINY
 
 from .test_assemble import CONFIG
@@ -64,6 +64,16 @@ def test_scratch_has_the_size_and_statistics_but_not_the_weights(trained):
     assert learns == {n for n, _ in made.named_parameters() if not n.startswith("decoder_")}
 
 
+def test_tuned_has_the_weights_and_learns_where_scratch_does(trained):
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    made = tuned(trained)
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+    learns, from_scratch = (
+        {name for name, p in m.named_parameters() if p.requires_grad} for m in (made, scratch(trained))
+    )
+    assert learns == from_scratch != set(before)
+
+
 def make_stage(clips, checkpoint, output, speech, **changes) -> A2VStage:
     values = {
         "stage": "a2v",
@@ -86,10 +96,7 @@ def folder(tmp_path_factory):
 
 
 def test_windows_of_features_give_the_codes_of_the_whole_recording(clips_folder, tiny_checkpoint, folder):
-    stage = make_stage(clips_folder, tiny_checkpoint, folder, "scratch")
-    stage.model.speech_ae.load_state_dict(
-        SpeechAE.from_pretrained(tiny_checkpoint / "speech_ae").state_dict()
-    )
+    stage = make_stage(clips_folder, tiny_checkpoint, folder, "tuned")
     seen = set()
     for first in range(3):  # code 0 and code 1 reach beyond the beginning
         speech = stage.dataset.speech(2, first, 3)
@@ -114,16 +121,16 @@ def test_the_codes_of_pooled_are_made_as_in_inference(clips_folder, tiny_checkpo
 
 def test_all_variants_share_the_latents_and_see_the_same_windows(clips_folder, tiny_checkpoint, folder):
     samples = {}
-    for speech in ("codes", "scratch", "pooled"):
+    for speech in ("codes", "tuned", "scratch", "pooled"):
         stage = make_stage(clips_folder, tiny_checkpoint, folder, speech)
         samples[speech] = [stage.dataset[i] for i in range(4)]
-    for variant in ("scratch", "pooled"):
+    for variant in ("tuned", "scratch", "pooled"):
         for ours, theirs in zip(samples[variant], samples["codes"], strict=True):
             assert torch.equal(ours["latents"], theirs["latents"])
             assert torch.equal(ours["continuation"], theirs["continuation"])
 
 
-@pytest.mark.parametrize("speech", ["scratch", "pooled"])
+@pytest.mark.parametrize("speech", ["tuned", "scratch", "pooled"])
 def test_what_is_exported_becomes_a_checkpoint_that_generates(
     clips_folder, tiny_checkpoint, folder, tmp_path, speech
 ):
@@ -139,7 +146,7 @@ def test_what_is_exported_becomes_a_checkpoint_that_generates(
     moved = {n for n, p in pipe.speech_ae.state_dict().items() if not torch.equal(p, before[n])}
     learned = {n for n, p in stage.model.named_parameters() if "speech_ae." in n and p.requires_grad}
     assert moved == {name.removeprefix("speech_ae.") for name in learned}
-    assert bool(moved) == (speech == "scratch")
+    assert bool(moved) == (speech != "pooled")
 
     clip = find_clips(clips_folder, "train")[0]
     portrait = clip.read(0, 1)[0][0].float() / 255
