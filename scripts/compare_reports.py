@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
 """First cells of the rows that are means over generated videos."""
 LIPS = "Lips, video by video"
 FOLLOWED = ("open r", "width r", "round r")
-"""Columns of ``LIPS`` in which the first checkpoint is told from the others."""
+"""Columns of ``LIPS`` in which checkpoints are told apart."""
 SAME = ("seed", "size", "speakers", "resolution")
 """Facts in which the reports must agree: what was measured."""
 Contents = dict[str, Any]
@@ -77,13 +78,12 @@ def compare(reports: dict[str, Contents]) -> Report:
 
 
 def _add_differences(compared: Report, lips: dict[str, Contents]) -> None:
-    """How far the first checkpoint's lips follow better than the others', over the same videos."""
-    first, *others = lips
-    own = [_column(lips[first], column) for column in FOLLOWED]
+    """How far each checkpoint's lips follow better than those of the ones after it, over the same videos."""
+    tracks = {name: [_column(table, column) for column in FOLLOWED] for name, table in lips.items()}
     rows = []
-    for name in others:
-        pairs = zip(own, (_column(lips[name], column) for column in FOLLOWED), strict=True)
-        rows.append((f"{first}, less {name}", *(str(difference_of_means(*pair)) for pair in pairs)))
+    for first, other in combinations(tracks, 2):
+        pairs = zip(tracks[first], tracks[other], strict=True)
+        rows.append((f"{first}, less {other}", *(str(difference_of_means(*pair)) for pair in pairs)))
     if rows:
         compared.add(
             "Lips, told apart",

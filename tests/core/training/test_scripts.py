@@ -69,9 +69,9 @@ def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
     assert "| second | generated | 4 | - |" in (tmp_path / "all" / "comparison.md").read_text()
 
 
-def test_the_first_checkpoint_is_told_from_the_others_over_the_same_videos(compare_reports, tmp_path):
+def test_checkpoints_are_told_apart_over_the_same_videos(compare_reports, tmp_path):
     """Against Student's t on the differences of three videos, 4.3027 standard errors."""
-    openings = {"one": (0.9, 0.7, 0.8), "two": (0.6, 0.5, 0.7)}
+    openings = {"one": (0.9, 0.7, 0.8), "two": (0.6, 0.5, 0.7), "three": (0.6, 0.5, 0.7)}
     for name, values in openings.items():
         report = Report("one checkpoint", {"seed": 0, "size": "small"})
         rows = [(f"video {i}", value, 0.5, float("nan")) for i, value in enumerate(values)]
@@ -83,7 +83,11 @@ def test_the_first_checkpoint_is_told_from_the_others_over_the_same_videos(compa
     reach = 4.3027 * statistics.stdev((0.3, 0.2, 0.1)) / math.sqrt(3)
     interval = f"({0.2 - reach:.3f} to {0.2 + reach:.3f})"
     assert told["title"] == "Lips, told apart"
-    assert told["rows"] == [["one, less two", f"0.200 {interval}", "0.000", "-"]]
+    assert told["rows"] == [
+        ["one, less two", f"0.200 {interval}", "0.000", "-"],
+        ["one, less three", f"0.200 {interval}", "0.000", "-"],
+        ["two, less three", "0.000", "0.000", "-"],
+    ]
 
 
 @pytest.mark.parametrize(
