@@ -41,22 +41,28 @@ TINY := output/tiny
 SHIPPED := read_core/checkpoints/read-tiny
 VARIANTS := pretrained tuned scratch pooled synchronous
 
-.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants espeak flite
+.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants synthesisers
 
-# The corpus and the evaluation speak with espeak-ng; the trainings of the encoder are measured with flite too.
-need = $(BIN)/python -c "from read_core.corpus.synthesis import require_synthesiser as need; need('$1')" 2>/dev/null \
-	|| { echo "$1 is missing; install it first: $2" >&2; exit 1; }
+# The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
+synthesisers: setup
+	@$(BIN)/python -c "$$NEED" espeak flite
 
-espeak: setup
-	@$(call need,espeak,$(BIN)/pip install espeakng-loader)
-
-flite: setup
-	@$(call need,flite,apt-get install flite)
+define NEED
+import sys
+from read_core.corpus.synthesis import require_synthesiser
+from read_core.errors import ReadError
+try:
+    for name in sys.argv[1:]:
+        require_synthesiser(name)
+except ReadError as error:
+    sys.exit(str(error))
+endef
+export NEED
 
 # The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
 # The VAE learns from many short videos, in a folder of their own; A2V-DiT from long ones, half of them with
 # the head elsewhere or in another size.
-read-tiny: espeak flite
+read-tiny: synthesisers
 	$(CORE) corpus --out $(TINY)/faces --split train --count 3000 --seconds 2.6 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/faces --split validation --count 24 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)
@@ -91,7 +97,7 @@ read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all
 
 # The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny`.
-variants: espeak $(VARIANTS:%=variant-%)
+variants: synthesisers $(VARIANTS:%=variant-%)
 	$(BIN)/python scripts/compare_reports.py --out output/variants \
 		$(foreach v,$(VARIANTS),$(v)=output/variants/$(v)/evaluation)
 

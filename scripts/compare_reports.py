@@ -17,7 +17,7 @@ from typing import Any
 
 from read_core.errors import InputError, ReadError
 from read_core.evaluation.intervals import difference_of_means
-from read_core.evaluation.report import Report
+from read_core.evaluation.report import Report, shown
 from read_core.evaluation.seam_tables import ANS, INDEPENDENT, SYNCHRONOUS
 
 COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
@@ -64,7 +64,8 @@ def compare(reports: dict[str, Contents]) -> Report:
     compared = Report("Checkpoints compared", {fact: first["facts"].get(fact, "-") for fact in SAME})
     others = [fact for fact in first["facts"] if fact not in SAME]
     rows = [
-        (name, *(str(report["facts"].get(fact, "-")) for fact in others)) for name, report in reports.items()
+        (name, *(shown(report["facts"].get(fact, "-")) for fact in others))
+        for name, report in reports.items()
     ]
     compared.add("Checkpoints", ("checkpoint", *others), rows)
     for title, table in first["tables"].items():

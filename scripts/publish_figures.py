@@ -2,8 +2,9 @@
 
     python scripts/publish_figures.py [--tiny output/tiny] [--variants output/variants] [--docs docs]
 
-Takes what is there: the folders evaluation, lengths, robust and select of ``make read-tiny``'s output, and
-what ``make variants`` wrote. What is not there is named, and stays in docs as it is.
+Takes what is there of the folders evaluation, lengths, robust and select, which the commands in
+docs/read-tiny.md write, and of what ``make variants`` wrote. What is not there is named, and stays in docs as
+it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TABLES = {
     "tiny/robust/robust.md": "robust.md",
     "tiny/select/select.md": "select.md",
     "variants/comparison.md": "variants.md",
-    "variants/pretrained/evaluation/report.md": "variants-seams.md",
+    "variants/pretrained/evaluation/report.md": "variants-pretrained.md",
 }
 PICTURES = {
     "tiny/evaluation/sheet.png": "read-tiny-sheet.jpg",
@@ -55,13 +56,16 @@ def publish(sources: dict[str, Path], docs: Path) -> list[str]:
             else:
                 missing.append(str(found))
     card, tables = docs / CARD, docs / "figures" / "tiny.md"
-    aims = AIMS.search(tables.read_text(encoding="utf-8"))
-    text = card.read_text(encoding="utf-8")
+    aims, text = AIMS.search(_read(tables)), _read(card)
     if aims is None or len(AIMS.findall(text)) != 1:
         missing.append(f"a table of aims in {tables} and one in {card}")
     else:
         card.write_text(AIMS.sub(lambda _: aims.group(), text), encoding="utf-8")
     return missing
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _copy_picture(source: Path, target: Path) -> None:

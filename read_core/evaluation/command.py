@@ -94,7 +94,9 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     given = {name: tuple(v) if name == "steps" else v for name, v in given.items() if v is not None}
     other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
     report = run_suite(pipe, replace(size, **given), args.out, args.seed, other)
-    return _say(report, args.out, "report.txt, report.md, report.json, sheet.png, seams.png, guidance.png")
+    return _say(
+        report, args.out, "report.txt, report.md, report.json, sheet.png, mouths.png, seams.png, guidance.png"
+    )
 
 
 def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:

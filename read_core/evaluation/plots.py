@@ -41,7 +41,7 @@ def plot_trade_off(cells: Sequence[tuple[str, int, float, float, float]], path: 
         axes.grid(alpha=0.3)
     best = max(cell[3] for cell in cells)
     lips.set_ylim(best - _SHOWN, best + 0.1 * _SHOWN)
-    lips.set_title("Lips: correlation of the opening with the truth")
+    lips.set_title(f"Lips: r of the opening (not shown: {_SHOWN} below the best)")
     pictures.set_title("Pictures: PSNR to the drawn video (dB)")
     for count in steps:
         pictures.plot([], [], marks[count], color="grey", label=f"{count} steps")

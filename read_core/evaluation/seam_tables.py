@@ -1,4 +1,4 @@
-"""The tables of seams: the asynchronous scheduler beside clips without it, and the picture of a boundary."""
+"""The tables of seams: the asynchronous scheduler beside clips without it, and their picture."""
 
 from __future__ import annotations
 

@@ -27,9 +27,8 @@ _SMALL = 2.0**-18
 
 
 def tuned(trained: SpeechAE) -> SpeechAE:
-    """The finished SpeechAE itself; its encoder can be trained further, its decoder cannot."""
-    for name, parameter in trained.named_parameters():
-        parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
+    """The finished SpeechAE itself; only its encoder can be trained further."""
+    _train_encoder_alone(trained)
     return trained
 
 
@@ -37,7 +36,8 @@ def scratch(trained: SpeechAE) -> SpeechAE:
     """A SpeechAE of the same size and statistics with random weights; only its encoder can be trained."""
     made: SpeechAE = SpeechAE.from_config(trained.config)
     _copy_statistics(trained, made)
-    return tuned(made)
+    _train_encoder_alone(made)
+    return made
 
 
 @torch.no_grad()
@@ -73,6 +73,11 @@ def pooled(trained: SpeechAE) -> SpeechAE:
     nn.init.ones_(made.code_norm.weight)
     made.eval().requires_grad_(False)
     return made
+
+
+def _train_encoder_alone(speech_ae: SpeechAE) -> None:
+    for name, parameter in speech_ae.named_parameters():
+        parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
 
 
 def _copy_statistics(trained: SpeechAE, made: SpeechAE) -> None:

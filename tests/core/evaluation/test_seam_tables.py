@@ -105,6 +105,27 @@ def test_what_generation_adds_to_the_codecs_flicker_can_be_read(pipe, two, galle
 
 
 @pytest.mark.corpus
+def test_the_picture_is_of_every_boundary_of_every_video(pipe, two, galleries, tmp_path, monkeypatch):
+    """Windows of 4 latents: clips meet after the frames 24 .. 25 of 41."""
+    drawn = {}
+    monkeypatch.setattr(
+        "read_core.evaluation.seam_tables.save_heatmaps",
+        lambda rows, path: drawn.update({name: torch.stack(list(maps)) for name, maps in rows}) or 1.0,
+    )
+    report = Report("", {})
+    add_seams(report, Cast(Planted(pipe), two, Setting()), galleries, tmp_path / "seams.png")
+    assert report.facts == {"white in seams.png (1/255)": 1.0}
+    assert list(drawn) == ["with ANS", "clips sampled\nindependently", "drawn,\nthrough the VAE", "drawn"]
+    assert {len(maps) for maps in drawn.values()} == {2}
+    with_ans, independent, _, true = (maps.mean((2, 3)) for maps in drawn.values())
+    for index, step in enumerate((0.05, 0.15)):
+        moves = 0.7 * true[index]
+        assert with_ans[index, 2] == pytest.approx(0.02, abs=float(moves[2]))
+        assert independent[index, 2] == pytest.approx(step, abs=float(moves[2]))
+        torch.testing.assert_close(with_ans[index, [0, 1, 3, 4]], moves[[0, 1, 3, 4]])
+
+
+@pytest.mark.corpus
 def test_every_video_is_made_once(pipe, two, galleries):
     class Counting(Planted):
         made = 0

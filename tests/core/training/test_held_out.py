@@ -23,7 +23,7 @@ class Windows:
         generator = torch.Generator().manual_seed(index)
         return {
             "latents": torch.randn(4, FRAMES, 2, 2, generator=generator),
-            "speech": torch.zeros(FRAMES - 1, 2, 3),
+            "speech": torch.rand(FRAMES - 1, 2, 3, generator=generator),
             "continuation": torch.tensor(self.continued and index % 2 == 1),
         }
 
@@ -48,15 +48,16 @@ def test_the_loss_is_the_mean_over_generated_latents():
     assert found == pytest.approx(total, rel=1e-5)
 
 
-def test_the_model_sees_the_times_of_algorithm_1():
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_the_model_sees_the_times_of_algorithm_1(shift):
     seen = []
 
     def model(noisy, times, *_others):
         seen.append(times[0].tolist())
         return torch.zeros_like(noisy)
 
-    HeldOut(model, Windows(), PROMPT, shift=1.0).motion_frame()
-    schedule = [1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0]
+    HeldOut(model, Windows(), PROMPT, shift).motion_frame()
+    schedule = [shift * t / (1 + (shift - 1) * t) for t in (1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0)]
     pairs = list(pairwise(schedule))
     expected = [[0, later, *[now] * (FRAMES - 2)] for now, later in pairs for _ in range(16)]
     assert len(seen) == 2 * len(expected)
@@ -78,6 +79,24 @@ def test_the_motion_frame_is_replaced_by_the_portrait(kind):
             total += ((shown - (noise[:, 2] - clean[:, 2])) ** 2).mean().item()
             count += 1
     assert found[f"motion_frame_{kind}"] == pytest.approx(total / count, rel=1e-5)
+
+
+def test_the_model_gets_the_windows_conditions_and_sees_all_of_them():
+    seen = []
+
+    def model(noisy, times, speech, prompt, masks, continuation):
+        seen.append((speech, prompt, masks, continuation))
+        return torch.zeros_like(noisy)
+
+    windows = Windows()
+    HeldOut(model, windows, PROMPT, shift=1.0).loss(0.5)
+    assert len(seen) == 32
+    for index, (speech, prompt, (hears, reference), continuation) in enumerate(seen):
+        assert torch.equal(speech[0], windows[index]["speech"])
+        assert prompt is PROMPT
+        assert bool(hears.all())
+        assert bool(reference.all())
+        assert continuation.tolist() == [bool(windows[index]["continuation"])]
 
 
 def test_who_does_not_look_at_the_motion_frame_has_the_same_error():

@@ -164,6 +164,13 @@ def test_what_was_not_evaluated_is_named_and_stays(publish_figures, docs, tmp_pa
     assert {path: path.read_text() for path in docs.rglob("*") if path.is_file()} == before
 
 
+def test_docs_without_a_table_of_aims_are_named(publish_figures, docs, tmp_path, capsys):
+    (docs / "figures" / "tiny.md").unlink()
+    folders = ["--tiny", str(tmp_path / "tiny"), "--variants", str(tmp_path / "variants")]
+    assert publish_figures.main([*folders, "--docs", str(docs)]) == 1
+    assert f"a table of aims in {docs / 'figures' / 'tiny.md'}" in capsys.readouterr().err
+
+
 def settings(path: Path) -> dict[str, object]:
     """Every value of a YAML file under its dotted key."""
 
