@@ -1,6 +1,7 @@
 """Several prompts: what is kept, what is run again, what is freed."""
 
 import shutil
+from statistics import median
 
 import pytest
 
@@ -78,10 +79,10 @@ def test_unload_and_run_again(host, client):
 
 
 def test_twenty_in_a_row_in_the_same_memory(host, client):
-    """The least of some readings: the allocator keeps some tens of megabytes now and then."""
+    """The median of some readings: the allocator gives back some tens of megabytes now and then."""
     used = []
     for seed in range(20):
         run = client.run(quick_file(seed=1000 + seed, filename_prefix="video/row"))
         assert run.status == "success", run.error
         used.append(host.memory())
-    assert min(used[14:]) - min(used[2:8]) < FLAT, [value // 2**20 for value in used]
+    assert median(used[14:]) - median(used[2:8]) < FLAT, [value // 2**20 for value in used]
