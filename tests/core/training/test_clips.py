@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from read_core.corpus.scene import Scene, draw_scene, whole_latents
+from read_core.corpus.scene import Scene, whole_latents
 from read_core.errors import InputError
 from read_core.training.clips import ClipFile, find_clips
 
@@ -45,10 +45,10 @@ def test_what_moves_with_the_mouth_lies_in_its_box(clips_folder):
 
 def test_a_scene_decides_everything():
     scene = Scene(3, "train", 9 / 25, 64, "babble")
-    once, again = draw_scene(scene), draw_scene(scene)
+    once, again = scene.draw(), scene.draw()
     assert all(torch.equal(once[name], again[name]) for name in once)
     for other in (Scene(4, "train", 9 / 25, 64, "babble"), Scene(3, "test", 9 / 25, 64, "babble")):
-        assert not torch.equal(draw_scene(other)["frames"], once["frames"])
+        assert not torch.equal(other.draw()["frames"], once["frames"])
 
 
 def test_slices_equal_the_whole(path):
