@@ -18,8 +18,9 @@ _UPPER_INNER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER_INNER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 _UPPER_OUTER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
 _LOWER_OUTER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-_LEFT_EYE = (33, 133), (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), 468
-_RIGHT_EYE = (362, 263), (398, 384, 385, 386, 387, 388, 466), (382, 381, 380, 374, 373, 390, 249), 473
+_LEFT_EYE = ((33, 133), (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155))
+_RIGHT_EYE = ((362, 263), (398, 384, 385, 386, 387, 388, 466), (382, 381, 380, 374, 373, 390, 249))
+_PUPILS = (468, 473)
 _BROWS = (70, 63, 105, 66, 107), (336, 296, 334, 293, 300)
 _IRISES = (469, 470, 471, 472), (474, 475, 476, 477)
 _OVAL = (
@@ -120,7 +121,7 @@ def anatomy(landmarks: Tensor) -> Anatomy:
     flat, depth = landmarks[:, :2], -landmarks[:, 2]
     oval = flat[list(_OVAL)]
     low, high = oval.amin(0), oval.amax(0)
-    left, right = _eye(flat, _LEFT_EYE, _BROWS[0], _IRISES[0]), _eye(flat, _RIGHT_EYE, _BROWS[1], _IRISES[1])
+    left, right = (_eye(flat, side) for side in range(2))
     return Anatomy(
         mouth=_mouth(flat),
         eyes=(left, right),
@@ -174,8 +175,9 @@ def _mouth(flat: Tensor) -> Mouth:
     )
 
 
-def _eye(flat: Tensor, points: tuple, brow: tuple[int, ...], iris: tuple[int, ...]) -> Eye:
-    (first, last), upper, lower, pupil = points
+def _eye(flat: Tensor, side: int) -> Eye:
+    (first, last), upper, lower = (_LEFT_EYE, _RIGHT_EYE)[side]
+    brow, iris, pupil = _BROWS[side], _IRISES[side], _PUPILS[side]
     axes = _axes(flat[first], flat[last])
     ends = (first, last)
     above = _fit(axes, flat[[ends[0], *upper, ends[1]]], 4)

@@ -25,7 +25,9 @@ def test_a_file_holds_frames_sound_boxes_and_mouth(path):
         "frames": ((FRAMES, 64, 64, 3), torch.uint8),
         "waveform": ((640 * FRAMES,), torch.int16),
         "boxes": ((FRAMES, 4), torch.float32),
+        "eyes": ((FRAMES, 2, 4), torch.float32),
         "mouth": ((FRAMES, 3), torch.float32),
+        "blink": ((FRAMES,), torch.float32),
     }
     x0, y0, x1, y1 = content["boxes"].unbind(1)
     assert ((x0 >= 0) & (x0 < x1) & (x1 <= 64) & (y0 >= 0) & (y0 < y1) & (y1 <= 64)).all()
