@@ -60,8 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layout",
         type=_layout,
         metavar="DISTANCE,EYES,MOUTH",
-        help="eye distance, height of the eyes and of the mouth, shares of the side, to which faces are aligned "
-        "(default: 0.28,0.36,0.66 for portraits, as they are drawn for presenters)",
+        help="align faces to this eye distance and these heights of eyes and mouth, shares of the side "
+        "(default: 0.28,0.36,0.66 for portraits; presenters stay as they are drawn)",
     )
     parser.add_argument(
         "--preview", type=int, default=0, metavar="N", help="also write the first N videos as MP4 files"

@@ -48,7 +48,7 @@ def framed(presenter: Presenter, seed: int, split: str, share: float) -> Present
 
 
 def aligned(presenter: Presenter, seed: int, split: str, layout: tuple[float, float, float]) -> Presenter:
-    """Move and resize the head so that eyes and mouth lie where ``layout`` wants them, with a little variation.
+    """Move and resize the head to bring eyes and mouth where ``layout`` wants them, with a little variation.
 
     Args:
         layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side.

@@ -23,12 +23,12 @@ _INT16 = 32767
 
 @dataclass(frozen=True)
 class Scene:
-    """A video of a drawn presenter before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels.
+    """A video before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels.
 
     Attributes:
         framing: share of the corpus's videos whose head is moved and resized, see ``framing.framed``.
-        layout: eye distance, height of the eyes and height of the mouth, as shares of the picture's side, to which
-            the face is aligned; None: as the presenters are drawn.
+        layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side, to
+            which the face is aligned; None: as the presenters are drawn.
     """
 
     seed: int
@@ -52,9 +52,9 @@ class Scene:
         """Speak, move and draw the scene.
 
         Returns:
-            ``frames`` (F, size, size, 3) uint8; ``waveform`` (640 F,) int16 at 16 kHz; ``boxes`` (F, 4) and ``eyes``
-            (F, 2, 4) float32, pixel boxes x0, y0, x1, y1 of the mouth and of both eyes; ``mouth`` (F, 3) and
-            ``blink`` (F,) float32, the true tracks.
+            ``frames`` (F, size, size, 3) uint8; ``waveform`` (640 F,) int16 at 16 kHz; ``boxes`` (F, 4) and
+            ``eyes`` (F, 2, 4) float32, pixel boxes x0, y0, x1, y1 of the mouth and of both eyes; ``mouth``
+            (F, 3) and ``blink`` (F,) float32, the true tracks.
 
         Raises:
             InputError: a value of the scene is out of range.

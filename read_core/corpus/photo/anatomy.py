@@ -1,6 +1,6 @@
 """Where the parts of a face lie in an aligned crop, from the 478 points of a face mesh.
 
-Lengths are shares of the crop's side: 1 is its width, x to the right, y down, the origin is its upper left corner.
+Lengths are shares of the crop's side: 1 is its width. x points right, y down, the origin is the upper left corner.
 Numbers of points are those of the MediaPipe face mesh with refined eyes.
 """
 
@@ -24,8 +24,8 @@ _PUPILS = (468, 473)
 _BROWS = (70, 63, 105, 66, 107), (336, 296, 334, 293, 300)
 _IRISES = (469, 470, 471, 472), (474, 475, 476, 477)
 _OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
-    150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
+    149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 _NOSE_BASE, _CHIN, _FOREHEAD = 2, 152, 10
 _AROUND_EYES = (230, 450, 27, 257)  # below and above each
@@ -80,7 +80,16 @@ class Mouth:
 
 @dataclass(frozen=True)
 class Eye:
-    """Attributes as of :class:`Mouth`; ``height`` is the opening's, ``brow`` the distance of the brow from the lid."""
+    """Curves and lengths as of :class:`Mouth`, one unit is half the distance of the eye's corners.
+
+    Attributes:
+        axes: origin between the corners.
+        upper, lower: edges of the lids.
+        height: of the opening.
+        brow: distance of the brow from the upper lid.
+        iris: (2,) coordinates of its middle; iris_radius: its radius.
+        brow_place: (2,) middle of the brow, in the crop.
+    """
 
     axes: Axes
     upper: Tensor
@@ -136,7 +145,7 @@ def anatomy(landmarks: Tensor) -> Anatomy:
 
 
 def eyes_and_mouth(landmarks: Tensor) -> Tensor:
-    """(478, 2 or more) -> (3, 2): the middles of both eyes' corners, the picture's left first, and of the mouth's."""
+    """Middles of both eyes' corners, the picture's left first, and of the mouth's: (478, 2 or more) -> (3, 2)."""
     flat = landmarks[:, :2]
     corners = (_LEFT_EYE[0], _RIGHT_EYE[0], (61, 291))
     return torch.stack([flat[list(pair)].mean(0) for pair in corners])
@@ -203,9 +212,9 @@ def _axes(first: Tensor, last: Tensor) -> Axes:
 
 
 def _fit(axes: Axes, points: Tensor, degree: int) -> Tensor:
-    """The polynomial of ``degree`` through (N, 2) points that best fits them, exact at the corners -1 and 1."""
+    """The polynomial of ``degree`` that best fits (N, 2) points and is 0 at the corners, u = -1 and 1."""
     u, v = axes.coordinates(points)
-    # v = (1 - u^2) q(u) is 0 at both corners, where the points of the two edges meet.
+    # v = (1 - u^2) q(u)
     arch = 1 - u.square()
     basis = torch.stack([arch * u**power for power in range(degree - 1)], dim=1)
     q = torch.linalg.lstsq(basis, v[:, None]).solution[:, 0]

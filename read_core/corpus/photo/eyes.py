@@ -1,4 +1,4 @@
-"""Eyes and brows of a talking photograph: lids come down with their own skin and lashes, irises shift, brows rise."""
+"""Eyes and brows of a talking photograph: lids close with their skin and lashes, irises shift, brows rise."""
 
 from __future__ import annotations
 

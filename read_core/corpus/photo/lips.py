@@ -132,7 +132,7 @@ class MouthWarp:
         return above * below * (lips.u.abs() < 1).float()
 
     def paint(self, lips: Lips, own: Tensor) -> Tensor:
-        """Colours between the lips: (F, 3, H, W). ``own`` (F, 3, H, W) is the still's, kept where it shows teeth."""
+        """Colors between the lips, (F, 3, H, W). ``own``, the still's, are kept where it shows teeth."""
         u, v, look = lips.u, lips.v, self.inside
         depth = (v - lips.top).clamp(min=0)
         room = (lips.bottom - lips.top).clamp(min=1e-3)

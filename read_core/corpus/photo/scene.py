@@ -123,7 +123,7 @@ def _alignment(
 
 
 def from_rest(track: Tensor, puppet: Puppet) -> Tensor:
-    """The track, begun with the still's own opening: frame 0 shows the still, a third of a second later none is left."""
+    """The track, begun with the still's own opening, which fades out within a third of a second."""
     rest = puppet.face.mouth.gap * puppet.face.mouth.axes.half / (puppet.opening * puppet.face.eye_distance)
     fade = (1 - torch.arange(len(track)) / 8).clamp(min=0)
     result = track.clone()

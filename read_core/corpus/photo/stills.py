@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,13 @@ class Still:
         return self.lip_gap < CLOSED_GAP
 
 
-def find_stills(folder: Path, split: str) -> list[Still]:
-    """The portraits of one split, in the order of the folder's index.
+@cache
+def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
+    """The portraits of one split, in the order of the folder's index, read once.
 
     The folder holds ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``,
-    (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide on its
-    split: 00 to 07 test, 08 to 15 validation, the others training.
+    (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide
+    on its split: 00 to 07 test, 08 to 15 validation, the others training.
 
     Raises:
         InputError: the folder is no such folder, or holds no portrait of the split.
@@ -63,11 +65,11 @@ def find_stills(folder: Path, split: str) -> list[Still]:
             f"{folder / LANDMARKS} has shape {landmarks.shape}; expected ({len(index)}, {POINTS}, 3)"
         )
     points = torch.from_numpy(landmarks.astype(np.float32))
-    stills = [
+    stills = tuple(
         Still(folder / IMAGES / entry["file"], points[i], float(entry["lip_gap"]))
         for i, entry in enumerate(index)
         if split_of(entry["file"]) == split
-    ]
+    )
     if not stills:
         raise InputError(f"{folder} holds no portrait of the split {split}")
     return stills
