@@ -1,6 +1,6 @@
 """Where the parts of a face lie in an aligned crop, from the 478 points of a face mesh.
 
-Lengths are shares of the crop's side: 1 is its width. x points right, y down, the origin is the upper left corner.
+Lengths are shares of the crop's side; x points right, y down, the origin is the upper left corner.
 Numbers of points are those of the MediaPipe face mesh with refined eyes.
 """
 
@@ -145,7 +145,7 @@ def anatomy(landmarks: Tensor) -> Anatomy:
 
 
 def eyes_and_mouth(landmarks: Tensor) -> Tensor:
-    """Middles of both eyes' corners, the picture's left first, and of the mouth's: (478, 2 or more) -> (3, 2)."""
+    """Middles of both eyes, the picture's left one first, and of the mouth: (478, 2 or more) -> (3, 2)."""
     flat = landmarks[:, :2]
     corners = (_LEFT_EYE[0], _RIGHT_EYE[0], (61, 291))
     return torch.stack([flat[list(pair)].mean(0) for pair in corners])
