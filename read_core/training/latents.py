@@ -1,7 +1,8 @@
 """What A2V-DiT learns from: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
 
 A file holds ``latents`` (C, L, h, w), the whole video's, normalised; ``references`` (R, C, h, w), single
-frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i. float16.
+frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i;
+``eyes`` (h, w), the share of each place that the boxes of the eyes cover, on average. float16.
 """
 
 from __future__ import annotations
@@ -137,13 +138,35 @@ def _encode(
     waveform = file.waveform().to(device)
     # One more code than is kept: features end where the codes do, and no code in inference sees that end.
     codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
-    return {"latents": latents, "references": references, "codes": codes}
+    boxes = file.eyes(0, file.whole_frames)
+    eyes = covered(boxes, (frames.shape[1], frames.shape[2]), (latents.shape[2], latents.shape[3]))
+    return {"latents": latents, "references": references, "codes": codes, "eyes": eyes}
+
+
+def covered(boxes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The share of each cell that boxes cover, mean over frames: (F, K, 4) -> ``grid``.
+
+    Args:
+        boxes: x0, y0, x1, y1 in pixels; those of a frame do not overlap.
+        size: height and width of the picture.
+        grid: rows and columns of equal cells.
+    """
+    shares = []
+    for count, length, low, high in (
+        (grid[0], size[0], boxes[..., 1], boxes[..., 3]),
+        (grid[1], size[1], boxes[..., 0], boxes[..., 2]),
+    ):
+        edges = torch.arange(count + 1) * (length / count)
+        overlap = torch.minimum(high[..., None], edges[1:]) - torch.maximum(low[..., None], edges[:-1])
+        shares.append(overlap.clamp(min=0) / (length / count))
+    return torch.einsum("fkh,fkw->fhw", *shares).mean(0)
 
 
 class WindowDataset(Dataset[dict[str, Tensor]]):
     """Training windows of f latents, held in memory; sample i is a function of (seed, i).
 
-    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": ()}.
+    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": (),
+    "eyes": (h, w)}.
     A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
 
     Args:
@@ -180,6 +203,7 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
             "latents": window.float(),
             "speech": self.speech(video, first, f),
             "continuation": torch.tensor(not starts),
+            "eyes": self.items[video].get("eyes", torch.zeros(latents.shape[2:])).float(),
         }
 
     def speech(self, video: int, first: int, count: int) -> Tensor:
