@@ -1,0 +1,7 @@
+"""The portrait's own detail for decoded frames."""
+
+from __future__ import annotations
+
+from .restorer import DetailRestorer
+
+__all__ = ["DetailRestorer"]
