@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .network import DetailNetwork
 from .restorer import DetailRestorer
 
-__all__ = ["DetailRestorer"]
+__all__ = ["DetailNetwork", "DetailRestorer"]

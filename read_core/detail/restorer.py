@@ -99,9 +99,9 @@ def analyze(frame: Tensor, decoded: Tensor, places: Tensor | None) -> tuple[Tens
     return flow, trust(small_frame, warp(small_decoded, flow), places)
 
 
-def analysis_size(height: int, width: int, largest: int = ANALYSIS_SIDE) -> tuple[int, int]:
-    """Height and width halved until the shorter one is at most ``largest``."""
-    while min(height, width) > largest:
+def analysis_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width, halved until the shorter one is at most ``ANALYSIS_SIDE``."""
+    while min(height, width) > ANALYSIS_SIDE:
         height, width = -(-height // 2), -(-width // 2)
     return height, width
 
@@ -129,7 +129,7 @@ def _check(frames: Tensor, portrait: Tensor, decoded: Tensor, points: Tensor | N
         raise InputError(f"frames have shape {tuple(frames.shape)}; expected (n, h, w, 3)")
     if decoded.shape != frames.shape[1:]:
         raise InputError(
-            f"the decoded portrait has shape {tuple(decoded.shape)}; expected a frame's {tuple(frames.shape[1:])}"
+            f"the decoded portrait has shape {tuple(decoded.shape)}; expected {tuple(frames.shape[1:])}"
         )
     if portrait.ndim != 3 or portrait.shape[-1] != 3:
         raise InputError(f"the portrait has shape {tuple(portrait.shape)}; expected (H, W, 3)")

@@ -1,4 +1,4 @@
-"""How far the portrait may replace a decoded frame, judged from the codec's pictures; stricter at lips and lids.
+"""How far the portrait may replace a decoded frame, judged from the codec's pictures; stricter at lips.
 
 The codec's picture of the portrait, moved along the flow, should look like the decoded frame. Where it does
 not, something moved that the portrait does not show (an opened mouth, a closed lid), and the frame is kept.
