@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .flow import estimate_flow, resize_flow, warp
-from .trust import face_places, trust
+from .flow import blur, estimate_flow, resize_flow, warp
+from .trust import face_places, odd, trust
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .network import DetailNetwork
 
 ANALYSIS_SIDE = 256  # flow and trust are found on pictures halved until their shorter side is at most this
+STILL = 0.01  # root mean square difference in place at which half of the flow is believed
+STILL_BOX = 9 / 128  # side of the box it is measured in, of the picture's shorter side
 
 
 class DetailRestorer:
@@ -94,6 +96,9 @@ def analyze(frame: Tensor, decoded: Tensor, places: Tensor | None) -> tuple[Tens
     size = analysis_size(*frame.shape[-2:])
     small_frame, small_decoded = (shrink(picture, size) for picture in (frame, decoded))
     flow = estimate_flow(*(picture.mean(1, keepdim=True) for picture in (small_frame, small_decoded)))
+    in_place = (small_frame - small_decoded).square().mean(1, keepdim=True)
+    in_place = blur(in_place, odd(STILL_BOX * min(size)))
+    flow = flow * (in_place / (in_place + STILL**2))  # the codec's noise moves nothing
     if places is not None:
         places = warp(shrink(places, size).expand(len(flow), -1, -1, -1), flow)
     return flow, trust(small_frame, warp(small_decoded, flow), places)

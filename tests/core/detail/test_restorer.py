@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from read_core.detail import DetailRestorer
-from read_core.detail.restorer import analysis_size, resize
+from read_core.detail.restorer import analysis_size, analyze, resize
 from read_core.errors import InputError
 from read_core.evaluation.psnr import psnr
 
@@ -124,3 +124,12 @@ def test_shapes_that_do_not_fit_are_refused(change, word):
     }
     with pytest.raises(InputError, match=word):
         RESTORER.restore(**(values | change))
+
+
+def test_the_codec_s_noise_moves_nothing(portrait):
+    small = codec(portrait)
+    noise = 0.004 * torch.randn(small.shape, generator=torch.Generator().manual_seed(0))
+    flow, _ = analyze(small + noise, small, None)
+    assert flow.abs().max() < 0.1
+    moved, _ = analyze(codec(shifted(portrait, 2.0, 0.0)) + noise, small, None)
+    assert (moved[:, 0, 16:-16, 16:-16] + 1).abs().median() < 0.15

@@ -90,7 +90,7 @@ def test_without_noise_files_hold_what_the_codec_makes(clips, vae_folder, tmp_pa
         assert error(index, index + 1, portrait[None]) <= 0.51 / 255
 
 
-def test_what_another_codec_made_is_refused(config, clips, vae_folder, tiny_components, tmp_path):
+def test_what_another_codec_made_is_refused(stage, config, clips, vae_folder, tiny_components, tmp_path):
     files = find_clips(clips, "train")[:1]
     other = config.codec.model_copy(update={"noise": 0.5})
     with pytest.raises(ReadError, match="anew"):
@@ -234,3 +234,19 @@ def test_training_helps(clips, vae_folder, tmp_path):
 def test_missing_parts_are_named(clips, tmp_path):
     with pytest.raises(ConfigError, match="train stage vae first"):
         DetailStage(make_config(clips, tmp_path / "nothing", tmp_path))
+
+
+def test_the_script_prints_both_tables(clips, vae_folder, tmp_path, capsys):
+    from measure_detail import main
+
+    threads = str(torch.get_num_threads())
+    arguments = ["--clips", str(clips), "--vae", str(vae_folder), "--frames", "9", "--threads", threads]
+    network = tmp_path / "network"
+    DetailNetwork(widths=(8, 12, 16), features=4, refine_width=8).save_pretrained(network)
+    assert main([*arguments, "--count", "1", "--network", str(network), "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for row in ("| cubic |", "| network |", "128 to 512"):
+        assert row in printed
+    assert (tmp_path / "detail.json").is_file()
+    assert main([*arguments, "--split", "test"]) == 2
+    assert "read-core corpus" in capsys.readouterr().err
