@@ -45,14 +45,14 @@ class Encoders:
         return fingerprint([self.vae, self.whisper, self.speech_ae])
 
 
-def fingerprint(folders: Sequence[Path]) -> str:
-    """A hash over encoders' weights: what was made with others is refused. Decoders do not count."""
+def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
+    """A hash over models' weights: what was made with others is refused. Decoders count where asked."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.glob("*.safetensors")):
             with safe_open(path, "pt") as file:
                 for name in sorted(file.keys()):
-                    if not name.startswith("decoder."):
+                    if decoders or not name.startswith("decoder."):
                         digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
     return digest.hexdigest()
 
@@ -85,7 +85,7 @@ def encode_missing(
     stamp: str,
     prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
 ) -> list[Path]:
-    """Write ``folder/<split>/<name>`` for the videos that lack it, in float16; return all of the files.
+    """Write ``folder/<split>/<name>`` for the videos that lack it, floats in float16; return all files.
 
     Args:
         stamp: the fingerprint of what they are made with.
@@ -107,10 +107,14 @@ def encode_missing(
             temporary = target.with_suffix(".tmp")
             with torch.no_grad():
                 made = encode(file)
-            save_file({n: x.to(torch.float16).cpu().contiguous() for n, x in made.items()}, temporary)
+            save_file({name: _stored(value) for name, value in made.items()}, temporary)
             temporary.rename(target)
     everyone.wait_for_everyone()
     return targets
+
+
+def _stored(value: Tensor) -> Tensor:
+    return (value.to(torch.float16) if value.is_floating_point() else value).cpu().contiguous()
 
 
 def _stamp(folder: Path, fingerprint: str) -> None:
@@ -121,7 +125,7 @@ def _stamp(folder: Path, fingerprint: str) -> None:
         stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
     elif json.loads(stamp.read_text())["sha256"] != fingerprint:
         raise ReadError(
-            f"{folder}: these latents were made by other encoders; delete the folder to make them anew"
+            f"{folder}: made by other encoders or with other settings; delete the folder to make it anew"
         )
 
 
