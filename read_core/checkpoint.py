@@ -254,7 +254,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from .transformer import A2VTransformer3DModel
 
     def detail(folder: Path) -> nn.Module:
-        from .detail import DetailNetwork
+        from .detail.network import DetailNetwork
 
         return diffusers_model(DetailNetwork)(folder)
 

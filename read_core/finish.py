@@ -60,7 +60,7 @@ class Finish:
     Args:
         finishing: what to do, resolved.
         reference: of the video.
-        original: (H, W, 3) float 0..1, the picture that the reference was cut from.
+        original: (H, W, 3) float 0..1, the picture that the reference was cut from, where it is to go back.
         restorer: restores detail, where that is wanted.
 
     Attributes:
@@ -71,11 +71,15 @@ class Finish:
     """
 
     def __init__(
-        self, finishing: Finishing, reference: Reference, original: Tensor, restorer: DetailRestorer | None
+        self,
+        finishing: Finishing,
+        reference: Reference,
+        original: Tensor | None = None,
+        restorer: DetailRestorer | None = None,
     ) -> None:
         self.frame = reference.image.shape[0], reference.image.shape[1]
         self._paste = None
-        if finishing.paste_back:
+        if finishing.paste_back and original is not None:
             check_original(reference, original)
             self._paste = PasteBack(original, reference.crop, finishing.size or MAX_SIDE)
         self._speaking = self._speaking_size(finishing, reference)

@@ -308,13 +308,17 @@ class ReadPipeline:
         return self._trimmed(chain([run.reference], clips), speech.num_frames, seed)
 
     def finish(
-        self, reference: Reference, original: Tensor, finishing: Finishing, fit: str | None = None
+        self,
+        reference: Reference,
+        original: Tensor | None,
+        finishing: Finishing,
+        fit: str | None = None,
     ) -> Finish:
         """What makes pictures of the result from decoded frames: detail, and the way back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
-            original: the image that was given there.
+            original: the image that was given there; None: it is not to go back.
             finishing: what to do; what is None follows ``fit`` and the checkpoint.
             fit: the one that was given there.
 
@@ -327,7 +331,7 @@ class ReadPipeline:
             from .detail import DetailRestorer
 
             restorer = DetailRestorer(self.detail)
-        return Finish(chosen, reference, opaque(original), restorer)
+        return Finish(chosen, reference, None if original is None else opaque(original), restorer)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """How many frames are wanted of ``latents``."""

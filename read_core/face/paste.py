@@ -58,7 +58,8 @@ class PasteBack:
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
-        pictures = self._picture.to(frames.device).expand(len(frames), -1, -1, -1).clone()
+        self._picture = self._picture.to(frames.device)  # once: it is large
+        pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
         inside = pictures[:, self._rows, self._columns]
         if inside.numel():
             mask = self.mask[self._rows, self._columns, None].to(frames.device)
