@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import comfy.model_management as mm
 import folder_paths
 import torch
 from comfy.cli_args import args
@@ -37,7 +36,7 @@ from .sockets import Models, ReadModels
 
 if TYPE_CHECKING:
     from ..read_core import Reference, SpeechCodes
-    from ..read_core.finish import Finish
+    from ..read_core.finish import Finish, Finishing
     from ..read_core.media import VideoWriter
 
 CHOICES = {"auto": None, "on": True, "off": False}
@@ -84,9 +83,10 @@ class TalkingHeadToFile(io.ComfyNode):
     ) -> io.NodeOutput:
         settings, pipe = sampling_settings(how), models.pipe
         started = time.perf_counter()
-        _place(models, settings, video_size(models, how["width"], how["height"]))
+        finishing = _finishing(models, how)
+        _place(models, settings, video_size(models, how["width"], how["height"]), finishing)
         with warnings_said() as remarks:
-            reference, finish = _portrait(models, image[0].float(), how)
+            reference, finish = _portrait(models, image[0].float(), how, finishing)
             path, subfolder = _free_path(filename_prefix, finish.size)
             window = settings["window"] or pipe.defaults.window
             speech, sound, rate = encode_recording(models, audio, how, max_window=window, keep_on="cpu")
@@ -130,24 +130,33 @@ def finishing_inputs() -> list[io.Input]:
     ]
 
 
-def _place(models: ReadModels, settings: dict[str, Any], size: tuple[int, int]) -> None:
-    patchers = [models.speech, models.vae, models.transformer, models.finder, *models.for_detail]
-    place(*patchers, activations=max(working_memory(models, settings, size), detail_memory(_LARGEST)))
-
-
-def _portrait(models: ReadModels, image: torch.Tensor, how: dict[str, Any]) -> tuple[Reference, Finish]:
-    """The reference as the widgets want it, and what makes the result from decoded frames."""
+def _finishing(models: ReadModels, how: dict[str, Any]) -> Finishing:
+    """The widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
     from ..read_core.finish import Finishing
 
-    fit = chosen_fit(how["fit"])
     with about("output_size"):
-        finishing = Finishing(
+        chosen = Finishing(
             CHOICES[how.get("detail", "auto")],
             CHOICES[how.get("paste_back", "auto")],
             how.get("output_size") or None,
         )
+    fit = chosen_fit(how["fit"]) or models.pipe.own_fit
+    return chosen.resolved(fit, models.pipe.card.face is not None)
+
+
+def _place(models: ReadModels, settings: dict[str, Any], size: tuple[int, int], finishing: Finishing) -> None:
+    patchers, needed = [models.speech, models.vae, models.transformer, models.finder], 0
+    if finishing.detail:
+        patchers, needed = [*patchers, *models.for_detail], detail_memory(_LARGEST)
+    place(*patchers, activations=max(working_memory(models, settings, size), needed))
+
+
+def _portrait(
+    models: ReadModels, image: torch.Tensor, how: dict[str, Any], finishing: Finishing
+) -> tuple[Reference, Finish]:
+    """The reference as the widgets want it, and what makes the result from decoded frames."""
+    size, fit = video_size(models, how["width"], how["height"]), chosen_fit(how["fit"])
     with about("image"):
-        size = video_size(models, how["width"], how["height"])
         reference = models.pipe.encode_reference(image, size, fit, chosen_face(how))
         return reference, models.pipe.finish(reference, image, finishing, fit)
 
@@ -190,19 +199,41 @@ def _write(
     speech: SpeechCodes,
     reference: Reference,
     settings: dict[str, Any],
-    finish: Callable[[torch.Tensor], Iterable[torch.Tensor]],
+    finish: Finish,
     writer: VideoWriter,
 ) -> None:
     """Sample, decode, finish and write clip by clip; what is finished is kept, whatever ends the work."""
-    progress = Progress(models.pipe.preview)
+    progress = _Progress(models.pipe.preview, speech.num_frames if finish.busy else 0)
     with writer:
         try:
             for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
                 for pictures in finish(frames):
-                    mm.throw_exception_if_processing_interrupted()
+                    progress.finished(len(pictures))
                     writer.write(pictures)
         except BaseException:
             kept = writer.abort(partial=True)
             if kept is not None:
                 say(f"{writer.num_frames / 25:.2f} s of video are kept in {kept}.")
             raise
+
+
+class _Progress(Progress):
+    """Progress over steps and, where there is something to finish, frames.
+
+    Args:
+        frames: to finish; 0: they pass as they are.
+    """
+
+    def __init__(self, preview: Callable[[torch.Tensor], torch.Tensor] | None, frames: int) -> None:
+        super().__init__(preview)
+        self.frames, self.steps, self.at = frames, (0, 1), 0
+
+    def __call__(self, done: int, total: int, finished: torch.Tensor | None = None) -> None:
+        self.steps = done, total
+        super().__call__(done + self.at, total + self.frames, finished)
+
+    def finished(self, frames: int) -> None:
+        """So many more frames are finished."""
+        if self.frames:
+            self.at = min(self.at + frames, self.frames)
+            self(*self.steps)

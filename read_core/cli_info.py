@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .checkpoint_records import Card
     from .face.alignment import FaceLayout
 
 
@@ -15,6 +16,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from .cli_generate import BUNDLED
 
     parser.add_argument("checkpoint", type=Path, nargs="?", default=BUNDLED, help="folder of the checkpoint")
+
+
+def _demonstration(card: Card) -> str:
+    if not card.demonstration:
+        return ""
+    return " (a demonstration)" if card.face else " (a demonstration, not for real portraits)"
 
 
 def _face(layout: FaceLayout | None) -> str:
@@ -39,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         f"{name} {value}" for name, value in defaults.guidance.to_dict().items() if name != "kind"
     )
     lines = {
-        "name": card.name + (" (a demonstration, not for real portraits)" if card.demonstration else ""),
+        "name": card.name + _demonstration(card),
         "folder": str(info.folder),
         "trained on": card.trained_on,
         "resolution": f"{width} x {height} pixels (width x height)",

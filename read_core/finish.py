@@ -99,7 +99,7 @@ class Finish:
                 f"frames are {tuple(frames.shape)}; expected those of the reference, "
                 f"(F, {self.frame[0]}, {self.frame[1]}, 3)"
             )
-        if self._detail is None and self._paste is None and self.size == self.frame:
+        if not self.busy:
             yield frames
             return
         count = min(at_once(self._speaking), at_once(self.size))
@@ -110,6 +110,11 @@ class Finish:
                 yield self._paste(speaking)
             else:
                 yield resized(speaking, self.size)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is done: else frames pass as they are."""
+        return self._detail is not None or self._paste is not None or self.size != self.frame
 
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
         """(height, width) of the speaking crop: no more pixels than the result has place for."""

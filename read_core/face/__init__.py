@@ -1,1 +1,1 @@
-"""Faces in a portrait: where they are, a crop that is aligned with one, and the way back into the picture."""
+"""The face of a portrait: where it is, cutting it out aligned, and putting it back."""

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from .host import run_in_host
 from .prompts import changed, node, quick, quick_file
 from .test_bad_input import told
-from .test_outputs import ran, value_of, with_outputs
+from .test_outputs import ran, tensors_of, value_of, with_outputs
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 HAND = {"fit": "face", "face_x": 0.5, "face_y": 0.4, "face_size": 0.5}
