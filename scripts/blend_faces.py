@@ -2,15 +2,15 @@
 
     python scripts/blend_faces.py --faces FOLDER
 
-Reads assets/faces/blends.json and writes assets/photo.jpg (the first blend) and assets/faces/ (all of them, at half
-the size, with index.json and landmarks.npy: a folder as the corpus of talking photographs reads it). FOLDER holds
-index.json, landmarks.npy and images/; only portraits of its test split are used. The same folder and the same
-blends give the same pictures; nothing is random.
+Reads assets/faces/blends.json and writes assets/photo.jpg, the first blend, and assets/faces/, all of
+them at half the size, a folder as the corpus of talking photographs reads it. FOLDER holds index.json,
+landmarks.npy and images/; only portraits of its test split are used. The same folder and blends give the
+same pictures; nothing is random.
 
-Every portrait is warped by a thin-plate spline, so that its 478 landmarks and the hand-set outline of its head fall
-on the blend's; its exposure and tint become the blend's; the average is taken in linear light. Averages are soft:
-each band of detail is amplified until it has the sources' mean energy. No portrait weighs more than 0.4 anywhere
-on the face. The backdrop is drawn.
+Every portrait is warped by a thin-plate spline, so that its 478 landmarks and the hand-set outline of its
+head fall on the blend's; its exposure and tint become the blend's; the average is taken in linear light.
+Averages are soft: each band of detail is amplified until it has the sources' mean energy. No portrait
+weighs more than 0.4 anywhere on the face. The backdrop is drawn.
 """
 
 from __future__ import annotations
