@@ -18,6 +18,8 @@ demo: setup
 	@mkdir -p output
 	$(BIN)/read-core generate --portrait assets/portrait.png --speech assets/speech.flac \
 		--out output/demo.mp4 --sheet output/demo.png --overwrite
+	$(BIN)/read-core generate --portrait assets/photo.jpg --speech assets/speech.flac \
+		--out output/demo-photo.mp4 --sheet output/demo-photo.png --overwrite
 
 # The models of the tests are tiny: more threads would only wait for each other.
 test: setup
