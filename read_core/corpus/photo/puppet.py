@@ -14,7 +14,7 @@ from ..motion import Motion
 from ..render import cut
 from .anatomy import Anatomy, anatomy, curve
 from .eyes import EyeWarp, eye_bounds
-from .lips import SHOWS_TEETH, Inside, MouthWarp
+from .lips import SHOWS_TEETH, UPPER_SHARE, Inside, MouthWarp
 from .pose import HeadPose, inner
 
 MARGIN = 0.15
@@ -146,8 +146,8 @@ def mouth_boxes(puppet: Puppet, motion: Motion, size: int) -> Tensor:
     mouth, unit = puppet.face.mouth, puppet.face.mouth.axes.half
     fall = puppet.opening * puppet.face.eye_distance / unit
     u = torch.tensor([-1.2, 1.2, -1.2, 1.2])
-    top = float(mouth.upper[0]) - mouth.upper_lip - 0.22 * fall - 0.1
-    bottom = float(mouth.lower[0]) + mouth.lower_lip + 0.78 * fall + 0.1
+    top = float(mouth.upper[0]) - mouth.upper_lip - UPPER_SHARE * fall - 0.1
+    bottom = float(mouth.lower[0]) + mouth.lower_lip + (1 - UPPER_SHARE) * fall + 0.1
     v = torch.tensor([top, top, bottom, bottom])
     corners = mouth.axes.origin + mouth.axes.vector(u, v)
     return _followed(puppet, torch.cat([corners.amin(0), corners.amax(0)])[None], motion, size)[:, 0]
