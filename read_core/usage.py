@@ -7,6 +7,8 @@ from pathlib import Path
 
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # written to clear_refs
+_SHOWN_TEXT = 160
+_REFUSALS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "failed to map segment")
 _earlier = {"host": 0, "device": 0}
 """The highest peaks that :func:`restart_peaks` has wiped."""
 
@@ -60,6 +62,23 @@ def recent_device_memory() -> int | None:
     if not torch.cuda.is_available():
         return None
     return torch.cuda.max_memory_allocated() or None
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """Whether an allocator refused, in a line that says of which memory; None: an error of another kind.
+
+    Allocators tell by a type of their own (Python's, CUDA's) or by the text of a RuntimeError (torch's for
+    main memory and Apple's GPUs), an OSError or, where a library does not fit any more, an ImportError.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    text = " ".join(str(error).split())
+    told = kinds & {"RuntimeError", "OSError", "ImportError"} and any(r in text.lower() for r in _REFUSALS)
+    if not told and not kinds & {"MemoryError", "OutOfMemoryError"}:
+        return None
+    if len(text) > _SHOWN_TEXT:
+        text = f"... {text[-_SHOWN_TEXT:]}"
+    graphics = "OutOfMemoryError" in kinds or "MPS" in text
+    return f"out of {'GPU' if graphics else 'main'} memory" + (f" ({text})" if text else "")
 
 
 def gigabytes(count: int) -> str:
