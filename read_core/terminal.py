@@ -44,7 +44,7 @@ def forgiving_output() -> Iterator[None]:
     """Print what can be printed: output that nobody takes, or that an encoding lacks, is no error."""
     before = sys.stdout, sys.stderr
     out, err = (stream and ForgivingStream(stream) for stream in before)
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err
     try:
         yield
     finally:

@@ -21,7 +21,8 @@ from torch import Tensor
 from ..checks import check_finite, check_size
 from ..errors import InputError, MediaError, ReadWarning
 from ..geometry import FPS
-from .audio import AudioTrack, Chunk, at_rate, file_track
+from .audio import AudioTrack, at_rate, file_track
+from .decode import Chunk
 from .files import check_output, reason, temporary_beside, write_error
 from .partial import PartialFile, publish
 from .playable import check_playable
