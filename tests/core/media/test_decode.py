@@ -134,7 +134,7 @@ def three_tracks(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         streams = [container.add_stream("flac", rate=RATE, layout="mono") for _ in range(3)]
         for number, stream in enumerate(streams):
-            stream.disposition = av.stream.Disposition(int(number == 1))  # 1: default
+            stream.disposition = int(number == 1)  # 1: default
         streams[1].metadata.update({"language": "rus", "title": "Film"})
         for number, stream in enumerate(streams, 1):
             samples = (tone(1, 300 * number)[None] * 32767).astype(np.int16)
