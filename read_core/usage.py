@@ -20,7 +20,7 @@ def peak_host_memory() -> int | None:
 
 
 def peak_device_memory() -> int | None:
-    """The most memory of the GPU that tensors have held at once, in bytes; None without one."""
+    """The most memory of one GPU that tensors have held at once, in bytes; None without one."""
     recent = recent_device_memory()
     return None if recent is None else max(recent, _earlier["device"])
 
@@ -31,8 +31,8 @@ def restart_peaks() -> None:
 
     for name, peak in (("host", peak_host_memory()), ("device", peak_device_memory())):
         _earlier[name] = peak or 0
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
+    for index in _gpus():
+        torch.cuda.reset_peak_memory_stats(index)
     try:
         (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
     except OSError:  # another system, or one that does not let us
@@ -59,9 +59,14 @@ def recent_device_memory() -> int | None:
     """As :func:`peak_device_memory`, since the last :func:`restart_peaks`."""
     import torch
 
-    if not torch.cuda.is_available():
-        return None
-    return torch.cuda.max_memory_allocated() or None
+    return max((torch.cuda.max_memory_allocated(index) for index in _gpus()), default=0) or None
+
+
+def _gpus() -> range:
+    """All of them: the models need not be on the current one."""
+    import torch
+
+    return range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
 
 
 def out_of_memory(error: BaseException) -> str | None:

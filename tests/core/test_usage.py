@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from read_core.usage import out_of_memory
+from read_core.usage import out_of_memory, recent_device_memory, restart_peaks
 
 
 def refused():
@@ -68,3 +68,14 @@ diffusers.AutoencoderKLLTXVideo
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_peaks_are_those_of_any_gpu_not_of_the_current_one(monkeypatch):
+    reset = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda index: [0, 7_000, 0][index])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    assert recent_device_memory() == 7_000
+    restart_peaks()
+    assert reset == [0, 1, 2]
