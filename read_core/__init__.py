@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError, InputError, MediaError, ReadError
+from .nameless import name_cache
 from .records import Reference, SpeechCodes
 from .version import __version__
 
@@ -28,6 +29,8 @@ __all__ = [
     "SplitCFG",
     "__version__",
 ]
+
+name_cache()
 
 _LAZY = {"ReadPipeline": ".pipeline", "NoCFG": ".ans", "JointCFG": ".ans", "SplitCFG": ".ans"}
 

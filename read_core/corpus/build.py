@@ -5,10 +5,11 @@ What is in a file tells ``scene.Scene.draw``; ``training.clips`` reads it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from .synthesis import require_synthesiser
 from .utterance import check_seconds
 
 SUFFIX = ".safetensors"
+_SCENE = "scene"  # in a file's metadata: what it was drawn from
 
 AnyScene = Scene | PhotoScene
 
@@ -49,7 +51,8 @@ def build_corpus(
         The files, in the order of their seeds.
 
     Raises:
-        InputError: an argument out of range, or a file that is there was made with another size or duration.
+        InputError: an argument out of range, or a file that is there was made with other arguments (of files
+            that do not say with which, only the size and duration are known).
         SynthesiserError: the synthesiser is not installed.
         MediaError: a file cannot be read or written.
     """
@@ -90,6 +93,7 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
     try:
         with safe_open(path, "pt") as file:
             found = file.get_slice("frames").get_shape()
+            drawn = json.loads((file.metadata() or {}).get(_SCENE, "null"))
     except (OSError, SafetensorError) as error:
         raise MediaError(f"{path}: not a video of a corpus ({error}); delete it to draw it anew") from error
     expected = [round(scene.seconds * FPS), scene.size, scene.size, 3]
@@ -98,7 +102,22 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
             f"{path} has {found[0]} frames of {found[1]} x {found[2]} pixels; expected {expected[0]} of "
             f"{scene.size} x {scene.size}: choose another folder or the same arguments"
         )
+    asked = _described(scene)
+    other = {name: value for name, value in (drawn or {}).items() if value != asked.get(name)}
+    if other:
+        raise InputError(
+            f"{path} was drawn with {', '.join(f'{name} {value}' for name, value in other.items())}; "
+            f"expected {', '.join(f'{name} {asked.get(name)}' for name in other)}: "
+            "choose another folder or the same arguments"
+        )
     return True
+
+
+def _described(scene: AnyScene) -> dict[str, object]:
+    """What decides on a video, as JSON holds it; where the portraits lie does not."""
+    values = {name: value for name, value in asdict(scene).items() if name != "faces"}
+    described: dict[str, object] = json.loads(json.dumps(values))
+    return described
 
 
 def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
@@ -115,7 +134,7 @@ def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
 
 def _render_one(scene: AnyScene, path: Path) -> None:
     """Draw one video; under its name there is a whole one or none."""
-    data = save(scene.draw())
+    data = save(scene.draw(), {_SCENE: json.dumps(_described(scene))})
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
