@@ -124,7 +124,9 @@ def resize(picture: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     rows, columns = (
         cubic_weights(old, new, picture.device) for old, new in zip(picture.shape[-2:], size, strict=True)
     )
-    return rows @ picture @ columns.T
+    with torch.autocast(picture.device.type, enabled=False):  # half precision would show as bands
+        resized: Tensor = rows @ picture @ columns.T
+    return resized
 
 
 @lru_cache(maxsize=16)
