@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .network import DetailNetwork
 
 ANALYSIS_SIDE = 256  # flow and trust are found on pictures halved until their shorter side is at most this
-STILL = 0.01  # root mean square difference in place at which half of the flow is believed
-STILL_BOX = 9 / 128  # side of the box it is measured in, of the picture's shorter side
+STILL = 0.013  # root mean square difference in place at which half of the flow is believed
+STILL_BOX = 15 / 128  # side of the box it is measured in, of the picture's shorter side
 
 
 class DetailRestorer:
