@@ -6,8 +6,10 @@ from comfy_api.latest import ComfyExtension, io
 
 from .check import Check
 from .decode import Decode
+from .detail import RestoreDetail
 from .encode import EncodeReference, EncodeSpeech
 from .loaders import LoadModels
+from .paste import PasteBack
 from .sample import Sampler
 from .video import TalkingHeadToFile
 
@@ -17,6 +19,8 @@ NODES: list[type[io.ComfyNode]] = [
     EncodeReference,
     Sampler,
     Decode,
+    RestoreDetail,
+    PasteBack,
     TalkingHeadToFile,
     Check,
 ]

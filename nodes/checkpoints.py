@@ -109,12 +109,16 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     wanted = None if dtype == "auto" else getattr(torch, dtype)
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
         torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' own warns of nothing
+    if pipe.detail is not None:
+        torch.nn.Module.to(pipe.detail, torch.float32)
     _set_attention(pipe.transformer, attention)
     return ReadModels(
         pipe=pipe,
         speech=held(whisper=pipe.features.encoder, speech_ae=pipe.speech_ae),
         vae=held(vae=pipe.vae.vae),
         transformer=held(transformer=pipe.transformer),
+        finder=held(finder=pipe.finder),
+        detail=None if pipe.detail is None else held(detail=pipe.detail),
     )
 
 

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as mm
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from .feedback import Progress, about, say, warnings_said
 from .placement import decoding_memory, place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 if TYPE_CHECKING:
-    from ..read_core import SpeechCodes
+    from ..read_core import Reference, SpeechCodes
+    from ..read_core.records import FaceChoice
+
+CHECKPOINT_FIT = "checkpoint default"
 
 
 class EncodeSpeech(io.ComfyNode):
@@ -61,14 +64,16 @@ class EncodeReference(io.ComfyNode):
             node_id="READ_EncodeReference",
             display_name="Encode Reference",
             category="READ",
-            description="The portrait that is to speak, brought to the size of the video.",
+            description="The portrait that is to speak: its face is found, turned upright and brought to the "
+            "size that the model works at.",
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("image", tooltip="A portrait: one face that fills the picture."),
+                io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
                 *size_inputs(),
                 io.Int.Input(
                     "index", default=0, min=0, max=4095, tooltip="Which image of a batch, counted from 0."
                 ),
+                *face_inputs(),
             ],
             outputs=[
                 Portrait.Output(display_name="reference", tooltip="For the sampler."),
@@ -82,21 +87,65 @@ class EncodeReference(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, models: ReadModels, image: torch.Tensor, width: int, height: int, fit: str, index: int
+        cls,
+        models: ReadModels,
+        image: torch.Tensor,
+        width: int,
+        height: int,
+        fit: str,
+        index: int,
+        **face: Any,
     ) -> io.NodeOutput:
-        from ..read_core.errors import InputError
-
-        if not 0 <= index < len(image):
-            raise InputError(
-                f"index is {index}, but the batch has {len(image)} images; expected 0 to {len(image) - 1}"
-            )
+        picture = image_of(image, index)
         size = video_size(models, width, height)
-        place(models.vae, activations=decoding_memory(models, *size))
-        with about("image"):
-            reference = models.pipe.encode_reference(image[index].float(), size, fit)
+        place(models.vae, models.finder, activations=decoding_memory(models, *size))
+        with warnings_said() as remarks, about("image"):
+            reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), chosen_face(face))
+        Progress()(1, 1)
+        if reference.face is not None:
+            say(face_text(reference), remarks)
         left, top, right, bottom = reference.box
         seen = reference.image[None].clone().to(mm.intermediate_device())
-        return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top)
+        shown = ui.PreviewImage(reference.image[None].cpu(), cls=cls)
+        return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top, ui=shown)
+
+
+def image_of(batch: torch.Tensor, index: int) -> torch.Tensor:
+    """One image of the host's IMAGE, (H, W, 3 or 4), float32.
+
+    Raises:
+        InputError: there is none of this index.
+    """
+    from ..read_core.errors import InputError
+
+    if not 0 <= index < len(batch):
+        raise InputError(
+            f"index is {index}, but the batch has {len(batch)} images; expected 0 to {len(batch) - 1}"
+        )
+    return batch[index].float()
+
+
+def chosen_fit(fit: str) -> str | None:
+    """The widget as the argument of ``ReadPipeline.encode_reference``."""
+    return None if fit == CHECKPOINT_FIT else fit
+
+
+def chosen_face(widgets: dict[str, Any]) -> FaceChoice:
+    """The widgets of :func:`face_inputs`; what an older prompt does not have is at its default."""
+    from ..read_core.records import FaceChoice
+
+    names = {"index": "face_index", "x": "face_x", "y": "face_y", "size": "face_size"}
+    return FaceChoice(**{name: widgets[widget] for name, widget in names.items() if widget in widgets})
+
+
+def face_text(reference: Reference) -> str:
+    """Where the face was found, in the numbers of the widgets that correct it."""
+    crop, (_, width) = reference.crop, reference.original or (1, 1)
+    side = min(crop.width, crop.height)
+    return (
+        f"Face at face_x {crop.x / width:.3f}, face_y {crop.y / width:.3f}, face_size {side / width:.3f}: "
+        f"{side:.0f} pixels of the picture."
+    )
 
 
 def video_size(models: ReadModels, width: int, height: int) -> tuple[int, int]:
@@ -182,16 +231,51 @@ def speech_inputs() -> list[io.Input]:
 def size_inputs() -> list[io.Input]:
     """Widgets on the size of the video, shared with the node that writes a file."""
     side = {"default": 0, "min": 0, "max": 2048, "step": 32}
-    about = "Of the video, a multiple of 32, from 64; 0: as the checkpoint was trained."
+    about = "That the model works at, a multiple of 32, from 64; 0: as the checkpoint was trained."
     return [
         io.Int.Input("width", **side, tooltip=about),
         io.Int.Input("height", **side, tooltip=about),
         io.Combo.Input(
             "fit",
-            options=["crop", "pad", "stretch"],
-            default="crop",
-            tooltip="Where the shape differs: crop keeps the middle, pad repeats the border around "
-            "the whole picture, stretch distorts it.",
+            options=[CHECKPOINT_FIT, "face", "crop", "pad", "stretch"],
+            default=CHECKPOINT_FIT,
+            tooltip="face finds the face, turns it upright and crops it. Where the shape differs, crop keeps "
+            "the middle, pad repeats the border around the whole picture, stretch distorts it.",
+        ),
+    ]
+
+
+def face_inputs() -> list[io.Input]:
+    """Widgets on the face, shared with the node that writes a file; prompts made before them lack them."""
+    place = {"min": 0.0, "max": 10.0, "step": 0.005, "optional": True}
+    return [
+        io.Int.Input(
+            "face_index",
+            default=0,
+            min=0,
+            max=63,
+            optional=True,
+            tooltip="Of several faces, which one speaks: 0 is the largest. For fit face.",
+        ),
+        io.Float.Input(
+            "face_x",
+            default=0.5,
+            **place,
+            tooltip="By hand, where face_size is above 0: center of the square to cut, from the left, as a "
+            "fraction of the picture's width.",
+        ),
+        io.Float.Input(
+            "face_y",
+            default=0.5,
+            **place,
+            tooltip="The same from the top, as a fraction of the picture's width too.",
+        ),
+        io.Float.Input(
+            "face_size",
+            default=0.0,
+            **(place | {"max": 4.0}),
+            tooltip="Side of that square, as a fraction of the picture's width; 0: the face is found. "
+            "What is found is told under the node, in these numbers.",
         ),
     ]
 

@@ -105,7 +105,8 @@ class LoadModels(io.ComfyNode):
             defaults.guidance,
         )
         if card.demonstration:
-            notes = f"A demonstration: drawn presenters, not photographs. {notes}"
+            limits = ": drawn presenters, not photographs" if card.face is None else ""
+            notes = f"A demonstration{limits}. {notes}"
         say(f"{card.name}, {width} x {height}. {notes}".rstrip())
         return io.NodeOutput(models)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ALL = 1e32
 _PER_TOKEN = 24  # values per token and channel alive at once in a block: attention, and the wide layer
+_PER_DETAIL = 128  # values per pixel alive at once where detail is restored
 _PER_PIXEL = 64  # values per pixel alive at once in the last blocks of LTX-Video's decoder
 
 
@@ -50,10 +51,15 @@ def held(**models: nn.Module) -> WholePatcher:
 def place(*patchers: ModelPatcher, activations: int = 0) -> None:
     """Have the host load models, all that are used together in one call: a later one may evict an earlier.
 
+    Without a model the room for the work alone is made.
+
     Args:
         activations: bytes that the work itself will need.
     """
-    mm.load_models_gpu(list(patchers), memory_required=activations)
+    if patchers:
+        mm.load_models_gpu(list(patchers), memory_required=activations)
+    else:
+        mm.free_memory(activations, mm.get_torch_device())
 
 
 def sampling_memory(
@@ -82,6 +88,33 @@ def decoding_memory(models: ReadModels, height: int, width: int) -> int:
     settings = models.pipe.vae.settings
     frames = 8 * (settings.chunk + 2 * settings.halo)
     return frames * height * width * _PER_PIXEL * models.pipe.vae.vae.dtype.itemsize
+
+
+def detail_memory(size: tuple[int, int]) -> int:
+    """Bytes that restoring the detail of one frame of (height, width) needs: an upper guess."""
+    return size[0] * size[1] * _PER_DETAIL * 4
+
+
+def check_room(count: int, size: tuple[int, int], advice: str) -> None:
+    """Refuse, before the work, pictures that memory does not hold.
+
+    Args:
+        count: of pictures.
+        size: their (height, width).
+        advice: what takes less memory.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    from ..read_core.errors import InputError
+
+    needed, free = count * size[0] * size[1] * 3 * 4, mm.get_free_memory(mm.intermediate_device())
+    if needed > free:
+        raise InputError(
+            f"{count} frames of {size[1]} x {size[0]} pixels need {needed / 2**30:.1f} GB of memory, but "
+            f"{free / 2**30:.1f} GB are free; take {advice}, or READ Talking Head to File, which writes them "
+            "as they come"
+        )
 
 
 def model_dtype(stored: torch.dtype) -> torch.dtype:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..read_core import ReadPipeline, Reference, SpeechCodes
     from ..read_core.ans import Guidance
     from ..read_core.checkpoint import Prompt
+    from ..read_core.finish import Finish
 
 MAX_SEED = 2**64 - 1
 GUIDANCE = {"checkpoint default": (), "split": ("alpha", "beta"), "joint": ("alpha",), "none": ()}
@@ -175,16 +176,18 @@ def estimate_text(
     reference: Reference,
     settings: dict[str, Any],
     order: str = "clips",
+    finish: Finish | None = None,
 ) -> str:
     """What the work is expected to take, from timing a little of it."""
     from ..read_core.generate import estimate
 
-    found = estimate(pipe, speech, reference, order=order, **settings)
+    found = estimate(pipe, speech, reference, order=order, finish=finish, **settings)
+    after = f", detail and paste back {found.finishing:.0f} s" if found.finishing >= 1 else ""
     memory = found.memory if found.device_memory is None else found.device_memory
     held = "" if memory is None else f", {memory / 2**30:.1f} GB"
     return (
         f"{found.num_frames} frames in {found.clips} clips: sampling takes about {found.sampling:.0f} s, "
-        f"decoding {found.decoding:.0f} s{held}."
+        f"decoding {found.decoding:.0f} s{after}{held}."
     )
 
 

@@ -26,6 +26,8 @@ class ReadModels:
         speech: patcher of the Whisper encoder and the SpeechAE.
         vae: patcher of the temporal VAE.
         transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
+        finder: patcher of the face finder.
+        detail: patcher of the detail network; None: the checkpoint has none.
         base: with a LoRA, the same models without it: they stay in use, to be shared.
     """
 
@@ -33,12 +35,19 @@ class ReadModels:
     speech: ModelPatcher
     vae: ModelPatcher
     transformer: ModelPatcher
+    finder: ModelPatcher
+    detail: ModelPatcher | None = None
     base: ReadModels | None = None
 
     @property
     def patcher(self) -> ModelPatcher:
         """By this name the host knows an output that holds models, when it frees memory."""
         return self.transformer
+
+    @property
+    def for_detail(self) -> list[ModelPatcher]:
+        """What restoring detail needs."""
+        return [] if self.detail is None else [self.detail]
 
     def __repr__(self) -> str:
         return f"READ_MODELS({self.pipe.card.name})"
@@ -56,7 +65,7 @@ class ReadSpeech:
 
 @dataclass(frozen=True, repr=False)
 class ReadReference:
-    """READ_REFERENCE: the portrait's latent, and the picture that was encoded."""
+    """READ_REFERENCE: the portrait's latent, the picture that was encoded, and the way back."""
 
     reference: Reference
 

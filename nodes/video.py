@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,17 @@ import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
-from .encode import encode_recording, size_inputs, speech_inputs, video_size
+from .encode import (
+    chosen_face,
+    chosen_fit,
+    encode_recording,
+    face_inputs,
+    size_inputs,
+    speech_inputs,
+    video_size,
+)
 from .feedback import Progress, about, say, warnings_said
-from .placement import place
+from .placement import detail_memory, place
 from .sample import (
     conditioning_input,
     estimate_text,
@@ -27,7 +36,11 @@ from .sockets import Models, ReadModels
 
 if TYPE_CHECKING:
     from ..read_core import Reference, SpeechCodes
+    from ..read_core.finish import Finish, Finishing
     from ..read_core.media import VideoWriter
+
+CHOICES = {"auto": None, "on": True, "off": False}
+_LARGEST = (1024, 1024)  # pixels of a face whose detail is restored
 
 
 class TalkingHeadToFile(io.ComfyNode):
@@ -39,13 +52,14 @@ class TalkingHeadToFile(io.ComfyNode):
             node_id="READ_TalkingHeadToFile",
             display_name="READ Talking Head to File",
             category="READ",
-            description="One portrait and one recording to an MP4, written clip by clip in constant memory. "
+            description="One portrait and one recording to an MP4, written clip by clip in constant memory: "
+            "the whole picture with the speaking face in it, or the face alone. "
             "After an interrupt what is finished stays as a .partial.mp4 that plays.",
             is_output_node=True,
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("image", tooltip="A portrait: one face that fills the picture."),
+                io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
                 io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, seconds to an hour."),
                 io.String.Input(
                     "filename_prefix",
@@ -57,6 +71,8 @@ class TalkingHeadToFile(io.ComfyNode):
                 *size_inputs(),
                 *sampling_inputs(),
                 conditioning_input(),
+                *finishing_inputs(),
+                *face_inputs(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
         )
@@ -66,22 +82,83 @@ class TalkingHeadToFile(io.ComfyNode):
         cls, models: ReadModels, image: torch.Tensor, audio: dict[str, Any], filename_prefix: str, **how: Any
     ) -> io.NodeOutput:
         settings, pipe = sampling_settings(how), models.pipe
-        size = video_size(models, how["width"], how["height"])
-        path, subfolder = _free_path(filename_prefix, size)
         started = time.perf_counter()
-        needed = working_memory(models, settings, size)
-        place(models.speech, models.vae, models.transformer, activations=needed)
+        finishing = _finishing(models, how)
+        _place(models, settings, video_size(models, how["width"], how["height"]), finishing)
         with warnings_said() as remarks:
+            reference, finish = _portrait(models, image[0].float(), how, finishing)
+            path, subfolder = _free_path(filename_prefix, finish.size)
             window = settings["window"] or pipe.defaults.window
             speech, sound, rate = encode_recording(models, audio, how, max_window=window, keep_on="cpu")
-            with about("image"):
-                reference = pipe.encode_reference(image[0].float(), size, how["fit"])
-            say(estimate_text(pipe, speech, reference, settings))
-            writer = _writer(cls, path, models, size, (sound, rate), settings)
-            _write(models, speech, reference, settings, writer)
+            say(estimate_text(pipe, speech, reference, settings, finish=finish), remarks)
+            writer = _writer(cls, path, models, finish.size, (sound, rate), settings)
+            _write(models, speech, reference, settings, finish, writer)
         say(speed_text(speech.num_frames, time.perf_counter() - started), remarks)
         saved = ui.SavedResult(path.name, subfolder, io.FolderType.output)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
+
+
+def finishing_inputs() -> list[io.Input]:
+    """Widgets on what is done to the frames; prompts and graphs made before them lack them.
+
+    The page gives such a graph the defaults, so these must leave a graph with the fit ``crop`` as it was.
+    """
+    choices: dict[str, Any] = {"options": list(CHOICES), "default": "auto", "optional": True}
+    return [
+        io.Combo.Input(
+            "detail",
+            **choices,
+            tooltip="Give the video the portrait's own detail, sharp and larger. auto: with fit face, where "
+            "the checkpoint was trained on aligned faces.",
+        ),
+        io.Combo.Input(
+            "paste_back",
+            **choices,
+            tooltip="on: the whole picture with the speaking face in it; off: the face alone. auto: on with "
+            "fit face.",
+        ),
+        io.Int.Input(
+            "output_size",
+            default=0,
+            min=0,
+            max=4096,
+            step=2,
+            optional=True,
+            tooltip="Longest side of the video, from 64; width and height become even. 0: the picture's own, "
+            "1920 at most; of the face alone the portrait's own with detail, 1024 at most, else the model's.",
+        ),
+    ]
+
+
+def _finishing(models: ReadModels, how: dict[str, Any]) -> Finishing:
+    """The widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
+    from ..read_core.finish import Finishing
+
+    with about("output_size"):
+        chosen = Finishing(
+            CHOICES[how.get("detail", "auto")],
+            CHOICES[how.get("paste_back", "auto")],
+            how.get("output_size") or None,
+        )
+    fit = chosen_fit(how["fit"]) or models.pipe.own_fit
+    return chosen.resolved(fit, models.pipe.card.face is not None)
+
+
+def _place(models: ReadModels, settings: dict[str, Any], size: tuple[int, int], finishing: Finishing) -> None:
+    patchers, needed = [models.speech, models.vae, models.transformer, models.finder], 0
+    if finishing.detail:
+        patchers, needed = [*patchers, *models.for_detail], detail_memory(_LARGEST)
+    place(*patchers, activations=max(working_memory(models, settings, size), needed))
+
+
+def _portrait(
+    models: ReadModels, image: torch.Tensor, how: dict[str, Any], finishing: Finishing
+) -> tuple[Reference, Finish]:
+    """The reference as the widgets want it, and what makes the result from decoded frames."""
+    size, fit = video_size(models, how["width"], how["height"]), chosen_fit(how["fit"])
+    with about("image"):
+        reference = models.pipe.encode_reference(image, size, fit, chosen_face(how))
+        return reference, models.pipe.finish(reference, image, finishing, fit)
 
 
 def _free_path(prefix: str, size: tuple[int, int]) -> tuple[Path, str]:
@@ -122,16 +199,41 @@ def _write(
     speech: SpeechCodes,
     reference: Reference,
     settings: dict[str, Any],
+    finish: Finish,
     writer: VideoWriter,
 ) -> None:
-    """Sample, decode and write clip by clip; what is finished is kept, whatever ends the work."""
-    progress = Progress(models.pipe.preview)
+    """Sample, decode, finish and write clip by clip; what is finished is kept, whatever ends the work."""
+    progress = _Progress(models.pipe.preview, speech.num_frames if finish.busy else 0)
     with writer:
         try:
             for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
-                writer.write(frames)
+                for pictures in finish(frames):
+                    progress.finished(len(pictures))
+                    writer.write(pictures)
         except BaseException:
             kept = writer.abort(partial=True)
             if kept is not None:
                 say(f"{writer.num_frames / 25:.2f} s of video are kept in {kept}.")
             raise
+
+
+class _Progress(Progress):
+    """Progress over steps and, where there is something to finish, frames.
+
+    Args:
+        frames: to finish; 0: they pass as they are.
+    """
+
+    def __init__(self, preview: Callable[[torch.Tensor], torch.Tensor] | None, frames: int) -> None:
+        super().__init__(preview)
+        self.frames, self.steps, self.at = frames, (0, 1), 0
+
+    def __call__(self, done: int, total: int, finished: torch.Tensor | None = None) -> None:
+        self.steps = done, total
+        super().__call__(done + self.at, total + self.frames, finished)
+
+    def finished(self, frames: int) -> None:
+        """So many more frames are finished."""
+        if self.frames:
+            self.at = min(self.at + frames, self.frames)
+            self(*self.steps)

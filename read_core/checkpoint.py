@@ -2,15 +2,17 @@
 
 ::
 
-    model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration"; library and
-                        class of each model
+    model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration", optionally
+                        "face", see Card; library and class of each model
     vae/                AutoencoderKLLTXVideo: config.json, safetensors
     whisper/            the encoder of Whisper alone
     speech_ae/          SpeechAE
     transformer/        A2VTransformer3DModel
     scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
     prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
+    detail/             DetailNetwork; optional, since format 2
 
+Format 2 may have a "face" and ``detail/``; folders of format 1, which have neither, load as before.
 Loading is strict and never uses the network; pickles are refused, not opened. Names, shapes and types are
 checked from JSON and the headers of the safetensors files before a weight is read.
 """
@@ -53,7 +55,7 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT = 1
+FORMATS = (1, 2)
 CLASS_NAME = "ReadPipeline"
 MODELS = {
     "vae": ("diffusers", "AutoencoderKLLTXVideo"),
@@ -61,6 +63,8 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
+OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}
+"""Parts that a checkpoint of format 2 may have; its index names those that it has."""
 FLOATS = ("F64", "F32", "F16", "BF16")
 _FLOAT_NAMES = " or ".join(FLOATS)
 _SHOWN_KEYS = 20
@@ -74,8 +78,8 @@ def describe(folder: str | Path) -> CheckpointInfo:
         CheckpointError: a file is missing, damaged, a pickle or of another format.
     """
     folder = Path(folder)
-    card, defaults = _read_card(folder), _read_defaults(folder)
-    parts = [_part_info(name, weight_files(folder / name), kind) for name, (_, kind) in MODELS.items()]
+    (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
+    parts = [_part_info(name, weight_files(folder / name), kind) for name, (_, kind) in kinds.items()]
     parts.append(_part_info("prompt", [_prompt_file(folder)], "Prompt"))
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     return CheckpointInfo(folder, card, defaults, tuple(parts), text)
@@ -99,8 +103,8 @@ def load_checkpoint(
             shape or type, or the parts do not fit each other. The message names the file and the tensors.
     """
     folder = Path(folder)
-    card, defaults = _read_card(folder), _read_defaults(folder)
-    empty = {name: _empty_model(folder / name, _builders()[name]) for name in MODELS}
+    (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
+    empty = {name: _empty_model(folder / name, _builders()[name]) for name in kinds}
     _check_fit(folder, empty)
     for name, model in empty.items():
         _check_weights(folder / name, model)
@@ -120,7 +124,7 @@ def load_model(
     """Load one part of a checkpoint, strictly, from a folder of its own; see :func:`load_checkpoint`.
 
     Args:
-        name: ``vae``, ``whisper``, ``speech_ae`` or ``transformer``.
+        name: ``vae``, ``whisper``, ``speech_ae``, ``transformer`` or ``detail``.
     """
     folder = Path(folder)
     model = _empty_model(folder, _builders()[name])
@@ -163,7 +167,8 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     import torch
     from safetensors.torch import save_file
 
-    for name in MODELS:
+    kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
+    for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
         stored.save_pretrained(folder / name)
@@ -178,8 +183,9 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
     (folder / "scheduler").mkdir()
     _write_json(_defaults_file(folder), components.defaults.to_dict())
-    index = {"_class_name": CLASS_NAME, "format": FORMAT, **components.card.to_dict()}
-    _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in MODELS.items()})
+    older = kinds == MODELS and components.card.face is None  # can be loaded by what knows format 1 only
+    index = {"_class_name": CLASS_NAME, "format": FORMATS[0 if older else -1], **components.card.to_dict()}
+    _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in kinds.items()})
 
 
 def _forget_origin(config: Path) -> None:
@@ -189,7 +195,8 @@ def _forget_origin(config: Path) -> None:
     _write_json(config, entries)
 
 
-def _read_card(folder: Path) -> Card:
+def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
+    """The card, and library and class of each model that the folder has."""
     if not os.access(folder, os.X_OK) or not folder.is_dir():
         raise CheckpointError(
             f"{folder} is not a folder or may not be read; expected a checkpoint with model_index.json"
@@ -198,14 +205,25 @@ def _read_card(folder: Path) -> Card:
     index = read_json(file)
     if index.get("_class_name") != CLASS_NAME:
         raise CheckpointError(f"{file} describes a {index.get('_class_name')!r}; expected {CLASS_NAME!r}")
-    if index.get("format") != FORMAT:
-        found = index.get("format")
-        raise CheckpointError(f"{file} has format {found!r}; this version reads {FORMAT}: update the package")
-    wrong = {name: index.get(name) for name, kind in MODELS.items() if index.get(name) != list(kind)}
+    found = index.get("format")
+    if found not in FORMATS or isinstance(found, bool):
+        raise CheckpointError(
+            f"{file} has format {found!r}; this version reads {' and '.join(map(str, FORMATS))}: "
+            "update the package"
+        )
+    newer = OPTIONAL if found == FORMATS[-1] else {}
+    kinds = MODELS | {name: kind for name, kind in newer.items() if name in index}
+    wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
-        raise CheckpointError(f"{file} names other classes: {wrong}; expected {MODELS}")
-    known = {"_class_name", "format", *MODELS}
-    return _parse(file, Card.from_dict, {key: value for key, value in index.items() if key not in known})
+        raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
+    unnamed = [name for name in OPTIONAL if name not in index and (folder / name).is_dir()]
+    if unnamed:
+        raise CheckpointError(
+            f"{folder / unnamed[0]} is there, but {file} does not name it; copy the checkpoint anew"
+        )
+    known = {"_class_name", "format", *kinds}
+    entries = {key: value for key, value in index.items() if key not in known}
+    return _parse(file, Card.from_dict, entries), kinds
 
 
 def _read_defaults(folder: Path) -> SamplingDefaults:
@@ -235,6 +253,11 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
 
+    def detail(folder: Path) -> nn.Module:
+        from .detail.network import DetailNetwork
+
+        return diffusers_model(DetailNetwork)(folder)
+
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
         return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
 
@@ -248,6 +271,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         "whisper": whisper,
         "speech_ae": diffusers_model(SpeechAE),
         "transformer": diffusers_model(A2VTransformer3DModel),
+        "detail": detail,
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .checks import check_size, check_steps
 from .errors import InputError
+from .face.alignment import FaceLayout
 from .geometry import check_window
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from .ans import Guidance
+    from .detail.network import DetailNetwork
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
     from .video import DecodeSettings
@@ -33,19 +35,24 @@ class Card:
         trained_on: one sentence on the material it learned from.
         resolution: (height, width) in pixels that it was trained at.
         demonstration: True where it shows how things work and is no good for real portraits.
+        face: where its aligned crops have the face; None: it was not trained on aligned faces.
     """
 
     name: str
     trained_on: str
     resolution: tuple[int, int]
     demonstration: bool = False
+    face: FaceLayout | None = None
 
     def __post_init__(self) -> None:
         check_size(self.resolution)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``model_index.json`` holds of it."""
-        return asdict(self) | {"resolution": list(self.resolution)}
+        entries = asdict(self) | {"resolution": list(self.resolution)}
+        if self.face is None:
+            del entries["face"]
+        return entries
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
@@ -56,7 +63,8 @@ class Card:
         for name in ("name", "trained_on"):
             if not isinstance(values.get(name), str):
                 raise InputError(f"{name} is {values.get(name)!r}; expected a text")
-        return cls(**{**values, "resolution": (sides[0], sides[1])})
+        face = FaceLayout.from_dict(values["face"]) if "face" in values else None
+        return cls(**{**values, "resolution": (sides[0], sides[1]), "face": face})
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Components:
-    """All parts of a checkpoint, models in evaluation mode."""
+    """All parts of a checkpoint, models in evaluation mode; without ``detail`` there is no learned one."""
 
     card: Card
     defaults: SamplingDefaults
@@ -154,6 +162,7 @@ class Components:
     speech_ae: SpeechAE
     transformer: A2VTransformer3DModel
     prompt: Prompt
+    detail: DetailNetwork | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_SIZE, MAX_SIZE = 64, 2048
+MAX_OUTPUT = 4096
+MAX_VIDEO = 8192
 MIN_STEPS, MAX_STEPS = 1, 100
 MAX_SEED = 2**64 - 1
 
@@ -23,6 +25,22 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
         raise InputError(
             f"size is {size[1]} x {size[0]} (width x height); expected multiples of {step} "
             f"from {MIN_SIZE} to {MAX_SIZE}, as {near[1]} x {near[0]}"
+        )
+    return size
+
+
+def check_output_size(size: int) -> int:
+    """Longest side of a result in pixels: a whole number from 64 to 4096."""
+    if not MIN_SIZE <= size <= MAX_OUTPUT or size != int(size):
+        raise InputError(f"output size is {size!r}; expected a whole number from {MIN_SIZE} to {MAX_OUTPUT}")
+    return size
+
+
+def check_video_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of a video file in pixels: even numbers from 2 to 8192, as H.264 wants."""
+    if any(side % 2 or not 2 <= side <= MAX_VIDEO for side in size):
+        raise InputError(
+            f"the video is {size[1]} x {size[0]} (width x height); expected even numbers up to {MAX_VIDEO}"
         )
     return size
 

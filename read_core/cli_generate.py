@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .checks import MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
+from .checks import MAX_OUTPUT, MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
 from .errors import InputError
 from .geometry import FPS, MAX_WINDOW, MIN_WINDOW
 from .usage import gigabytes
@@ -77,13 +77,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=_size,
         metavar="WIDTHxHEIGHT",
-        help=f"multiples of 32 from {MIN_SIZE} to {MAX_SIZE}; 256 means 256x256 {_OURS}",
+        help="that the model works at, the face alone with --fit face: multiples of 32 "
+        f"from {MIN_SIZE} to {MAX_SIZE}; 256 means 256x256 {_OURS}",
     )
     picture.add_argument(
         "--fit",
-        choices=("crop", "pad", "stretch"),
-        default="crop",
-        help="of a portrait of another shape: its middle, all of it with its border repeated, or distorted",
+        choices=("face", "crop", "pad", "stretch"),
+        help="face: find the face, turn it upright and crop it; of a portrait of another shape crop its "
+        f"middle, pad it with its border, or stretch it {_OURS}",
+    )
+    picture.add_argument("--face-index", type=int, default=0, help="of several faces, the largest is 0")
+    picture.add_argument(
+        "--face",
+        type=_face,
+        metavar="X,Y,SIZE",
+        help="center and side of the square to cut, as fractions of the portrait's width "
+        "(default: the face is found)",
+    )
+    picture.add_argument(
+        "--detail",
+        action=argparse.BooleanOptionalAction,
+        help="give the video the portrait's own detail, sharp and larger (default: with --fit face, "
+        "where the checkpoint was trained on aligned faces)",
+    )
+    where = picture.add_mutually_exclusive_group()
+    where.add_argument(
+        "--paste-back",
+        action="store_true",
+        default=None,
+        help="put the speaking face into the whole portrait (default: with --fit face)",
+    )
+    where.add_argument(
+        "--crop-only", dest="paste_back", action="store_false", help="write what the model sees alone"
+    )
+    picture.add_argument(
+        "--output-size",
+        type=int,
+        metavar="PIXELS",
+        help=f"longest side of the video, {MIN_SIZE} to {MAX_OUTPUT}; width and height are even (default: "
+        "the portrait's own, at most 1920; with --crop-only its crop's, at most 1024; "
+        "without --detail the model's)",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
@@ -94,8 +127,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked, load the checkpoint, generate, and tell what it took."""
+    from .finish import Finishing
     from .generate import Job, check_job, generate
     from .media import check_output
+    from .records import FaceChoice
 
     job = Job(
         portrait=args.portrait,
@@ -106,6 +141,8 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         size=args.size,
         fit=args.fit,
+        face=FaceChoice(args.face_index, *(args.face or ())),
+        finishing=Finishing(args.detail, args.paste_back, args.output_size),
         order=args.order,
         overwrite=args.overwrite,
     )
@@ -248,6 +285,17 @@ def _size(text: str) -> tuple[int, int]:
     if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; expected 256 or 256x320 (width x height)")
     return int(numbers[-1]), int(numbers[0])
+
+
+def _face(text: str) -> tuple[float, float, float]:
+    """ "X,Y,SIZE" -> three numbers, the size above 0."""
+    try:
+        x, y, size = map(float, text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no place; expected X,Y,SIZE") from error
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"the face's size is {size:g}; expected more than 0")
+    return x, y, size
 
 
 def _device(name: str | None) -> torch.device | None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .checkpoint_records import Card
+    from .face.alignment import FaceLayout
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +16,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from .cli_generate import BUNDLED
 
     parser.add_argument("checkpoint", type=Path, nargs="?", default=BUNDLED, help="folder of the checkpoint")
+
+
+def _demonstration(card: Card) -> str:
+    if not card.demonstration:
+        return ""
+    return " (a demonstration)" if card.face else " (a demonstration, not for real portraits)"
+
+
+def _face(layout: FaceLayout | None) -> str:
+    if layout is None:
+        return "not aligned: the middle of the portrait"
+    return (
+        f"aligned: eye distance {layout.eye_distance:g}, eyes at {layout.eyes:g}, mouth at {layout.mouth:g} "
+        "of the side"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
         f"{name} {value}" for name, value in defaults.guidance.to_dict().items() if name != "kind"
     )
     lines = {
-        "name": card.name + (" (a demonstration, not for real portraits)" if card.demonstration else ""),
+        "name": card.name + _demonstration(card),
         "folder": str(info.folder),
         "trained on": card.trained_on,
         "resolution": f"{width} x {height} pixels (width x height)",
+        "face": _face(card.face),
         "window": f"{defaults.window} latents, {frames} frames, {frames / FPS:.2f} s",
         "steps": f"{defaults.steps}, time shift {defaults.shift:g}",
         "guidance": f"{defaults.guidance.kind}{': ' if scales else ''}{scales}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .checks import check_seed, check_size, check_steps
 from .errors import ReadError, ReadWarning
+from .finish import Finish, Finishing
 from .geometry import (
     FPS,
     SAMPLE_RATE,
@@ -23,8 +24,9 @@ from .geometry import (
     latents_of_frames,
     padded_latents,
 )
-from .media import VideoWriter, check_output, fit_image, read_audio, read_image
+from .media import VideoWriter, check_output, read_audio, read_image
 from .media.files import check_input, partial_beside
+from .records import FaceChoice
 from .usage import (
     peak_device_memory,
     peak_host_memory,
@@ -52,8 +54,10 @@ class Job:
         portrait: any image, or a video whose first frame is taken.
         speech: any audio file, or a video with sound.
         out: ``*.mp4``.
-        size: (height, width), multiples of 32.
-        fit: "crop", "pad" or "stretch", see ``fit_image``.
+        size: (height, width) that the model works at, multiples of 32.
+        fit: "face", "crop", "pad" or "stretch", see ``ReadPipeline.encode_reference``.
+        face: which face, or where it is.
+        finishing: detail, the way back into the original picture, and the size of the result.
         order: "clips" writes each clip when it is finished, in memory that does not grow; "steps" and
             "wavefront" sample the whole video before the first frame is written.
     """
@@ -66,7 +70,9 @@ class Job:
     window: int | None = None
     seed: int = 0
     size: tuple[int, int] | None = None
-    fit: str = "crop"
+    fit: str | None = None
+    face: FaceChoice = field(default_factory=FaceChoice)
+    finishing: Finishing = field(default_factory=Finishing)
     order: Order = "clips"
     overwrite: bool = False
 
@@ -77,12 +83,13 @@ class Estimate:
 
     Attributes:
         num_frames: of the video.
-        size: (height, width).
+        size: (height, width) of it.
         clips: of the sampler.
         steps: per clip.
         window: latents per clip.
         sampling: seconds that the sampler will take.
         decoding: seconds that the decoder will take.
+        finishing: seconds for detail and the way back into the original picture.
         memory: bytes of main memory, the models included; None where the system does not tell.
         device_memory: bytes of GPU memory; None without a GPU.
     """
@@ -96,11 +103,12 @@ class Estimate:
     decoding: float
     memory: int | None
     device_memory: int | None
+    finishing: float = 0.0
 
     @property
     def seconds(self) -> float:
-        """Both together."""
-        return self.sampling + self.decoding
+        """All together."""
+        return self.sampling + self.decoding + self.finishing
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,8 @@ def generate(
         job: what to make.
         on_estimate: called before sampling begins.
         on_step: on_step(done, total), called after each step of each clip.
-        on_frames: called with each piece of the video, (F, H, W, 3), 0..1, after it is written.
+        on_frames: called with each piece of what the model makes, (F, H, W, 3), 0..1, without detail and
+            not in the original picture, after it is written.
         on_window: on_window(done, total), called after each piece of the recording is encoded, before the
             estimate.
 
@@ -183,26 +192,35 @@ def generate(
     job = _resolved(pipe, job)
     assert job.size is not None
     assert job.window is not None
-    portrait, _ = fit_image(read_image(job.portrait), job.size, job.fit)
-    waveform = read_audio(job.speech)
+    portrait, waveform = read_image(job.portrait), read_audio(job.speech)
     writer = None
     try:
+        reference = pipe.encode_reference(portrait, job.size, job.fit, job.face)
+        finish = pipe.finish(reference, portrait, job.finishing, job.fit)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
             speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, job.window, keep_on="cpu")
         del waveform
-        reference = pipe.encode_reference(portrait, job.size)
         if on_estimate is not None:
             found = estimate(
-                pipe, speech, reference, job.steps, job.guidance, job.window, job.seed, job.order
+                pipe,
+                speech,
+                reference,
+                job.steps,
+                job.guidance,
+                job.window,
+                job.seed,
+                job.order,
+                finish=finish,
             )
             on_estimate(found)
         writer = VideoWriter(
-            job.out, job.size, job.speech, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
+            job.out, finish.size, job.speech, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
         )
         with writer:
             for frames in _frames(pipe, job, speech, reference, on_step):
-                writer.write(frames)
+                for pictures in finish(frames):
+                    writer.write(pictures)
                 if on_frames is not None:
                     on_frames(frames)
     except KeyboardInterrupt as interrupt:
@@ -227,10 +245,11 @@ def estimate(  # noqa: PLR0913
     seed: int = 0,
     order: Order = "clips",
     text: Prompt | None = None,
+    finish: Finish | None = None,
 ) -> Estimate:
     """Time one step of one clip and the decoding of a few latents, and scale them to the whole video.
 
-    Args: as :meth:`ReadPipeline.sample`.
+    Args: as :meth:`ReadPipeline.sample`; ``finish``: what is done to the frames afterwards.
     """
     steps = pipe.defaults.steps if steps is None else steps
     window = pipe.defaults.window if window is None else window
@@ -247,8 +266,11 @@ def estimate(  # noqa: PLR0913
             _settle(sample)
     sampled, during = time.perf_counter(), _peaks()
     probe = sample[:, :, :_PROBE_LATENTS]
-    _settle(pipe.decode(probe, frames_of_latents(probe.shape[2]), seed))
-    decoded, after = time.perf_counter(), _peaks()
+    frames = pipe.decode(probe, frames_of_latents(probe.shape[2]), seed)
+    _settle(frames)
+    decoded = time.perf_counter()
+    finishing = 0.0 if finish is None else _time_of_finishing(finish, frames) * speech.num_frames
+    after = _peaks()
     settings = pipe.defaults.decode
     per_latent = (decoded - sampled) / probe.shape[2] * (1 + 2 * settings.halo / settings.chunk)
     # What one clip takes, for those beside it; and the whole video's noise, latents and copies.
@@ -261,7 +283,7 @@ def estimate(  # noqa: PLR0913
     height, width = reference.image.shape[:2]
     return Estimate(
         num_frames=speech.num_frames,
-        size=(height, width),
+        size=(height, width) if finish is None else finish.size,
         clips=clips,
         steps=steps,
         window=window,
@@ -269,7 +291,16 @@ def estimate(  # noqa: PLR0913
         decoding=latents * per_latent,
         memory=memory,
         device_memory=device_memory,
+        finishing=finishing,
     )
+
+
+def _time_of_finishing(finish: Finish, frames: Tensor) -> float:
+    """Seconds per frame, from the first few."""
+    started = time.perf_counter()
+    pictures = next(finish(frames))
+    _settle(pictures)
+    return (time.perf_counter() - started) / len(pictures)
 
 
 def _peaks() -> tuple[int | None, int | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +17,9 @@ from .ans import Guidance, LatentNoise, OnStep, Order, reverse, reverse_stream, 
 from .checkpoint import Components, Prompt, load_checkpoint
 from .checks import check_image, check_seed, check_steps
 from .errors import InputError, ReadWarning
+from .face.alignment import cut_face
+from .face.framing import FACE, frame_portrait, portrait_size
+from .finish import Finish, Finishing
 from .geometry import (
     MAX_WINDOW,
     check_window,
@@ -24,11 +29,14 @@ from .geometry import (
     latents_of_frames,
     padded_latents,
 )
-from .media import fit_image, resample
-from .records import Reference, SpeechCodes
+from .media import resample
+from .records import FaceChoice, Reference, SpeechCodes
 from .speech import WhisperFeatures, encode_speech_codes
 from .velocity import GuidedVelocity
 from .video import TemporalVAE
+
+if TYPE_CHECKING:
+    from .face.finder import FaceFinder, Faces
 
 _MATTE = 0.5
 _PREVIEW_LATENTS = 3
@@ -66,6 +74,7 @@ class ReadPipeline:
         card: what the checkpoint says of itself.
         defaults: its steps, guidance, window, shift and decoding.
         prompt: its text embedding.
+        detail: its detail network; None: it has none, and detail is restored without one.
     """
 
     def __init__(self, components: Components) -> None:
@@ -76,6 +85,7 @@ class ReadPipeline:
         self.speech_ae = components.speech_ae
         self.transformer = components.transformer
         self.vae = TemporalVAE(components.vae, components.defaults.decode)
+        self.detail = components.detail
 
     @classmethod
     def from_pretrained(
@@ -126,23 +136,73 @@ class ReadPipeline:
         return SpeechCodes(codes=codes[:, 1:], num_frames=num_frames)
 
     def encode_reference(
-        self, image: Tensor, size: tuple[int, int] | None = None, fit: str = "crop"
+        self,
+        image: Tensor,
+        size: tuple[int, int] | None = None,
+        fit: str | None = None,
+        face: FaceChoice | None = None,
+        find: Callable[[Tensor], Faces] | None = None,
     ) -> Reference:
-        """The portrait's latent z_R (eq. 4).
+        """The portrait's latent z_R (eq. 4), and what leads back to the original picture.
+
+        No face to be found, a face that will give a poor video, and a fit other than ``face`` for a
+        checkpoint of aligned faces are a ReadWarning.
 
         Args:
             image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid grey.
             size: height and width of the video, multiples of 32 from 64 to 2048; None: the
                 checkpoint's resolution.
-            fit: ``crop``, ``pad`` or ``stretch``, see :func:`read_core.media.fit_image`.
+            fit: ``face`` finds the face, turns it upright and crops it as the checkpoint wants; ``crop``,
+                ``pad`` and ``stretch``: see :func:`read_core.media.fit_image`; None: the checkpoint's own.
+            face: which face, or where it is.
+            find: finds the faces of (H, W, 3) float 0..1; None: the package's own finder.
 
         Raises:
-            InputError: a wrong shape, type or size, NaN or infinity, or an unknown ``fit``.
+            InputError: a wrong shape, type or size, NaN or infinity, an unknown ``fit``, or no such face.
         """
-        if check_image(image).shape[2] == 4:
-            image = torch.lerp(torch.full_like(image[..., :3], _MATTE), image[..., :3], image[..., 3:])
-        fitted, box = fit_image(image, size or self.card.resolution, fit)
-        return Reference(latent=self.vae.encode(fitted[None, None]), image=fitted, box=box)
+        image = opaque(image)
+        size, own = size or self.card.resolution, self.own_fit
+        fit = fit or own
+        if own == FACE and fit != FACE:
+            warnings.warn(
+                f"the fit is {fit}, but {self.card.name} was trained on aligned faces: "
+                f"expect worse videos, and choose {FACE} or the checkpoint's default",
+                ReadWarning,
+                stacklevel=2,
+            )
+        framing = frame_portrait(
+            image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces
+        )
+        latent = self.vae.encode(framing.image[None, None])
+        reference = Reference(
+            latent=latent,
+            image=framing.image,
+            box=framing.box,
+            face=framing.face,
+            points=framing.points,
+            decoded=self.vae.decode(latent)[0, 0].to(framing.image.device),
+            original=(image.shape[0], image.shape[1]),
+        )
+        crop = reference.crop
+        return replace(reference, portrait=cut_face(image, crop, portrait_size(crop, size)))
+
+    @property
+    def own_fit(self) -> str:
+        """The fit that the checkpoint was trained for: ``face`` or ``crop``."""
+        return "crop" if self.card.face is None else FACE
+
+    def find_faces(self, image: Tensor) -> Faces:
+        """Faces in (H, W, 3) float 0..1, the largest first, by the package's own finder."""
+        from .face.finder import find_faces
+
+        return find_faces(image, next(self.finder.parameters()).device, finder=self.finder)
+
+    @cached_property
+    def finder(self) -> FaceFinder:
+        """The package's own face finder, loaded when it is first used, beside the VAE."""
+        from .face.finder import load_finder
+
+        return load_finder().to(self.vae.vae.device)
 
     def sample(  # noqa: PLR0913
         self,
@@ -247,6 +307,32 @@ class ReadPipeline:
         )
         return self._trimmed(chain([run.reference], clips), speech.num_frames, seed)
 
+    def finish(
+        self,
+        reference: Reference,
+        original: Tensor | None,
+        finishing: Finishing,
+        fit: str | None = None,
+    ) -> Finish:
+        """What makes pictures of the result from decoded frames: detail, and the way back into the original.
+
+        Args:
+            reference: from :meth:`encode_reference`.
+            original: the image that was given there; None: it is not to go back.
+            finishing: what to do; what is None follows ``fit`` and the checkpoint.
+            fit: the one that was given there.
+
+        Raises:
+            InputError: see :class:`read_core.finish.Finish`.
+        """
+        chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
+        restorer = None
+        if chosen.detail:
+            from .detail import DetailRestorer
+
+            restorer = DetailRestorer(self.detail)
+        return Finish(chosen, reference, None if original is None else opaque(original), restorer)
+
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """How many frames are wanted of ``latents``."""
         channels = self.transformer.config.in_channels
@@ -323,6 +409,17 @@ class ReadPipeline:
             )
         if codes[1] < needed:
             raise InputError(f"the speech has {codes[1]} codes; a window of {window} needs {needed}")
+
+
+def opaque(image: Tensor) -> Tensor:
+    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
+
+    Raises:
+        InputError: a wrong shape or type, NaN or infinity.
+    """
+    if check_image(image).shape[2] == 4:
+        return torch.lerp(torch.full_like(image[..., :3], _MATTE), image[..., :3], image[..., 3:])
+    return image
 
 
 def best_device() -> torch.device:

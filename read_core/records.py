@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import InputError
+from .face.alignment import FaceCrop
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MAX_FACE_SIZE = 4.0
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,61 @@ class SpeechCodes:
 
 
 @dataclass(frozen=True)
+class FaceChoice:
+    """Which face of a portrait speaks, for the fit ``face``.
+
+    Attributes:
+        index: of the faces that are found, the largest first, counted from 0.
+        x, y: by hand: center of the square to cut, as fractions of the original's width.
+        size: by hand: side of that square, as a fraction of the original's width; 0: the face is found.
+    """
+
+    index: int = 0
+    x: float = 0.5
+    y: float = 0.5
+    size: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.index < 0 or self.index != int(self.index):
+            raise InputError(f"the face's index is {self.index!r}; expected 0 (the largest) or more")
+        if not all(map(math.isfinite, (self.x, self.y, self.size))) or not 0 <= self.size <= MAX_FACE_SIZE:
+            raise InputError(
+                f"the face is at x {self.x}, y {self.y} with size {self.size}; expected fractions of the "
+                f"picture's width and a size up to {MAX_FACE_SIZE}, or 0 to find it"
+            )
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the place is given, so that no face is looked for."""
+        return self.size > 0
+
+
+@dataclass(frozen=True)
 class Reference:
-    """The portrait as the model sees it.
+    """The portrait as the model sees it, and what leads back to the original.
 
     Attributes:
         latent: (1, C, 1, h, w), normalised, z_R (eq. 11).
         image: (H, W, 3) float 0..1, the portrait as it was encoded, brought to the size of the video.
-        box: left, top, right and bottom of what it shows, in pixels of the original; it may reach beyond it.
+        box: left, top, right and bottom of what it shows, in pixels of the original; it may reach beyond it,
+            and around a turned crop it is the upright box.
+        face: the aligned crop that it shows; None: it was not aligned with a face.
+        points: (3, 2), both eyes and the mouth as fractions of its width and height; None: unknown.
+        portrait: (P, Q, 3) float 0..1, the same crop with the original's own pixels, see ``portrait_size``.
+        decoded: (H, W, 3) float 0..1, the VAE's picture of ``image``.
+        original: height and width of the picture that it was cut from.
     """
 
     latent: Tensor
     image: Tensor
     box: tuple[int, int, int, int]
+    face: FaceCrop | None = None
+    points: Tensor | None = None
+    portrait: Tensor | None = None
+    decoded: Tensor | None = None
+    original: tuple[int, int] | None = None
+
+    @property
+    def crop(self) -> FaceCrop:
+        """What it shows of the original, aligned or not."""
+        return self.face or FaceCrop.of_box(self.box)

@@ -56,14 +56,16 @@ KINDS = {
             ("region_width", "INT"),
             ("region_height", "INT"),
         ],
-        230,
-        272,
+        560,
+        620,
     ),
     "READ_ANSSampler": Kind("ANS Sampler", [("latent", "LATENT")], 238, 320),
     "READ_Decode": Kind(
         "Temporal VAE Decode", [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")], 66, 100
     ),
-    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 880, 940),
+    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 106, 150),
+    "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 130, 190),
+    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 1070, 1200),
     "READ_Check": Kind(
         "READ Check",
         [("plot", "IMAGE"), ("report", "STRING"), ("follows", "FLOAT"), ("lag", "INT")],

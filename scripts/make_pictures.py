@@ -85,6 +85,27 @@ def check(video: Path, plot: Path | None) -> Image.Image:
     return card
 
 
+def photo_compare(video: Path, _: Path | None) -> Image.Image:
+    """Two moments of the face with the portrait's own detail and without."""
+    frames = read_frames(video)
+    width = (frames.shape[2] - 8) // 2
+    left, right = frames[:, :, :width], frames[:, :, -width:]
+    moments = np.linspace(0, len(frames) - 1, 4).astype(int)[1:3]
+    card = tiled([squared(side[index]) for index in moments for side in (left, right)], 2, SIDE // 2)
+    draw = ImageDraw.Draw(card)
+    for x, text in ((0, "with detail"), (SIDE // 2, "without")):  # below: pages put a badge at the top
+        draw.rectangle((x, SIDE - 30, x + 118, SIDE), fill=(0, 0, 0))
+        draw.text((x + 10, SIDE - 26), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
+    return card
+
+
+def squared(frame: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The middle square of a picture."""
+    side = min(frame.shape[:2])
+    top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
+    return frame[top : top + side, left : left + side]
+
+
 def title_card() -> Image.Image:
     """For the workflow that needs a full-size checkpoint: what it adds, in words."""
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
@@ -109,6 +130,7 @@ CARDS: dict[str, Callable[[Path, Path | None], Image.Image]] = {
     "READ_long_audio": long_audio,
     "READ_compare_guidance": compare,
     "READ_check": check,
+    "READ_photo_compare": photo_compare,
 }
 
 
@@ -137,11 +159,12 @@ def tiled(frames: Any, columns: int, side: int) -> Image.Image:
 
 
 def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
-    """What the last run has made, by the file's ending; inputs that the page shows are left out."""
-    found = {}
-    for output in page.outputs().values():
+    """What the last run has made, by the file's ending; inputs and crops that the page shows are left out."""
+    found, nodes = {}, page.prompt()
+    for number, output in page.outputs().items():
+        crop = nodes.get(number, {}).get("class_type") == "READ_EncodeReference"
         for item in output.get("images", []):
-            if item.get("type") != "input":
+            if item.get("type") != "input" and not crop:
                 target = folder / item["filename"]
                 found[target.suffix] = page.fetch(item, target)
     return found

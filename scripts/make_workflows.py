@@ -27,7 +27,10 @@ HEARD: dict[str, Any] = {
     "audio_scale": 1.0,
     "silence_gate": -100.0,
 }
-SIZE: dict[str, Any] = {"width": 0, "height": 0, "fit": "crop"}
+SIZE: dict[str, Any] = {"width": 0, "height": 0, "fit": "checkpoint default"}
+FACE: dict[str, Any] = {"face_index": 0, "face_x": 0.5, "face_y": 0.5, "face_size": 0.0}
+FINISHING: dict[str, Any] = {"detail": "auto", "paste_back": "auto", "output_size": 0}
+MAX_SIDE = 1920
 GUIDANCE = {"guidance": "checkpoint default"}
 JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best of the kind that is not its default
 T5 = {
@@ -80,7 +83,9 @@ def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[
     return Wire(models, "models"), Wire(image, "IMAGE"), Wire(audio, "AUDIO")
 
 
-def encode(graph: Graph, models: Wire, image: Wire, audio: Wire) -> tuple[int, int]:
+def encode(
+    graph: Graph, models: Wire, image: Wire, audio: Wire, fit: str = "checkpoint default"
+) -> tuple[int, int]:
     """Both encoders."""
     graph.column("2 · Encode")
     speech = graph.add(
@@ -89,7 +94,8 @@ def encode(graph: Graph, models: Wire, image: Wire, audio: Wire) -> tuple[int, i
         audio=audio,
         **HEARD,
     )
-    reference = graph.add("READ_EncodeReference", models=models, image=image, **SIZE, index=0)
+    size = SIZE | {"fit": fit}
+    reference = graph.add("READ_EncodeReference", models=models, image=image, **size, index=0, **FACE)
     return speech, reference
 
 
@@ -125,6 +131,29 @@ def decode(graph: Graph, models: Wire, sampler: int, level: bool = False) -> int
     return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"))
 
 
+def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
+    """The portrait's own detail for decoded frames; its id."""
+    frames = Wire(decoder, "images")
+    return graph.add(
+        "READ_RestoreDetail", models=models, images=frames, reference=Wire(reference, "reference"), size=0
+    )
+
+
+def paste(
+    graph: Graph, frames: int, image: Wire, reference: int, max_side: int = MAX_SIDE, title: str | None = None
+) -> int:
+    """Frames back into the portrait; its id."""
+    return graph.add(
+        "READ_PasteBack",
+        title,
+        images=Wire(frames, "images"),
+        image=image,
+        reference=Wire(reference, "reference"),
+        max_side=max_side,
+        index=0,
+    )
+
+
 def save(graph: Graph, images: Wire, decoder: int, speech: int, name: str) -> None:
     """Frames and sound to a file."""
     sound, fps = Wire(speech, "audio"), Wire(decoder, "fps")
@@ -147,11 +176,16 @@ def to_frames(graph: Graph) -> tuple[int, int, int]:
 
 
 def talking_head(name: str) -> Graph:
-    """Five nodes, then CreateVideo and SaveVideo."""
+    """Seven nodes, then CreateVideo and SaveVideo."""
     graph = Graph(text=note("## Portrait + speech = talking head"))
-    speech, _, decoder = to_frames(graph)
-    graph.column("4 · Video")
-    save(graph, Wire(decoder, "images"), decoder, speech, name)
+    models, image, audio = inputs(graph)
+    speech, reference = encode(graph, models, image, audio)
+    graph.column("3 · Sample and decode")
+    decoder = decode(graph, models, sample(graph, models, speech, reference))
+    graph.column("4 · Detail, and back into the picture")
+    pasted = paste(graph, restore(graph, models, decoder, reference), image, reference)
+    graph.column("5 · Video")
+    save(graph, Wire(pasted, "images"), decoder, speech, name)
     return graph
 
 
@@ -177,6 +211,8 @@ def long_audio(name: str) -> Graph:
         steps=0,
         **GUIDANCE,
         window=0,
+        **FINISHING,
+        **FACE,
     )
     return graph
 
@@ -249,6 +285,37 @@ def compare(name: str) -> Graph:
     return graph
 
 
+def photo_compare(name: str) -> Graph:
+    """With the portrait's own detail and without, both back in the picture."""
+    purpose = (
+        "## The portrait's own detail\n\nThe same frames in the whole picture: on the **left** after *READ "
+        "Restore Detail*, on the **right** as the decoder made them. The face is found, turned upright and "
+        "cropped; the preview under *Encode Reference* shows the crop, and its *face* widgets correct it."
+    )
+    graph = Graph(text=note(purpose))
+    models, image, audio = inputs(graph)
+    speech, reference = encode(graph, models, image, audio, "face")
+    graph.column("3 · Sample and decode")
+    decoder = decode(graph, models, sample(graph, models, speech, reference))
+    graph.column("4 · Detail")
+    restored = restore(graph, models, decoder, reference)
+    graph.column("5 · Into the picture: with, without")
+    left = paste(graph, restored, image, reference, 960, "READ Paste Back · with detail")
+    right = paste(graph, decoder, image, reference, 960, "READ Paste Back · without")
+    graph.column("6 · Side by side", width=420)
+    both = graph.add(
+        "ImageStitch",
+        image1=Wire(left, "images"),
+        image2=Wire(right, "images"),
+        direction="right",
+        match_image_size=True,
+        spacing_width=8,
+        spacing_color="white",
+    )
+    save(graph, Wire(both, "IMAGE"), decoder, speech, name)
+    return graph
+
+
 def check(name: str) -> Graph:
     """The first graph, measured."""
     purpose = (
@@ -281,6 +348,7 @@ WORKFLOWS = {
     "READ_text_and_lora": text_and_lora,
     "READ_compare_guidance": compare,
     "READ_check": check,
+    "READ_photo_compare": photo_compare,
 }
 
 

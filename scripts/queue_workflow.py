@@ -75,6 +75,16 @@ class Host:
                 tell("\n" if sys.stderr.isatty() else "")
         return finished((await self._call("GET", f"/history/{prompt_id}"))[prompt_id])
 
+    async def results(self, prompt: Prompt, outputs: Prompt) -> list[dict[str, str]]:
+        """The files of a prompt that its output nodes have made; previews of other nodes are left out."""
+        kept: Prompt = {}
+        for number, output in outputs.items():
+            kind = prompt[number]["class_type"] if number in prompt else ""
+            about = (await self._call("GET", f"/object_info/{kind}")).get(kind, {}) if kind else {}
+            if about.get("output_node", True):
+                kept[number] = output
+        return list(results(kept))
+
     async def fetch(self, item: dict[str, str], folder: Path) -> Path:
         """Save one of the outputs under ``folder``; it has its name when it is complete."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -261,7 +271,8 @@ async def work(args: argparse.Namespace, prompt: Prompt) -> None:
     """Upload, run, fetch."""
     async with connected(args.host) as host:
         files = {"LoadImage": await host.upload(args.portrait), "LoadAudio": await host.upload(args.speech)}
-        for item in results(await host.run(filled(prompt, files, args.seed))):
+        prompt = filled(prompt, files, args.seed)
+        for item in await host.results(prompt, await host.run(prompt)):
             sys.stdout.write(f"{await host.fetch(item, args.out)}\n")
 
 

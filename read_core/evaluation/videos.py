@@ -10,7 +10,7 @@ import torch
 
 from ..ans import clip_spans
 from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
-from ..records import Reference, SpeechCodes
+from ..records import FaceChoice, Reference, SpeechCodes
 from .mouth import mouth_shape
 
 if TYPE_CHECKING:
@@ -92,10 +92,18 @@ class Studio:
         key = sample.name, size
         if key not in self._encoded:
             speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE)
-            self._encoded[key] = (speech, self.pipe.encode_reference(sample.portrait, size))
+            self._encoded[key] = (speech, encode_framed(self.pipe, sample.portrait, size))
         return self._encoded[key]
 
     def _decode(self, latents: Tensor, num_frames: int, start: float) -> Video:
         frames = self.pipe.decode(latents, num_frames).cpu()
         seconds = time.perf_counter() - start
         return Video(frames, mouth_shape(frames), seconds)
+
+
+def encode_framed(pipe: ReadPipeline, portrait: Tensor, size: tuple[int, int] | None = None) -> Reference:
+    """The reference of a portrait (H, W, 3) that is framed as the checkpoint wants: no face is looked for."""
+    if pipe.card.face is None:
+        return pipe.encode_reference(portrait, size)
+    shape = portrait.shape[0] / portrait.shape[1]
+    return pipe.encode_reference(portrait, size, face=FaceChoice(0, 0.5, shape / 2, min(1.0, shape)))

@@ -18,7 +18,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from torch import Tensor
 
-from ..checks import check_finite, check_size
+from ..checks import check_finite, check_video_size
 from ..errors import InputError, MediaError, ReadWarning
 from ..geometry import FPS
 from .audio import AudioTrack, at_rate, file_track
@@ -47,7 +47,7 @@ class VideoWriter:
 
     Args:
         path: the target, ``*.mp4``.
-        size: height and width, multiples of 32.
+        size: height and width, even.
         audio: a file, an ``AudioTrack`` or None. Its rate is kept where AAC allows, mono or stereo; it is
             cut, or padded with silence, to exactly the length of the frames written.
         metadata: tags of any name.
@@ -74,7 +74,7 @@ class VideoWriter:
         crf: int = 17,
     ) -> None:
         self.path = check_output(path, ".mp4", overwrite)
-        self.size = check_size(size)
+        self.size = check_video_size(size)
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
         track = audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio)

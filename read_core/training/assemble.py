@@ -17,6 +17,7 @@ from ..checkpoint import (
     load_model,
     save_checkpoint,
 )
+from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
 from .a2v_stage import make_prompt
 from .config import ConfigError, Strict, require_component
@@ -31,12 +32,22 @@ class CardConfig(Strict):
     demonstration: bool = False
 
 
+class FaceConfig(Strict):
+    """Where the aligned crops have the face, see ``face.alignment.FaceLayout``."""
+
+    eye_distance: float
+    eyes: float
+    mouth: float
+
+
 class CheckpointConfig(Strict):
     """Configuration of the pseudo-stage. Paths are relative to the working directory.
 
     Attributes:
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
+        detail: folder of the detail network; None: without one.
+        face: layout of the aligned faces that it was trained on; None: they were not aligned.
         prompt_tokens: as in the configuration of stage ``a2v``.
         card: name, material, resolution (height, width), whether it is a demonstration only.
         defaults: content of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
@@ -50,6 +61,8 @@ class CheckpointConfig(Strict):
     whisper: Path
     speech_ae: Path
     transformer: Path
+    detail: Path | None = None
+    face: FaceConfig | None = None
     prompt_tokens: int = Field(default=4, gt=0)
     card: CardConfig
     defaults: dict[str, Any]
@@ -68,8 +81,11 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     for stage in ("vae", "whisper", "speech_ae"):
         require_component(stage, getattr(config, stage), stage)
     require_component("transformer", config.transformer, "a2v")
+    if config.detail is not None:
+        require_component("detail", config.detail, "detail")
     try:
-        card = Card(**config.card.model_dump())
+        face = None if config.face is None else FaceLayout(**config.face.model_dump())
+        card = Card(**config.card.model_dump(), face=face)
         defaults = SamplingDefaults.from_dict(config.defaults)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"card or defaults have a missing or wrong entry: {error}") from error
@@ -83,6 +99,7 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         speech_ae=load_model("speech_ae", config.speech_ae),
         transformer=transformer,
         prompt=Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool)),
+        detail=None if config.detail is None else load_model("detail", config.detail),
     )
     save_checkpoint(config.output, components, getattr(torch, config.dtype), config.overwrite)
     parts = describe(config.output).parts

@@ -224,7 +224,11 @@ def test_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format 2"),
+        ({"format": 3}, "format 3; this version reads 1 and 2"),
+        ({"format": True}, "format True"),
+        ({"face": [0.28, 0.36, 0.66]}, "face is .*expected eye_distance, eyes, mouth"),
+        ({"face": {"eye_distance": 0.28, "eyes": 0.36}}, "face is .*expected eye_distance"),
+        ({"detail": ["read_core.detail", "DetailNetwork"]}, "detail"),
         ({"resolution": [100, 64]}, "multiples of 32"),
         ({"resolution": None}, "resolution"),
         ({"resolution": 128}, "resolution is 128; expected"),

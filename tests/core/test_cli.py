@@ -115,11 +115,32 @@ def test_the_same_seed_gives_the_same_file(inputs, tmp_path, tiny_checkpoint):
     assert np.abs(frames["a"].astype(int) - frames["c"]).max() > 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, (64, 96)),
+        ({"output-size": 200}, (134, 200)),
+        ({"fit": "face", "face": "0.5,0.4,0.4"}, (80, 100)),
+        ({"fit": "face", "face": "0.5,0.4,0.4", "crop-only": True}, (64, 96)),
+        ({"fit": "face", "face": "0.5,0.4,0.4", "output-size": 64}, (52, 64)),
+        ({"paste-back": True}, (80, 100)),
+    ],
+)
+def test_face_paste_back_and_output_size(inputs, tmp_path, tiny_checkpoint, changes, size):
+    words = command(inputs, tmp_path / "a.mp4", tiny_checkpoint, **changes)
+    assert main([*words, "--no-detail"]) == 0
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        video = container.streams.video[0]
+        assert (video.height, video.width) == size
+        assert video.frames == FRAMES
+
+
 def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
     assert main(["info", str(tiny_checkpoint)]) == 0
     printed = capsys.readouterr().out
     for words in (
         "96 x 64",
+        "not aligned",
         "4 latents, 25 frames",
         "alpha 0.5, beta 1.5",
         "random",
@@ -153,6 +174,14 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"size": "4096"}, "2048"),
         ({"size": "big"}, "'big' is no size"),
         ({"size": "²"}, "'²' is no size"),
+        ({"output-size": 63}, "output size is 63; expected a whole number from 64 to 4096"),
+        ({"face": "0.5,0.4"}, "'0.5,0.4' is no place"),
+        ({"face": "0.5,0.4,0"}, "size is 0; expected more"),
+        ({"face": "0.5,0.4,nan"}, "with size nan"),
+        ({"face": "0.5,0.9,0.3", "fit": "face"}, "outside the picture of 100 x 80"),
+        ({"face-index": -1}, "index is -1"),
+        ({"fit": "zoom"}, "invalid choice"),
+        ({"paste-back": True, "crop-only": True}, "not allowed with"),
         ({"alpha": 21}, "alpha is 21"),
         ({"alpha": -11}, "alpha is -11"),
         ({"beta": -1}, "beta is -1"),

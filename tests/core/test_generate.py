@@ -14,9 +14,11 @@ from PIL import Image
 
 from read_core.ans import JointCFG
 from read_core.errors import InputError, MediaError, ReadWarning
+from read_core.finish import Finishing
 from read_core.generate import Interrupted, Job, estimate, generate
 from read_core.media import read_audio, read_image
 from read_core.pipeline import ReadPipeline
+from read_core.records import FaceChoice
 
 FRAMES = 70
 
@@ -195,3 +197,36 @@ def test_another_window_and_silence_are_warnings(pipe, job, tmp_path):
     words = [str(warning.message) for warning in caught]
     assert sum("silent" in text for text in words) == 1
     assert sum("window is 5" in text for text in words) == 1
+
+
+def test_pasted_back_it_is_the_whole_portrait(pipe, job, tmp_path):
+    """By hand, so that no face is looked for: a square of 40 pixels in a portrait of 100 x 80."""
+    chosen = replace(job, fit="face", face=FaceChoice(0, 0.5, 0.4, 0.4), finishing=Finishing(detail=False))
+    seen = collected(pipe, chosen)
+    assert seen.shape == (FRAMES, 64, 96, 3)  # what the model makes
+    with av.open(str(job.out)) as container:
+        pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert pictures.shape == (FRAMES, 80, 100, 3)
+    portrait = read_image(job.portrait).numpy()
+    corners = pictures[:, :16, :16] / 255  # the crop begins at column 20
+    blocks = "... (h p) (w q) c -> ... h w c"
+    np.testing.assert_allclose(
+        reduce(corners, blocks, "mean", p=8, q=8),
+        np.broadcast_to(reduce(portrait[:16, :16], blocks, "mean", p=8, q=8), (FRAMES, 2, 2, 3)),
+        atol=0.05,
+    )
+    middle = reduce(pictures[:, 32:48, 40:56] / 255, blocks, "mean", p=16, q=16)
+    expected = reduce(seen[:, 26:39, 38:58].numpy(), "f h w c -> f 1 1 c", "mean")
+    np.testing.assert_allclose(middle, expected, atol=0.06)
+
+
+@pytest.mark.parametrize(("size", "shape"), [(128, (86, 128))])
+def test_the_result_has_the_size_that_is_asked_for(pipe, job, size, shape):
+    found = []
+    generate(pipe, replace(job, finishing=Finishing(size=size)), on_estimate=found.append)
+    with av.open(str(job.out)) as container:
+        video = container.streams.video[0]
+        assert (video.height, video.width) == shape
+        assert video.frames == FRAMES
+    assert found[0].size == shape
+    assert found[0].seconds == found[0].sampling + found[0].decoding + found[0].finishing

@@ -230,6 +230,9 @@ def test_attention_that_is_not_installed(client):
         ("5", "height", -32),
         ("5", "fit", "melt"),
         ("5", "index", -1),
+        ("5", "face_index", -1),
+        ("5", "face_x", 11.0),
+        ("5", "face_size", -0.1),
         ("6", "seed", -1),
         ("6", "seed", 2**64),
         ("6", "steps", 101),
@@ -252,6 +255,11 @@ def test_out_of_range(client, number, widget, value):
     [
         ("5", {"width": 100}, ("width", "100", "multiple")),
         ("5", {"height": 32}, ("height", "32", "64")),
+        (
+            "5",
+            {"fit": "face", "face_size": 0.3, "face_y": 1.5},
+            ("image", "outside the picture", "up to 1.00"),
+        ),
         ("6", {"window": 2}, ("window", "2", "3 to 64")),
     ],
 )

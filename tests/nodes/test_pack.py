@@ -18,6 +18,8 @@ NODES = {
     "READ_EncodeReference",
     "READ_ANSSampler",
     "READ_Decode",
+    "READ_RestoreDetail",
+    "READ_PasteBack",
     "READ_TalkingHeadToFile",
     "READ_Check",
 }

@@ -16,6 +16,7 @@ SECONDS = 2.0
 FRAMES = 50
 START = 1.0
 SIDE = 128
+PICTURE = 512  # pixels of the example portrait
 
 
 def read_video(path):
@@ -34,8 +35,8 @@ def read_video(path):
     return torch.stack(frames).float() / 255, tags, about
 
 
-def check_video(frames, about, width=SIDE):
-    assert frames.shape == (FRAMES, SIDE, width, 3)
+def check_video(frames, about, size=(SIDE, SIDE)):
+    assert frames.shape == (FRAMES, *size, 3)
     assert (about["codec"], about["sound"]) == ("h264", "aac")
     assert about["rate"] == 25
     assert about["seconds"] == pytest.approx(SECONDS, abs=1e-3)
@@ -62,15 +63,20 @@ def saved(host, run, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("READ_talking_head", "9"), ("READ_check", "9"), ("READ_compare_guidance", "12")]
+    ("name", "number", "size"),
+    [
+        ("READ_talking_head", "11", (PICTURE, PICTURE)),
+        ("READ_check", "9", (SIDE, SIDE)),
+        ("READ_compare_guidance", "12", (SIDE, 2 * SIDE + 8)),
+        ("READ_photo_compare", "13", (PICTURE, 2 * PICTURE + 8)),
+    ],
 )
-def test_to_a_video(host, client, name, number):
+def test_to_a_video(host, client, name, number, size):
     run = client.run(shipped(name, start=START, duration=SECONDS))
     assert run.status == "success", run.error
     frames, _, about = read_video(saved(host, run, number))
-    width = 2 * SIDE + 8 if name == "READ_compare_guidance" else SIDE
-    check_video(frames, about, width)
-    check_mouth(frames[:, :, :SIDE])
+    check_video(frames, about, size)
+    check_mouth(frames[:, :, -size[0] :])  # of two, the right one
     if name == "READ_check":
         (plot,) = run.files("10")
         assert (host.base / plot["type"] / plot["subfolder"] / plot["filename"]).is_file()

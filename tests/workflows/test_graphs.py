@@ -55,8 +55,8 @@ def crosses(points, area):
     return False
 
 
-def test_there_are_five():
-    assert len(WORKFLOWS) == 5
+def test_there_are_six():
+    assert len(WORKFLOWS) == 6
 
 
 def test_files_are_what_the_script_makes():

@@ -16,6 +16,23 @@ RUN = [name for name in NAMES if name != "READ_text_and_lora"]
 HELP = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 ONLY_ON_PAGE = {"audioUI"}  # of LoadAudio
 SECONDS = 1.0
+PICTURE = 512  # pixels of the example portrait
+SIZES = {  # width and height of the videos, where they are not read-tiny's
+    "READ_talking_head": (PICTURE, PICTURE),
+    "READ_compare_guidance": (2 * 128 + 8, 128),
+    "READ_photo_compare": (2 * PICTURE + 8, PICTURE),
+}
+EARLIER = ROOT / "tests" / "workflows" / "saved"
+SAVED = sorted(path.stem for path in EARLIER.glob("*.json"))
+QUIET = {
+    "detail": "auto",
+    "paste_back": "auto",
+    "output_size": 0,
+    "face_index": 0,
+    "face_x": 0.5,
+    "face_y": 0.5,
+    "face_size": 0.0,
+}
 
 
 def graph(name):
@@ -105,6 +122,20 @@ def test_saved_graph_opens_as_it_was(page, name):
     assert page.prompt() == before
 
 
+@pytest.mark.parametrize("name", SAVED)
+def test_graph_of_an_earlier_version_opens_with_its_values_and_defaults_that_change_nothing(page, name):
+    """Widgets that the graph does not know are at their defaults, which leave the fit ``crop`` as it was."""
+    page.open(json.loads((EARLIER / f"{name}.json").read_text(encoding="utf-8")), f"earlier {name}")
+    assert page.missing() == []
+    shown = page.prompt()
+    for number, node in json.loads((EARLIER / "api" / f"{name}.json").read_text(encoding="utf-8")).items():
+        inputs = shown[number]["inputs"]
+        assert inputs.items() >= node["inputs"].items(), number
+        if node["class_type"].startswith("READ_"):
+            new = {key: value for key, value in inputs.items() if key not in node["inputs"]}
+            assert new.items() <= QUIET.items(), number
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_card_is_among_the_hosts_templates(address, name):
     listed = json.loads(get(f"{address}/api/workflow_templates")[1])
@@ -124,8 +155,7 @@ def test_graph_queued_from_the_page_shows_its_video(page, host, name):
     (video,) = page.videos()
     assert f"filename={name}_" in video["src"]
     assert video["seconds"] == pytest.approx(SECONDS, abs=0.1)
-    side = 2 * 128 + 8 if name == "READ_compare_guidance" else 128
-    assert (video["width"], video["height"]) == (side, 128)
+    assert (video["width"], video["height"]) == SIZES.get(name, (128, 128))
     assert list((host.output / "video").glob(f"{name}_*.mp4"))
 
 

@@ -209,7 +209,7 @@ class TestCommand:
         with av.open(str(video)) as file:
             assert file.streams.video[0].frames == 25
         lines = done.stderr.splitlines()
-        assert "[9/9] Save Video" in lines
+        assert "[11/11] Save Video" in lines
         own = ROOT / "read_core" / "checkpoints" / "read-tiny" / "scheduler" / "scheduler_config.json"
         steps = json.loads(own.read_text(encoding="utf-8"))["steps"]
         assert any(line.endswith(f"ANS Sampler: 1 of {steps}") for line in lines), lines

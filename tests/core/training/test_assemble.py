@@ -13,6 +13,7 @@ from read_core import ReadPipeline
 from read_core.ans import JointCFG
 from read_core.checkpoint import describe
 from read_core.cli import main
+from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
 from read_core.speech import SpeechAE
 from read_core.training.a2v_stage import make_prompt
@@ -75,6 +76,8 @@ def test_nothing_is_replaced_unasked(tiny_checkpoint, tmp_path):
         ({"defaults.steps": 0}, "steps"),
         ({"defaults.colour": 1}, "colour"),
         ({"card.resolution": [60, 64]}, "size"),
+        ({"detail": "nowhere"}, "train stage detail first"),
+        ({"face": {"eye_distance": 0.3, "eyes": 0.7, "mouth": 0.6}}, "eyes above mouth"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(tiny_checkpoint, tmp_path, changes, words):
@@ -107,3 +110,14 @@ def test_the_command_assembles(tiny_checkpoint, tmp_path, capsys):
         == 2
     )
     assert "exists already" in capsys.readouterr().err
+
+
+def test_detail_and_the_layout_of_the_face_arrive(tiny_checkpoint, tmp_path):
+    DetailNetwork(widths=(8, 8, 16), features=3, refine_width=4).save_pretrained(tmp_path / "detail")
+    face = {"eye_distance": 0.34, "eyes": 0.4, "mouth": 0.72}
+    figures = assemble(
+        make_config(tiny_checkpoint, tmp_path / "made", face=face, detail=str(tmp_path / "detail"))
+    )
+    pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
+    assert pipe.card.face.to_dict() == face
+    assert figures["detail_parameters"] == sum(p.numel() for p in pipe.detail.parameters())

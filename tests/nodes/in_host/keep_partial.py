@@ -26,6 +26,7 @@ def main(folder):
     import_pack()
     video = importlib.import_module(f"{NAME}.nodes.video")
     media = importlib.import_module(f"{NAME}.read_core.media")
+    records, finishing = (importlib.import_module(f"{NAME}.read_core.{n}") for n in ("records", "finish"))
     told = []
     video.say = told.append
     found = {}
@@ -35,10 +36,14 @@ def main(folder):
             yield torch.full((50, 64, 64, 3), 0.5)
             raise error
 
+        picture = torch.rand(64, 64, 3)
+        reference = records.Reference(latent=torch.zeros(1), image=picture, box=(0, 0, 64, 64))
+        finish = finishing.Finish(finishing.Finishing(False, False), reference)
+        speech = records.SpeechCodes(torch.zeros(1), 100)
         models = SimpleNamespace(pipe=SimpleNamespace(stream=stream, preview=None))
         writer = media.VideoWriter(folder / f"{name}.mp4", (64, 64))
         try:
-            video._write(models, None, None, {}, writer)
+            video._write(models, speech, reference, {}, finish, writer)
         except BaseException as raised:
             found[name] = {"raised": raised is error, "told": told[-1]}
     print(json.dumps(found))

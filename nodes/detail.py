@@ -1,0 +1,63 @@
+"""READ Restore Detail."""
+
+from __future__ import annotations
+
+import comfy.model_management as mm
+import torch
+from comfy_api.latest import io
+
+from .feedback import Progress, about, say
+from .placement import check_room, detail_memory, place
+from .sockets import Models, Portrait, ReadModels, ReadReference
+
+CHUNK = 16  # frames on the device at once
+
+
+class RestoreDetail(io.ComfyNode):
+    """The portrait's own detail for decoded frames."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_RestoreDetail",
+            display_name="READ Restore Detail",
+            category="READ",
+            description="Gives decoded frames the portrait's own detail: sharp, and larger. Lips and lids "
+            "stay as the model moves them.",
+            inputs=[
+                Models.Input("models", tooltip="From Load READ Models."),
+                io.Image.Input("images", tooltip="From Temporal VAE Decode, as they come."),
+                Portrait.Input("reference", tooltip="From Encode Reference: the one that was sampled with."),
+                io.Int.Input(
+                    "size",
+                    default=0,
+                    min=0,
+                    max=2048,
+                    step=2,
+                    tooltip="Longest side of the result, from 64; 0: what the portrait's own pixels give, "
+                    "1024 at most.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="images", tooltip="As many, sharper and larger.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, models: ReadModels, images: torch.Tensor, reference: ReadReference, size: int
+    ) -> io.NodeOutput:
+        from ..read_core.finish import Finishing
+
+        with about("size"):
+            finishing = Finishing(detail=True, paste_back=False, size=size or None)
+        finish = models.pipe.finish(reference.reference, None, finishing)
+        check_room(len(images), finish.size, "a smaller size")
+        place(*models.for_detail, activations=detail_memory(finish.size))
+        restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())
+        progress, done = Progress(), 0
+        for frames in images[..., :3].split(CHUNK):
+            for few in finish(frames.to(mm.get_torch_device(), torch.float32)):
+                restored[done : done + len(few)] = few
+                done += len(few)
+                progress(done, len(images))
+        say(f"{len(images)} frames of {finish.size[1]} x {finish.size[0]} pixels.")
+        return io.NodeOutput(restored)

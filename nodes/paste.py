@@ -1,0 +1,77 @@
+"""READ Paste Back."""
+
+from __future__ import annotations
+
+import comfy.model_management as mm
+import torch
+from comfy_api.latest import io
+
+from .encode import image_of
+from .feedback import Progress, about, say
+from .placement import check_room, place
+from .sockets import Portrait, ReadReference
+
+_AT_ONCE = 8  # pictures' worth of memory that pasting one takes: an upper guess
+
+
+class PasteBack(io.ComfyNode):
+    """Speaking frames into the picture that the portrait was cut from."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="READ_PasteBack",
+            display_name="READ Paste Back",
+            category="READ",
+            description="Puts speaking frames back into the original picture, with a soft rim; the rest of "
+            "it stays as it is.",
+            inputs=[
+                io.Image.Input("images", tooltip="The frames, of any size."),
+                io.Image.Input("image", tooltip="The picture that Encode Reference was given."),
+                Portrait.Input("reference", tooltip="From Encode Reference: it knows the place."),
+                io.Int.Input(
+                    "max_side",
+                    default=1920,
+                    min=64,
+                    max=4096,
+                    step=2,
+                    tooltip="Longest side of the result: a larger picture is made smaller. Width and height "
+                    "become even, as video encoders want.",
+                ),
+                io.Int.Input(
+                    "index", default=0, min=0, max=4095, tooltip="Which image of a batch, counted from 0."
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The picture, with the speaking face in it."),
+                io.Mask.Output(display_name="mask", tooltip="1 where the frames are, 0 elsewhere."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images: torch.Tensor,
+        image: torch.Tensor,
+        reference: ReadReference,
+        max_side: int,
+        index: int,
+    ) -> io.NodeOutput:
+        from ..read_core.face.paste import PasteBack as Paste
+        from ..read_core.finish import check_original
+        from ..read_core.pipeline import opaque
+
+        with about("image"):
+            original = opaque(image_of(image, index)).to(mm.get_torch_device())
+            check_original(reference.reference, original)
+            paste = Paste(original, reference.reference.crop, max_side)
+        height, width = paste.size
+        check_room(len(images), paste.size, "a smaller max_side")
+        pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
+        place(activations=_AT_ONCE * pasted[:1].nbytes)
+        progress = Progress()
+        for done, frame in enumerate(images[..., :3].split(1), 1):
+            pasted[done - 1 : done] = paste(frame.to(original))
+            progress(done, len(images))
+        say(f"{len(images)} frames of {width} x {height} pixels: both even, as video encoders want.")
+        return io.NodeOutput(pasted, paste.mask[None].to(mm.intermediate_device()))

@@ -1,0 +1,151 @@
+"""What the model is to see of a portrait: its middle, all of it, or a crop aligned with a face."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, ReadWarning
+from ..media import fit_image
+from ..records import FaceChoice
+from .alignment import FaceCrop, FaceLayout, cut_face, face_crop
+
+if TYPE_CHECKING:
+    from .finder import Faces
+
+FACE = "face"
+MAX_PORTRAIT = 1024  # pixels of the longest side of a portrait that is kept for its detail
+_CORE = (0.25, 0.75)  # of an aligned crop: where the face itself is
+_SMALL = 0.5  # pixels of the original per pixel of the frame
+_TURNED = 0.6  # distance of the eyes by that from eyes to mouth, as a share of the layout's
+_LEAST = 8  # pixels of the original in a crop by hand
+
+
+@dataclass(frozen=True)
+class Framing:
+    """A portrait brought to the size of the video; its attributes are those of ``Reference``."""
+
+    image: Tensor
+    box: tuple[int, int, int, int]
+    face: FaceCrop | None = None
+    points: Tensor | None = None
+
+
+def frame_portrait(
+    image: Tensor,
+    size: tuple[int, int],
+    fit: str,
+    layout: FaceLayout | None,
+    choice: FaceChoice,
+    find: Callable[[Tensor], Faces],
+) -> Framing:
+    """Bring a portrait to the size of the video.
+
+    No face, a small one, one that the picture's border cuts and one that is turned away are a ReadWarning.
+    Without a face the middle of the picture is taken.
+
+    Args:
+        image: (H, W, 3) float, 0..1.
+        size: (height, width) of the video.
+        fit: ``face``, or one of :func:`read_core.media.fit_image`.
+        layout: where an aligned crop has the face; None: the default one.
+        choice: which face; it counts for the fit ``face`` only.
+        find: finds faces.
+
+    Raises:
+        InputError: an impossible size, an unknown ``fit``, a place outside the picture, or fewer faces than
+            ``choice`` asks for.
+    """
+    if fit != FACE:
+        if choice.by_hand:
+            _warn(f"the face's place has no effect with the fit {fit}: it is for the fit {FACE}")
+        return Framing(*fit_image(image, size, fit))
+    layout = layout or FaceLayout()
+    if choice.by_hand:
+        crop, points = _by_hand(image, size, choice), layout.points(size)
+    else:
+        found = find(image).points
+        if not len(found) and choice.index == 0:
+            _warn(
+                "no face was found, so the middle of the picture is taken; give the face's place by hand "
+                "(face_x, face_y and face_size; --face on the command line), or take another picture"
+            )
+            return Framing(*fit_image(image, size, "crop"))
+        if choice.index >= len(found):
+            raise InputError(
+                f"the face's index is {choice.index}, but {len(found)} faces were found; "
+                f"expected 0 to {max(0, len(found) - 1)}, the largest first"
+            )
+        chosen = found[choice.index].cpu().float()
+        crop = face_crop(chosen, size, layout)
+        points = crop.to_crop(chosen)
+        _remark(chosen, crop, image.shape[:2], size, layout)
+    return Framing(cut_face(image, crop, size), crop.box, crop, points)
+
+
+def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = MAX_PORTRAIT) -> tuple[int, int]:
+    """(height, width) at which a crop has the original's own pixels; even, and in the shape of the frame.
+
+    Args:
+        crop: the crop.
+        size: of the frame; the result is never smaller.
+        longest: side of the result, where the frame itself is not larger.
+    """
+    own = max(crop.height, crop.width)
+    return scaled_size(size, max(*size, min(round(own), longest)))
+
+
+def scaled_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(height, width) with the shape of ``size`` and that longest side or one less: even, for encoders."""
+    longest = longest // 2 * 2
+    height, width = (max(2, round(side * longest / max(size) / 2) * 2) for side in size)
+    return height, width
+
+
+def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCrop:
+    """The upright crop whose middle square is the one that was given."""
+    height, width = image.shape[:2]
+    x, y, side = (value * width for value in (choice.x, choice.y, choice.size))
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise InputError(
+            f"the face's center is at ({x:.0f}, {y:.0f}), outside the picture of {width} x {height} pixels; "
+            f"expected fractions of its width: x up to 1, y up to {height / width:.2f}"
+        )
+    if side < _LEAST:
+        raise InputError(f"the face's square is {side:.1f} pixels large; expected {_LEAST} or more")
+    frame_height, frame_width = size
+    scale = side / min(size)
+    return FaceCrop(x, y, scale * frame_width, scale * frame_height)
+
+
+def _remark(
+    points: Tensor, crop: FaceCrop, original: tuple[int, ...], size: tuple[int, int], layout: FaceLayout
+) -> None:
+    """Warn of what makes a poor video: the first thing that there is to say."""
+    height, width = original[:2]
+    corners = torch.tensor([[x, y] for x in _CORE for y in _CORE])
+    core = crop.to_original(corners)
+    inside = bool(((core >= 0) & (core <= core.new_tensor([width, height]))).all())
+    eyes, mouth = (points[1] - points[0]).norm(), (points[2] - points[:2].mean(0)).norm()
+    turned = float(eyes / mouth.clamp(min=1e-6)) * (layout.mouth - layout.eyes) / layout.eye_distance
+    if not inside:
+        _warn("the picture's border cuts the face; expect a poor video, and take a picture of all of it")
+    elif crop.width / size[1] < _SMALL:
+        _warn(
+            f"the face is small: {crop.width:.0f} pixels of the picture become {size[1]}; "
+            "expect a soft video, and take a closer or larger picture"
+        )
+    elif abs(crop.roll) > math.pi / 3:
+        _warn("the face is not upright; expect a poor video, and turn the picture first")
+    elif turned < _TURNED:
+        _warn("the face is turned away; expect a poor video, and take a picture that looks into the camera")
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ReadWarning, stacklevel=4)

@@ -1,0 +1,138 @@
+"""Paste back: speaking frames go into the picture that they were cut from, with a soft rim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+from .alignment import FaceCrop
+
+MAX_SIDE = 1920
+RIM = 0.1  # of the crop's shorter side, from the original at its border to the frame
+_PIXELS_AT_ONCE = 2**22  # of results, in a stream
+
+
+class PasteBack:
+    """Pastes frames into one picture.
+
+    Args:
+        original: (H, W, 3) float, 0..1.
+        crop: the rectangle of the original that the frames show, of any shape; what lies outside is lost.
+        max_side: the longest side of the result; a smaller original keeps its size.
+
+    Attributes:
+        size: (height, width) of the result, both even: encoders want that. A picture that keeps its size
+            loses its last row or column where they are odd.
+        crop: the rectangle in the result.
+        mask: (height, width), 0..1: how much of each pixel comes from the frames.
+
+    Raises:
+        InputError: a wrong shape or type, a picture of one pixel, ``max_side`` below 2.
+    """
+
+    def __init__(self, original: Tensor, crop: FaceCrop, max_side: int = MAX_SIDE) -> None:
+        if original.ndim != 3 or original.shape[2] != 3 or not original.is_floating_point():
+            raise InputError(
+                f"the picture is {tuple(original.shape)} {original.dtype}; expected (H, W, 3) floats"
+            )
+        height, width = original.shape[:2]
+        self.size = pasted_size((height, width), max_side)
+        self._picture, across, down = original.float(), 1.0, 1.0
+        if max(height, width) > max_side:
+            batch = self._picture.permute(2, 0, 1)[None]
+            batch = F.interpolate(batch, self.size, mode="bicubic", antialias=True)
+            self._picture = batch[0].permute(1, 2, 0).clamp(0, 1)
+            across, down = self.size[1] / width, self.size[0] / height
+        self._picture = self._picture[: self.size[0], : self.size[1]].contiguous()
+        self.crop = crop.scaled(across, down)
+        left, top, right, bottom = self.crop.box
+        self._rows = slice(max(0, top - 1), max(0, min(self.size[0], bottom + 1)))
+        self._columns = slice(max(0, left - 1), max(0, min(self.size[1], right + 1)))
+        self._places = self._region()
+        self.mask = torch.zeros(self.size)
+        self.mask[self._rows, self._columns] = _rim(self._places, self.crop)
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
+        self._picture = self._picture.to(frames.device)  # once: it is large
+        pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
+        inside = pictures[:, self._rows, self._columns]
+        if inside.numel():
+            mask = self.mask[self._rows, self._columns, None].to(frames.device)
+            inside.copy_(torch.lerp(inside, self._sampled(frames), mask))
+        return pictures
+
+    def stream(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Frames that arrive in parts, in few pictures at a time, so that memory does not grow with them."""
+        for frames in parts:
+            count = at_once(self.size)
+            for start in range(0, len(frames), count):
+                yield self(frames[start : start + count])
+
+    def _region(self) -> Tensor:
+        """Middles of the pixels in the region that changes, as fractions of the crop: (rows, columns, 2)."""
+        y = torch.arange(self._rows.start, max(self._rows.start, self._rows.stop)) + 0.5
+        x = torch.arange(self._columns.start, max(self._columns.start, self._columns.stop)) + 0.5
+        return self.crop.to_crop(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
+
+    def _sampled(self, frames: Tensor) -> Tensor:
+        """The frames at the pixels of the region, antialiased: (n, rows, columns, 3)."""
+        batch = frames.float().permute(0, 3, 1, 2)
+        h, w = batch.shape[2:]
+        shrunk = max(1, min(h, round(self.crop.height))), max(1, min(w, round(self.crop.width)))
+        if shrunk != (h, w):
+            batch = F.interpolate(batch, shrunk, mode="bicubic", antialias=True)
+        grid = (self._places * 2 - 1).to(batch.device).expand(len(batch), -1, -1, -1)
+        found = F.grid_sample(batch, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        return found.permute(0, 2, 3, 1).clamp(0, 1)
+
+
+def paste_back(
+    frames: Tensor, original: Tensor, crop: FaceCrop, max_side: int = MAX_SIDE
+) -> tuple[Tensor, Tensor]:
+    """Paste all frames of a video: (n, h, w, 3) -> (n, height, width, 3), and the mask (height, width).
+
+    Args: as of :class:`PasteBack`, whose ``stream`` holds few pictures at a time.
+    """
+    paste = PasteBack(original, crop, max_side)
+    pictures = torch.empty(len(frames), *paste.size, 3, device=frames.device)
+    done = 0
+    for few in paste.stream([frames]):
+        pictures[done : done + len(few)] = few
+        done += len(few)
+    return pictures, paste.mask
+
+
+def pasted_size(original: tuple[int, int], max_side: int = MAX_SIDE) -> tuple[int, int]:
+    """(height, width) of the result for an original of that size: even, at most ``max_side``.
+
+    Raises:
+        InputError: the picture or ``max_side`` is below 2 pixels.
+    """
+    if min(original) < 2 or max_side < 2:
+        raise InputError(
+            f"the picture is {original[1]} x {original[0]} pixels, at most {max_side} are wanted; "
+            "expected 2 or more"
+        )
+    longest = max(original)
+    if longest <= max_side:
+        return original[0] // 2 * 2, original[1] // 2 * 2
+    height, width = (max(2, round(side * max_side / longest / 2) * 2) for side in original)
+    return min(height, max_side // 2 * 2), min(width, max_side // 2 * 2)
+
+
+def at_once(size: tuple[int, int]) -> int:
+    """How many results (height, width) a stream makes at a time."""
+    return max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
+
+
+def _rim(places: Tensor, crop: FaceCrop) -> Tensor:
+    """0 at the border of the crop and outside, 1 from ``RIM`` inwards, smooth between: (rows, columns)."""
+    sides = places.new_tensor([crop.width, crop.height])
+    inwards = (torch.minimum(places, 1 - places) * sides).amin(-1) / float(sides.min())
+    x = (inwards / RIM).clamp(0, 1)
+    return x * x * (3 - 2 * x)

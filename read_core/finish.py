@@ -1,0 +1,169 @@
+"""Behind the decoder: the portrait's own detail for the frames, and the way back into the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from .checks import check_output_size
+from .errors import InputError
+from .face.framing import FACE, portrait_size, scaled_size
+from .face.paste import MAX_SIDE, PasteBack, at_once
+
+if TYPE_CHECKING:
+    from .detail import DetailRestorer
+    from .records import Reference
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What is done to the frames of a video.
+
+    Attributes:
+        detail: give them the portrait's own detail; None: with the fit ``face`` and a checkpoint of aligned
+            faces.
+        paste_back: put them into the original picture; None: with the fit ``face``.
+        size: longest side of the result, 64 to 4096; None: pasted back the original's, 1920 at most; else
+            with detail the portrait's own, 1024 at most, and without it the model's.
+    """
+
+    detail: bool | None = None
+    paste_back: bool | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            check_output_size(self.size)
+
+    def resolved(self, fit: str, aligned: bool) -> Finishing:
+        """The choice without None, but for the size.
+
+        Args:
+            fit: of the reference.
+            aligned: whether the checkpoint was trained on aligned faces.
+        """
+        face = fit == FACE
+        return replace(
+            self,
+            detail=face and aligned if self.detail is None else self.detail,
+            paste_back=face if self.paste_back is None else self.paste_back,
+        )
+
+
+class Finish:
+    """Makes pictures of the result from decoded frames, few at a time, so that memory does not grow.
+
+    Args:
+        finishing: what to do, resolved.
+        reference: of the video.
+        original: (H, W, 3) float 0..1, the picture that the reference was cut from, where it is to go back.
+        restorer: restores detail, where that is wanted.
+
+    Attributes:
+        size: (height, width) of the result, both even where they are not the model's own.
+
+    Raises:
+        InputError: the original is not the reference's, or the reference lacks what detail needs.
+    """
+
+    def __init__(
+        self,
+        finishing: Finishing,
+        reference: Reference,
+        original: Tensor | None = None,
+        restorer: DetailRestorer | None = None,
+    ) -> None:
+        self.frame = reference.image.shape[0], reference.image.shape[1]
+        self._paste = None
+        if finishing.paste_back and original is not None:
+            check_original(reference, original)
+            self._paste = PasteBack(original, reference.crop, finishing.size or MAX_SIDE)
+        self._speaking = self._speaking_size(finishing, reference)
+        self.size = self._speaking if self._paste is None else self._paste.size
+        self._detail = None
+        if finishing.detail and restorer is not None:
+            self._detail = _Detail(restorer, reference, self._speaking)
+
+    def __call__(self, frames: Tensor) -> Iterator[Tensor]:
+        """Decoded frames (F, h, w, 3), 0..1 -> pictures (n, height, width, 3), in their order.
+
+        Raises:
+            InputError: frames of another size than the reference's.
+        """
+        if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
+            raise InputError(
+                f"frames are {tuple(frames.shape)}; expected those of the reference, "
+                f"(F, {self.frame[0]}, {self.frame[1]}, 3)"
+            )
+        if not self.busy:
+            yield frames
+            return
+        count = min(at_once(self._speaking), at_once(self.size))
+        for start in range(0, len(frames), count):
+            few = frames[start : start + count]
+            speaking = few if self._detail is None else self._detail(few)
+            if self._paste is not None:
+                yield self._paste(speaking)
+            else:
+                yield resized(speaking, self.size)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is done: else frames pass as they are."""
+        return self._detail is not None or self._paste is not None or self.size != self.frame
+
+    def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
+        """(height, width) of the speaking crop: no more pixels than the result has place for."""
+        if self._paste is not None:
+            return portrait_size(self._paste.crop, self.frame) if finishing.detail else self.frame
+        if finishing.size is not None:
+            return scaled_size(self.frame, finishing.size)
+        return portrait_size(reference.crop, self.frame) if finishing.detail else self.frame
+
+
+class _Detail:
+    """The restorer with the portrait at the size that is wanted."""
+
+    def __init__(self, restorer: DetailRestorer, reference: Reference, size: tuple[int, int]) -> None:
+        if reference.portrait is None or reference.decoded is None:
+            raise InputError(
+                "the reference has no portrait to take detail from; make it anew by Encode Reference"
+            )
+        self.restorer = restorer
+        # Never below the frames: the restorer enlarges.
+        size = max(size, (reference.decoded.shape[0], reference.decoded.shape[1]))
+        self.portrait = resized(reference.portrait[None], size)[0]
+        self.decoded, self.points = reference.decoded, reference.points
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        device = frames.device
+        points = None if self.points is None else self.points.to(device)
+        portrait, decoded = self.portrait.to(device), self.decoded.to(device)
+        restored: Tensor = self.restorer.restore(frames.float(), portrait, decoded.float(), points)
+        return restored
+
+
+def check_original(reference: Reference, original: Tensor) -> None:
+    """Refuse a picture of another size than the one that the reference was cut from.
+
+    Raises:
+        InputError: it has another size.
+    """
+    if reference.original is not None and tuple(original.shape[:2]) != reference.original:
+        (height, width), found = reference.original, original.shape
+        raise InputError(
+            f"the picture is {found[1]} x {found[0]} pixels, but the reference was cut from one of "
+            f"{width} x {height}; expected that picture"
+        )
+
+
+def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures (n, h, w, 3), 0..1, at (height, width), antialiased."""
+    if tuple(pictures.shape[1:3]) == size:
+        return pictures
+    batch = F.interpolate(pictures.permute(0, 3, 1, 2).float(), size, mode="bicubic", antialias=True)
+    return batch.permute(0, 2, 3, 1).clamp(0, 1)

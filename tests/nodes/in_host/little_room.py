@@ -1,0 +1,55 @@
+"""READ Restore Detail and READ Paste Back where memory has room for few pictures.
+
+Prints, as JSON, what each says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from types import SimpleNamespace
+
+from outside import NAME, import_pack
+
+import comfy.model_management as mm
+import torch
+
+
+def refused(call):
+    """What is said; the work itself would fail otherwise, for there are no models."""
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return "accepted"
+
+
+def main():
+    import_pack()
+    detail, paste = (importlib.import_module(f"{NAME}.nodes.{name}") for name in ("detail", "paste"))
+    records, finish = (importlib.import_module(f"{NAME}.read_core.{name}") for name in ("records", "finish"))
+    sockets = importlib.import_module(f"{NAME}.nodes.sockets")
+    mm.get_free_memory = lambda *_, **__: 2**20
+    picture = torch.rand(64, 64, 3)
+    reference = records.Reference(
+        latent=torch.zeros(1),
+        image=picture,
+        box=(0, 0, 64, 64),
+        portrait=picture,
+        decoded=picture,
+        original=(64, 64),
+    )
+
+    def made(_, original, finishing):
+        return finish.Finish(finishing, reference, original, None)
+
+    models = SimpleNamespace(pipe=SimpleNamespace(finish=lambda *given: made(*given)))
+    frames, held = torch.rand(100, 64, 64, 3), sockets.ReadReference(reference)
+    found = {
+        "restore": refused(lambda: detail.RestoreDetail.execute(models, frames, held, 0)),
+        "paste": refused(lambda: paste.PasteBack.execute(frames, picture[None], held, 1920, 0)),
+    }
+    print(json.dumps(found))
+
+
+main()
