@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 
 from .encode import recording
 from .feedback import about, say
+from .sockets import Models, ReadModels
 
 
 class Check(io.ComfyNode):
@@ -29,15 +30,17 @@ class Check(io.ComfyNode):
                 io.Int.Input(
                     "window",
                     default=16,
-                    min=3,
+                    min=0,
                     max=64,
-                    tooltip="Latents per clip that they were sampled with: it tells where clips meet.",
+                    tooltip="Latents per clip that they were sampled with: it tells where clips meet. "
+                    "0: what the checkpoint of the input models was trained for.",
                 ),
                 io.Image.Input(
                     "reference",
                     optional=True,
                     tooltip="The portrait as the model saw it; without it the first frame.",
                 ),
+                Models.Input("models", optional=True, tooltip="Needed where window is 0."),
             ],
             outputs=[
                 io.Image.Output(display_name="plot", tooltip="Tracks over time, and the numbers."),
@@ -56,9 +59,14 @@ class Check(io.ComfyNode):
         audio: dict[str, Any],
         window: int,
         reference: torch.Tensor | None = None,
+        models: ReadModels | None = None,
     ) -> io.NodeOutput:
         from ..read_core.evaluation.check import check_video, frame_loudness
+        from ..read_core.geometry import check_window
 
+        if window == 0 and models is not None:
+            window = models.pipe.defaults.window
+        check_window(window)
         with about("audio"):
             waveform, rate = recording(audio)
         frames = images[..., :3].float().cpu()

@@ -36,6 +36,7 @@ from .checkpoint_records import (
     SamplingDefaults,
 )
 from .errors import CheckpointError, InputError
+from .folders import replace_folder
 from .safetensors_header import TensorInfo, read_header, read_json, read_tensors, weight_files
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def save_checkpoint(
     partial.mkdir(parents=True)
     try:
         _write_parts(partial, components, dtype)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -167,10 +167,14 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     import torch
     from safetensors.torch import save_file
 
+    from .precision import STATISTICS
+
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
     for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
+        for statistic in STATISTICS & dict(model.named_buffers()).keys():
+            setattr(stored, statistic, getattr(model, statistic).float())
         stored.save_pretrained(folder / name)
         _forget_origin(folder / name / "config.json")
     (folder / "prompt").mkdir()
@@ -357,6 +361,8 @@ def _fill(
     """Read the weights of a checked folder into a model on the meta device."""
     import torch
 
+    from .precision import at_precision
+
     state: dict[str, Tensor] = {}
     for file in files:
         state |= read_tensors(file)
@@ -365,7 +371,7 @@ def _fill(
     elif dtype is None or dtype == "stored":
         dtype = _main_dtype(state.values())
     for name, tensor in state.items():
-        state[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+        state[name] = at_precision(name, tensor, dtype).to(device)
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 

@@ -41,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--speech", type=Path, required=True, help="an audio file of any kind, or a video with sound"
     )
+    files.add_argument(
+        "--track",
+        type=int,
+        metavar="N",
+        help="which audio track, from 1 (default: the one that the file flags as default, else the first)",
+    )
     files.add_argument("--out", type=Path, required=True, help="the video to write, *.mp4")
     files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
     files.add_argument("--overwrite", action="store_true", help="replace existing files (default: refuse)")
@@ -145,6 +151,7 @@ def run(args: argparse.Namespace) -> int:
         finishing=Finishing(args.detail, args.paste_back, args.output_size),
         order=args.order,
         overwrite=args.overwrite,
+        track=args.track,
     )
     check_job(job)
     if args.sheet is not None:
@@ -160,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
     with _Display(args.sheet is not None, args.order == "clips") as display:
         report = generate(pipe, job, display.estimated, display.stepped, display.shown, display.heard)
     if display.sheet is not None:
-        display.sheet.save(args.sheet, args.speech, args.overwrite)
+        display.sheet.save(args.sheet, args.speech, args.overwrite, args.track)
     _print_report(report)
     return 0
 

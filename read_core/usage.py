@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # written to clear_refs
@@ -84,6 +88,16 @@ def out_of_memory(error: BaseException) -> str | None:
         text = f"... {text[-_SHOWN_TEXT:]}"
     graphics = "OutOfMemoryError" in kinds or "MPS" in text
     return f"out of {'GPU' if graphics else 'main'} memory" + (f" ({text})" if text else "")
+
+
+def settle(tensor: Tensor) -> None:
+    """Wait until the device of a tensor has finished, so that the clock is right."""
+    import torch
+
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
+    elif tensor.device.type == "mps":
+        torch.mps.synchronize()
 
 
 def gigabytes(count: int) -> str:

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -102,7 +103,7 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
             f"{path} has {found[0]} frames of {found[1]} x {found[2]} pixels; expected {expected[0]} of "
             f"{scene.size} x {scene.size}: choose another folder or the same arguments"
         )
-    asked = _described(scene)
+    asked = _settings(scene)
     other = {name: value for name, value in (drawn or {}).items() if value != asked.get(name)}
     if other:
         raise InputError(
@@ -113,11 +114,11 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
     return True
 
 
-def _described(scene: AnyScene) -> dict[str, object]:
-    """What decides on a video, as JSON holds it; where the portraits lie does not."""
-    values = {name: value for name, value in asdict(scene).items() if name != "faces"}
-    described: dict[str, object] = json.loads(json.dumps(values))
-    return described
+def _settings(scene: AnyScene) -> dict[str, Any]:
+    """What a scene is drawn from, as JSON gives it back; folders, which may move, left out."""
+    values = {name: value for name, value in asdict(scene).items() if not isinstance(value, Path)}
+    settings: dict[str, Any] = json.loads(json.dumps(values))
+    return settings
 
 
 def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
@@ -134,7 +135,7 @@ def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
 
 def _render_one(scene: AnyScene, path: Path) -> None:
     """Draw one video; under its name there is a whole one or none."""
-    data = save(scene.draw(), {_SCENE: json.dumps(_described(scene))})
+    data = save(scene.draw(), {_SCENE: json.dumps(_settings(scene))})
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)

@@ -85,9 +85,9 @@ def encode_missing(
     stamp: str,
     prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
 ) -> list[Path]:
-    """Write ``folder/<split>/<name>`` for videos that lack it or were drawn again since; floats in float16.
+    """Write ``folder/<split>/<name>`` for the videos that lack it or were drawn anew since.
 
-    Returns all of the files.
+    Floats are stored in float16. Returns all of the files.
 
     Args:
         stamp: the fingerprint of what they are made with.
@@ -115,12 +115,12 @@ def encode_missing(
     return targets
 
 
-def _stored(value: Tensor) -> Tensor:
-    return (value.to(torch.float16) if value.is_floating_point() else value).cpu().contiguous()
-
-
 def _is_current(made: Path, source: Path) -> bool:
     return made.exists() and made.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+
+def _stored(value: Tensor) -> Tensor:
+    return (value.to(torch.float16) if value.is_floating_point() else value).cpu().contiguous()
 
 
 def _stamp(folder: Path, fingerprint: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,6 +63,17 @@ def test_half_precision_is_stored_but_a_cpu_computes_in_float32(tmp_path, tiny_c
     assert load_checkpoint(tmp_path / "half", dtype=stored).transformer.dtype == stored
 
 
+@pytest.mark.parametrize("dtype", [None, torch.float16, "stored"])
+def test_statistics_are_never_rounded(tmp_path, tiny_components, dtype):
+    """Neither where they are stored nor where a model is loaded at half precision."""
+    save_checkpoint(tmp_path / "half", tiny_components, dtype=torch.float16)
+    loaded = load_checkpoint(tmp_path / "half", dtype=dtype)
+    for part, name in (("vae", "latents_std"), ("vae", "latents_mean"), ("speech_ae", "speech_std")):
+        exact = getattr(getattr(tiny_components, part), name)
+        assert torch.equal(getattr(getattr(loaded, part), name), exact)
+    assert loaded.vae.dtype == (torch.float32 if dtype is None else torch.float16)
+
+
 def test_describe_counts_without_loading(tmp_path, tiny_components):
     save_checkpoint(tmp_path / "half", tiny_components, dtype=torch.float16)
     info = describe(tmp_path / "half")
@@ -70,7 +82,7 @@ def test_describe_counts_without_loading(tmp_path, tiny_components):
     for name in MODELS:
         state = getattr(tiny_components, name).state_dict()
         assert parts[name].parameters == sum(tensor.numel() for tensor in state.values())
-        assert parts[name].dtypes == ("F16",)
+        assert parts[name].dtypes == (("F16", "F32") if name in {"vae", "speech_ae"} else ("F16",))
         assert parts[name].nbytes == (tmp_path / "half" / name / WEIGHTS[name]).stat().st_size
     assert parts["transformer"].class_name == "A2VTransformer3DModel"
     assert info.card == tiny_components.card
@@ -84,7 +96,7 @@ def test_an_existing_folder_is_replaced_only_when_asked(tmp_path, tiny_component
     with pytest.raises(CheckpointError, match="exists already"):
         save_checkpoint(folder, tiny_components)
     save_checkpoint(folder, tiny_components, dtype=torch.float16, overwrite=True)
-    assert describe(folder).parts[0].dtypes == ("F16",)
+    assert "F16" in describe(folder).parts[0].dtypes
     other = tmp_path / "other"
     other.mkdir()
     (other / "diary.txt").write_text("mine")
@@ -112,6 +124,22 @@ def test_a_failed_save_leaves_nothing(tmp_path, tiny_components, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(tmp_path / "new", tiny_components)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_checkpoint_is_gone_only_when_the_new_one_is_there(tmp_path, tiny_components, monkeypatch):
+    save_checkpoint(tmp_path / "a", tiny_components)
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name == "a.partial":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path / "a", tiny_components, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    load_checkpoint(tmp_path / "a")
 
 
 @pytest.mark.parametrize("part", MODELS)

@@ -196,6 +196,8 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"out": "nowhere/a.mp4"}, "does not exist"),
         ({"out": "there.mp4"}, "--overwrite"),
         ({"sheet": "sheet.jpg"}, "ends in '.jpg'"),
+        ({"track": 2}, "1 audio tracks; track 2 is not one of them"),
+        ({"out": f"{'a' * 245}.mp4"}, "name too long"),
         ({"portrait": None}, "arguments are required: --portrait"),
         ({"checkpoint": "nowhere"}, "nowhere is not a folder"),
     ],
@@ -239,7 +241,6 @@ def test_overwriting_must_be_allowed(inputs, tmp_path, tiny_checkpoint):
         ("portrait", "sheet", "mine.png"),
         ("portrait", "out", "mine.mp4"),
         ("speech", "out", "mine.mp4"),
-        ("speech", "partial", "mine.partial.mp4"),
     ],
 )
 def test_what_is_read_is_never_overwritten(tmp_path, inputs, tiny_checkpoint, capsys, option, output, name):

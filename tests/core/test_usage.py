@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from read_core.usage import out_of_memory, recent_device_memory, restart_peaks
+from read_core.usage import out_of_memory, recent_device_memory, restart_peaks, settle
 
 
 def refused():
@@ -79,3 +79,16 @@ def test_peaks_are_those_of_any_gpu_not_of_the_current_one(monkeypatch):
     assert recent_device_memory() == 7_000
     restart_peaks()
     assert reset == [0, 1, 2]
+
+
+def test_settling_waits_for_apples_gpus_too(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+
+    class Elsewhere:
+        device, is_cuda = torch.device("mps"), False
+
+    settle(Elsewhere())
+    settle(torch.zeros(1))
+    assert waited == ["mps"]

@@ -38,7 +38,7 @@ def test_it_says_what_to_expect_and_what_it_was(client):
     said = "\n".join(run.texts)
     assert "sampling takes about" in said
     assert "GB" in said
-    assert "real-time factor" in said
+    assert "s of sampling per second of video" in said
 
 
 def test_the_small_checkpoint_is_called_one(client):
