@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError, InputError, MediaError, ReadError
-from .records import Reference, SpeechCodes
+from .records import FaceChoice, Reference, SpeechCodes
 from .version import __version__
 
 if TYPE_CHECKING:
     from .ans import JointCFG, NoCFG, SplitCFG
+    from .finish import Finishing
     from .pipeline import ReadPipeline
 
 __all__ = [
     "CheckpointError",
+    "FaceChoice",
+    "Finishing",
     "InputError",
     "JointCFG",
     "MediaError",
@@ -29,7 +32,13 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = {"ReadPipeline": ".pipeline", "NoCFG": ".ans", "JointCFG": ".ans", "SplitCFG": ".ans"}
+_LAZY = {
+    "ReadPipeline": ".pipeline",
+    "Finishing": ".finish",
+    "NoCFG": ".ans",
+    "JointCFG": ".ans",
+    "SplitCFG": ".ans",
+}
 
 
 def __getattr__(name: str) -> Any:
