@@ -1,4 +1,4 @@
-"""The command line: ``read-core generate | info | corpus | train | evaluate``.
+"""The command line: ``read-core generate | face | info | corpus | train | evaluate``.
 
 Exit status: 0 done, 2 bad input (one line on standard error), 130 interrupted.
 """
@@ -21,6 +21,7 @@ INTERRUPTED = 130
 # Name: the module with configure(parser) and run(args), imported when the command is used; and what it does.
 COMMANDS = {
     "generate": ("read_core.cli_generate", "turn a portrait and a recording into a talking-head video"),
+    "face": ("read_core.face.command", "find the faces in a picture and draw them"),
     "info": ("read_core.cli_info", "show what a checkpoint holds and what it was trained on"),
     "corpus": ("read_core.corpus.command", "make the procedural corpus of synthetic presenters"),
     "train": ("read_core.training.command", "run one training stage from its YAML file"),

@@ -1,11 +1,12 @@
 """What recordings suffer: silences, rooms, microphones, telephones, noise, music, gain; seeded, at 16 kHz.
 
-Only ``insert_silence`` moves sounds in time, and it works on Speech, so mouth tracks and targets made
-from the result follow by themselves. Everything else keeps length and timing.
+Only ``insert_silence`` and ``change_size`` move sounds in time, and they work on Speech, so mouth tracks and
+targets made from the result follow by themselves. Everything else keeps length and timing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from torch.fft import irfft, rfft, rfftfreq
 
 from ..geometry import SAMPLE_RATE
 from .music import Band
-from .speech import SILENCE, Segment, Speech, on_grid
+from .speech import SILENCE, Segment, Speech, on_grid, to_corpus_rate
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -45,6 +46,18 @@ def insert_silence(speech: Speech, index: int, seconds: float) -> Speech:
     gap = Segment(SILENCE[speech.alphabet], at, at + shift)
     moved = [segment.shifted(shift) for segment in segments[index:]]
     return Speech(waveform, (*segments[:index], gap, *moved), speech.alphabet)
+
+
+def change_size(speech: Speech, factor: float) -> Speech:
+    """Play faster: pitch, formants and tempo rise by ``factor`` (to 1 / 160), as of a smaller speaker."""
+    rate = round(SAMPLE_RATE * factor / 100) * 100 if factor != 1 else SAMPLE_RATE
+    if rate == SAMPLE_RATE:
+        return speech
+    waveform = to_corpus_rate(speech.waveform, rate)
+    scale = SAMPLE_RATE / rate
+    segments = [replace(s, start=s.start * scale, stop=s.stop * scale) for s in speech.segments]
+    segments[-1] = replace(segments[-1], stop=waveform.shape[0] / SAMPLE_RATE)
+    return Speech(waveform, tuple(segments), speech.alphabet)
 
 
 def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """Build a corpus folder: ``<out>/<split>/<synthesiser>-<seed>.safetensors``, one file per video.
 
-What is in a file tells ``scene.draw_scene``; ``training.clips`` reads it.
+What is in a file tells ``scene.Scene.draw``; ``training.clips`` reads it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from ..checks import check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS, FRAMES_PER_LATENT
 from ..media.files import temporary_beside, write_error
-from .framing import check_share
-from .scene import Scene, draw_scene, whole_latents
+from .photo.scene import PhotoScene
+from .scene import Scene, whole_latents
 from .sentences import check_split
 from .synthesis import require_synthesiser
 from .utterance import check_seconds
 
 SUFFIX = ".safetensors"
 
+AnyScene = Scene | PhotoScene
+
 
 def build_corpus(
-    out: str | os.PathLike[str], first: Scene, count: int = 1000, workers: int = 1
+    out: str | os.PathLike[str], first: AnyScene, count: int = 1000, workers: int = 1
 ) -> list[Path]:
     """Draw ``count`` videos like ``first``, whose seeds count on from its own; those that are there are kept.
 
@@ -54,7 +56,7 @@ def build_corpus(
     check_split(first.split)
     check_seconds(first.seconds)
     check_size((first.size, first.size))
-    check_share(first.framing)
+    first.check()
     if count < 1 or workers < 1 or first.seed < 0:
         raise InputError(
             f"count is {count}, workers is {workers}, seed is {first.seed}; expected at least 1, 1 and 0"
@@ -68,7 +70,7 @@ def build_corpus(
     return render_corpus(Path(out), scenes, workers)
 
 
-def render_corpus(folder: Path, scenes: list[Scene], workers: int) -> list[Path]:
+def render_corpus(folder: Path, scenes: list[AnyScene], workers: int) -> list[Path]:
     """Draw the scenes that ``folder`` lacks; return the files of all of them."""
     files = [folder / scene.split / f"{scene.name}{SUFFIX}" for scene in scenes]
     missing = [(s, f) for s, f in zip(scenes, files, strict=True) if not _is_done(s, f)]
@@ -82,7 +84,7 @@ def render_corpus(folder: Path, scenes: list[Scene], workers: int) -> list[Path]
     return files
 
 
-def _is_done(scene: Scene, path: Path) -> bool:
+def _is_done(scene: AnyScene, path: Path) -> bool:
     if not path.exists():
         return False
     try:
@@ -99,7 +101,7 @@ def _is_done(scene: Scene, path: Path) -> bool:
     return True
 
 
-def _run(work: list[tuple[Scene, Path]], workers: int) -> Iterator[None]:
+def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
     if workers == 1 or len(work) < 2:
         for scene, path in work:
             _render_one(scene, path)
@@ -111,9 +113,9 @@ def _run(work: list[tuple[Scene, Path]], workers: int) -> Iterator[None]:
         yield from pool.map(_render_one, *zip(*work, strict=True), chunksize=4)
 
 
-def _render_one(scene: Scene, path: Path) -> None:
+def _render_one(scene: AnyScene, path: Path) -> None:
     """Draw one video; under its name there is a whole one or none."""
-    data = save(draw_scene(scene))
+    data = save(scene.draw())
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)

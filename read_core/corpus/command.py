@@ -9,7 +9,8 @@ import torch
 
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
-from .build import build_corpus
+from .build import AnyScene, build_corpus
+from .photo.scene import PHOTO_LAYOUT, PhotoScene
 from .scene import Scene
 from .sentences import SPLITS
 from .synthesis import SYNTHESISERS
@@ -50,6 +51,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="share of the videos, 0 to 1, whose head is moved and resized; the others fill the picture",
     )
     parser.add_argument(
+        "--faces",
+        type=Path,
+        metavar="FOLDER",
+        help="animate the still portraits of this folder instead of drawing presenters",
+    )
+    parser.add_argument(
+        "--layout",
+        type=_layout,
+        metavar="DISTANCE,EYES,MOUTH",
+        help="align faces to this eye distance and these heights of eyes and mouth, shares of the side "
+        "(default: 0.28,0.36,0.66 for portraits; presenters stay as they are drawn)",
+    )
+    parser.add_argument(
         "--preview", type=int, default=0, metavar="N", help="also write the first N videos as MP4 files"
     )
 
@@ -58,13 +72,37 @@ def run(args: argparse.Namespace) -> int:
     """Draw the videos that are missing, write the previews that were asked for and say what there is."""
     if args.preview < 0:
         raise InputError(f"preview is {args.preview}; expected 0 or more")
-    first = Scene(args.seed, args.split, args.seconds, args.size, args.synthesiser, args.framing)
-    files = build_corpus(args.out, first, args.count, args.workers)
+    files = build_corpus(args.out, _first_scene(args), args.count, args.workers)
     for file in files[: args.preview]:
         print(write_preview(file))
     size = sum(file.stat().st_size for file in files) / 1e6
     print(f"{files[0].parent}: {len(files)} videos, {size:.0f} MB")
     return 0
+
+
+def _first_scene(args: argparse.Namespace) -> AnyScene:
+    if args.faces is None:
+        return Scene(
+            args.seed, args.split, args.seconds, args.size, args.synthesiser, args.framing, args.layout
+        )
+    if args.framing:
+        raise InputError("--framing moves drawn presenters; leave it out with --faces")
+    layout = args.layout or PHOTO_LAYOUT
+    return PhotoScene(args.seed, args.split, args.seconds, args.size, args.faces, args.synthesiser, layout)
+
+
+def _layout(text: str) -> tuple[float, float, float]:
+    try:
+        distance, eyes, mouth = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no layout; expected three numbers as 0.28,0.36,0.66"
+        ) from error
+    if not (0.05 <= distance <= 0.6 and 0 < eyes < mouth < 1):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} puts the face outside the picture; expected as 0.28,0.36,0.66"
+        )
+    return distance, eyes, mouth
 
 
 def write_preview(file: Path) -> Path:

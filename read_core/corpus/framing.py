@@ -13,6 +13,10 @@ from .presenter import Presenter
 ZOOM = (0.72, 1.25)  # the head's size relative to the usual one
 RIGHT = (-0.13, 0.13)  # shift of the head in head units
 DOWN = (-0.06, 0.13)
+NEAR_ZOOM, NEAR_SHIFT = (
+    0.06,
+    0.02,
+)  # variation around an alignment: of the logarithm of the size, of the place
 
 
 def check_share(share: float) -> None:
@@ -40,4 +44,27 @@ def framed(presenter: Presenter, seed: int, split: str, share: float) -> Present
         head_scale=presenter.head_scale * zoom,
         head_x=presenter.head_x + rng.uniform(*RIGHT),
         head_y=presenter.head_y + rng.uniform(*DOWN),
+    )
+
+
+def aligned(presenter: Presenter, seed: int, split: str, layout: tuple[float, float, float]) -> Presenter:
+    """Move and resize the head to bring eyes and mouth where ``layout`` wants them, with a little variation.
+
+    Args:
+        layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side.
+    """
+    key = hashlib.sha256(f"alignment/{split}/{seed}".encode()).digest()
+    rng = random.Random(int.from_bytes(key[:8], "big"))
+    distance, eyes, mouth = layout
+    # Least squares over both eyes and the mouth, in head units relative to their mean.
+    high = presenter.mouth_y - presenter.eye_y
+    spacing = 2 * presenter.eye_spacing
+    scale = (distance * spacing / 2 + (mouth - eyes) * high * 2 / 3) / (spacing**2 / 2 + high**2 * 2 / 3)
+    scale *= math.exp(rng.uniform(-NEAR_ZOOM, NEAR_ZOOM))
+    middle = (2 * presenter.eye_y + presenter.mouth_y) / 3
+    return dataclasses.replace(
+        presenter,
+        head_scale=scale,
+        head_x=rng.uniform(-NEAR_SHIFT, NEAR_SHIFT),
+        head_y=(2 * eyes + mouth) / 3 - 0.5 - scale * middle + rng.uniform(-NEAR_SHIFT, NEAR_SHIFT),
     )

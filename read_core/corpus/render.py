@@ -70,13 +70,30 @@ def render(
 
 def mouth_box(presenter: Presenter, motion: Motion, size: int | tuple[int, int] = 128) -> Tensor:
     """Pixel box (F, 4) of x0, y0, x1, y1, float, that contains the lips in every shape, also fully open."""
+    half, above, below = mouth_extent(presenter)
+    return _box(presenter, motion, size, (0.0, presenter.mouth_y), (half, above, below))
+
+
+def eye_boxes(presenter: Presenter, motion: Motion, size: int | tuple[int, int] = 128) -> Tensor:
+    """Pixel boxes (F, 2, 4) of both eyes with their lids, the picture's left eye first."""
+    reach = (1.2 * presenter.eye_width, 1.6 * presenter.eye_height, 1.3 * presenter.eye_height)
+    sides = (-presenter.eye_spacing, presenter.eye_spacing)
+    return torch.stack([_box(presenter, motion, size, (x, presenter.eye_y), reach) for x in sides], dim=1)
+
+
+def _box(
+    presenter: Presenter,
+    motion: Motion,
+    size: int | tuple[int, int],
+    place: tuple[float, float],
+    reach: tuple[float, float, float],
+) -> Tensor:
+    """Pixel boxes (F, 4) around a feature at ``place``, reaching to the sides, up and down, in head units."""
     height, width = _check_size(size)
     pose = head_pose(presenter, motion, height, width)
     moment = make_moment(motion, torch.zeros(len(motion), 3))
-    centre_x, centre_y, _ = (
-        t.flatten().double().numpy() for t in moment.place(presenter, 0.0, presenter.mouth_y)
-    )
-    half, above, below = mouth_extent(presenter)
+    centre_x, centre_y, _ = (t.flatten().double().numpy() for t in moment.place(presenter, *place))
+    half, above, below = reach
     corner_x = centre_x + np.array([-half, half, -half, half])[:, None]
     corner_y = centre_y + np.array([-above, -above, below, below])[:, None]
     columns, rows = pose.to_pixels(corner_x, corner_y)

@@ -1,4 +1,4 @@
-"""One video of the corpus: everything in it follows from six values."""
+"""One video of a drawn presenter: everything in it follows from a few values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from ..geometry import FPS, FRAMES_PER_LATENT, SAMPLES_PER_FRAME
-from .framing import framed
+from .framing import aligned, check_share, framed
 from .motion import sample_motion
 from .presenter import sample_presenter
-from .render import mouth_box, render
-from .utterance import sample_utterance
+from .render import eye_boxes, mouth_box, render
+from .utterance import Utterance, sample_utterance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,10 @@ _INT16 = 32767
 class Scene:
     """A video before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels.
 
-    ``framing`` is the share of the corpus's videos whose head is moved and resized, see ``framing.framed``.
+    Attributes:
+        framing: share of the corpus's videos whose head is moved and resized, see ``framing.framed``.
+        layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side, to
+            which the face is aligned; None: as the presenters are drawn.
     """
 
     seed: int
@@ -34,34 +37,52 @@ class Scene:
     size: int
     synthesiser: str = "espeak"
     framing: float = 0.0
+    layout: tuple[float, float, float] | None = None
 
     @property
     def name(self) -> str:
         """Unique within a split."""
         return f"{self.synthesiser}-{self.seed:06d}"
 
+    def check(self) -> None:
+        """Raise InputError where a value that is not the size, seconds or split is out of range."""
+        check_share(self.framing)
 
-def draw_scene(scene: Scene) -> dict[str, Tensor]:
-    """Speak, move and draw ``scene``.
+    def draw(self) -> dict[str, Tensor]:
+        """Speak, move and draw the scene.
 
-    Returns:
-        ``frames`` (F, size, size, 3) uint8; ``waveform`` (640 F,) int16 at 16 kHz; ``boxes`` (F, 4) float32,
-        pixel boxes x0, y0, x1, y1 of the mouth; ``mouth`` (F, 3) float32, the true track.
+        Returns:
+            ``frames`` (F, size, size, 3) uint8; ``waveform`` (640 F,) int16 at 16 kHz; ``boxes`` (F, 4) and
+            ``eyes`` (F, 2, 4) float32, pixel boxes x0, y0, x1, y1 of the mouth and of both eyes; ``mouth``
+            (F, 3) and ``blink`` (F,) float32, the true tracks.
 
-    Raises:
-        InputError: a value of the scene is out of range.
-        SynthesiserError: the synthesiser is not installed; the message says how to get it.
-    """
-    utterance = sample_utterance(scene.seed, scene.seconds, scene.split, scene.synthesiser)
-    count = len(utterance.mouth)
-    presenter = framed(sample_presenter(scene.seed, scene.split), scene.seed, scene.split, scene.framing)
-    motion = sample_motion(scene.seed, count, loudness(utterance.waveform, count), scene.split)
-    frames = render(presenter, motion, utterance.mouth, scene.size)
-    waveform = F.pad(utterance.waveform, (0, count * SAMPLES_PER_FRAME - len(utterance.waveform)))
+        Raises:
+            InputError: a value of the scene is out of range.
+            SynthesiserError: the synthesiser is not installed; the message says how to get it.
+        """
+        utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
+        count = len(utterance.mouth)
+        presenter = sample_presenter(self.seed, self.split)
+        if self.layout is None:
+            presenter = framed(presenter, self.seed, self.split, self.framing)
+        else:
+            presenter = aligned(presenter, self.seed, self.split, self.layout)
+        motion = sample_motion(self.seed, count, loudness(utterance.waveform, count), self.split)
+        frames = render(presenter, motion, utterance.mouth, self.size)
+        return {
+            **recorded(frames, utterance),
+            "boxes": mouth_box(presenter, motion, self.size),
+            "eyes": eye_boxes(presenter, motion, self.size),
+            "blink": motion.blink,
+        }
+
+
+def recorded(frames: Tensor, utterance: Utterance) -> dict[str, Tensor]:
+    """``frames``, ``waveform`` and ``mouth`` as a file holds them, from frames (F, H, W, 3), 0..1."""
+    waveform = F.pad(utterance.waveform, (0, len(frames) * SAMPLES_PER_FRAME - len(utterance.waveform)))
     return {
         "frames": (frames * 255).round().to(torch.uint8),
         "waveform": (waveform * _INT16).round().to(torch.int16),
-        "boxes": mouth_box(presenter, motion, scene.size),
         "mouth": utterance.mouth,
     }
 

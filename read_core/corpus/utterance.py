@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import SAMPLE_RATE, frames_of_samples
-from .augment import augment, insert_silence
+from .augment import augment, change_size, insert_silence
 from .sentences import check_split, sentences
 from .singing import sing
 from .speech import Speech, join, pause
@@ -27,6 +27,9 @@ MAX_SECONDS = 3600.0
 
 _SAYS_NOTHING = 0.05  # share of the training's recordings: noise, music or silence alone
 _SINGS = 0.08  # share of the training's recordings
+_RESIZED = 0.5  # share of the training's voices that are changed in size
+_SIZES = (0.87, 1.18)
+_RESTS = 0.2  # share of the training's pauses between sentences that are long ones
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def sample_utterance(
 ) -> Utterance:
     """The recording that belongs to ``seed``; the same arguments always give the same one.
 
-    Those of the training split may have music in the background; some are sung, one in twenty says nothing.
+    Those of the training split may have music in the background. Half of their voices are changed in size,
+    some are sung, one in twenty says nothing.
 
     Args:
         seed: any integer.
@@ -78,12 +82,17 @@ def sample_utterance(
     tune = random.Random(f"tune/{split}/{synthesiser}/{seed}")
     sings = training and tune.random() < _SINGS
     singer = nullcontext(partial(sing, voice=voice, generator=tune))
+    vary = random.Random(f"variety/{split}/{synthesiser}/{seed}")
+    size = vary.uniform(*_SIZES) if training and vary.random() < _RESIZED else 1.0
     with singer if sings else open_synthesiser(voice) as speak:
         parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
         count = generator.randint(1, 3)
         for text in sentences(generator.getrandbits(32), split):
             texts.append(text)
-            parts += [speak(text), pause(generator.uniform(0.05, 0.7), synthesiser)]
+            rest = generator.uniform(0.05, 0.7)
+            if training and vary.random() < _RESTS:
+                rest += vary.uniform(0.5, 1.6)
+            parts += [change_size(speak(text), size), pause(rest, synthesiser)]
             spoken = sum(part.seconds for part in parts)
             if (len(texts) >= count) if seconds is None else (spoken >= seconds):
                 break

@@ -76,6 +76,8 @@ class A2VConfig(StageConfig):
         prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
         motion_weight: how much more a place that moves as the average one does counts in the loss than one
             that stands still; 0 weights all alike.
+        eyes_weight: how much more a place counts that the boxes of the eyes cover, by the share that they
+            cover.
     """
 
     stage: Literal["a2v"]
@@ -92,6 +94,7 @@ class A2VConfig(StageConfig):
     start_share: float = Field(default=0.3, ge=0, le=1)
     prompt_tokens: int = Field(default=4, gt=0)
     motion_weight: float = Field(default=1.0, ge=0)
+    eyes_weight: float = Field(default=0.0, ge=0)
     times: Times = Times()
     dropout: Dropout = Dropout()
 
@@ -220,7 +223,7 @@ class A2VStage:
         )
         error = (velocity.float() - velocity_target(clean, noise)).square().mean(1)
         counted = (times > 0).float()
-        weights = motion_weights(clean, self.config.motion_weight)
+        weights = motion_weights(clean, self.config.motion_weight, self.config.eyes_weight * batch["eyes"])
         per_frame = (error * weights[:, None]).mean((2, 3)) * counted
         loss = per_frame.sum() / counted.sum()
         return loss, {"motion_frame": (per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)).item()}
@@ -283,14 +286,16 @@ class A2VStage:
         return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()
 
 
-def motion_weights(clean: Tensor, more: float) -> Tensor:
+def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> Tensor:
     """What the places of windows (B, C, 1+f, h, w), z_R first, count in the loss: (B, h, w), of mean 1.
 
     A place's motion is the root mean square of its latents' changes over the window; one of average motion
-    counts ``1 + more`` times what a still one does.
+    counts ``1 + more`` times what a still one does. ``extra`` (B, h, w) is added to that.
     """
     motion = clean[:, :, 1:].diff(dim=2).square().mean((1, 2)).sqrt()
     weights = 1 + more * motion / motion.mean((1, 2), keepdim=True).clamp_min(1e-6)
+    if extra is not None:
+        weights = weights + extra
     return weights / weights.mean((1, 2), keepdim=True)
 
 

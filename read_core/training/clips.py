@@ -1,7 +1,8 @@
 """Training videos on disk: one safetensors file per video, drawn by ``read-core corpus`` or made of footage.
 
 A file holds ``frames`` (F, H, W, 3) uint8, ``waveform`` (640 F,) int16 at 16 kHz, ``boxes`` (F, 4) float32
-pixel boxes x0, y0, x1, y1 of the mouth, and, where it is known, ``mouth`` (F, 3) float32, the true track.
+pixel boxes x0, y0, x1, y1 of the mouth, and, where they are known, ``eyes`` (F, 2, 4) float32, pixel boxes of
+both eyes, and the true tracks ``mouth`` (F, 3) and ``blink`` (F,), float32.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError, safe_open
 
 from ..corpus.build import SUFFIX
@@ -17,6 +19,8 @@ from ..geometry import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SHUT = 0.5
 
 
 class ClipFile:
@@ -46,6 +50,22 @@ class ClipFile:
             raise InputError(f"{self.path}: frames {start} to {stop} of {self.frames} were asked for")
         with safe_open(self.path, "pt") as file:
             return file.get_slice("frames")[start:stop], file.get_slice("boxes")[start:stop]
+
+    def eyes(self, start: int, stop: int) -> Tensor:
+        """Boxes (f, 2, 4) of both eyes in [start, stop); empty ones where the file does not tell."""
+        with safe_open(self.path, "pt") as file:
+            if "eyes" not in file.keys():  # noqa: SIM118
+                return torch.zeros(stop - start, 2, 4)
+            eyes: Tensor = file.get_slice("eyes")[start:stop]
+        return eyes
+
+    def blinks(self) -> Tensor:
+        """Frames (K,) int64 with lids more than half closed; none where the file does not tell."""
+        with safe_open(self.path, "pt") as file:
+            if "blink" not in file.keys():  # noqa: SIM118
+                return torch.zeros(0, dtype=torch.int64)
+            blink: Tensor = file.get_tensor("blink")
+        return (blink > _SHUT).nonzero()[:, 0]
 
     def waveform(self) -> Tensor:
         """The recording, (640 F,) float32 at 16 kHz."""

@@ -74,6 +74,7 @@ STAGES = {
     "whisper": ("whisper_stage", "WhisperConfig", "WhisperStage"),
     "speech_ae": ("speech_ae_stage", "SpeechAEConfig", "SpeechAEStage"),
     "a2v": ("a2v_stage", "A2VConfig", "A2VStage"),
+    "detail": ("detail_stage", "DetailConfig", "DetailStage"),
     "checkpoint": ("assemble", "CheckpointConfig", "assemble"),
 }
 """Stage: its module, imported when used, its configuration, and what is called with one (see load_config)."""

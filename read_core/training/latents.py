@@ -1,7 +1,8 @@
 """What A2V-DiT learns from: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
 
 A file holds ``latents`` (C, L, h, w), the whole video's, normalised; ``references`` (R, C, h, w), single
-frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i. float16.
+frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i;
+``eyes`` (h, w), the share of each place that the boxes of the eyes cover, on average. float16.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ class Encoders:
         return fingerprint([self.vae, self.whisper, self.speech_ae])
 
 
-def fingerprint(folders: Sequence[Path]) -> str:
-    """A hash over encoders' weights: what was made with others is refused. Decoders do not count."""
+def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
+    """A hash over models' weights: what was made with others is refused. Decoders count where asked."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.glob("*.safetensors")):
             with safe_open(path, "pt") as file:
                 for name in sorted(file.keys()):
-                    if not name.startswith("decoder."):
+                    if decoders or not name.startswith("decoder."):
                         digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
     return digest.hexdigest()
 
@@ -84,7 +85,7 @@ def encode_missing(
     stamp: str,
     prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
 ) -> list[Path]:
-    """Write ``folder/<split>/<name>`` for the videos that lack it, in float16; return all of the files.
+    """Write ``folder/<split>/<name>`` for the videos that lack it, floats in float16; return all files.
 
     Args:
         stamp: the fingerprint of what they are made with.
@@ -106,10 +107,14 @@ def encode_missing(
             temporary = target.with_suffix(".tmp")
             with torch.no_grad():
                 made = encode(file)
-            save_file({n: x.to(torch.float16).cpu().contiguous() for n, x in made.items()}, temporary)
+            save_file({name: _stored(value) for name, value in made.items()}, temporary)
             temporary.rename(target)
     everyone.wait_for_everyone()
     return targets
+
+
+def _stored(value: Tensor) -> Tensor:
+    return (value.to(torch.float16) if value.is_floating_point() else value).cpu().contiguous()
 
 
 def _stamp(folder: Path, fingerprint: str) -> None:
@@ -120,7 +125,7 @@ def _stamp(folder: Path, fingerprint: str) -> None:
         stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
     elif json.loads(stamp.read_text())["sha256"] != fingerprint:
         raise ReadError(
-            f"{folder}: these latents were made by other encoders; delete the folder to make them anew"
+            f"{folder}: made by other encoders or with other settings; delete the folder to make it anew"
         )
 
 
@@ -137,13 +142,35 @@ def _encode(
     waveform = file.waveform().to(device)
     # One more code than is kept: features end where the codes do, and no code in inference sees that end.
     codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
-    return {"latents": latents, "references": references, "codes": codes}
+    boxes = file.eyes(0, file.whole_frames)
+    eyes = covered(boxes, (frames.shape[1], frames.shape[2]), (latents.shape[2], latents.shape[3]))
+    return {"latents": latents, "references": references, "codes": codes, "eyes": eyes}
+
+
+def covered(boxes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The share of each cell that boxes cover, mean over frames: (F, K, 4) -> ``grid``.
+
+    Args:
+        boxes: x0, y0, x1, y1 in pixels; those of a frame do not overlap.
+        size: height and width of the picture.
+        grid: rows and columns of equal cells.
+    """
+    shares = []
+    for count, length, low, high in (
+        (grid[0], size[0], boxes[..., 1], boxes[..., 3]),
+        (grid[1], size[1], boxes[..., 0], boxes[..., 2]),
+    ):
+        edges = torch.arange(count + 1) * (length / count)
+        overlap = torch.minimum(high[..., None], edges[1:]) - torch.maximum(low[..., None], edges[:-1])
+        shares.append(overlap.clamp(min=0) / (length / count))
+    return torch.einsum("fkh,fkw->fhw", *shares).mean(0)
 
 
 class WindowDataset(Dataset[dict[str, Tensor]]):
     """Training windows of f latents, held in memory; sample i is a function of (seed, i).
 
-    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": ()}.
+    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": (),
+    "eyes": (h, w)}.
     A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
 
     Args:
@@ -180,6 +207,7 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
             "latents": window.float(),
             "speech": self.speech(video, first, f),
             "continuation": torch.tensor(not starts),
+            "eyes": self.items[video].get("eyes", torch.zeros(latents.shape[2:])).float(),
         }
 
     def speech(self, video: int, first: int, count: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import torch
@@ -14,16 +14,19 @@ _SUB_PIXELS = 8
 """Of the VAE's upsamplers: 2 x 2 x 2."""
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns)."""
+def orthogonalise(matrix: Tensor, steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
+    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns).
+
+    ``dtype`` is that of the iteration, None the matrix's own.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x: Tensor = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x: Tensor = (matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype or matrix.dtype)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -32,9 +35,17 @@ class Muon(torch.optim.Optimizer):
     A convolution counts as one matrix (out, in * taps), in groups with ``parts=p`` as p of them: row i is of
     part i mod p, as one that makes p sub-pixels numbers its channels. A matrix's update has the root mean
     square that a step of size ``lr`` on an orthogonal one has, scaled by sqrt(max(1, rows / columns)).
+
+    Processes that train together see the same gradients. Each orthogonalises its share of the matrices, which
+    is most of the work, and sends the others the result.
+
+    Args:
+        groups: as of every optimiser of torch.
+        dtype: of the iteration that orthogonalises; None: the parameters' own.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+    def __init__(self, groups: Iterable[dict[str, Any]], dtype: torch.dtype | None = None) -> None:
+        self.dtype = dtype
         defaults = {"lr": 0.02, "momentum": 0.95, "weight_decay": 0.0, "adam": False, "parts": 1}
         super().__init__(groups, defaults)
 
@@ -47,22 +58,29 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One update of every parameter that has a gradient."""
         loss = closure() if closure is not None else None
+        world, rank = shared_by()
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
+            found = [p for p in group["params"] if p.grad is not None]
+            updates = [
+                self._adam(p) if group["adam"] else self._direction(p, group["momentum"]) for p in found
+            ]
+            if not group["adam"]:
+                owners = _owners(found, world)
+                for update, owner in zip(updates, owners, strict=True):
+                    if owner == rank:
+                        self._orthogonalised(update, group["parts"])
+                if world > 1:
+                    for update, owner in zip(updates, owners, strict=True):
+                        torch.distributed.broadcast(update, owner)
+            for p, update in zip(found, updates, strict=True):
                 if group["weight_decay"]:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                update = (
-                    self._adam(p, p.grad)
-                    if group["adam"]
-                    else self._muon(p, p.grad, group["momentum"], group["parts"])
-                )
                 p.sub_(update, alpha=group["lr"])
         return loss
 
-    def _adam(self, p: Tensor, grad: Tensor) -> Tensor:
-        state = self.state[p]
+    def _adam(self, p: Tensor) -> Tensor:
+        grad, state = p.grad, self.state[p]
+        assert grad is not None
         if not state:
             state.update(step=torch.zeros(()), first=torch.zeros_like(p), second=torch.zeros_like(p))
         state["step"] += 1
@@ -74,16 +92,38 @@ class Muon(torch.optim.Optimizer):
         update: Tensor = first / (second.sqrt() + 1e-8)
         return update
 
-    def _muon(self, p: Tensor, grad: Tensor, momentum: float, parts: int) -> Tensor:
-        state = self.state[p]
+    def _direction(self, p: Tensor, momentum: float) -> Tensor:
+        grad, state = p.grad, self.state[p]
+        assert grad is not None
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        buffer = state["momentum"].lerp_(grad, 1 - momentum)
-        direction = grad.lerp(buffer, momentum).flatten(1)
-        direction = direction.view(-1, parts, direction.shape[1]).transpose(0, 1)
-        _, rows, columns = direction.shape
-        update = orthogonalise(direction).mul_(max(1.0, rows / columns) ** 0.5)
-        return update.transpose(0, 1).reshape(p.shape)
+        buffer: Tensor = state["momentum"].lerp_(grad, 1 - momentum)
+        return grad.lerp(buffer, momentum)
+
+    def _orthogonalised(self, direction: Tensor, parts: int) -> None:
+        """Turn a direction into its update, in place."""
+        matrices = direction.flatten(1)
+        matrices = matrices.view(-1, parts, matrices.shape[1]).transpose(0, 1)
+        _, rows, columns = matrices.shape
+        update = orthogonalise(matrices, dtype=self.dtype).mul_(max(1.0, rows / columns) ** 0.5)
+        direction.copy_(update.transpose(0, 1).reshape(direction.shape))
+
+
+def shared_by() -> tuple[int, int]:
+    """How many processes train together, and which of them this one is."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return 1, 0
+    return torch.distributed.get_world_size(), torch.distributed.get_rank()
+
+
+def _owners(parameters: Sequence[Tensor], world: int) -> list[int]:
+    """Which process orthogonalises each matrix: the largest first, each to the one with the least to do."""
+    work = [p.numel() * min(p.shape[0], p[0].numel()) for p in parameters]
+    load, owners = [0] * world, [0] * len(work)
+    for index in sorted(range(len(work)), key=lambda i: -work[i]):
+        owners[index] = load.index(min(load))
+        load[owners[index]] += work[index]
+    return owners
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
@@ -108,4 +148,4 @@ def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimize
     ]
     if others:
         groups.append({"params": others, "lr": config.adam_learning_rate, "adam": True})
-    return Muon(groups)
+    return Muon(groups, torch.bfloat16 if config.mixed_precision == "bf16" else None)

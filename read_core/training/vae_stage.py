@@ -30,6 +30,7 @@ class VaeLoss(Strict):
 
     Attributes:
         mouth: how much more a pixel inside the mouth box counts.
+        eyes: the same for the boxes of the eyes.
         edges: weight of the differences between neighbouring pixels.
         motion: weight of the differences between successive frames.
         noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
@@ -39,6 +40,7 @@ class VaeLoss(Strict):
     """
 
     mouth: float = Field(default=4.0, ge=0)
+    eyes: float = Field(default=0.0, ge=0)
     edges: float = Field(default=0.5, ge=0)
     motion: float = Field(default=0.5, ge=0)
     noise: float = Field(default=0.05, ge=0)
@@ -71,6 +73,7 @@ class VaeConfig(StageConfig):
         whitening: of the linear start, see ``vae_init.initialise``.
         initial: folder of an earlier VAE to go on from.
         encoder: whether the encoder is trained too; its latents stay what they are if not.
+        blinks: share of the samples that are cut around a blink, where the file tells of one.
         held_out: videos of the validation split that the figures are measured on.
         reader: how the reader of ``loss.shape`` is fitted.
     """
@@ -83,16 +86,21 @@ class VaeConfig(StageConfig):
     whitening: float = Field(default=0.5, ge=0, le=1)
     initial: Path | None = None
     encoder: bool = True
+    blinks: float = Field(default=0.0, ge=0, le=1)
     held_out: int = Field(default=24, gt=0)
     loss: VaeLoss = VaeLoss()
     reader: ReaderFit = ReaderFit()
 
 
 class ClipDataset(Dataset[dict[str, Tensor]]):
-    """Crops in time: {"frames": (f, H, W, 3) uint8, "boxes": (f, 4)}; sample i is a function of (seed, i)."""
+    """Crops in time; sample i is a function of (seed, i).
 
-    def __init__(self, files: Sequence[ClipFile], lengths: tuple[int, ...], batch: int, seed: int) -> None:
-        self.files, self.lengths, self.batch, self.seed = files, lengths, batch, seed
+    {"frames": (f, H, W, 3) uint8, "boxes": (f, 4) of the mouth, "eyes": (f, 2, 4)}.
+    """
+
+    def __init__(self, files: Sequence[ClipFile], config: VaeConfig) -> None:
+        self.files, self.lengths, self.blinks = files, config.lengths, config.blinks
+        self.batch, self.seed = config.loop.batch_size, config.loop.seed
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
@@ -100,8 +108,14 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         file = self.files[int(torch.randint(len(self.files), (), generator=generator))]
         start = int(torch.randint(file.frames - length + 1, (), generator=generator))
+        if self.blinks and float(torch.rand((), generator=generator)) < self.blinks:
+            shut = file.blinks()
+            if len(shut):
+                frame = int(shut[int(torch.randint(len(shut), (), generator=generator))])
+                before = int(torch.randint(length, (), generator=generator))
+                start = min(max(frame - before, 0), file.frames - length)
         frames, boxes = file.read(start, start + length)
-        return {"frames": frames, "boxes": boxes}
+        return {"frames": frames, "boxes": boxes, "eyes": file.eyes(start, start + length)}
 
 
 class Reconstruction(nn.Module):
@@ -130,7 +144,7 @@ class VaeStage:
         self.held_out = find_clips(config.clips, "validation")[: config.held_out]
         self.files = files
         _check_lengths(config.lengths, files)
-        self.dataset = ClipDataset(files, config.lengths, config.loop.batch_size, config.loop.seed)
+        self.dataset = ClipDataset(files, config)
         self.vae = self._start()
         self.vae.encoder.requires_grad_(config.encoder)
         self.model = Reconstruction(self.vae)
@@ -183,6 +197,8 @@ class VaeStage:
         noise = (noise * weights.noise * torch.rand(b, 1, 1, 1, 1, generator=generator)).to(pixels)
         output, latents = model(pixels, noise)
         mask = box_weights(batch["boxes"], pixels.shape[-2:], weights.mouth)
+        for side in range(2) if weights.eyes else ():
+            mask = mask + box_weights(batch["eyes"][:, :, side], pixels.shape[-2:], weights.eyes) - 1
         difference = output - pixels
         level = (soft_l1(difference) * mask).sum() / mask.sum() / 3
         edges = sum((soft_l1(difference.diff(dim=d)) * _shrink(mask, d)).mean() for d in (3, 4))

@@ -12,6 +12,7 @@ from read_core.corpus.augment import (
     add_noise,
     augment,
     band_limit,
+    change_size,
     coloured_noise,
     equalise,
     insert_silence,
@@ -181,3 +182,20 @@ def test_joined_parts_follow_each_other() -> None:
     out = join([pause(0.25, "flite"), speech(), pause(0.1, "flite")])
     assert out.seconds == pytest.approx(2.35)
     assert [s.start for s in out.segments] == pytest.approx([0, 0.25, 0.75, 1.25, 1.45, 2.25])
+
+
+@pytest.mark.parametrize("factor", [0.87, 1.1])
+def test_a_voice_of_another_size_keeps_its_sounds_where_its_phonemes_say(factor):
+    """A tone in the second of three phonemes: higher by the factor, and still there."""
+    times = torch.arange(16_000) / 16_000
+    tone = 0.5 * torch.sin(2 * torch.pi * 403 * times + 0.3) * ((times > 0.25) & (times < 0.75))
+    segments = (Segment("pau", 0.0, 0.25), Segment("aa", 0.25, 0.75), Segment("pau", 0.75, 1.0))
+    changed = change_size(Speech(tone, segments, "flite"), factor)
+    assert changed.seconds == pytest.approx(1 / factor, rel=0.01)
+    assert changed.segments[-1].stop == changed.seconds
+    start, stop = (round(t * 16_000) for t in (changed.segments[1].start, changed.segments[1].stop))
+    inside = changed.waveform[start:stop]
+    assert inside.square().sum() > 0.99 * changed.waveform.square().sum()
+    signs = inside[inside != 0].sign()
+    crossings = (signs[:-1] != signs[1:]).sum().item()
+    assert crossings / (2 * len(inside) / 16_000) == pytest.approx(403 * factor, rel=0.02)

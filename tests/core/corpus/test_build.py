@@ -15,7 +15,7 @@ from read_core.corpus.build import build_corpus
 from read_core.corpus.motion import sample_motion
 from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import mouth_box
-from read_core.corpus.scene import Scene, draw_scene, loudness
+from read_core.corpus.scene import Scene, loudness
 from read_core.errors import InputError, MediaError
 
 SMALL = Scene(0, "train", 0.4, 64, "babble")
@@ -32,7 +32,7 @@ def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
         "test/babble-000005.safetensors",
     ]
     for seed, file in zip((4, 5), files, strict=True):
-        truth, found = draw_scene(Scene(seed, "test", 9 / 25, 64, "babble")), load_file(file)
+        truth, found = Scene(seed, "test", 9 / 25, 64, "babble").draw(), load_file(file)
         assert found.keys() == truth.keys()
         assert all(torch.equal(found[name], value) for name, value in truth.items())
 
@@ -40,7 +40,7 @@ def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
 def test_every_split_moves_in_its_own_way() -> None:
     """The boxes of the mouth tell how the head moves."""
     for split in ("train", "validation", "test"):
-        made = draw_scene(replace(SMALL, split=split, seed=4, seconds=1.0))
+        made = replace(SMALL, split=split, seed=4, seconds=1.0).draw()
         energy = loudness(made["waveform"] / 32767, 25)
         motion = sample_motion(4, 25, energy, split)
         assert torch.allclose(made["boxes"], mouth_box(sample_presenter(4, split), motion, 64), atol=1e-3)

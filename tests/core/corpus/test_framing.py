@@ -9,7 +9,7 @@ import torch
 
 from read_core.corpus.framing import DOWN, RIGHT, ZOOM, framed
 from read_core.corpus.presenter import sample_presenter
-from read_core.corpus.scene import Scene, draw_scene
+from read_core.corpus.scene import Scene
 from read_core.errors import InputError
 
 
@@ -51,7 +51,7 @@ def test_a_share_out_of_range_is_refused(share: float) -> None:
 def test_the_mouth_box_follows() -> None:
     """The box has the head's size, and the picture changes most inside it."""
     seed = next(s for s in range(100) if changes(s, 1.0)[0] < 0.85)
-    usual, moved = (draw_scene(Scene(seed, "train", 9 / 25, 128, "babble", share)) for share in (0.0, 1.0))
+    usual, moved = (Scene(seed, "train", 9 / 25, 128, "babble", share).draw() for share in (0.0, 1.0))
     zoom = changes(seed, 1.0)[0]
     sizes = [scene["boxes"][0, 2:] - scene["boxes"][0, :2] for scene in (usual, moved)]
     torch.testing.assert_close(sizes[1], zoom * sizes[0])

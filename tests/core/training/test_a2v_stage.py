@@ -55,19 +55,21 @@ def random_batch(count: int, frames: int = 4, side: int = 2) -> dict[str, torch.
         "latents": torch.randn(count, 8, frames, side, side, generator=generator(0)),
         "speech": torch.randn(count, frames - 1, 3, 10, generator=generator(1)),
         "continuation": torch.rand(count, generator=generator(2)) < 0.7,
+        "eyes": torch.rand(count, side, side, generator=generator(3)),
     }
 
 
-def test_the_loss_is_eq_15_over_the_frames_that_are_generated(stage):
+def test_the_loss_is_eq_15_over_the_frames_that_are_generated(stage, monkeypatch):
     """z_R's frame and motion frames of time 0 are left out; places count by how much they move."""
     count = 80
+    monkeypatch.setattr(stage, "config", stage.config.model_copy(update={"eyes_weight": 2.0}))
     batch, seen = random_batch(count), Recorder()
     loss, figures = stage.loss(seen, batch, generator(5))
     assert (seen.times[:, 0] == 0).all()
     clean_motion = (seen.times[:, 1] == 0).sum().item()
     assert clean_motion > 0
     terms, motion = [], []
-    places = motion_weights(batch["latents"], stage.config.motion_weight)
+    places = motion_weights(batch["latents"], stage.config.motion_weight, 2.0 * batch["eyes"])
     for b in range(count):
         for frame in range(1, 4):
             t = seen.times[b, frame].item()
@@ -144,6 +146,9 @@ def test_places_that_move_weigh_more():
     weights = motion_weights(windows, more=3.0)
     for found, steps in zip(weights, (first, second), strict=True):
         torch.testing.assert_close(found, (1 + 3 * steps) / 4)
+    extra = torch.tensor([[[4.0, 0], [0, 0]]]).repeat(2, 1, 1)
+    for found, steps in zip(motion_weights(windows, 3.0, extra), (first, second), strict=True):
+        torch.testing.assert_close(found, (1 + 3 * steps + extra[0]) / 5)
     assert torch.equal(motion_weights(windows, more=0.0), torch.ones(2, 2, 2))
 
 

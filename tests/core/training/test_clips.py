@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from read_core.corpus.scene import Scene, draw_scene, whole_latents
+from read_core.corpus.scene import Scene, whole_latents
 from read_core.errors import InputError
 from read_core.training.clips import ClipFile, find_clips
 
@@ -25,7 +25,9 @@ def test_a_file_holds_frames_sound_boxes_and_mouth(path):
         "frames": ((FRAMES, 64, 64, 3), torch.uint8),
         "waveform": ((640 * FRAMES,), torch.int16),
         "boxes": ((FRAMES, 4), torch.float32),
+        "eyes": ((FRAMES, 2, 4), torch.float32),
         "mouth": ((FRAMES, 3), torch.float32),
+        "blink": ((FRAMES,), torch.float32),
     }
     x0, y0, x1, y1 = content["boxes"].unbind(1)
     assert ((x0 >= 0) & (x0 < x1) & (x1 <= 64) & (y0 >= 0) & (y0 < y1) & (y1 <= 64)).all()
@@ -45,10 +47,10 @@ def test_what_moves_with_the_mouth_lies_in_its_box(clips_folder):
 
 def test_a_scene_decides_everything():
     scene = Scene(3, "train", 9 / 25, 64, "babble")
-    once, again = draw_scene(scene), draw_scene(scene)
+    once, again = scene.draw(), scene.draw()
     assert all(torch.equal(once[name], again[name]) for name in once)
     for other in (Scene(4, "train", 9 / 25, 64, "babble"), Scene(3, "test", 9 / 25, 64, "babble")):
-        assert not torch.equal(draw_scene(other)["frames"], once["frames"])
+        assert not torch.equal(other.draw()["frames"], once["frames"])
 
 
 def test_slices_equal_the_whole(path):

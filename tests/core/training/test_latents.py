@@ -12,7 +12,7 @@ from read_core import ReadPipeline
 from read_core.errors import ReadError
 from read_core.training.clips import ClipFile, find_clips
 from read_core.training.config import ConfigError
-from read_core.training.latents import Encoders, WindowDataset, encode_clips
+from read_core.training.latents import Encoders, WindowDataset, covered, encode_clips
 
 LATENTS = 9
 
@@ -52,6 +52,21 @@ def test_latents_references_and_codes_are_the_pipelines(short_clip, tiny_checkpo
     codes = pipe.encode_speech(short_clip.waveform(), 16_000).codes[0]
     assert item["codes"].shape[0] == item["latents"].shape[1] == 3
     torch.testing.assert_close(item["codes"][1:].float(), codes[:2], **close)
+
+
+def test_covered_is_the_share_of_each_cell_that_the_boxes_hold():
+    """Against counting small squares."""
+    boxes = torch.tensor(
+        [[[1.0, 2.0, 5.0, 6.0], [6.0, 1.0, 9.0, 3.5]], [[-2.0, 0.0, 1.5, 4.0], [0, 0, 0, 0]]]
+    )
+    found = covered(boxes, (8, 12), (2, 3))
+    fine = (torch.arange(8 * 20)[:, None] + 0.5) / 20, (torch.arange(12 * 20)[None] + 0.5) / 20
+    shares = torch.zeros(2, 8 * 20, 12 * 20)
+    for frame in range(2):
+        for x0, y0, x1, y1 in boxes[frame].tolist():
+            shares[frame] += (fine[0] > y0) & (fine[0] < y1) & (fine[1] > x0) & (fine[1] < x1)
+    counted = shares.mean(0).view(2, 80, 3, 80).mean((1, 3))
+    torch.testing.assert_close(found, counted, atol=1e-4, rtol=0)
 
 
 def test_what_is_there_is_kept_and_latents_of_other_encoders_are_refused(

@@ -33,9 +33,10 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_crops_are_slices_of_the_videos_and_of_one_length_per_batch(clips_folder):
+def test_crops_are_slices_of_the_videos_and_of_one_length_per_batch(clips_folder, tmp_path):
     files = find_clips(clips_folder, "train")
-    dataset, again = (ClipDataset(files, (9, 17), batch=3, seed=0) for _ in range(2))
+    config = make_config(clips_folder, tmp_path, lengths=[9, 17], **{"loop.batch_size": 3})
+    dataset, again = (ClipDataset(files, config) for _ in range(2))
     videos = [file.read() for file in files]
     lengths = []
     for index in range(30):

@@ -1,0 +1,1 @@
+"""Talking photographs: still portraits whose lips, eyes and head are moved by image warps."""

@@ -1,0 +1,171 @@
+"""A still portrait and its tracks become video frames."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..motion import Motion
+from ..render import cut
+from .anatomy import Anatomy, anatomy
+from .eyes import EyeWarp, eye_bounds
+from .lips import SHOWS_TEETH, Inside, MouthWarp
+from .pose import HeadPose
+
+MARGIN = 0.15
+"""What the still shows beyond each side of the crop, by its side."""
+PIXELS = 8 * 128 * 128  # drawn at a time
+_DARK = 0.5
+
+
+@dataclass(frozen=True)
+class Puppet:
+    """A still that is ready to move.
+
+    Attributes:
+        still: (3, h, w) float32 0..1, the crop with MARGIN around it.
+        face: its anatomy in the crop.
+        opening: distance of the lips at open = 1, by the eye distance.
+        inside: of the mouth.
+        covered: whether dark glasses hide the eyes.
+    """
+
+    still: Tensor
+    face: Anatomy
+    opening: float
+    inside: Inside
+    covered: bool
+
+
+def make_puppet(still: Tensor, landmarks: Tensor, rng: random.Random) -> Puppet:
+    """Prepare a still.
+
+    Args:
+        still: (3, h, w) 0..1, the crop with MARGIN around it.
+        landmarks: (478, 3), shares of the crop's side.
+        rng: draws what the picture does not show: how wide the mouth opens, and its inside.
+    """
+    face = anatomy(landmarks)
+    unit = face.mouth.axes.half
+    skin = _at(still, face.skin)
+    bright = _brightness(still, face)
+    tint = skin.mean(1) / skin.mean(1).amax().clamp(min=1e-3)
+    inside = Inside(
+        light=bright,
+        tint=torch.lerp(torch.ones(3), tint, 0.25),
+        upper_teeth=rng.uniform(0.06, 0.20),
+        lower_teeth=max(0.0, rng.uniform(-0.06, 0.12)),
+        tooth=rng.uniform(0.26, 0.34) * 0.30 * face.eye_distance / unit,
+        white=rng.uniform(0.3, 1.0),
+        tongue=rng.random(),
+    )
+    return Puppet(still, face, rng.uniform(0.32, 0.42), inside, _covered(still, face))
+
+
+def render_puppet(puppet: Puppet, motion: Motion, mouth: Tensor, size: int) -> Tensor:
+    """Draw (F, size, size, 3) float32, 0..1, for a motion of F frames and (F, 3) open, width, round.
+
+    A frame with a neutral motion and a mouth as the still's shows the still.
+    """
+    frames = torch.empty(len(motion), size, size, 3)
+    steps = (torch.arange(size) + 0.5) / size
+    places = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
+    face = puppet.face
+    pose = HeadPose(face)
+    skin = _at(puppet.still, face.skin).mean(1)
+    eyes = [EyeWarp(eye, skin) for eye in face.eyes]
+    lips = MouthWarp(face.mouth, puppet.opening * face.eye_distance / face.mouth.axes.half, puppet.inside)
+    chunk = max(1, PIXELS // size**2)
+    for first in range(0, len(motion), chunk):
+        last = min(first + chunk, len(motion))
+        part, track = cut(motion, first, last), mouth[first:last]
+        frames[first:last] = _draw(puppet, pose, eyes, lips, places, part, track).permute(0, 2, 3, 1)
+    return frames
+
+
+def _draw(
+    puppet: Puppet,
+    pose: HeadPose,
+    eyes: list[EyeWarp],
+    mouth: MouthWarp,
+    places: Tensor,
+    motion: Motion,
+    track: Tensor,
+) -> Tensor:
+    """(f, 3, H, W)."""
+    size = len(places)
+    head = pose.sources(places, motion)
+    lips = mouth.lips(head, track)
+    raised = sum(eye.raised(head, motion.brows) for eye in eyes)
+    upper = _sample(puppet.still, mouth.sources(mouth.upper_source(lips, track)) + raised)
+    for eye in eyes:
+        rows, columns = eye.window(size)
+        region = head[:, rows, columns]
+        upper[:, :, rows, columns] = eye.paint(
+            upper[:, :, rows, columns], region, partial(_sample, puppet.still), motion, 1 / size
+        )
+    lower = _sample(puppet.still, mouth.sources(mouth.lower_source(lips, track)))
+    pixel = 1.2 / size / puppet.face.mouth.axes.half
+    beneath = ((lips.v - (lips.top + lips.bottom) / 2) / pixel + 0.5).clamp(0, 1)[:, None]
+    frames = torch.lerp(upper, lower, beneath)
+    hole = mouth.between(lips, pixel)[:, None]
+    own = _sample(puppet.still, head) if puppet.face.mouth.gap > SHOWS_TEETH else frames
+    return torch.lerp(frames, mouth.paint(lips, own), hole).clamp(0, 1)
+
+
+def _sample(still: Tensor, places: Tensor) -> Tensor:
+    """The still at (f, H, W, 2) shares of the crop: (f, 3, H, W)."""
+    grid = ((places + MARGIN) / (1 + 2 * MARGIN)) * 2 - 1
+    return F.grid_sample(
+        still.expand(len(places), *still.shape), grid, padding_mode="border", align_corners=False
+    )
+
+
+def _at(still: Tensor, points: Tensor) -> Tensor:
+    """Blurred colours (3, N) of the still at (N, 2) shares of the crop."""
+    small = F.adaptive_avg_pool2d(still[None], 40)
+    grid = (((points + MARGIN) / (1 + 2 * MARGIN)) * 2 - 1)[None, None]
+    return F.grid_sample(small, grid, padding_mode="border", align_corners=False)[0, :, 0]
+
+
+def _brightness(still: Tensor, face: Anatomy) -> float:
+    """How bright white would be on this face, 0.45 to 1, from its brightest skin."""
+    luma = _at(still, face.points).mean(0)
+    return float((torch.quantile(luma, 0.9) * 1.25).clamp(0.45, 1.0))
+
+
+def mouth_boxes(puppet: Puppet, motion: Motion, size: int) -> Tensor:
+    """Pixel boxes (F, 4) of the lips in every shape: left, top, right, bottom."""
+    mouth, unit = puppet.face.mouth, puppet.face.mouth.axes.half
+    fall = puppet.opening * puppet.face.eye_distance / unit
+    u = torch.tensor([-1.2, 1.2, -1.2, 1.2])
+    top = float(mouth.upper[0]) - mouth.upper_lip - 0.22 * fall - 0.1
+    bottom = float(mouth.lower[0]) + mouth.lower_lip + 0.78 * fall + 0.1
+    v = torch.tensor([top, top, bottom, bottom])
+    corners = mouth.axes.origin + mouth.axes.vector(u, v)
+    return _followed(puppet, torch.cat([corners.amin(0), corners.amax(0)])[None], motion, size)[:, 0]
+
+
+def eye_boxes(puppet: Puppet, motion: Motion, size: int) -> Tensor:
+    """Pixel boxes (F, 2, 4) of both eyes with their lids, the picture's left eye first."""
+    bounds = torch.stack([eye_bounds(eye.axes, eye) for eye in puppet.face.eyes])
+    return _followed(puppet, bounds, motion, size)
+
+
+def _followed(puppet: Puppet, boxes: Tensor, motion: Motion, size: int) -> Tensor:
+    """Boxes (K, 4) of the still, moved along with the head: (F, K, 4) in pixels."""
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    pose = HeadPose(puppet.face)
+    moved = middles[None] - pose.sources(middles[None], motion)[:, 0]
+    return (boxes + torch.cat([moved, moved], dim=-1)) * size
+
+
+def _covered(still: Tensor, face: Anatomy) -> bool:
+    """Whether the skin around the eyes is much darker than that of the cheeks."""
+    around = _at(still, face.around_eyes).mean(0).mean()
+    return bool(around < _DARK * _at(still, face.skin).mean())

@@ -1,0 +1,84 @@
+"""Folders of still portraits: pictures, their face points, and which split each belongs to."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..sentences import check_split
+from .anatomy import POINTS
+
+INDEX, LANDMARKS, IMAGES = "index.json", "landmarks.npy", "images"
+CLOSED_GAP = 0.10
+"""Up to this share of the eye distance between the inner lips a mouth counts as closed."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """One portrait on disk.
+
+    Attributes:
+        path: of the picture.
+        landmarks: (478, 3) float32, x, y and depth in pixels.
+        lip_gap: distance of the inner lips by that of the eyes.
+    """
+
+    path: Path
+    landmarks: Tensor
+    lip_gap: float
+
+    @property
+    def closed(self) -> bool:
+        """Whether the lips meet, more or less."""
+        return self.lip_gap < CLOSED_GAP
+
+
+@cache
+def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
+    """The portraits of one split, in the order of the folder's index, read once.
+
+    The folder holds ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``,
+    (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide
+    on its split: 00 to 07 test, 08 to 15 validation, the others training.
+
+    Raises:
+        InputError: the folder is no such folder, or holds no portrait of the split.
+    """
+    check_split(split)
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        landmarks = np.load(folder / LANDMARKS)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: not a folder of portraits ({error}); expected {INDEX}, {LANDMARKS} and {IMAGES}/"
+        ) from error
+    if landmarks.shape != (len(index), POINTS, 3):
+        raise InputError(
+            f"{folder / LANDMARKS} has shape {landmarks.shape}; expected ({len(index)}, {POINTS}, 3)"
+        )
+    points = torch.from_numpy(landmarks.astype(np.float32))
+    stills = tuple(
+        Still(folder / IMAGES / entry["file"], points[i], float(entry["lip_gap"]))
+        for i, entry in enumerate(index)
+        if split_of(entry["file"]) == split
+    )
+    if not stills:
+        raise InputError(f"{folder} holds no portrait of the split {split}")
+    return stills
+
+
+def split_of(name: str) -> str:
+    """The split of a file, by the last two digits of its number (InputError without one)."""
+    digits = re.findall(r"\d+", Path(name).stem)
+    if not digits:
+        raise InputError(f"{name}: a portrait's name needs a number, which decides on its split")
+    last = int(digits[-1]) % 100
+    return "test" if last < 8 else "validation" if last < 16 else "train"

@@ -1,0 +1,209 @@
+"""Find faces in a picture: their boxes, both eyes and the mouth."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+from .network import SIDE, STRIDE, FaceFinder
+
+__all__ = ["THRESHOLD", "WEIGHTS", "FaceFinder", "Faces", "find_faces", "load_finder"]
+
+WEIGHTS = Path(__file__).with_name("finder.safetensors")
+THRESHOLD = 0.5  # of the score; chosen on validation pictures
+
+_SEARCHED = 256  # pixels of the longest side of the picture in which faces are looked for
+_LIKELY = 0.05  # score in the search from which a place is looked at closely
+_MOST = 16  # places looked at closely
+_SAME = 0.4  # intersection over union from which two boxes are one face
+_ROOM = 2.8  # side of a close-up, in mean distances of eyes and mouth
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces in a picture, the largest first; x and y in pixels, the middle of the first pixel is at 0.5.
+
+    Attributes:
+        boxes: (N, 4) left, top, right, bottom, from chin to forehead.
+        points: (N, 3, 2) the eye that is at the picture's left while the face is upright, the other eye, the
+            mouth; each the middle between its two corners.
+        scores: (N,) 0..1, at least the threshold.
+    """
+
+    boxes: Tensor
+    points: Tensor
+    scores: Tensor
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def find_faces(
+    image: Tensor,
+    device: torch.device | str | None = None,
+    *,
+    finder: FaceFinder | None = None,
+    threshold: float = THRESHOLD,
+) -> Faces:
+    """Find all faces in a picture.
+
+    Args:
+        image: (H, W, 3) floating point, 0..1.
+        device: where to compute, by default the image's.
+        finder: the network, already on its device, by default the bundled one.
+        threshold: least score.
+
+    Returns:
+        The faces, on the CPU.
+
+    Raises:
+        InputError: a tensor of another shape or type.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or not image.is_floating_point() or not image.numel():
+        raise InputError(
+            f"image is {tuple(image.shape)} {image.dtype}; expected (H, W, 3) floating point, 0..1"
+        )
+    place = torch.device(device) if device is not None else image.device
+    finder = finder or _bundled(str(place))
+    with torch.inference_mode():
+        picture = image.to(place, torch.float32).permute(2, 0, 1)
+        boxes, points, logits = candidates(finder, picture)
+        if len(logits):
+            seen, points = read_close(finder, picture, points)
+            logits = (logits + seen) / 2
+            scores = logits.sigmoid()
+            kept = _distinct(boxes, scores)
+            kept = kept[scores[kept] >= threshold]
+            boxes, points, scores = boxes[kept], points[kept], scores[kept]
+            if len(kept):
+                points = read_close(finder, picture, points)[1]
+        else:
+            scores = logits
+        sizes = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+        order = sizes.argsort(descending=True)
+        return Faces(boxes[order].cpu(), points[order].cpu(), scores[order].cpu())
+
+
+def load_finder(path: Path = WEIGHTS) -> FaceFinder:
+    """The face finder with its bundled weights, or those of another file, frozen, in float32.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing; install anew, or make it: python scripts/fit_face_finder.py")
+    finder = FaceFinder()
+    finder.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return finder.eval().requires_grad_(False)
+
+
+@functools.lru_cache(maxsize=2)
+def _bundled(device: str) -> FaceFinder:
+    return load_finder().to(device)
+
+
+def candidates(finder: FaceFinder, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where faces may be in a picture (3, H, W): boxes (n, 4), points (n, 3, 2) and logits (n,)."""
+    height, width = picture.shape[1:]
+    scale = min(1.0, _SEARCHED / max(height, width))
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    small = picture[None]
+    if scale < 1:
+        small = F.interpolate(small, size, mode="bilinear", antialias=True, align_corners=False)
+    padded = F.pad(small - 0.5, (0, -size[1] % 32, 0, -size[0] % 32)) + 0.5
+    boxes, points, logits = decode(finder.search(padded.contiguous(memory_format=torch.channels_last)))[0]
+    unit = picture.new_tensor([width / size[1], height / size[0]])
+    return boxes * unit.repeat(2), points * unit, logits
+
+
+def decode(answers: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The best places of each searched picture, from answers (B, 11, h, w) of :class:`FaceSearch`.
+
+    Returns boxes (n, 4) and points (n, 3, 2), both in pixels of the searched picture, and logits (n,).
+    """
+    height, width = answers.shape[2:]
+    highest = F.max_pool2d(answers[:, :1], 3, 1, 1)[:, 0]
+    least = math.log(_LIKELY / (1 - _LIKELY))
+    result = []
+    for answer, peak in zip(answers, highest, strict=True):
+        logits = torch.where(answer[0] >= peak, answer[0], -math.inf).flatten()
+        logits, cells = logits.topk(min(2 * _MOST, height * width))
+        cells, logits = cells[logits > least], logits[logits > least]
+        values = answer.flatten(1)[:, cells].T
+        middle = torch.stack([cells % width + 0.5, cells // width + 0.5], dim=1)
+        sides = values[:, 3:5].clamp(-2, 5).exp()
+        box_middle = middle + values[:, 1:3]
+        boxes = STRIDE * torch.cat([box_middle - sides / 2, box_middle + sides / 2], dim=1)
+        unit = sides.prod(dim=1).sqrt()[:, None, None]
+        points = STRIDE * (middle[:, None] + unit * values[:, 5:].unflatten(1, (3, 2)))
+        kept = _distinct(boxes, logits)[:_MOST]
+        result.append((boxes[kept], points[kept], logits[kept]))
+    return result
+
+
+def read_close(finder: FaceFinder, picture: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Look closely where points (n, 3, 2) are in a picture (3, H, W): logits (n,) and better points."""
+    frames = close_frames(points)
+    pictures = torch.stack([close_up(picture, frame) for frame in frames])
+    logits, seen = finder.read(pictures)
+    return logits, seen @ frames[:, :, :2].transpose(1, 2) + frames[:, None, :, 2]
+
+
+def close_frames(points: Tensor) -> Tensor:
+    """Matrices (n, 2, 3) from -1..1 of an upright close-up to the picture in which points (n, 3, 2) are."""
+    eyes = points[:, 1] - points[:, 0]
+    middle = (points[:, 0] + points[:, 1]) / 2
+    down = points[:, 2] - middle
+    upright = down + torch.stack([-eyes[:, 1], eyes[:, 0]], dim=1)
+    upright = upright / upright.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    half = _ROOM / 4 * (eyes.norm(dim=1) + down.norm(dim=1)).clamp(min=1.0)[:, None]
+    across = torch.stack([upright[:, 1], -upright[:, 0]], dim=1)
+    return torch.stack([half * across, half * upright, middle + 0.45 * down], dim=2)
+
+
+def close_up(picture: Tensor, frame: Tensor) -> Tensor:
+    """What a frame (2, 3) shows of a picture (3, H, W), antialiased, grey outside: (3, SIDE, SIDE)."""
+    reach = frame[:, :2].abs().sum(dim=1)
+    low, high = (frame[:, 2] - reach).floor().int().tolist(), (frame[:, 2] + reach).ceil().int().tolist()
+    pixels = 2 * float(frame[:, 0].norm()) / SIDE  # of the picture, per pixel of the close-up
+    factor = max(1, int(pixels))
+    left, top = max(0, low[0] - 1), max(0, low[1] - 1)
+    part = picture[None, :, top : max(top + 1, high[1] + 1), left : max(left + 1, high[0] + 1)] - 0.5
+    if not part.numel():
+        return picture.new_full((3, SIDE, SIDE), 0.5)
+    if factor > 1:
+        part = F.pad(part, (0, -part.shape[3] % factor, 0, -part.shape[2] % factor))
+        part = F.avg_pool2d(part, factor)
+    steps = (torch.arange(SIDE, device=picture.device) + 0.5) * 2 / SIDE - 1
+    grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
+    places = grid @ frame[:, :2].T + frame[:, 2] - frame.new_tensor([left, top])
+    places = 2 * places / (factor * places.new_tensor([part.shape[3], part.shape[2]])) - 1
+    shown: Tensor = F.grid_sample(part, places[None], align_corners=False)[0] + 0.5
+    return shown
+
+
+def overlap(one: Tensor, two: Tensor) -> Tensor:
+    """Intersection over union of boxes (n, 4) and (m, 4): (n, m)."""
+    low, high = torch.maximum(one[:, None, :2], two[:, :2]), torch.minimum(one[:, None, 2:], two[:, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=2)
+    area_one, area_two = ((boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (one, two))
+    return shared / (area_one[:, None] + area_two[None] - shared).clamp(min=1e-6)
+
+
+def _distinct(boxes: Tensor, scores: Tensor) -> Tensor:
+    """Indices of the boxes that overlap none of a better score, best first."""
+    order = scores.argsort(descending=True)
+    same = (overlap(boxes[order], boxes[order]) > _SAME).cpu()
+    kept: list[int] = []
+    for index in range(len(order)):
+        if not any(same[index, other] for other in kept):
+            kept.append(index)
+    return order[kept]

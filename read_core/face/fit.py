@@ -1,0 +1,270 @@
+"""How the face finder's weights are made: photographed and drawn faces on backgrounds, spoilt in many ways.
+
+Both networks learn from the same scenes. The reader sees every face from places that are a little off, and
+the places that the search takes for faces at that moment, so it learns from the search's own mistakes.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Generator, Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from .finder import close_frames, close_up, decode, overlap
+from .material import backgrounds, drawn_presenters, photographs
+from .network import STRIDE, FaceFinder, fused
+from .scenes import Scene, SceneMaker
+
+HELD_BACK = 8  # every eighth background is for validation
+
+_LONGEST = 640  # pixels of a background
+_LOOSE, _TIGHT = 1.0, 0.3  # how far off the reader's places are
+_SAVED = 250  # updates between savings
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Size of the training.
+
+    Attributes:
+        steps: updates.
+        batch: scenes per update.
+        fresh: how many of them are new; the others are drawn from the newest ``pool``, mirrored or not, in
+            another light. Drawing a scene takes as long as learning from it.
+        pool: scenes that are kept.
+        side: pixels of a scene, a multiple of 32.
+        drawn: drawn presenters beside the photographs.
+        rate: peak learning rate.
+        average: decay of the running mean of the weights, which is what is written.
+        seed: of everything.
+    """
+
+    steps: int = 4500
+    batch: int = 16
+    fresh: int = 4
+    pool: int = 1600
+    side: int = 192
+    drawn: int = 200
+    rate: float = 3e-3
+    average: float = 0.998
+    seed: int = 0
+
+
+def fit_finder(out: Path, faces: Path, folders: Sequence[Path], settings: FitSettings | None = None) -> float:
+    """Train and write the weights as float16 to ``out``, now and then already before the end.
+
+    Args:
+        out: the file of weights.
+        faces: folder of photographed faces, see :func:`photographs`; its training split is used.
+        folders: pictures without faces; every eighth is left for validation.
+        settings: size of the training.
+
+    Returns:
+        The mean loss of the last hundred steps.
+
+    Raises:
+        MediaError: the faces or backgrounds are missing.
+    """
+    settings = settings or FitSettings()
+    portraits = photographs(faces, "train") + drawn_presenters(settings.drawn, "train", settings.seed)
+    grounds = [g for i, g in enumerate(backgrounds(folders, _LONGEST)) if i % HELD_BACK]
+    return train_finder(SceneMaker(portraits, grounds, seed=settings.seed), out, settings)
+
+
+def train_finder(maker: SceneMaker, out: Path, settings: FitSettings) -> float:
+    """Train on scenes of ``maker`` and write the weights; see :func:`fit_finder`."""
+    torch.manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed + 1)
+    finder = FaceFinder(norm=True)
+    mean = copy.deepcopy(finder)
+    optimizer = torch.optim.AdamW(finder.parameters(), settings.rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 200 / settings.steps)
+    )
+    pool: deque[Scene] = deque(maxlen=settings.pool)
+    losses: list[tuple[float, ...]] = []
+    progress = tqdm(range(settings.steps), desc="fitting", unit="step", mininterval=1)
+    for step in progress:
+        new = settings.fresh if pool else min(settings.pool, settings.fresh * 50)
+        pool.extend(maker.draw(settings.side, settings.side) for _ in range(new))
+        scenes = _drawn_again(pool, settings.batch, settings.fresh, generator)
+        pictures = _relit(torch.stack([torch.from_numpy(scene.pixels) for scene in scenes]), generator)
+        answers = finder.search(pictures)
+        parts = (
+            *_search_losses(answers, scenes),
+            *_read_losses(finder, pictures, answers, scenes, generator),
+        )
+        optimizer.zero_grad()
+        torch.autograd.backward(torch.stack(parts).sum())
+        torch.nn.utils.clip_grad_norm_(finder.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        _follow(mean, finder, min(settings.average, (step + 1) / (step + 10)))
+        losses.append(tuple(part.item() for part in parts))
+        names = ("seen", "box", "points", "face", "close")
+        recent = torch.tensor(losses[-100:]).mean(0).tolist()
+        shown = {name: f"{value:.3f}" for name, value in zip(names, recent, strict=True)}
+        progress.set_postfix(shown, refresh=False)
+        if (step + 1) % _SAVED == 0 or step + 1 == settings.steps:
+            _save(mean, out)
+    last = losses[-100:]
+    return sum(map(sum, last)) / len(last)
+
+
+def _drawn_again(pool: Sequence[Scene], count: int, fresh: int, generator: Generator) -> list[Scene]:
+    """The newest scenes and random others, each mirrored at random."""
+    old = torch.randint(len(pool), (count - fresh,), generator=generator).tolist()
+    chosen = [pool[-1 - i] for i in range(fresh)] + [pool[i] for i in old]
+    mirrored = (torch.rand(count, generator=generator) < 0.5).tolist()
+    return [scene.mirrored() if turn else scene for scene, turn in zip(chosen, mirrored, strict=True)]
+
+
+def _relit(pixels: Tensor, generator: Generator) -> Tensor:
+    """Bytes (B, H, W, 3) as pictures (B, 3, H, W) in another light."""
+    change = torch.rand(2, len(pixels), 3, 1, 1, generator=generator) + torch.rand(
+        2, len(pixels), 1, 1, 1, generator=generator
+    )
+    pictures = pixels.permute(0, 3, 1, 2) / 255
+    return ((0.8 + 0.2 * change[0]) * pictures + 0.1 * (change[1] - 1)).clamp(0, 1)
+
+
+def _follow(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
+    """Move the running mean of weights and statistics towards the present ones."""
+    now = finder.state_dict()
+    for name, value in mean.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(now[name], 1 - average)
+
+
+def _save(finder: FaceFinder, out: Path) -> None:
+    state = fused(finder).state_dict()
+    save_file({name: value.half().contiguous() for name, value in state.items()}, out)
+
+
+def _search_losses(answers: Tensor, scenes: Sequence[Scene]) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses of the map of scores, of the boxes and of the points."""
+    height, width = answers.shape[2:]
+    x, y = torch.arange(width) + 0.5, (torch.arange(height) + 0.5)[:, None]
+    target = torch.zeros(len(scenes), height, width)
+    counts = torch.ones_like(target)
+    box_errors, point_errors = [], []
+    faces = 0
+    for index, scene in enumerate(scenes):
+        for box, points, sure in zip(*_tensors(scene), strict=True):
+            left, top, right, bottom = (box / STRIDE).unbind()
+            middle_x, middle_y, sides = (left + right) / 2, (top + bottom) / 2, (box[2:] - box[:2]) / STRIDE
+            size = float(sides.prod().sqrt())
+            far = (x - middle_x) ** 2 + (y - middle_y) ** 2
+            if not sure:
+                counts[index][far < (size / 2) ** 2] = 0
+                continue
+            faces += 1
+            nearest = far == far.min()
+            central = (far < (0.06 * size) ** 2) | nearest
+            spot = torch.exp(-far / (2 * max(0.5, 0.08 * size) ** 2))
+            target[index] = torch.maximum(target[index], spot.masked_fill(central, 1.0))
+            counts[index][central] = 1 / int(central.sum())
+            rows, columns = torch.nonzero((far < (0.1 * size) ** 2) | nearest, as_tuple=True)
+            found = answers[index][:, rows, columns].T
+            cells = torch.stack([columns, rows], dim=1) + 0.5
+            offsets = torch.stack([middle_x, middle_y]) - cells
+            true_box = torch.cat([offsets, sides.log().expand(len(cells), 2)], dim=1)
+            scale = torch.tensor([size, size, 1.0, 1.0])
+            box_errors.append(((found[:, 1:5] - true_box) / scale).abs().sum(1).mean())
+            true_points = (points / STRIDE - cells[:, None]) / size
+            point_errors.append((found[:, 5:] - true_points.flatten(1)).abs().sum(1).mean())
+    logits = answers[:, 0]
+    likely = logits.sigmoid()
+    hit = -((1 - likely) ** 2) * F.logsigmoid(logits) * (target == 1)
+    miss = -((1 - target) ** 4) * likely**2 * F.logsigmoid(-logits) * (target < 1)
+    seen = (counts * (hit + miss)).sum() / max(1, faces)
+    none = logits.new_zeros(())
+    boxes = torch.stack(box_errors).mean() if faces else none
+    places = 2 * torch.stack(point_errors).mean() if faces else none
+    return seen, boxes, places
+
+
+def _read_losses(
+    finder: FaceFinder, pictures: Tensor, answers: Tensor, scenes: Sequence[Scene], generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Losses of the reader's scores and points, at faces and at the search's candidates."""
+    frames: list[Tensor] = []
+    owners: list[int] = []
+    labels: list[float] = []
+    truths: list[Tensor] = []
+    nowhere = torch.full((3, 2), math.nan)
+    with torch.no_grad():
+        found = decode(answers)
+    for index, scene in enumerate(scenes):
+        boxes, points, sure = _tensors(scene)
+        for width in (_LOOSE, _TIGHT):
+            frames += [_off(frame, width, generator) for frame in close_frames(points[sure])]
+            truths += list(points[sure])
+        labels += [1.0] * (2 * int(sure.sum()))
+        owners += [index] * (2 * int(sure.sum()))
+        guessed, guesses, _ = found[index]
+        if len(guessed):
+            shared = overlap(guessed, boxes) if len(boxes) else guessed.new_zeros(len(guessed), 1)
+            best, which = shared.max(dim=1)
+            right = (best > 0.5) & sure[which] if len(boxes) else best > 1
+            wrong = best < 0.2
+            for kind, most in ((right, 2), (wrong, 4)):
+                chosen = torch.nonzero(kind)[:most, 0]
+                frames += list(close_frames(guesses[chosen]))
+                owners += [index] * len(chosen)
+                labels += [float(kind is right)] * len(chosen)
+                truths += [points[which[i]] if kind is right else nowhere for i in chosen]
+        if not len(boxes):
+            frames.append(_anywhere(pictures.shape[3], generator))
+            owners.append(index)
+            labels.append(0.0)
+            truths.append(nowhere)
+    frame = torch.stack(frames)
+    with torch.no_grad():
+        shown = torch.stack([close_up(pictures[i], one) for i, one in zip(owners, frames, strict=True)])
+    logits, places = finder.read(shown)
+    label = torch.tensor(labels)
+    score = F.binary_cross_entropy_with_logits(logits, label)
+    truth = torch.stack(truths)
+    away = (truth - frame[:, None, :, 2]).transpose(1, 2)
+    inside = torch.linalg.solve(frame[:, :, :2], away).transpose(1, 2)
+    sharp = ((truth[:, 1] - truth[:, 0]).norm(dim=1) / 12).clamp(0.1, 1.0)
+    known = label > 0
+    if not known.any():
+        return score, score.new_zeros(())
+    errors = (places - inside)[known].norm(dim=2).mean(1)
+    return score, 10 * (errors * sharp[known]).sum() / sharp[known].sum()
+
+
+def _off(frame: Tensor, width: float, generator: Generator) -> Tensor:
+    """A frame moved, turned and scaled at random."""
+    noise = width * torch.randn(4, generator=generator)
+    angle, scale = 0.2 * noise[0], torch.exp(0.15 * noise[1])
+    cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+    linear = frame[:, :2] @ torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
+    return torch.cat([linear, (frame[:, 2] + frame[:, :2] @ (0.12 * noise[2:]))[:, None]], dim=1)
+
+
+def _anywhere(side: int, generator: Generator) -> Tensor:
+    """A frame of any place and size."""
+    x, y, size, angle = torch.rand(4, generator=generator).tolist()
+    half = side * 0.5 * 0.08 ** (1 - size)
+    cos, sin = half * math.cos(angle - 0.5), half * math.sin(angle - 0.5)
+    return torch.tensor([[cos, -sin, x * side], [sin, cos, y * side]])
+
+
+def _tensors(scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        torch.from_numpy(scene.boxes).float(),
+        torch.from_numpy(scene.points).float(),
+        torch.from_numpy(scene.sure),
+    )

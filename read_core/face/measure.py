@@ -1,0 +1,193 @@
+"""How well the face finder finds: held-out faces on held-out backgrounds, and two public photographs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import InputError
+from ..media.images import read_image
+from .finder import THRESHOLD, find_faces
+from .fit import HELD_BACK
+from .material import Portrait, backgrounds, drawn_presenters, photographs
+from .network import FaceFinder
+from .scenes import Scene, SceneMaker, SceneSettings
+
+NEAR = 0.25  # mean error of the three points, in eye distances, up to which a face counts as found
+SIZES = (0.08, 0.16, 0.32, 0.80)  # borders of the table's rows: height of the face, share of the shorter side
+
+# Set by hand on enlarged pictures: middles of the eyes and of the mouth, pixels.
+PUBLIC = {
+    "grace_hopper.jpg": ((224.0, 193.5), (304.8, 191.2), (268.1, 280.2)),
+    "astronaut.png": ((202.8, 102.6), (247.9, 104.5), (224.0, 139.7)),
+}
+
+_LONGEST = 1024  # pixels of a background
+_SHORTER = (320, 960)  # pixels of a test picture's shorter side
+_TEST = SceneSettings(
+    smallest=0.08,
+    largest=0.80,
+    roll=30.0,
+    turned=0.0,
+    clean=1.0,
+    empty=0.0,
+    several=0.0,
+    cut=0.0,
+    hidden=0.0,
+    whole=0.0,
+    stretch=0.0,
+    strange=0.0,
+)
+
+
+@dataclass(frozen=True)
+class Finds:
+    """What was found in n pictures with one face each.
+
+    Attributes:
+        sizes: (n,) height of the face as a share of the picture's shorter side.
+        scores: (n,) of the find nearest to the face, 0 if none is near.
+        eyes, mouths: (n,) error of its points in eye distances; the eyes' mean.
+        others: (n,) the best score of what is no face.
+    """
+
+    sizes: Tensor
+    scores: Tensor
+    eyes: Tensor
+    mouths: Tensor
+    others: Tensor
+
+
+def held_out_scenes(
+    faces: Path, folders: Sequence[Path], split: str, drawn: bool = False, spoilt: bool = False, seed: int = 0
+) -> SceneMaker:
+    """Scenes of held-out faces, and of the backgrounds that the training leaves out.
+
+    For "validation" these are every eighth of ``folders``, which then are those of the training.
+    """
+    portraits: list[Portrait] = drawn_presenters(80, split, seed + 1) if drawn else photographs(faces, split)
+    grounds = backgrounds(folders, _LONGEST)
+    if split == "validation":
+        grounds = grounds[::HELD_BACK]
+    settings = replace(_TEST, clean=0.0, hidden=0.3, whole=0.25, strange=0.3) if spoilt else _TEST
+    return SceneMaker(portraits, grounds, settings, seed)
+
+
+def draw_scene(maker: SceneMaker, count: int) -> Scene:
+    """A test picture of random size with ``count`` faces; sides differ by up to a third."""
+    shorter, ratio = maker.rng.randint(*_SHORTER), maker.rng.uniform(1.0, 4 / 3)
+    sides = (shorter, int(shorter * ratio))
+    return maker.draw(*(sides if maker.rng.random() < 0.5 else sides[::-1]), count)
+
+
+def find_in_scenes(maker: SceneMaker, count: int, finder: FaceFinder | None = None) -> Finds:
+    """Look for the one face of each of ``count`` scenes, whatever its score."""
+    rows: list[tuple[float, ...]] = []
+    while len(rows) < count:
+        scene = draw_scene(maker, 1)
+        if len(scene.points) != 1 or not scene.sure[0]:
+            continue
+        found = find_faces(as_image(scene.pixels), finder=finder, threshold=0.0)
+        truth = torch.from_numpy(scene.points[0]).float()
+        height = float(scene.boxes[0, 3] - scene.boxes[0, 1]) / min(scene.pixels.shape[:2])
+        errors = point_errors(found.points, truth)
+        near = errors.mean(1) < NEAR
+        best = int((found.scores * near).argmax()) if near.any() else -1
+        others = torch.where(near, 0, found.scores).max() if len(found) else torch.tensor(0.0)
+        seen = (0.0, math.inf, math.inf)
+        if best >= 0:
+            seen = (float(found.scores[best]), float(errors[best, :2].mean()), float(errors[best, 2]))
+        rows.append((height, *seen, float(others)))
+    return Finds(*torch.tensor(rows).T)
+
+
+def best_scores_without_face(maker: SceneMaker, count: int, finder: FaceFinder | None = None) -> Tensor:
+    """The highest score (count,) in each of ``count`` pictures without a face; 0 where there was none."""
+    scores = []
+    for _ in range(count):
+        found = find_faces(as_image(draw_scene(maker, 0).pixels), finder=finder, threshold=0.0)
+        scores.append(float(found.scores.max()) if len(found) else 0.0)
+    return torch.tensor(scores)
+
+
+def point_errors(points: Tensor, truth: Tensor) -> Tensor:
+    """Distances (n, 3) of points (n, 3, 2) from the true ones (3, 2), in distances of the true eyes."""
+    errors: Tensor = (points - truth).norm(dim=2) / (truth[1] - truth[0]).norm()
+    return errors
+
+
+def public_errors(path: Path, finder: FaceFinder | None = None) -> tuple[int, Tensor]:
+    """Number of faces found in a photograph of PUBLIC, and the errors (3,) of the nearest one's points.
+
+    Raises:
+        InputError: no photograph of that name has points set by hand.
+    """
+    if path.name not in PUBLIC:
+        raise InputError(f"{path.name} has no points set by hand; expected {' or '.join(PUBLIC)}")
+    found = find_faces(read_image(path), finder=finder)
+    errors = point_errors(found.points, torch.tensor(PUBLIC[path.name]))
+    return len(found), errors[errors.mean(1).argmin()] if len(found) else torch.full((3,), torch.inf)
+
+
+def table(finds: Finds, empty: Tensor, threshold: float = THRESHOLD) -> str:
+    """A Markdown table of the figures at one threshold."""
+    found = finds.scores >= threshold
+    lines = [
+        "| face, share of the side | faces | found | eyes: median | 95 % | mouth: median | 95 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for low, high in [*pairwise(SIZES), (SIZES[0], SIZES[-1])]:
+        row = (finds.sizes >= low) & (finds.sizes < (2.0 if high == SIZES[-1] else high))
+        eyes, mouths = finds.eyes[row & found], finds.mouths[row & found]
+        if not len(eyes):
+            continue
+        cells = [f"{100 * float(found[row].float().mean()):.1f} %"]
+        for errors in (eyes, mouths):
+            cells += [f"{100 * float(errors.quantile(share)):.2f} %" for share in (0.5, 0.95)]
+        lines.append(f"| {low:.2f} to {high:.2f} | {int(row.sum())} | {' | '.join(cells)} |")
+    wrong = 100 * float((empty >= threshold).float().mean())
+    beside = 100 * float((finds.others >= threshold).float().mean())
+    lines.append(
+        f"\nFalse finds at {threshold}: in {wrong:.1f} % of {len(empty)} pictures without a face, "
+        f"in {beside:.1f} % of those with one."
+    )
+    return "\n".join(lines)
+
+
+def thresholds_table(finds: Finds, empty: Tensor) -> str:
+    """What each threshold would find, and find falsely."""
+    lines = ["| threshold | found | false finds, pictures without a face |", "|---|---|---|"]
+    for threshold in np.arange(0.1, 0.96, 0.05):
+        found = 100 * float((finds.scores >= threshold).float().mean())
+        wrong = 100 * float((empty >= threshold).float().mean())
+        lines.append(f"| {threshold:.2f} | {found:.1f} % | {wrong:.1f} % |")
+    return "\n".join(lines)
+
+
+def seconds_per_picture(image: Tensor, finder: FaceFinder | None = None, repeats: int = 30) -> float:
+    """The quickest of ``repeats`` runs on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            find_faces(image, finder=finder)
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return min(times)
+
+
+def as_image(pixels: np.ndarray | Image.Image) -> Tensor:
+    """Bytes (H, W, 3) as a picture, 0..1."""
+    return torch.from_numpy(np.array(pixels, np.float32) / 255)
