@@ -18,6 +18,8 @@ demo: setup
 	@mkdir -p output
 	$(BIN)/read-core generate --portrait assets/portrait.png --speech assets/speech.flac \
 		--out output/demo.mp4 --sheet output/demo.png --overwrite
+	$(BIN)/read-core generate --portrait assets/photo.jpg --speech assets/speech.flac \
+		--out output/demo-photo.mp4 --sheet output/demo-photo.png --overwrite
 
 # The models of the tests are tiny: more threads would only wait for each other.
 test: setup
@@ -92,6 +94,36 @@ ship-read-tiny:
 	mv $(SHIPPED) $(SHIPPED).old
 	mv $(SHIPPED).new $(SHIPPED)
 	rm -rf $(SHIPPED).old
+
+# The next read-tiny, which learns from talking photographs beside drawn presenters; FACES is a folder of portraits.
+LAYOUT := 0.28,0.36,0.66
+PHOTO := output/photo
+FACES ?= faces
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node=2 -m read_core.cli
+
+.PHONY: photo-corpus photo-vae photo-detail photo-a2v
+
+photo-corpus: synthesisers
+	$(CORE) corpus --out $(PHOTO)/faces --faces $(FACES) --layout $(LAYOUT) --split train --count 1000 --seconds 2.6 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/faces --layout $(LAYOUT) --split train --count 400 --seconds 2.6 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/faces --faces $(FACES) --layout $(LAYOUT) --split validation --count 40 --seconds 2.6 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/faces --layout $(LAYOUT) --split validation --count 16 --seconds 2.6 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/large --faces $(FACES) --layout $(LAYOUT) --split train --count 400 --seconds 2.6 --size 256 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/large --layout $(LAYOUT) --split train --count 120 --seconds 2.6 --size 256 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/large --faces $(FACES) --layout $(LAYOUT) --split validation --count 24 --seconds 2.6 --size 256 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/clips --faces $(FACES) --layout $(LAYOUT) --split train --count 1200 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/clips --layout $(LAYOUT) --split train --count 400 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/clips --faces $(FACES) --layout $(LAYOUT) --split validation --count 24 --workers $(WORKERS)
+	$(CORE) corpus --out $(PHOTO)/clips --layout $(LAYOUT) --split validation --count 8 --workers $(WORKERS)
+
+photo-vae: setup
+	$(TWO) train configs/photo/vae.yaml --set reader.faces=$(FACES)
+
+photo-detail: setup
+	$(TWO) train configs/photo/detail.yaml
+
+photo-a2v: setup
+	$(TWO) train configs/photo/a2v.yaml
 
 read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all

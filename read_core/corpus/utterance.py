@@ -60,8 +60,8 @@ def sample_utterance(
 ) -> Utterance:
     """The recording that belongs to ``seed``; the same arguments always give the same one.
 
-    Those of the training split may have music in the background. Half of their voices are changed in size,
-    some are sung, one in twenty says nothing.
+    Those of the training split may have music in the background. Some are sung, one in twenty says nothing,
+    and half of espeak's voices are changed in size.
 
     Args:
         seed: any integer.
@@ -83,14 +83,15 @@ def sample_utterance(
     sings = training and tune.random() < _SINGS
     singer = nullcontext(partial(sing, voice=voice, generator=tune))
     vary = random.Random(f"variety/{split}/{synthesiser}/{seed}")
-    size = vary.uniform(*_SIZES) if training and vary.random() < _RESIZED else 1.0
+    varied = training and synthesiser == "espeak"
+    size = vary.uniform(*_SIZES) if varied and vary.random() < _RESIZED else 1.0
     with singer if sings else open_synthesiser(voice) as speak:
         parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
         count = generator.randint(1, 3)
         for text in sentences(generator.getrandbits(32), split):
             texts.append(text)
             rest = generator.uniform(0.05, 0.7)
-            if training and vary.random() < _RESTS:
+            if varied and vary.random() < _RESTS:
                 rest += vary.uniform(0.5, 1.6)
             parts += [change_size(speak(text), size), pause(rest, synthesiser)]
             spoken = sum(part.seconds for part in parts)

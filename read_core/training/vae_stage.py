@@ -141,7 +141,7 @@ class VaeStage:
     def __init__(self, config: VaeConfig) -> None:
         self.config = config
         files = find_clips(config.clips, "train")
-        self.held_out = find_clips(config.clips, "validation")[: config.held_out]
+        self.held_out = spread(find_clips(config.clips, "validation"), config.held_out)
         self.files = files
         _check_lengths(config.lengths, files)
         self.dataset = ClipDataset(files, config)
@@ -217,7 +217,7 @@ class VaeStage:
     def sheet(self, _model: nn.Module, path: Path) -> None:
         """Held-out frames above their reconstructions."""
         originals, outputs = [], []
-        for file in self.held_out[:8]:
+        for file in spread(self.held_out, 8):
             frames, _ = file.read(0, min(17, file.whole_frames))
             pixels = to_pixels(frames[None].to(self.vae.device))
             output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
@@ -247,19 +247,28 @@ class VaeStage:
         vae.latents_std.copy_((square / count - mean.square()).sqrt())
 
     def measure(self) -> Figures:
-        """Peak signal-to-noise ratio in dB on the held-out videos, whole frames and inside the mouth box."""
+        """Peak signal-to-noise ratio in dB on the held-out videos: whole frames, boxes of mouth and eyes."""
         device = self.vae.device
-        sums = {"frames": [0.0, 0.0], "mouth": [0.0, 0.0]}
+        sums = {"frames": [0.0, 0.0], "mouth": [0.0, 0.0], "eyes": [0.0, 0.0]}
         for file in self.held_out:
             frames, boxes = file.read(0, min(97, file.whole_frames))
+            eyes = file.eyes(0, len(frames)).unbind(1)
             pixels = to_pixels(frames[None].to(device))
             output = self.vae.decode(self.vae.encode(pixels).latent_dist.mode()).sample
             error = (to_frames(output) - to_frames(pixels)).square().mean(-1)
-            inside = box_weights(boxes[None], pixels.shape[-2:], 1.0)[:, 0].to(device) > 1
-            for name, values in (("frames", error), ("mouth", error[inside])):
+            mouth, left, right = (
+                box_weights(b[None], pixels.shape[-2:], 1.0)[:, 0].to(device) > 1 for b in (boxes, *eyes)
+            )
+            for name, values in (("frames", error), ("mouth", error[mouth]), ("eyes", error[left | right])):
                 sums[name][0] += values.sum().item()
                 sums[name][1] += values.numel()
-        return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items()}
+        return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items() if n}
+
+
+def spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:
+    """At most ``count`` of the files, evenly spaced: a folder may hold several kinds of videos."""
+    count = min(count, len(files))
+    return [files[i * len(files) // count] for i in range(count)]
 
 
 def _check_lengths(lengths: Sequence[int], files: Sequence[ClipFile]) -> None:

@@ -129,7 +129,8 @@ class MouthWarp:
         """How much of each pixel lies between the lips, 0..1; ``pixel`` is its size in half widths."""
         above = ((lips.v - lips.top) / pixel + 0.5).clamp(0, 1)
         below = ((lips.bottom - lips.v) / pixel + 0.5).clamp(0, 1)
-        return above * below * (lips.u.abs() < 1).float()
+        opened = ((lips.bottom - lips.top) / pixel).clamp(0, 1)  # nothing is seen between closed lips
+        return above * below * opened * (lips.u.abs() < 1).float()
 
     def paint(self, lips: Lips, own: Tensor) -> Tensor:
         """Colors between the lips, (F, 3, H, W). ``own``, the still's, are kept where it shows teeth."""

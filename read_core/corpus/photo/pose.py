@@ -51,8 +51,7 @@ class HeadPose:
         """1 on the head, less around it, 0 at the crop's border."""
         offset = (places - self.centre) / self.reach
         around = 1 / (1 + offset.square().sum(-1).square().square())
-        edge = torch.minimum(places, 1 - places).amin(-1) / BORDER
-        return around * smooth(edge)
+        return around * inner(places)
 
     def _depth_at(self, places: Tensor) -> Tensor:
         grid = (places * 2 - 1).reshape(1, -1, 1, 2)
@@ -60,6 +59,11 @@ class HeadPose:
             self.depth[None, None], grid, padding_mode="border", align_corners=False
         )
         return found.reshape(places.shape[:-1])
+
+
+def inner(places: Tensor) -> Tensor:
+    """How much of a displacement is left at places (..., 2): all of it inside, 0 at the crop's border."""
+    return smooth(torch.minimum(places, 1 - places).amin(-1) / BORDER)
 
 
 def smooth(x: Tensor) -> Tensor:

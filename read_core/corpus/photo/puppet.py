@@ -15,7 +15,7 @@ from ..render import cut
 from .anatomy import Anatomy, anatomy
 from .eyes import EyeWarp, eye_bounds
 from .lips import SHOWS_TEETH, Inside, MouthWarp
-from .pose import HeadPose
+from .pose import HeadPose, inner
 
 MARGIN = 0.15
 """What the still shows beyond each side of the crop, by its side."""
@@ -109,7 +109,8 @@ def _draw(
         upper[:, :, rows, columns] = eye.paint(
             upper[:, :, rows, columns], region, partial(_sample, puppet.still), motion, 1 / size
         )
-    lower = _sample(puppet.still, mouth.sources(mouth.lower_source(lips, track)))
+    fallen = mouth.sources(mouth.lower_source(lips, track)) - head
+    lower = _sample(puppet.still, head + fallen * inner(head)[..., None])
     pixel = 1.2 / size / puppet.face.mouth.axes.half
     beneath = ((lips.v - (lips.top + lips.bottom) / 2) / pixel + 0.5).clamp(0, 1)[:, None]
     frames = torch.lerp(upper, lower, beneath)

@@ -56,9 +56,11 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
     try:
         index = json.loads((folder / INDEX).read_text())
         landmarks = np.load(folder / LANDMARKS)
-    except (OSError, ValueError) as error:
+        names = [(str(entry["file"]), float(entry["lip_gap"])) for entry in index]
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise InputError(
-            f"{folder}: not a folder of portraits ({error}); expected {INDEX}, {LANDMARKS} and {IMAGES}/"
+            f"{folder}: not a folder of portraits ({type(error).__name__}: {error}); "
+            f"expected {INDEX}, {LANDMARKS} and {IMAGES}/"
         ) from error
     if landmarks.shape != (len(index), POINTS, 3):
         raise InputError(
@@ -66,9 +68,9 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
         )
     points = torch.from_numpy(landmarks.astype(np.float32))
     stills = tuple(
-        Still(folder / IMAGES / entry["file"], points[i], float(entry["lip_gap"]))
-        for i, entry in enumerate(index)
-        if split_of(entry["file"]) == split
+        Still(folder / IMAGES / name, points[i], gap)
+        for i, (name, gap) in enumerate(names)
+        if split_of(name) == split
     )
     if not stills:
         raise InputError(f"{folder} holds no portrait of the split {split}")

@@ -28,6 +28,7 @@ from test_loop import Regression, loop_config
 from read_core.training.loop import train
 
 output, batch, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+optimizer = sys.argv[4] if len(sys.argv) > 4 else "adamw"
 
 
 class Stage(Regression):
@@ -43,7 +44,7 @@ class Stage(Regression):
 
 if os.environ.get("RANK", "0") != "0":
     time.monotonic = lambda: 0.0  # by this clock it is never time to save
-train(Stage(dropout=0.0), loop_config(batch_size=batch, save_minutes=0.0), output)
+train(Stage(dropout=0.0), loop_config(batch_size=batch, save_minutes=0.0, optimizer=optimizer), output)
 """
 NEVER = "-1"
 
@@ -82,10 +83,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, script):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, script):
-    done = two(script, tmp_path / "two", 3, NEVER)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, script, optimizer):
+    """Muon's processes share the work, too."""
+    done = two(script, tmp_path / "two", 3, NEVER, optimizer)
     assert done.returncode == 0, done.stderr
-    assert python(script, tmp_path / "one", 6, NEVER).returncode == 0
+    assert python(script, tmp_path / "one", 6, NEVER, optimizer).returncode == 0
     weights, expected = (load_file(tmp_path / n / "export" / "weights.safetensors") for n in ("two", "one"))
     for name, value in expected.items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)

@@ -54,6 +54,23 @@ def test_crops_are_slices_of_the_videos_and_of_one_length_per_batch(clips_folder
     assert set(lengths) == {9, 17}
 
 
+def test_samples_are_cut_around_blinks(clips_folder, tmp_path):
+    """Against the share of crops that hold a blink by chance."""
+    changes = {"lengths": [9], "blinks": 1.0}
+    dataset = VaeStage(make_config(clips_folder, tmp_path, start_clips=0, **changes)).dataset
+    blinking = [file for file in dataset.files if len(file.blinks())]
+    assert blinking
+    for index in range(20):
+        frames = dataset[index]["frames"]
+        holds = [
+            any(start <= t < start + 9 for t in file.blinks().tolist())
+            for file in blinking
+            for start in range(file.frames - 8)
+            if torch.equal(frames, file.read(start, start + 9)[0])
+        ]
+        assert all(holds)
+
+
 def test_pixels_inside_the_box_weigh_more():
     boxes = torch.tensor([[[2.0, 1.0, 5.2, 3.9]]])
     weights = box_weights(boxes, (6, 8), 4.0)
@@ -105,9 +122,13 @@ def test_each_sample_s_noise_has_a_size_of_its_own_up_to_the_configured_one(stag
     assert 0.8 * largest < max(sizes) < 1.2 * largest
 
 
-def test_errors_at_the_mouth_cost_more(stage):
+@pytest.mark.parametrize("place", ["mouth", "eyes"])
+def test_errors_at_mouth_and_eyes_cost_more(stage, monkeypatch, place):
+    loss = stage.config.loss.model_copy(update={"mouth": 0.0, "eyes": 0.0, place: 8.0})
+    monkeypatch.setattr(stage, "config", stage.config.model_copy(update={"loss": loss}))
     batch = {key: value[None] for key, value in stage.dataset[0].items()}
-    inside = box_weights(batch["boxes"], (64, 64), 1.0) > 1
+    boxes = {"mouth": batch["boxes"], "eyes": batch["eyes"][:, :, 0]}[place]
+    inside = box_weights(boxes, (64, 64), 1.0) > 1
     elsewhere = torch.roll(inside, (20, 20), dims=(3, 4)) & ~inside
 
     def wrong_at(mask):
@@ -116,11 +137,11 @@ def test_errors_at_the_mouth_cost_more(stage):
 
         return model
 
-    at_mouth, at_others = (
+    at_place, at_others = (
         stage.loss(wrong_at(mask), batch, generator(0))[0].item() / mask.sum().item()
         for mask in (inside, elsewhere)
     )
-    assert at_mouth > 2 * at_others
+    assert at_place > 2 * at_others
 
 
 def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_path):
@@ -148,7 +169,7 @@ def test_the_linear_start_is_far_better_than_random_weights(stage, clips_folder,
 
 @torch.no_grad()
 def test_figures_are_those_of_a_plain_loop(stage):
-    squares, mouth = [], []
+    squares, places = [], {"mouth": [], "eyes": []}
     for file in stage.held_out:
         frames, boxes = file.read()
         truth = frames.float() / 255
@@ -156,13 +177,16 @@ def test_figures_are_those_of_a_plain_loop(stage):
         output = stage.vae.decode(stage.vae.encode(pixels).latent_dist.mode()).sample
         error = ((output[0].permute(1, 2, 3, 0).clamp(-1, 1) + 1) / 2 - truth).square().mean(-1)
         squares.append(error.flatten())
-        for f, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
-            rows = [r for r in range(64) if y0 < r + 0.5 < y1]
-            columns = [c for c in range(64) if x0 < c + 0.5 < x1]
-            mouth.append(error[f][rows][:, columns].flatten())
+        found = {"mouth": [boxes], "eyes": file.eyes(0, len(frames)).unbind(1)}  # the eyes do not overlap
+        for name, boxed in found.items():
+            for f, (x0, y0, x1, y1) in [pair for tracks in boxed for pair in enumerate(tracks.tolist())]:
+                rows = [r for r in range(64) if y0 < r + 0.5 < y1]
+                columns = [c for c in range(64) if x0 < c + 0.5 < x1]
+                places[name].append(error[f][rows][:, columns].flatten())
     figures = stage.measure()
     assert figures["psnr_frames"] == pytest.approx(-10 * math.log10(torch.cat(squares).mean()), abs=0.01)
-    assert figures["psnr_mouth"] == pytest.approx(-10 * math.log10(torch.cat(mouth).mean()), abs=0.01)
+    for name, errors in places.items():
+        assert figures[f"psnr_{name}"] == pytest.approx(-10 * math.log10(torch.cat(errors).mean()), abs=0.01)
 
 
 def test_training_improves_random_weights_and_the_export_normalises_its_latents(clips_folder, tmp_path):
