@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..motion import Motion
 from ..render import cut
-from .anatomy import Anatomy, anatomy
+from .anatomy import Anatomy, anatomy, curve
 from .eyes import EyeWarp, eye_bounds
 from .lips import SHOWS_TEETH, Inside, MouthWarp
 from .pose import HeadPose, inner
@@ -20,7 +20,8 @@ from .pose import HeadPose, inner
 MARGIN = 0.15
 """What the still shows beyond each side of the crop, by its side."""
 PIXELS = 8 * 128 * 128  # drawn at a time
-_DARK = 0.5
+_BLACK, _SHADE = 0.3, 0.5  # light around the eyes, by that of the skin
+_ALIKE, _ALIKE_IN_SHADE = 0.2, 0.3  # least difference of light within an eye, by the light of the skin
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,16 @@ def _followed(puppet: Puppet, boxes: Tensor, motion: Motion, size: int) -> Tenso
 
 
 def _covered(still: Tensor, face: Anatomy) -> bool:
-    """Whether the skin around the eyes is much darker than that of the cheeks."""
-    around = _at(still, face.around_eyes).mean(0).mean()
-    return bool(around < _DARK * _at(still, face.skin).mean())
+    """Whether dark glasses or closed lids hide the eyes: black, or alike between the lids."""
+    across, down = torch.linspace(-0.8, 0.8, 17), torch.linspace(0.15, 0.85, 7)[:, None]
+    shown = []
+    for eye in face.eyes:
+        upper, lower = curve(eye.upper, across), curve(eye.lower, across)
+        v = torch.lerp(upper.expand(len(down), -1), lower.expand(len(down), -1), down)
+        places = eye.axes.origin + eye.axes.vector(across.expand_as(v), v)
+        shown.append(_sample(still, places[None]).mean(1).flatten())
+    dark, bright = torch.cat(shown).quantile(torch.tensor([0.1, 0.9]))
+    skin = _at(still, face.skin).mean()
+    around = _at(still, face.around_eyes).mean() / skin
+    least = _ALIKE_IN_SHADE if around < _SHADE else _ALIKE
+    return bool(around < _BLACK or bright - dark < least * skin)

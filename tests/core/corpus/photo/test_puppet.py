@@ -111,12 +111,16 @@ def test_teeth_of_an_open_still_are_kept(puppet, loaded):
     assert psnr(render_puppet(grin, neutral_motion(1), mouths((rest, 0, 0)), SIZE), neutral) > 30
 
 
-def test_dark_glasses_are_noticed(puppet, loaded):
-    dark = puppet.still.clone()
+def test_dark_glasses_are_noticed_and_shaded_eyes_are_eyes(puppet, loaded):
+    shaded, dark = puppet.still.clone(), puppet.still.clone()
     side = dark.shape[-1]
     for eye in puppet.face.eyes:
         x, y = ((eye.axes.origin + MARGIN) / (1 + 2 * MARGIN) * side).long().tolist()
         reach = round(2.2 * eye.axes.half * side / (1 + 2 * MARGIN))
-        dark[:, y - reach : y + reach, x - reach : x + reach] = 0.03
-    assert not puppet.covered
-    assert make_puppet(dark, loaded[1], random.Random(0)).covered
+        around = (slice(None), slice(y - reach, y + reach), slice(x - reach, x + reach))
+        dark[around] = 0.03
+        shaded[around] *= 0.5  # brows, hats, deep-set eyes
+    covered = [
+        make_puppet(still, loaded[1], random.Random(0)).covered for still in (puppet.still, shaded, dark)
+    ]
+    assert covered == [False, False, True]
