@@ -8,16 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError, InputError, MediaError, ReadError
+<<<<<<< HEAD
 from .nameless import name_cache
 from .records import Reference, SpeechCodes
+=======
+from .records import FaceChoice, Reference, SpeechCodes
+>>>>>>> integrate
 from .version import __version__
 
 if TYPE_CHECKING:
     from .ans import JointCFG, NoCFG, SplitCFG
+    from .finish import Finishing
     from .pipeline import ReadPipeline
 
 __all__ = [
     "CheckpointError",
+    "FaceChoice",
+    "Finishing",
     "InputError",
     "JointCFG",
     "MediaError",
@@ -32,7 +39,13 @@ __all__ = [
 
 name_cache()
 
-_LAZY = {"ReadPipeline": ".pipeline", "NoCFG": ".ans", "JointCFG": ".ans", "SplitCFG": ".ans"}
+_LAZY = {
+    "ReadPipeline": ".pipeline",
+    "Finishing": ".finish",
+    "NoCFG": ".ans",
+    "JointCFG": ".ans",
+    "SplitCFG": ".ans",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -203,7 +203,7 @@ def main() -> int:
     names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = ComfyPage(browser, args.host.rstrip("/"), size=WINDOW)
-        inputs = {path.name: page.upload(path) for path in ASSETS.iterdir()}
+        inputs = {path.name: page.upload(path) for path in ASSETS.iterdir() if path.is_file()}
         for name in names:
             make(page, name, inputs, Path(folder))
             sys.stderr.write(f"{name}\n")

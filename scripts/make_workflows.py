@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "workflows"
 CHECKPOINT = "read-tiny"
 DEFAULTS = ROOT / "read_core" / "checkpoints" / CHECKPOINT / "scheduler" / "scheduler_config.json"
-PORTRAIT, SPEECH = "portrait.png", "speech.flac"
+PORTRAIT, PHOTO, SPEECH = "portrait.png", "photo.jpg", "speech.flac"
 HEARD: dict[str, Any] = {
     "start": 0.0,
     "duration": 0.0,
@@ -42,7 +42,7 @@ NOTE = """{purpose}
 
 ### To run it
 
-Drop `portrait.png` and `speech.flac` from this pack's folder `assets` onto *Load Image* and *Load Audio*, \
+Drop `{portrait}` and `speech.flac` from this pack's folder `assets` onto *Load Image* and *Load Audio*, \
 or take your own drawn portrait and speech, and press **Run**.
 
 `read-tiny` comes with the pack and is a demonstration: it animates **drawn presenters** at 128 x 128, not \
@@ -59,12 +59,14 @@ AS_TRAINED = (
 )
 
 
-def note(purpose: str, full_size: str = AS_TRAINED) -> str:
+def note(purpose: str, full_size: str = AS_TRAINED, portrait: str = PORTRAIT) -> str:
     """The note beside a graph: what it is for, and what to set for a full-size checkpoint."""
-    return NOTE.format(purpose=purpose, full_size=full_size)
+    return NOTE.format(purpose=purpose, full_size=full_size, portrait=portrait)
 
 
-def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[Wire, Wire, Wire]:
+def inputs(
+    graph: Graph, lora: str = "none", title: str | None = None, portrait: str = PORTRAIT
+) -> tuple[Wire, Wire, Wire]:
     """Models, portrait and recording."""
     graph.column("1 · Models, speech, portrait")
     models = graph.add(
@@ -79,7 +81,7 @@ def inputs(graph: Graph, lora: str = "none", title: str | None = None) -> tuple[
         lora_strength=1.0,
     )
     audio = graph.add("LoadAudio", audio=SPEECH)
-    image = graph.add("LoadImage", image=PORTRAIT)
+    image = graph.add("LoadImage", image=portrait)
     return Wire(models, "models"), Wire(image, "IMAGE"), Wire(audio, "AUDIO")
 
 
@@ -292,8 +294,8 @@ def photo_compare(name: str) -> Graph:
         "Restore Detail*, on the **right** as the decoder made them. The face is found, turned upright and "
         "cropped; the preview under *Encode Reference* shows the crop, and its *face* widgets correct it."
     )
-    graph = Graph(text=note(purpose))
-    models, image, audio = inputs(graph)
+    graph = Graph(text=note(purpose, portrait=PHOTO))
+    models, image, audio = inputs(graph, portrait=PHOTO)
     speech, reference = encode(graph, models, image, audio, "face")
     graph.column("3 · Sample and decode")
     decoder = decode(graph, models, sample(graph, models, speech, reference))

@@ -122,11 +122,21 @@ class FaceCrop:
         return offsets / points.new_tensor([self.width, self.height]) + 0.5
 
 
+def upright_order(points: Tensor) -> Tensor:
+    """Points (3, 2) with the eye first that is at the left while the face is upright.
+
+    In a picture of an upside-down face that is the eye at the right.
+    """
+    (across, down) = points[1] - points[0], points[2] - points[:2].mean(0)
+    mirrored = bool(across[0] * down[1] < across[1] * down[0])
+    return points[[1, 0, 2]] if mirrored else points
+
+
 def face_crop(points: Tensor, size: tuple[int, int], layout: FaceLayout | None = None) -> FaceCrop:
     """The crop in which a face has its place in the layout: least-squares similarity from three points.
 
     Args:
-        points: (3, 2), pixels of the original: the eye at the picture's left, the other eye, the mouth.
+        points: (3, 2), pixels of the original: both eyes in any order, the mouth.
         size: (height, width) of the frame; it gives the crop's shape.
         layout: None: the default one.
 
@@ -138,7 +148,7 @@ def face_crop(points: Tensor, size: tuple[int, int], layout: FaceLayout | None =
     height, width = size
     target = (layout or FaceLayout()).points(size).double()
     target = target * target.new_tensor([width, height])
-    found = points.double().cpu()
+    found = upright_order(points).double().cpu()
     a, b = target - target.mean(0), found - found.mean(0)
     # found = scale * rotation(roll) * target + shift, as complex numbers: one quotient of sums.
     along = float((a * b).sum())

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import InputError, ReadWarning
 from ..media import fit_image
 from ..records import FaceChoice
-from .alignment import FaceCrop, FaceLayout, cut_face, face_crop
+from .alignment import FaceCrop, FaceLayout, cut_face, face_crop, upright_order
 
 if TYPE_CHECKING:
     from .finder import Faces
@@ -82,7 +82,7 @@ def frame_portrait(
                 f"the face's index is {choice.index}, but {len(found)} faces were found; "
                 f"expected 0 to {max(0, len(found) - 1)}, the largest first"
             )
-        chosen = found[choice.index].cpu().float()
+        chosen = upright_order(found[choice.index].cpu().float())
         crop = face_crop(chosen, size, layout)
         points = crop.to_crop(chosen)
         _remark(chosen, crop, image.shape[:2], size, layout)

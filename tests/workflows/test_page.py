@@ -20,7 +20,7 @@ PICTURE = 512  # pixels of the example portrait
 SIZES = {  # width and height of the videos, where they are not read-tiny's
     "READ_talking_head": (PICTURE, PICTURE),
     "READ_compare_guidance": (2 * 128 + 8, 128),
-    "READ_photo_compare": (2 * PICTURE + 8, PICTURE),
+    "READ_photo_compare": (2 * PICTURE + 8, 640),
 }
 EARLIER = ROOT / "tests" / "workflows" / "saved"
 SAVED = sorted(path.stem for path in EARLIER.glob("*.json"))

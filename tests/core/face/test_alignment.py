@@ -55,6 +55,12 @@ def test_a_face_of_the_layout_s_shape_is_found_exactly(size, angle):
     torch.testing.assert_close(crop.to_crop(points), FaceLayout().points(size), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("angle", [0.0, 1.0, 2.0, 3.0, 4.0])
+def test_the_order_of_the_eyes_does_not_matter(angle):
+    points = turned(FaceLayout().points((128, 128)) * 128 - 64, angle) + 300
+    assert face_crop(points[[1, 0, 2]], (128, 128)) == face_crop(points, (128, 128))
+
+
 def test_other_faces_fit_best_in_the_least_squares_sense():
     """The similarity (a, b, x, y) from numpy's solver of the same six equations."""
     points = np.array([[103.0, 88.0], [171.0, 97.0], [130.0, 190.0]])
