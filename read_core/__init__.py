@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import CheckpointError, InputError, MediaError, ReadError
+from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
 from .records import Reference, SpeechCodes
 from .version import __version__
 
@@ -23,6 +23,7 @@ __all__ = [
     "NoCFG",
     "ReadError",
     "ReadPipeline",
+    "ReadWarning",
     "Reference",
     "SpeechCodes",
     "SplitCFG",
