@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
 def clips_of(run):
     """How many clips the node has said there are."""
-    (found,) = [found for text in run.texts if (found := re.search(r"frames in (\d+) clips", text))]
+    (found,) = [found for text in run.texts if (found := re.search(r"frames? in (\d+) clip", text))]
     return int(found[1])
 
 
@@ -79,3 +80,30 @@ def test_previews_and_progress_of_the_node_that_writes_a_file(client):
     steps = run.progress("4")
     assert len(steps) > 2
     assert steps[-1][0] == steps[-1][1]
+
+
+def test_the_preview_of_a_node_with_output_ends_before_the_output_comes(client):
+    """The page takes a preview away 0.4 s after it sees the node begin: here, after the last preview."""
+    arrived = []
+
+    def watch(kind, data):
+        arrived.append((time.monotonic(), kind, data))
+
+    run = client.run(quick_file(seed=28), watch, preview_method="auto")
+    assert run.status == "success", run.error
+    kinds = [kind for _, kind, _ in arrived]
+    last = len(kinds) - 1 - kinds[::-1].index("preview")
+    (shown,) = [at for at, kind, data in arrived if kind == "executed" and data["node"] == "4"]
+    states = [(at, data["nodes"].get("4")) for at, kind, data in arrived[last:] if kind == "progress_state"]
+    gone = next(index for index, (_, state) in enumerate(states) if state is None)
+    at, again = next((at, state) for at, state in states[gone:] if state is not None)
+    assert again["state"] == "running"
+    assert shown - at > 0.8
+
+
+def test_no_time_is_lost_where_previews_are_off(client):
+    run = client.run(quick_file(seed=29), preview_method="none")
+    assert run.status == "success", run.error
+    states = [data["nodes"].get("4") for data in run.data("progress_state")]
+    begun = next(index for index, state in enumerate(states) if state is not None)
+    assert None not in states[begun:]
