@@ -142,20 +142,18 @@ class Sampler(io.ComfyNode):
     def execute(
         cls, models: ReadModels, speech: ReadSpeech, reference: ReadReference, **how: Any
     ) -> io.NodeOutput:
-        settings = sampling_settings(models.pipe, how)
+        settings, order = sampling_settings(models.pipe, how), how["order"]
         size = reference.reference.image.shape[:2]
-        place(
-            models.vae, models.transformer, activations=working_memory(models, settings, size, how["order"])
-        )
         chosen = settings_text(models.pipe, settings, size)
+        place(models.vae, models.transformer, activations=working_memory(models, settings, size, order))
         with warnings_said() as remarks:
-            expected = estimate_text(models.pipe, speech.codes, reference.reference, settings, how["order"])
+            expected = estimate_text(models.pipe, speech.codes, reference.reference, settings, order)
             say(f"{chosen} {expected}")
             started = time.perf_counter()
             latents = models.pipe.sample(
                 speech.codes,
                 reference.reference,
-                order=how["order"],
+                order=order,
                 on_step=Progress(models.pipe.preview),
                 **settings,
             ).to(mm.intermediate_device())

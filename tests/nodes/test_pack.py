@@ -43,6 +43,17 @@ def test_names_begin_with_the_pack_s(client):
     assert [name for name in names.values() if not re.match("(Load )?READ ", name)] == []
 
 
+def test_what_is_seldom_changed_is_folded_away(client):
+    info = client.get("/object_info/READ_TalkingHeadToFile")["READ_TalkingHeadToFile"]
+    offered = info["input"]["optional"]
+    assert {name for name, (_, options) in offered.items() if options.get("advanced")} == {
+        "index",
+        "crf",
+        "fps",
+        "save",
+    }
+
+
 @pytest.mark.parametrize("words", ["lip sync", "talking head", "avatar", "audio to video"])
 def test_users_find_nodes_by_what_they_want(client, words):
     """By other names where the host takes them, and by the description everywhere."""
