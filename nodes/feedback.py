@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from ..read_core.errors import ReadError, ReadWarning
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
-_PREVIEW_STAYS = 1.5  # seconds: the page takes one away after 0.4; timers of a page behind others are later
 
 
 class Progress:
@@ -53,8 +51,8 @@ def previews_wanted() -> bool:
 def end_previews() -> None:
     """Have the page take this node's preview away: over it, the page shows no output of the same node.
 
-    The page does so for a node that it sees begin. So it is told that this one does not run, then that it
-    does. It must have happened before the output arrives: the page looks only once.
+    The page does so for a node that it sees begin, so it is told that this one does not run, then that it
+    does. The page's older drawing needs ``web/previews.js`` too.
     """
     context = get_executing_context()
     if context is None or not previews_wanted():
@@ -67,7 +65,6 @@ def end_previews() -> None:
         if handler.enabled:
             handler.update_handler(context.node_id, value, total, entry, state.prompt_id)
     state.update_progress(context.node_id, value, total)
-    time.sleep(_PREVIEW_STAYS)
 
 
 def say(text: str, remarks: Iterable[str] = ()) -> None:

@@ -1,6 +1,7 @@
 """With the host's previews on: a node that previews and writes a video ends with the video on screen."""
 
 import json
+import os
 
 import pytest
 
@@ -41,12 +42,15 @@ def test_the_video_is_on_screen_in_the_end(browser, previewing, newer):
     ending, detail = page.run()
     assert ending == "execution_success", detail
     assert page.page.evaluate("window.readPreviews") > 0
+    page.page.wait_for_function("!Object.keys(app.nodePreviewImages).length")
+    page.page.wait_for_timeout(1500)
     (video,) = page.videos()
     assert f"filename={NAME}_" in video["src"]
     assert video["seconds"] == pytest.approx(0.8, abs=0.1)
-    assert page.page.evaluate("Object.keys(app.nodePreviewImages).length") == 0
     assert not page.page.evaluate(
         "[...document.images].some(i => i.checkVisibility() && i.src.startsWith('blob:'))"
     )
+    if picture := os.environ.get("READ_PICTURES"):
+        page.page.screenshot(path=f"{picture}/previews-{newer}.png")
     page.close()
     assert page.errors == []
