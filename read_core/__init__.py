@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import CheckpointError, InputError, MediaError, ReadError
-<<<<<<< HEAD
+from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
 from .nameless import name_cache
-from .records import Reference, SpeechCodes
-=======
 from .records import FaceChoice, Reference, SpeechCodes
->>>>>>> integrate
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -31,6 +27,7 @@ __all__ = [
     "NoCFG",
     "ReadError",
     "ReadPipeline",
+    "ReadWarning",
     "Reference",
     "SpeechCodes",
     "SplitCFG",

@@ -161,7 +161,8 @@ def run(args: argparse.Namespace) -> int:
     from .checkpoint import describe
     from .pipeline import ReadPipeline
 
-    default = describe(args.checkpoint).defaults.guidance
+    defaults = describe(args.checkpoint).defaults
+    default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
     job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     with _Display(args.sheet is not None, args.order == "clips") as display:
@@ -173,28 +174,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
-    """The guidance asked for; what is not given is the checkpoint's, and its speech scale serves both kinds.
+    """The guidance asked for; scales that are not given are the default's, see ``read_core.ans.of_kind``.
 
     Raises:
         InputError: a scale out of range, or one that the kind of guidance does not have.
     """
-    from .ans import guidance_from_dict
+    from .ans import guidance_from_dict, of_kind
 
-    values = default.to_dict()
-    kind = kind or str(values["kind"])
-    speech_scale = values.get("beta", values.get("alpha", 1.0))
-    reference_scale = values["alpha"] if values["kind"] == "split" else 0.0
-    scales = {
-        "none": {},
-        "joint": {"alpha": speech_scale},
-        "split": {"alpha": reference_scale, "beta": speech_scale},
-    }[kind]
+    scales = of_kind(kind or default.kind, default).to_dict()
+    kind = scales["kind"]
     for name, value in (("alpha", alpha), ("beta", beta)):
         if value is not None and name not in scales:
             raise InputError(f"--{name} is {value:g}, but {kind} guidance has no {name}; leave it out")
         if value is not None:
             scales[name] = value
-    return guidance_from_dict({"kind": kind, **scales})
+    return guidance_from_dict(scales)
 
 
 class _Display:

@@ -1,4 +1,4 @@
-"""Writing H.264 + AAC at 25 frames per second, piece by piece: whatever ends the work, the file plays."""
+"""Writing H.264 + AAC, piece by piece: whatever ends the work, the file plays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_
 _FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
 _ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps known tags only
 _KNOWN_TAGS = {"title", "comment"}
-_KEYFRAME_EVERY = 2 * FPS
+_KEYFRAME_SECONDS = 2
 _BT709 = 1
 _STOPS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
 
@@ -53,6 +53,7 @@ class VideoWriter:
         metadata: tags of any name.
         overwrite: replace an existing target. Without, one that comes meanwhile stays as well.
         crf: constant rate factor of x264, 0 (lossless) to 51.
+        fps: frames per second.
 
     Attributes:
         num_frames: frames written so far.
@@ -72,7 +73,9 @@ class VideoWriter:
         metadata: Mapping[str, str] | None = None,
         overwrite: bool = False,
         crf: int = 17,
+        fps: int = FPS,
     ) -> None:
+        self.fps = fps
         self.path = check_output(path, ".mp4", overwrite)
         self.size = check_video_size(size)
         if not 0 <= crf <= 51:
@@ -89,8 +92,8 @@ class VideoWriter:
         self._container = av.open(self._partial.file, "w", format="mp4", options=options)
         with self._removed_on_error():
             self._container.metadata.update(self.metadata)
-            self._video = _video_stream(self._container, self.size, crf)
-            self._sound = None if track is None else _Sound(self._container, track)
+            self._video = _video_stream(self._container, self.size, crf, fps)
+            self._sound = None if track is None else _Sound(self._container, track, fps)
 
     def write(self, frames: Tensor) -> None:
         """Append frames and the sound that goes with them; a signal waits until they are in the file.
@@ -168,7 +171,7 @@ class VideoWriter:
         frame = frame.reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
-        frame.pts, frame.time_base = self.num_frames, Fraction(1, FPS)
+        frame.pts, frame.time_base = self.num_frames, Fraction(1, self.fps)
         self._container.mux(self._video.encode(frame))
         self.num_frames += 1
         if self._sound is not None:
@@ -262,8 +265,8 @@ class VideoWriter:
 class _Sound:
     """The audio stream of a file being written: keeps up with the frames, to the sample."""
 
-    def __init__(self, container: Any, track: AudioTrack) -> None:
-        self.container = container
+    def __init__(self, container: Any, track: AudioTrack, fps: int) -> None:
+        self.container, self.fps = container, fps
         self.rate = track.sample_rate if track.sample_rate in _AAC_RATES else _AAC_RATES[-1]
         self.layout = "mono" if track.channels == 1 else "stereo"
         self.stream = container.add_stream("aac", rate=self.rate, layout=self.layout)
@@ -274,7 +277,7 @@ class _Sound:
 
     def write_until(self, num_frames: int) -> None:
         """Write sound up to the end of frame ``num_frames``; silence once the recording has ended."""
-        wanted = num_frames * self.rate // FPS - self.written
+        wanted = num_frames * self.rate // self.fps - self.written
         while self.rest.shape[1] < wanted:
             chunk = next(self.chunks, None)
             if chunk is None:
@@ -291,13 +294,13 @@ class _Sound:
         self.container.mux(self.stream.encode(None))
 
 
-def _video_stream(container: Any, size: tuple[int, int], crf: int) -> Any:
-    stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf), "preset": "medium"})
+def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:
+    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "medium"})
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
     codec = stream.codec_context
-    codec.time_base = Fraction(1, FPS)
-    codec.gop_size = _KEYFRAME_EVERY
+    codec.time_base = Fraction(1, fps)
+    codec.gop_size = _KEYFRAME_SECONDS * fps
     codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
     codec.color_range = ColorRange.MPEG
     return stream

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.checkpoint import MODELS, describe, load_checkpoint, save_checkpoint
 from read_core.errors import CheckpointError
 
@@ -286,6 +287,10 @@ def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
         ({"window": "wide"}, "window is 'wide'; expected a number"),
         ({"steps": [4]}, r"steps is \[4\]; expected a number"),
         ({"sigma": 1}, "sigma"),
+        ({"min_steps": 0}, "steps is 0"),
+        ({"min_steps": "few"}, "min_steps is 'few'; expected"),
+        ({"split": {"alpha": 1.0}}, "split.*beta"),
+        ({"joint": 2.0}, "joint is 2.0; expected"),
     ],
 )
 def test_wrong_defaults(broken_checkpoint, changes, message):
@@ -293,6 +298,23 @@ def test_wrong_defaults(broken_checkpoint, changes, message):
     for read in (load_checkpoint, describe):
         with pytest.raises(CheckpointError, match=rf"scheduler_config\.json .*{message}"):
             read(broken_checkpoint)
+
+
+def test_scales_and_a_minimum_of_its_own_are_kept(tmp_path, tiny_components):
+    own = {"min_steps": 2, "split": SplitCFG(-1.0, 3.0), "joint": JointCFG(2.5)}
+    defaults = replace(tiny_components.defaults, guidance=JointCFG(9.0), **own)
+    save_checkpoint(tmp_path / "own", replace(tiny_components, defaults=defaults))
+    kept = describe(tmp_path / "own").defaults
+    assert kept == defaults
+    assert (kept.guidance_of("split"), kept.guidance_of("joint")) == (own["split"], own["joint"])
+    assert kept.guidance_of("none") == NoCFG()
+
+
+def test_without_scales_of_its_own_speech_is_as_strong_as_in_the_default(tiny_components):
+    defaults = tiny_components.defaults
+    assert not {"min_steps", "split", "joint"} & defaults.to_dict().keys()
+    assert defaults.guidance_of("split") == SplitCFG(0.5, 1.5)
+    assert defaults.guidance_of("joint") == JointCFG(1.5)
 
 
 @pytest.mark.parametrize(
