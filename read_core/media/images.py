@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import check_size
+from ..checks import check_image, check_size
 from ..errors import InputError, MediaError
 from .files import check_input, open_input, reason
 
@@ -95,6 +95,17 @@ def _first_frame(path: Path) -> FloatImage:
         values: NDArray[Any] = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
+
+
+def opaque(image: Tensor) -> Tensor:
+    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
+
+    Raises:
+        InputError: a wrong shape or type, NaN or infinity.
+    """
+    if check_image(image).shape[2] == 4:
+        return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
+    return image
 
 
 def fit_image(
