@@ -212,10 +212,7 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
         raise CheckpointError(f"{file} describes a {index.get('_class_name')!r}; expected {CLASS_NAME!r}")
     found = index.get("format")
     if found not in FORMATS or isinstance(found, bool):
-        formats = " and ".join(map(str, FORMATS))
-        raise CheckpointError(
-            f"{file} has format {found!r}; this version reads {formats}: update the package"
-        )
+        raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
     newer = OPTIONAL if found == FORMATS[-1] else {}
     kinds = MODELS | {name: kind for name, kind in newer.items() if name in index}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
