@@ -61,7 +61,7 @@ class PasteBack(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..read_core.face.paste import PasteBack as Paste
         from ..read_core.finish import check_original
-        from ..read_core.pipeline import opaque
+        from ..read_core.media import opaque
 
         with about("images"):
             frames_of(images)

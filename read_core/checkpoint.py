@@ -37,7 +37,14 @@ from .checkpoint_records import (
 )
 from .errors import CheckpointError, InputError
 from .folders import replace_folder
-from .safetensors_header import TensorInfo, read_header, read_json, read_tensors, weight_files
+from .safetensors_header import (
+    TensorInfo,
+    differences,
+    read_header,
+    read_json,
+    read_tensors,
+    weight_files,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -66,8 +73,6 @@ MODELS = {
 }
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}
 """Parts that a checkpoint of format 2 may have; its index names those that it has."""
-FLOATS = ("F64", "F32", "F16", "BF16")
-_FLOAT_NAMES = " or ".join(FLOATS)
 _SHOWN_KEYS = 20
 T = TypeVar("T")
 
@@ -211,20 +216,15 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
         raise CheckpointError(f"{file} describes a {index.get('_class_name')!r}; expected {CLASS_NAME!r}")
     found = index.get("format")
     if found not in FORMATS or isinstance(found, bool):
-        raise CheckpointError(
-            f"{file} has format {found!r}; this version reads {' and '.join(map(str, FORMATS))}: "
-            "update the package"
-        )
+        raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
     newer = OPTIONAL if found == FORMATS[-1] else {}
     kinds = MODELS | {name: kind for name, kind in newer.items() if name in index}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
-    unnamed = [name for name in OPTIONAL if name not in index and (folder / name).is_dir()]
-    if unnamed:
-        raise CheckpointError(
-            f"{folder / unnamed[0]} is there, but {file} does not name it; copy the checkpoint anew"
-        )
+    for name in OPTIONAL:
+        if name not in index and (folder / name).is_dir():
+            raise CheckpointError(f"{folder / name} is there, but {file} does not name it; copy it anew")
     known = {"_class_name", "format", *kinds}
     entries = {key: value for key, value in index.items() if key not in known}
     return _parse(file, Card.from_dict, entries), kinds
@@ -241,7 +241,7 @@ def _read_prompt(folder: Path, transformer: Any) -> Prompt:
     header = read_header(file)
     tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
     expected = {"embedding": (tokens, int(transformer.config.caption_channels)), "mask": (tokens,)}
-    _raise_if_any(file, [*_differences(header, expected, floats={"embedding"})])
+    _raise_if_any(file, [*differences(header, expected, floats={"embedding"})])
     tensors = read_tensors(file)
     if not bool(tensors["mask"].any()):
         raise CheckpointError(f"{file} has a mask that leaves no token; expected at least one")
@@ -329,27 +329,7 @@ def _check_weights(folder: Path, model: nn.Module) -> None:
     state = model.state_dict()
     floats = {name for name, tensor in state.items() if tensor.is_floating_point()}
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    _raise_if_any(folder, _differences(header, shapes, floats))
-
-
-def _differences(
-    header: Mapping[str, TensorInfo], expected: Mapping[str, tuple[int, ...]], floats: set[str]
-) -> list[str]:
-    both = [name for name in expected if name in header]
-    return [
-        *(f"missing {name}" for name in expected if name not in header),
-        *(f"foreign {name}" for name in header if name not in expected),
-        *(
-            f"{name} has shape {header[name].shape}, expected {expected[name]}"
-            for name in both
-            if header[name].shape != expected[name]
-        ),
-        *(
-            f"{name} has type {header[name].dtype}, expected {_FLOAT_NAMES if name in floats else 'BOOL'}"
-            for name in both
-            if (header[name].dtype in FLOATS) != (name in floats)
-        ),
-    ]
+    _raise_if_any(folder, differences(header, shapes, floats))
 
 
 def _fill(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .ans import Guidance, LatentNoise, OnStep, Order, reverse, reverse_stream, timesteps
 from .checkpoint import Components, Prompt, load_checkpoint
-from .checks import check_image, check_seed, check_steps
+from .checks import check_seed, check_steps
+from .detail import DetailRestorer
 from .errors import InputError, ReadWarning
-from .face.alignment import cut_face
-from .face.framing import FACE, frame_portrait, portrait_size
+from .face.finder import FaceFinder, Faces, find_faces, load_finder
+from .face.framing import FACE, encoded, frame_portrait
 from .finish import Finish, Finishing
 from .geometry import (
     MAX_WINDOW,
@@ -29,16 +29,12 @@ from .geometry import (
     latents_of_frames,
     padded_latents,
 )
-from .media import resample
+from .media import opaque, resample
 from .records import FaceChoice, Reference, SpeechCodes
 from .speech import WhisperFeatures, encode_speech_codes
 from .velocity import GuidedVelocity
 from .video import TemporalVAE
 
-if TYPE_CHECKING:
-    from .face.finder import FaceFinder, Faces
-
-_MATTE = 0.5
 _PREVIEW_LATENTS = 3
 
 
@@ -173,18 +169,7 @@ class ReadPipeline:
         framing = frame_portrait(
             image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces
         )
-        latent = self.vae.encode(framing.image[None, None])
-        reference = Reference(
-            latent=latent,
-            image=framing.image,
-            box=framing.box,
-            face=framing.face,
-            points=framing.points,
-            decoded=self.vae.decode(latent)[0, 0].to(framing.image.device),
-            original=(image.shape[0], image.shape[1]),
-        )
-        crop = reference.crop
-        return replace(reference, portrait=cut_face(image, crop, portrait_size(crop, size)))
+        return encoded(self.vae, image, framing)
 
     @property
     def own_fit(self) -> str:
@@ -193,15 +178,11 @@ class ReadPipeline:
 
     def find_faces(self, image: Tensor) -> Faces:
         """Faces in (H, W, 3) float 0..1, the largest first, by the package's own finder."""
-        from .face.finder import find_faces
-
         return find_faces(image, next(self.finder.parameters()).device, finder=self.finder)
 
     @cached_property
     def finder(self) -> FaceFinder:
         """The package's own face finder, loaded when it is first used, beside the VAE."""
-        from .face.finder import load_finder
-
         return load_finder().to(self.vae.vae.device)
 
     def sample(  # noqa: PLR0913
@@ -327,11 +308,7 @@ class ReadPipeline:
             InputError: see :class:`read_core.finish.Finish`.
         """
         chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
-        restorer = None
-        if chosen.detail:
-            from .detail import DetailRestorer
-
-            restorer = DetailRestorer(self.detail)
+        restorer = DetailRestorer(self.detail) if chosen.detail else None
         return Finish(chosen, reference, None if original is None else opaque(original), restorer)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
@@ -413,17 +390,6 @@ class ReadPipeline:
             )
         if codes[1] < needed:
             raise InputError(f"the speech has {codes[1]} codes; a window of {window} needs {needed}")
-
-
-def opaque(image: Tensor) -> Tensor:
-    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
-
-    Raises:
-        InputError: a wrong shape or type, NaN or infinity.
-    """
-    if check_image(image).shape[2] == 4:
-        return torch.lerp(torch.full_like(image[..., :3], _MATTE), image[..., :3], image[..., 3:])
-    return image
 
 
 def best_device() -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SINGLE_FILES = ("diffusion_pytorch_model.safetensors", "model.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+FLOATS = ("F64", "F32", "F16", "BF16")
+_FLOAT_NAMES = " or ".join(FLOATS)
 _LENGTH_BYTES = 8
 
 
@@ -127,3 +130,29 @@ def read_json(file: Path) -> dict[str, Any]:
 def _tensor_info(entry: dict[str, Any]) -> TensorInfo:
     start, end = entry["data_offsets"]
     return TensorInfo(str(entry["dtype"]), tuple(int(n) for n in entry["shape"]), int(end) - int(start))
+
+
+def differences(
+    header: Mapping[str, TensorInfo], expected: Mapping[str, tuple[int, ...]], floats: set[str]
+) -> list[str]:
+    """What is missing, foreign, or of another shape or type in a header, in words.
+
+    Args:
+        expected: the shape of each tensor by name.
+        floats: names of those that are floating point; the others are boolean.
+    """
+    both = [name for name in expected if name in header]
+    return [
+        *(f"missing {name}" for name in expected if name not in header),
+        *(f"foreign {name}" for name in header if name not in expected),
+        *(
+            f"{name} has shape {header[name].shape}, expected {expected[name]}"
+            for name in both
+            if header[name].shape != expected[name]
+        ),
+        *(
+            f"{name} has type {header[name].dtype}, expected {_FLOAT_NAMES if name in floats else 'BOOL'}"
+            for name in both
+            if (header[name].dtype in FLOATS) != (name in floats)
+        ),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ..errors import InputError, ReadWarning
 from ..media import fit_image
-from ..records import FaceChoice
+from ..records import FaceChoice, Reference
 from .alignment import FaceCrop, FaceLayout, cut_face, face_crop, upright_order
 
 if TYPE_CHECKING:
+    from ..video import TemporalVAE
     from .finder import Faces
 
 FACE = "face"
@@ -87,6 +88,22 @@ def frame_portrait(
         points = crop.to_crop(chosen)
         _remark(chosen, crop, image.shape[:2], size, layout)
     return Framing(cut_face(image, crop, size), crop.box, crop, points)
+
+
+def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:
+    """The reference of a picture (H, W, 3) as it was framed."""
+    latent = vae.encode(framing.image[None, None])
+    reference = Reference(
+        latent=latent,
+        image=framing.image,
+        box=framing.box,
+        face=framing.face,
+        points=framing.points,
+        decoded=vae.decode(latent)[0, 0].to(framing.image.device),
+        original=(image.shape[0], image.shape[1]),
+    )
+    frame = framing.image.shape[0], framing.image.shape[1]
+    return replace(reference, portrait=cut_face(image, reference.crop, portrait_size(reference.crop, frame)))
 
 
 def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = MAX_PORTRAIT) -> tuple[int, int]:

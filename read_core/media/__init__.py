@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .audio import AudioTrack, file_track, read_audio, read_track, resample, waveform_track
 from .files import check_output
-from .images import FITS, fit_image, read_image
+from .images import FITS, fit_image, opaque, read_image
 from .video import VideoWriter
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "check_output",
     "file_track",
     "fit_image",
+    "opaque",
     "read_audio",
     "read_image",
     "read_track",

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageErr
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import check_size
+from ..checks import check_image, check_size
 from ..errors import InputError, MediaError, ReadWarning
 from .files import check_input, open_input, reason
 
@@ -217,6 +217,17 @@ def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[A
     graph.push(frame)
     values: NDArray[Any] = graph.pull().to_ndarray()
     return values
+
+
+def opaque(image: Tensor) -> Tensor:
+    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
+
+    Raises:
+        InputError: a wrong shape or type, NaN or infinity.
+    """
+    if check_image(image).shape[2] == 4:
+        return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
+    return image
 
 
 def fit_image(
