@@ -11,7 +11,7 @@ from ..geometry import FPS
 from .files import reason
 
 
-def check_playable(path: Path, num_frames: int, with_sound: bool) -> None:
+def check_playable(path: Path, num_frames: int, with_sound: bool, fps: int = FPS) -> None:
     """Decode the first and the last picture of a video, and the beginning of its sound.
 
     Raises:
@@ -24,11 +24,11 @@ def check_playable(path: Path, num_frames: int, with_sound: bool) -> None:
                 container.seek(0)
             stream = container.streams.video[0]
             first = last = next(container.decode(stream))
-            container.seek(int((num_frames - 1) / FPS / stream.time_base), stream=stream)
+            container.seek(int((num_frames - 1) / fps / stream.time_base), stream=stream)
             for frame in container.decode(stream):
                 last = frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as error:
         raise MediaError(f"no decoding of what was written: {reason(error)}") from error
-    found = round((last.time - first.time) * FPS) + 1
+    found = round((last.time - first.time) * fps) + 1
     if found != num_frames:
         raise MediaError(f"the last of {num_frames} pictures is where number {found} belongs")

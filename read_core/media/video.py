@@ -222,7 +222,7 @@ class VideoWriter:
         whole = temporary_beside(self.path)
         try:
             _remux(self._partial.path, whole, self.metadata)
-            check_playable(whole, self.num_frames, self._sound is not None)
+            check_playable(whole, self.num_frames, self._sound is not None, self.fps)
         except (av.error.FFmpegError, OSError, MediaError) as error:
             whole.unlink(missing_ok=True)
             self._check_fragments()
@@ -236,7 +236,7 @@ class VideoWriter:
 
     def _check_fragments(self) -> None:
         try:
-            check_playable(self._partial.path, self.num_frames, self._sound is not None)
+            check_playable(self._partial.path, self.num_frames, self._sound is not None, self.fps)
         except MediaError as error:
             self._keep(None)
             raise MediaError(
