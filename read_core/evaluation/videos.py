@@ -10,7 +10,9 @@ import torch
 
 from ..ans import clip_spans
 from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
+from ..finish import Finishing
 from ..records import FaceChoice, Reference, SpeechCodes
+from .face import read_placed
 from .mouth import mouth_shape
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ..ans import Guidance
     from ..pipeline import ReadPipeline
     from .material import Sample
+    from .talks import Talk
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,48 @@ class Studio:
     def __init__(self, pipe: ReadPipeline) -> None:
         self.pipe = pipe
         self._encoded: dict[tuple[str, tuple[int, int] | None], tuple[SpeechCodes, Reference]] = {}
+
+    def mouth(self, frames: Tensor) -> Tensor:
+        """Open, width and round (F, 3) of frames (F, H, W, 3) framed as the checkpoint wants.
+
+        Aligned faces are read by the reader of faces, others by the one of drawn mouths.
+        """
+        layout = self.pipe.card.face
+        if layout is None:
+            return mouth_shape(frames)
+        height, width = frames.shape[1:3]
+        points = layout.points((height, width)) * torch.tensor([width, height])
+        return read_placed(frames, points).mouth
+
+    def finished(self, talk: Talk, setting: Setting | None = None) -> Tensor:
+        """As users get a crop: with the portrait's own detail where the checkpoint gives it by default.
+
+        Returns:
+            (F, S, S, 3), 0..1, on the CPU: the video's middle at the size and in the shape of the talk.
+        """
+        setting = setting or Setting()
+        speech, reference = self._encode(talk, setting.size)
+        latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
+        return self.finish(self.pipe.decode(latents, speech.num_frames), reference, talk)
+
+    def coded(self, talk: Talk) -> Tensor:
+        """The frames of a talk through the VAE and finished as :meth:`finished`, its first 8 n + 1.
+
+        Returns:
+            (8 n + 1, S, S, 3), 0..1, on the CPU.
+        """
+        reference = encode_framed(self.pipe, talk.portrait)
+        count = frames_of_latents((len(talk.pixels) - 1) // FRAMES_PER_LATENT + 1)
+        small = torch.stack([framed(self.pipe, frame) for frame in talk.frames_of(0, count)])
+        return self.finish(self.reconstructed(small), reference, talk)
+
+    def finish(self, frames: Tensor, reference: Reference, talk: Talk) -> Tensor:
+        """Decoded frames at the size of the talk; see :meth:`finished`."""
+        side = min(talk.pixels.shape[1:3])
+        longest = round(max(reference.image.shape[:2]) * side / min(reference.image.shape[:2]))
+        finishing = Finishing(paste_back=False, size=longest)
+        finish = self.pipe.finish(reference, None, finishing)
+        return torch.cat([_middle(few.cpu(), talk.pixels.shape[1:3]) for few in finish(frames)])
 
     def asynchronous(self, sample: Sample, setting: Setting | None = None) -> Video:
         """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
