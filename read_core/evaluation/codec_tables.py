@@ -56,9 +56,7 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     """
     card = cast.studio.pipe.card
     train = [
-        draw_sample(
-            _FIT_SEED + index, "train", _CODEC_FRAMES, card.resolution, layout=card.face
-        ).frames
+        draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, card.resolution, layout=card.face).frames
         for index in tqdm(range(codec_clips), desc="linear codec", leave=False)
     ]
     linear = LinearCodec.fit(train, components)
@@ -82,9 +80,7 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     )
 
 
-def _row(
-    sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio
-) -> tuple[float, ...]:
+def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> tuple[float, ...]:
     true = sample.frames[:count]
     decoded = code(true)
     seen = studio.mouth(decoded)

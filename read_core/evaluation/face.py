@@ -6,7 +6,7 @@ drawn presenters of the training split (``scripts/fit_face.py``) and knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 
 from ..errors import InputError
 from ..face.alignment import cut_face, face_crop
-from ..mouth.face_reader import FaceReader, load_face_reader, point_places
+from ..mouth.face_reader import VALUES, FaceReader, load_face_reader, point_places
 from ..mouth.reader import SIDE
 from .mouth import check_frames
 
@@ -41,10 +41,12 @@ class FaceTracks:
         mouth: (F, 3) open 0..2, width -1..1 and round 0..1. Open is the distance of the lips: 1 means
             0.37 of the eye distance.
         lids: (F, 2) how far the lids of the eye at the picture's left and of the other eye are shut, 0..1.
+        places: (F, 3, 2) the eye at the picture's left, the other eye and the mouth, x and y in pixels.
     """
 
     mouth: Tensor
     lids: Tensor
+    places: Tensor
 
     @property
     def blink(self) -> Tensor:
@@ -72,21 +74,21 @@ def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> 
 
         find = find_faces
     points = _points(frames, find)
-    if not points:
-        return None
-    reader = _reader()
-    found = []
-    with torch.no_grad():
-        for first in range(0, len(frames), _BATCH):
-            pictures, places = [], []
-            for index in range(first, min(first + _BATCH, len(frames))):
-                crop = face_crop(points[index], (SIDE, SIDE))
-                pictures.append(cut_face(frames[index].float().cpu(), crop, (SIDE, SIDE)))
-                places.append(point_places(crop.to_crop(points[index])) * 2 - 1)
-            found.append(reader.read(torch.stack(pictures).permute(0, 3, 1, 2), torch.stack(places)))
-    values = torch.cat(found)
-    lowest, highest = values.new_tensor([0.0, -1.0, 0.0]), values.new_tensor([2.0, 1.0, 1.0])
-    return FaceTracks(values[:, :3].clamp(lowest, highest), values[:, 3:].clamp(0, 1))
+    return _read(frames, points) if points else None
+
+
+def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
+    """Read a face whose place is known, as that of an aligned one is: no face is looked for.
+
+    Args:
+        frames: (F, H, W, 3) float 0..1.
+        points: (3, 2), about where both eyes and the mouth are, x and y in pixels.
+
+    Raises:
+        InputError: frames of another shape or type, or smaller than 32 pixels.
+    """
+    check_frames(frames)
+    return _read(frames, [points.float()] * len(frames))
 
 
 def count_blinks(blink: Tensor) -> int:
@@ -112,6 +114,24 @@ def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
         points.append(last)
     first = next((three for three in points if three is not None), None)
     return [] if first is None else [first if three is None else three for three in points]
+
+
+@torch.no_grad()
+def _read(frames: Tensor, points: Sequence[Tensor]) -> FaceTracks:
+    """Read each frame around its eyes and mouth (3, 2)."""
+    reader = _reader()
+    found = [torch.empty(0, VALUES)]
+    for first in range(0, len(frames), _BATCH):
+        pictures, places = [], []
+        for index in range(first, min(first + _BATCH, len(frames))):
+            crop = face_crop(points[index], (SIDE, SIDE))
+            pictures.append(cut_face(frames[index].float().cpu(), crop, (SIDE, SIDE)))
+            places.append(point_places(crop.to_crop(points[index])) * 2 - 1)
+        found.append(reader.read(torch.stack(pictures).permute(0, 3, 1, 2), torch.stack(places)))
+    values = torch.cat(found)
+    lowest, highest = values.new_tensor([0.0, -1.0, 0.0]), values.new_tensor([2.0, 1.0, 1.0])
+    mouth = values[:, :3].clamp(lowest, highest)
+    return FaceTracks(mouth, values[:, 3:].clamp(0, 1), torch.stack([p.float() for p in points]))
 
 
 @lru_cache(maxsize=1)
