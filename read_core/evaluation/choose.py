@@ -34,8 +34,8 @@ _LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
 _DECIBEL = 0.1  # what a decibel lost against no guidance costs: a mouth that smears, colours that break
 _NOTE = (
     "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
-    "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each decibel "
-    "by which the mouth box is farther from the rendered one than without guidance at as many steps: that is "
+    "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
+    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: that is "
     "how guidance overshoots, into smeared mouths and then broken colours."
 )
 _COLUMNS = (
@@ -84,7 +84,7 @@ class Trial:
     shape: float
     decibels: float
     seconds: float
-    span: float = 1.0
+    span: float
 
     def score(self, plain: float) -> float:
         """Higher is better; ``plain``: decibels without guidance."""
@@ -107,7 +107,7 @@ def run_select(
         size: how much is tried.
         seed: of the noise.
         candidates: guidances.
-        faces: folder of portraits whose validation faces count as much as drawn presenters; None: those alone.
+        faces: folder of portraits whose validation faces count as much as drawn presenters; None: none do.
 
     Raises:
         InputError: the folder is no folder of portraits.

@@ -55,8 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--faces",
         type=Path,
         metavar="FOLDER",
-        help="suites tiny and select: portraits (images, index.json, landmarks.npy, perhaps labels.json) that are "
-        "animated and measured: those of the split whose lips are closed",
+        help="suites tiny and select: portraits (images/, index.json, landmarks.npy, perhaps labels.json); "
+        "those of the split whose lips are closed are animated and measured",
     )
     parser.add_argument(
         "--photo", type=Path, help="suite robust: a picture to animate, show on the sheet and measure"

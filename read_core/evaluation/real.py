@@ -1,4 +1,4 @@
-"""Photographs of real people that packages ship: does the mouth follow a recording, without any truth of it?"""
+"""Photographs of real people that packages ship: does the mouth follow the recording?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 REAL, ALL = "Real photographs", "all"
 COLUMNS = (
-    "videos", "open r", "least", "width r", "round r", "range", "opening in pauses", "blinks a minute", "faded eyes",
+    "videos", "open r", "least", "width r", "round r", "range", "opening in pauses",
+    "blinks a minute", "faded eyes",
 )  # fmt: skip
 _SEED = 50_000
 _NOTE = (

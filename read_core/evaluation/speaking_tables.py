@@ -22,7 +22,8 @@ LIP_COLUMNS = (
     "by chance", "above chance", "opening in pauses",
 )  # fmt: skip
 REST_COLUMNS = (
-    "faces", "blinks a minute", "blinks, of the truth", "faded eyes", "head", "95 %", "clips / latents", "95 %",
+    "faces", "blinks a minute", "blinks, of the truth", "faded eyes", "head", "95 %", "clips / latents",
+    "95 %",
 )  # fmt: skip
 CODEC_COLUMNS = (
     "faces", "whole (dB)", "mouth (dB)", "eyes (dB)", "open r", "width r", "round r", "range",
@@ -36,18 +37,18 @@ FACE_COLUMNS = (
     "p b m shut", "opening in pauses", "blinks, of the truth", "faded eyes", "head",
 )  # fmt: skip
 _LIP_NOTE = (
-    "Truth is the talk as it was rendered at {side} pixels; the model was given its first frame as an aligned "
-    "portrait, and what is read is the video at {side} pixels as users get it. A face's figure is the mean "
-    "over its {seeds} seeds; means and intervals are over faces. open, width and round r: correlation with the "
-    "true tracks; range: 5th to 95th percentile of the opening, by the truth's as read; p b m shut, by chance "
-    "and opening in pauses: as in the table Lips, every case alike, in the range of the truth. As rendered: "
-    "what the reader finds in the truth itself."
+    "Truth is the talk as it was rendered at {side} pixels; the model was given its first frame as an "
+    "aligned portrait, and what is read is the video at {side} pixels as users get it. A face's figure is "
+    "the mean over its {seeds} seeds; means and intervals are over faces. Open, width and round r: "
+    "correlation with the true tracks; range: 5th to 95th percentile of the opening, by the truth's as read; "
+    "p b m shut, by chance and opening in pauses: as in the table Lips, every case alike, in the range of the "
+    "truth. As rendered: what the reader finds in the truth itself."
 )
 _REST_NOTE = (
     "Blinks: of all videos together, by those read in the truth. Faded eyes: share of the frames with open "
     "eyes in which one eye has less than half of the portrait's contrast; faces behind dark glasses are left "
-    "out of both. Head: root mean square motion of the face's upper half by the truth's, from the flow. Clips "
-    "/ latents: jump where clips meet by that where latents of a clip meet."
+    "out of both. Head: root mean square motion of the face's upper half by the truth's, from the flow. "
+    "Clips / latents: jump where clips meet by that where latents of a clip meet."
 )
 _CODEC_NOTE = (
     "The first clip of each talk through the VAE, then finished as a video is; decibels at {side} pixels "

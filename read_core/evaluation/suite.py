@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ class SuiteSize:
     codec_components: int = 0
     gallery: int = 200
     sheets: int = 6
-    speaking: SpeakingSize = SpeakingSize()
+    speaking: SpeakingSize = field(default_factory=SpeakingSize)
 
 
 QUICK = SuiteSize(
