@@ -35,8 +35,8 @@ _DECIBEL = 0.1  # what a decibel lost against no guidance costs: a mouth that sm
 _NOTE = (
     "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
     "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
-    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: that is "
-    "how guidance overshoots, into smeared mouths and then broken colours."
+    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: "
+    "that is how guidance overshoots, into smeared mouths and then broken colours."
 )
 _COLUMNS = (
     "guidance",

@@ -41,8 +41,8 @@ _LIP_NOTE = (
     "aligned portrait, and what is read is the video at {side} pixels as users get it. A face's figure is "
     "the mean over its {seeds} seeds; means and intervals are over faces. Open, width and round r: "
     "correlation with the true tracks; range: 5th to 95th percentile of the opening, by the truth's as read; "
-    "p b m shut, by chance and opening in pauses: as in the table Lips, every case alike, in the range of the "
-    "truth. As rendered: what the reader finds in the truth itself."
+    "p b m shut, by chance and opening in pauses: as in the table Lips, every case alike, in the range of "
+    "the truth. As rendered: what the reader finds in the truth itself."
 )
 _REST_NOTE = (
     "Blinks: of all videos together, by those read in the truth. Faded eyes: share of the frames with open "
