@@ -1,4 +1,4 @@
-"""What is measured of a talk: of itself, of a portrait that does not move, of eyes that are gone, of noise."""
+"""What is measured of a talk: itself, a portrait that does not move, eyes that are gone, noise."""
 
 from __future__ import annotations
 
