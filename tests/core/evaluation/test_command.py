@@ -8,8 +8,7 @@ from read_core import cli
 from read_core.evaluation import conditions, lengths
 
 SIZES = (
-    "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4"
-TALKS = "--talks 1 --seeds 1"
+    "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4 --talks 1 --seeds 1"
 )
 
 
@@ -17,7 +16,7 @@ TALKS = "--talks 1 --seeds 1"
 @pytest.mark.corpus
 def test_the_command_prints_and_writes(tiny_checkpoint, tmp_path, capsys, sample):
     out = tmp_path / "out"
-    command = f"evaluate --suite tiny {SIZES} {TALKS} --checkpoint {tiny_checkpoint} --out {out}"
+    command = f"evaluate --suite tiny {SIZES} --checkpoint {tiny_checkpoint} --out {out}"
     assert cli.main(command.split()) == 0
     printed = capsys.readouterr().out
     assert "Lips" in printed
