@@ -21,12 +21,12 @@ from torch import Tensor
 
 from read_core.errors import InputError, ReadError
 from read_core.evaluation.face import FaceTracks, count_blinks, read_face
+from read_core.evaluation.span import opening_span
 from read_core.evaluation.sync import correlation
 from read_core.media.files import open_input
 
 VIDEOS = (".mp4", ".safetensors")
 COLUMNS = ("frames", "open r", "width r", "round r", "range", "true range", "blinks", "true blinks", "lids r")
-_TAIL = 0.05
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,6 @@ def find_track(video: Path, folder: Path | None) -> Path | None:
     )
 
 
-def span(opening: Tensor) -> float:
-    """From the 5th to the 95th percentile."""
-    return float(opening.quantile(1 - _TAIL) - opening.quantile(_TAIL))
-
-
 def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
     """What was read beside the track; both are cut to the shorter one's frames."""
     nan = float("nan")
@@ -90,8 +85,8 @@ def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
     return Figures(
         len(read.mouth),
         *fits,
-        span(read.mouth[:, 0]),
-        nan if mouth is None else span(mouth[:, 0]),
+        opening_span(read.mouth[:, 0]),
+        nan if mouth is None else opening_span(mouth[:, 0]),
         read.blinks(),
         nan if blink is None else count_blinks(blink[:count]),
         nan if blink is None or not bool(blink.any()) else correlation(read.blink[:count], blink[:count]),
