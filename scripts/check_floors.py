@@ -40,7 +40,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "output" / "floors")
     parser.add_argument("--torch", default="2.11.0", help="version of torch and torchaudio (2.11.0)")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help="-- and arguments for pytest (all quick tests)")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, help="-- and arguments for pytest (default: quick tests)"
+    )
     args = parser.parse_args()
     venv.create(args.folder, with_pip=True)
     python = args.folder / ("Scripts" if os.name == "nt" else "bin") / "python"

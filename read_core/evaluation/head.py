@@ -29,8 +29,8 @@ def head_track(frames: Tensor, points: Tensor) -> Tensor:
     """
     crop = face_crop(points, (_SIZE[1], _SIZE[1]))
     x, y, width, height = _PART
-    middle = crop.to_original(points.new_tensor([x, y]))
-    part = FaceCrop(*middle.tolist(), width * crop.width, height * crop.height, crop.roll)
+    middle_x, middle_y = crop.to_original(points.new_tensor([x, y])).tolist()
+    part = FaceCrop(middle_x, middle_y, width * crop.width, height * crop.height, crop.roll)
     first, found = None, []
     for start in range(0, len(frames), _BATCH):
         batch = [cut_face(frame, part, _SIZE).mean(-1) for frame in frames[start : start + _BATCH]]

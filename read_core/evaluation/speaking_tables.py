@@ -68,7 +68,9 @@ def add_speaking(report: Report, spoken: Sequence[Spoken], side: int, labels: La
     rest: list[tuple[Cell, ...]] = []
     codec: list[tuple[Cell, ...]] = []
     for kind, own in kinds.items():
-        rows = {f"{kind}, as rendered": [(each.rendered,) for each in own]}
+        rows: dict[str, list[tuple[Speaking, ...]]] = {
+            f"{kind}, as rendered": [(each.rendered,) for each in own]
+        }
         rows[kind] = [each.generated for each in own]
         for index in range(seeds):
             rows[f"{kind}, seed {index + 1}"] = [(each.generated[index],) for each in own]
@@ -156,10 +158,8 @@ def _add_groups(report: Report, spoken: Sequence[Spoken], labels: Labels) -> Non
         videos = [faces[index].generated for index in members]
         every = [video for own in videos for video in own]
         cases = sum((video.sync.cases for video in every), ShutCases())
-        opening, span = (
-            mean_of([mean(pick(video) for video in own) for own in videos])
-            for pick in (lambda video: video.sync.opening, lambda video: video.span)
-        )
+        opening = mean_of([mean(video.sync.opening for video in own) for own in videos])
+        span = mean_of([mean(video.span for video in own) for own in videos])
         figures = (*_cells(opening), *_cells(span), cases.closed, faded_share(every), blink_share(every))
         rows.append((name, len(members), *figures))
     bare = sum(each.face not in labels for each in faces)

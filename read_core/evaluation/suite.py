@@ -127,10 +127,10 @@ def run_suite(
     add_talks(report, pipe, size.speaking, out, seed, faces)
     add_aims(report, aims_of(report, pipe.card.resolution, pipe.card.face is not None))
     report.write(out, "report")
-    faces = [
+    shown = [
         (sample, cast.studio.reconstructed(sample.frames), video.frames)
         for sample, video in list(zip(samples, cast.videos, strict=True))[: size.sheets]
     ]
-    save_faces(faces, out / "sheet.png")
-    save_mouths(faces, out / "mouths.png")
+    save_faces(shown, out / "sheet.png")
+    save_mouths(shown, out / "mouths.png")
     return report
