@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from .encode import recording
+from .discovery import LIP_SYNC, found_by
 from .feedback import about, say
+from .incoming import counted, frames_of, image_of, recording
+from .sockets import Models, ReadModels
 
 
 class Check(io.ComfyNode):
@@ -20,8 +22,10 @@ class Check(io.ComfyNode):
             node_id="READ_Check",
             display_name="READ Check",
             category="READ",
-            description="Mouth against loudness, jumps where clips meet, drift of face and colour. The mouth "
+            description="Whether the lips of a talking head follow the sound (lip sync): mouth against "
+            "loudness, jumps where clips meet, drift of face and colour. The mouth "
             "is found on drawn faces as read-tiny makes them; on photographs its track means nothing.",
+            **found_by(*LIP_SYNC, "sync score", "measure"),
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", tooltip="The frames, 25 per second."),
@@ -29,15 +33,17 @@ class Check(io.ComfyNode):
                 io.Int.Input(
                     "window",
                     default=16,
-                    min=3,
+                    min=0,
                     max=64,
-                    tooltip="Latents per clip that they were sampled with: it tells where clips meet.",
+                    tooltip="Latents per clip that they were sampled with: it tells where clips meet. "
+                    "0: what the checkpoint of the input models was trained for.",
                 ),
                 io.Image.Input(
                     "reference",
                     optional=True,
                     tooltip="The portrait as the model saw it; without it the first frame.",
                 ),
+                Models.Input("models", optional=True, tooltip="Needed where window is 0."),
             ],
             outputs=[
                 io.Image.Output(display_name="plot", tooltip="Tracks over time, and the numbers."),
@@ -56,15 +62,22 @@ class Check(io.ComfyNode):
         audio: dict[str, Any],
         window: int,
         reference: torch.Tensor | None = None,
+        models: ReadModels | None = None,
     ) -> io.NodeOutput:
         from ..read_core.evaluation.check import check_video, frame_loudness
+        from ..read_core.geometry import check_window
 
+        if window == 0 and models is not None:
+            window = models.pipe.defaults.window
+        check_window(window)
         with about("audio"):
             waveform, rate = recording(audio)
-        frames = images[..., :3].float().cpu()
-        portrait = None if reference is None else reference[0, ..., :3].float().cpu()
+        with about("images"):
+            frames = frames_of(images)[..., :3].float().cpu()
+        with about("reference"):
+            portrait = None if reference is None else image_of(reference, 0)[..., :3].cpu()
         with about("images and audio"):
             found = check_video(frames, frame_loudness(waveform, rate, len(frames)), window, portrait)
-        say(f"follows {found.follows:.2f}, lag {found.lag} frames, likeness {found.likeness:.2f}")
+        say(f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}, likeness {found.likeness:.2f}")
         plot = found.plot()[None]
         return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))

@@ -1,4 +1,4 @@
-"""Temporal VAE Decode."""
+"""READ Temporal VAE Decode."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
-from .feedback import Progress
+from .discovery import found_by
+from .feedback import Progress, about, say
+from .incoming import counted, video_latent, wanted_frames
 from .placement import decoding_memory, place
 from .sockets import Models, ReadModels
 
@@ -20,12 +22,22 @@ class Decode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="READ_Decode",
-            display_name="Temporal VAE Decode",
+            display_name="READ Temporal VAE Decode",
             category="READ",
-            description="Latents to frames at 25 per second, trimmed to the speech.",
+            description="Latents of a talking head to frames at 25 per second, trimmed to the speech.",
+            **found_by("vae decode", "talking head", "decode video"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Latent.Input("latent", tooltip="From the ANS Sampler, or any LTX-Video latent."),
+                io.Latent.Input("latent", tooltip="From READ ANS Sampler, or any LTX-Video latent."),
+                io.Int.Input(
+                    "frames",
+                    default=0,
+                    min=0,
+                    max=10_000_000,
+                    optional=True,
+                    tooltip="How many to keep: frames of READ Whisper + SpeechAE Encode. 0: what the latent "
+                    "says; one from a file, and one that was cut or joined, does not say it.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The frames; the first one is the portrait."),
@@ -35,19 +47,22 @@ class Decode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, models: ReadModels, latent: dict[str, Any]) -> io.NodeOutput:
+    def execute(cls, models: ReadModels, latent: dict[str, Any], frames: int = 0) -> io.NodeOutput:
         from ..read_core.checks import check_finite
         from ..read_core.geometry import PIXELS_PER_LATENT, frames_of_latents
 
-        samples = latent["samples"]
-        stream = models.pipe.decode_stream(samples, latent.get("read_num_frames"), latent.get("read_seed", 0))
+        with about("latent"):
+            samples = video_latent(latent)
+            wanted, remark = wanted_frames(latent, frames)
+            stream = models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0))
         height, width = (PIXELS_PER_LATENT * side for side in samples.shape[3:])
-        total = latent.get("read_num_frames") or frames_of_latents(samples.shape[2])
+        total = wanted or frames_of_latents(samples.shape[2])
         place(models.vae, activations=decoding_memory(models, height, width))
         images = torch.empty((total, height, width, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
-        for frames in stream:
-            images[done : done + len(frames)] = check_finite(frames)
-            done += len(frames)
+        for pictures in stream:
+            images[done : done + len(pictures)] = check_finite(pictures)
+            done += len(pictures)
             progress(done, total)
+        say(f"{counted(total, 'frame')}, {total / 25:.2f} s, {width} x {height}. {remark}".rstrip())
         return io.NodeOutput(images, 25.0, total)

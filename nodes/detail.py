@@ -6,7 +6,9 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
+from .discovery import found_by
 from .feedback import Progress, about, say
+from .incoming import counted, frames_of
 from .placement import check_room, detail_memory, place
 from .sockets import Models, Portrait, ReadModels, ReadReference
 
@@ -24,10 +26,13 @@ class RestoreDetail(io.ComfyNode):
             category="READ",
             description="Gives decoded frames the portrait's own detail: sharp, and larger. Lips and lids "
             "stay as the model moves them.",
+            **found_by("upscale face", "face restore", "sharpen talking head"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("images", tooltip="From Temporal VAE Decode, as they come."),
-                Portrait.Input("reference", tooltip="From Encode Reference: the one that was sampled with."),
+                io.Image.Input("images", tooltip="From READ Temporal VAE Decode, as they come."),
+                Portrait.Input(
+                    "reference", tooltip="From READ Encode Reference: the one that was sampled with."
+                ),
                 io.Int.Input(
                     "size",
                     default=0,
@@ -47,6 +52,8 @@ class RestoreDetail(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..read_core.finish import Finishing
 
+        with about("images"):
+            frames_of(images)
         with about("size"):
             finishing = Finishing(detail=True, paste_back=False, size=size or None)
         finish = models.pipe.finish(reference.reference, None, finishing)
@@ -59,5 +66,5 @@ class RestoreDetail(io.ComfyNode):
                 restored[done : done + len(few)] = few
                 done += len(few)
                 progress(done, len(images))
-        say(f"{len(images)} frames of {finish.size[1]} x {finish.size[0]} pixels.")
+        say(f"{counted(len(images), 'frame')} of {finish.size[1]} x {finish.size[0]} pixels.")
         return io.NodeOutput(restored)

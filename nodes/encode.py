@@ -8,7 +8,9 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io, ui
 
+from .discovery import REFERENCE, SPEECH, found_by
 from .feedback import Progress, about, say, warnings_said
+from .incoming import counted, image_of, recording
 from .placement import decoding_memory, place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
@@ -26,9 +28,11 @@ class EncodeSpeech(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="READ_EncodeSpeech",
-            display_name="Whisper + SpeechAE Encode",
+            display_name="READ Whisper + SpeechAE Encode",
             category="READ",
-            description="Speech to the codes that move the lips, one per 8 video frames.",
+            description="Speech to the codes that move the lips of a talking head, one per 8 video frames: "
+            "for lip sync, audio to video.",
+            **found_by(*SPEECH),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
                 io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, any length."),
@@ -50,7 +54,7 @@ class EncodeSpeech(io.ComfyNode):
         place(models.speech)
         with warnings_said() as remarks:
             codes, sound, rate = encode_recording(models, audio, how)
-        say(f"{codes.num_frames} frames, {codes.num_frames / 25:.2f} s.", remarks)
+        say(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
         heard = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
         return io.NodeOutput(ReadSpeech(codes), heard, codes.num_frames)
 
@@ -62,10 +66,11 @@ class EncodeReference(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="READ_EncodeReference",
-            display_name="Encode Reference",
+            display_name="READ Encode Reference",
             category="READ",
-            description="The portrait that is to speak: its face is found, turned upright and brought to the "
-            "size that the model works at.",
+            description="The portrait that is to speak, the avatar of a talking head: its face is found, "
+            "turned upright and brought to the size that the model works at.",
+            **found_by(*REFERENCE),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
                 io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
@@ -89,40 +94,25 @@ class EncodeReference(io.ComfyNode):
     def execute(
         cls,
         models: ReadModels,
-        image: torch.Tensor,
+        image: Any,
         width: int,
         height: int,
         fit: str,
         index: int,
         **face: Any,
     ) -> io.NodeOutput:
-        picture = image_of(image, index)
+        with about("image"):
+            picture = image_of(image, index)
         size = video_size(models, width, height)
         place(models.vae, models.finder, activations=decoding_memory(models, *size))
         with warnings_said() as remarks, about("image"):
             reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), chosen_face(face))
         Progress()(1, 1)
-        if reference.face is not None:
-            say(face_text(reference), remarks)
+        say(face_text(reference), remarks)
         left, top, right, bottom = reference.box
         seen = reference.image[None].clone().to(mm.intermediate_device())
         shown = ui.PreviewImage(reference.image[None].cpu(), cls=cls)
         return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top, ui=shown)
-
-
-def image_of(batch: torch.Tensor, index: int) -> torch.Tensor:
-    """One image of the host's IMAGE, (H, W, 3 or 4), float32.
-
-    Raises:
-        InputError: there is none of this index.
-    """
-    from ..read_core.errors import InputError
-
-    if not 0 <= index < len(batch):
-        raise InputError(
-            f"index is {index}, but the batch has {len(batch)} images; expected 0 to {len(batch) - 1}"
-        )
-    return batch[index].float()
 
 
 def chosen_fit(fit: str) -> str | None:
@@ -139,23 +129,34 @@ def chosen_face(widgets: dict[str, Any]) -> FaceChoice:
 
 
 def face_text(reference: Reference) -> str:
-    """Where the face was found, in the numbers of the widgets that correct it."""
+    """The size, and where the face was found, in the numbers of the widgets that correct it."""
+    height, width = reference.image.shape[:2]
+    size = f"{width} x {height} pixels."
+    if reference.face is None:
+        return size
     crop, (_, width) = reference.crop, reference.original or (1, 1)
     side = min(crop.width, crop.height)
     return (
         f"Face at face_x {crop.x / width:.3f}, face_y {crop.y / width:.3f}, face_size {side / width:.3f}: "
-        f"{side:.0f} pixels of the picture."
+        f"{side:.0f} pixels of the picture, brought to {size}"
     )
 
 
 def video_size(models: ReadModels, width: int, height: int) -> tuple[int, int]:
-    """(height, width) of the video; 0 is the checkpoint's."""
+    """(height, width) that the model works at; 0 is the checkpoint's.
+
+    Raises:
+        InputError: no multiple of 32, or less than 64.
+    """
+    from ..read_core.checks import check_size
+
     default_height, default_width = models.pipe.card.resolution
-    return height or default_height, width or default_width
+    with about("width and height"):
+        return check_size((height or default_height, width or default_width))
 
 
 def encode_recording(
-    models: ReadModels, audio: dict[str, Any], how: dict[str, Any], **options: Any
+    models: ReadModels, audio: Any, how: dict[str, Any], **options: Any
 ) -> tuple[SpeechCodes, torch.Tensor, int]:
     """Encode the host's AUDIO as the widgets of :func:`speech_inputs` say.
 
@@ -278,20 +279,3 @@ def face_inputs() -> list[io.Input]:
             "What is found is told under the node, in these numbers.",
         ),
     ]
-
-
-def recording(audio: dict[str, Any] | None) -> tuple[torch.Tensor, int]:
-    """The host's AUDIO as (channels, samples) and its rate.
-
-    Raises:
-        InputError: none at all, no samples, or several recordings in one batch.
-    """
-    from ..read_core.errors import InputError
-
-    if audio is None:
-        raise InputError("there is no sound: the video it comes from has none; expected a recording")
-    waveform = audio["waveform"]
-    if waveform.ndim != 3 or len(waveform) != 1 or waveform.numel() == 0:
-        what = "it is empty" if waveform.numel() == 0 else f"its shape is {tuple(waveform.shape)}"
-        raise InputError(f"{what}; expected one recording, (1, channels, samples)")
-    return waveform[0], int(audio["sample_rate"])

@@ -12,6 +12,7 @@ import comfy.model_management as mm
 import comfy.utils
 import torch
 from comfy.cli_args import LatentPreviewMethod, args
+from comfy_execution.progress import NodeState, get_progress_state
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from torch import Tensor
@@ -45,6 +46,25 @@ class Progress:
 def previews_wanted() -> bool:
     """Whether the user has switched the host's previews on."""
     return bool(args.preview_method != LatentPreviewMethod.NoPreviews)
+
+
+def end_previews() -> None:
+    """Have the page take this node's preview away: over it, the page shows no output of the same node.
+
+    The page does so for a node that it sees begin, so it is told that this one does not run, then that it
+    does. The page's older drawing needs ``web/previews.js`` too.
+    """
+    context = get_executing_context()
+    if context is None or not previews_wanted():
+        return
+    state = get_progress_state()
+    entry = state.ensure_entry(context.node_id)
+    value, total = entry["value"], entry["max"]
+    entry["state"] = NodeState.Pending
+    for handler in state.handlers.values():
+        if handler.enabled:
+            handler.update_handler(context.node_id, value, total, entry, state.prompt_id)
+    state.update_progress(context.node_id, value, total)
 
 
 def say(text: str, remarks: Iterable[str] = ()) -> None:

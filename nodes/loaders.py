@@ -9,6 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from . import checkpoints
+from .discovery import AVATAR, LIP_SYNC, found_by
 from .feedback import about, log, say
 from .lora import with_lora
 from .sockets import Models
@@ -25,7 +26,9 @@ class LoadModels(io.ComfyNode):
             node_id="READ_LoadModels",
             display_name="Load READ Models",
             category="READ",
-            description="Loads a READ checkpoint: temporal VAE, Whisper, SpeechAE and A2V-DiT.",
+            description="Loads a READ checkpoint, for talking heads: temporal VAE, Whisper, SpeechAE and "
+            "A2V-DiT.",
+            **found_by(*LIP_SYNC, *AVATAR, "load checkpoint"),
             inputs=[
                 io.Combo.Input(
                     "checkpoint",

@@ -6,8 +6,9 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
-from .encode import image_of
+from .discovery import found_by
 from .feedback import Progress, about, say
+from .incoming import counted, frames_of, image_of
 from .placement import check_room, place
 from .sockets import Portrait, ReadReference
 
@@ -25,10 +26,11 @@ class PasteBack(io.ComfyNode):
             category="READ",
             description="Puts speaking frames back into the original picture, with a soft rim; the rest of "
             "it stays as it is.",
+            **found_by("uncrop", "stitch face", "talking photo"),
             inputs=[
                 io.Image.Input("images", tooltip="The frames, of any size."),
-                io.Image.Input("image", tooltip="The picture that Encode Reference was given."),
-                Portrait.Input("reference", tooltip="From Encode Reference: it knows the place."),
+                io.Image.Input("image", tooltip="The picture that READ Encode Reference was given."),
+                Portrait.Input("reference", tooltip="From READ Encode Reference: it knows the place."),
                 io.Int.Input(
                     "max_side",
                     default=1920,
@@ -61,6 +63,8 @@ class PasteBack(io.ComfyNode):
         from ..read_core.finish import check_original
         from ..read_core.media import opaque
 
+        with about("images"):
+            frames_of(images)
         with about("image"):
             original = opaque(image_of(image, index)).to(mm.get_torch_device())
             check_original(reference.reference, original)
@@ -73,5 +77,6 @@ class PasteBack(io.ComfyNode):
         for done, frame in enumerate(images[..., :3].split(1), 1):
             pasted[done - 1 : done] = paste(frame.to(original))
             progress(done, len(images))
-        say(f"{len(images)} frames of {width} x {height} pixels: both even, as video encoders want.")
+        made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"
+        say(f"{made}: both even, as video encoders want.")
         return io.NodeOutput(pasted, paste.mask[None].to(mm.intermediate_device()))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import folder_paths
 import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
+from .discovery import FILE, found_by
 from .encode import (
     chosen_face,
     chosen_fit,
@@ -22,13 +21,17 @@ from .encode import (
     speech_inputs,
     video_size,
 )
-from .feedback import Progress, about, say, warnings_said
+from .feedback import Progress, about, end_previews, say, warnings_said
+from .files import Target, file_inputs, target_of
+from .incoming import image_of
+from .naming import filled_in
 from .placement import detail_memory, place
 from .sample import (
     conditioning_input,
     estimate_text,
     sampling_inputs,
     sampling_settings,
+    settings_text,
     speed_text,
     working_memory,
 )
@@ -52,9 +55,10 @@ class TalkingHeadToFile(io.ComfyNode):
             node_id="READ_TalkingHeadToFile",
             display_name="READ Talking Head to File",
             category="READ",
-            description="One portrait and one recording to an MP4, written clip by clip in constant memory: "
-            "the whole picture with the speaking face in it, or the face alone. "
-            "After an interrupt what is finished stays as a .partial.mp4 that plays.",
+            description="One portrait and one recording to a talking head in an MP4 (lip sync, avatar, audio "
+            "to video), written clip by clip in constant memory: the whole picture with the speaking face in "
+            "it, or the face alone. After an interrupt what is finished stays as a .partial.mp4 that plays.",
+            **found_by(*FILE, essential=True),
             is_output_node=True,
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             inputs=[
@@ -65,7 +69,8 @@ class TalkingHeadToFile(io.ComfyNode):
                     "filename_prefix",
                     default="video/READ",
                     tooltip="Name in the output folder. %year%, %month%, %day%, %hour%, %minute%, %second%, "
-                    "%width% and %height% are filled in.",
+                    "%width% and %height% are filled in, and as in core's nodes %date:yyyy-MM-dd% and "
+                    "%Node title.widget%.",
                 ),
                 *speech_inputs(),
                 *size_inputs(),
@@ -73,29 +78,35 @@ class TalkingHeadToFile(io.ComfyNode):
                 conditioning_input(),
                 *finishing_inputs(),
                 *face_inputs(),
+                *file_inputs(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
         )
 
     @classmethod
     def execute(
-        cls, models: ReadModels, image: torch.Tensor, audio: dict[str, Any], filename_prefix: str, **how: Any
+        cls, models: ReadModels, image: Any, audio: Any, filename_prefix: str, **how: Any
     ) -> io.NodeOutput:
-        settings, pipe = sampling_settings(how), models.pipe
-        started = time.perf_counter()
-        finishing = _finishing(models, how)
-        _place(models, settings, video_size(models, how["width"], how["height"]), finishing)
+        settings, pipe, started = sampling_settings(models.pipe, how), models.pipe, time.perf_counter()
+        prefix = filled_in(filename_prefix, cls.hidden.prompt)
+        with about("image"):
+            picture = image_of(image, how.get("index", 0))
+        finishing, size = _finishing(models, how), video_size(models, how["width"], how["height"])
+        _place(models, settings, size, finishing)
+        chosen = settings_text(pipe, settings, size)
         with warnings_said() as remarks:
-            reference, finish = _portrait(models, image[0].float(), how, finishing)
-            path, subfolder = _free_path(filename_prefix, finish.size)
+            reference, finish = _portrait(models, picture, how, finishing)
+            target = target_of(prefix, finish.size, how)
             window = settings["window"] or pipe.defaults.window
             speech, sound, rate = encode_recording(models, audio, how, max_window=window, keep_on="cpu")
-            say(estimate_text(pipe, speech, reference, settings, finish=finish), remarks)
-            writer = _writer(cls, path, models, finish.size, (sound, rate), settings)
+            say(f"{chosen} {estimate_text(pipe, speech, reference, settings, finish=finish)}", remarks)
+            writer = _writer(cls, target, models, finish.size, (sound, rate), settings)
             _write(models, speech, reference, settings, finish, writer)
-        say(speed_text(speech.num_frames, time.perf_counter() - started), remarks)
-        saved = ui.SavedResult(path.name, subfolder, io.FolderType.output)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=ui.PreviewVideo([saved]))
+        height, width = finish.size
+        took = speed_text(speech.num_frames, time.perf_counter() - started)
+        say(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
+        end_previews()
+        return io.NodeOutput(InputImpl.VideoFromFile(str(target.path)), ui=ui.PreviewVideo([target.saved]))
 
 
 def finishing_inputs() -> list[io.Input]:
@@ -161,23 +172,9 @@ def _portrait(
         return reference, models.pipe.finish(reference, image, finishing, fit)
 
 
-def _free_path(prefix: str, size: tuple[int, int]) -> tuple[Path, str]:
-    """Where the next file of this prefix goes, and its folder below the host's output folder.
-
-    Raises:
-        MediaError: it cannot be written.
-    """
-    from ..read_core.media import check_output
-
-    height, width = size
-    root = folder_paths.get_output_directory()
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
-    return check_output(Path(folder) / f"{name}_{counter:05}_.mp4", ".mp4"), subfolder
-
-
 def _writer(
     node: type[io.ComfyNode],
-    path: Path,
+    target: Target,
     models: ReadModels,
     size: tuple[int, int],
     sound: tuple[torch.Tensor, int],
@@ -187,11 +184,12 @@ def _writer(
     from ..read_core.generate import synthesis_tags
     from ..read_core.media import VideoWriter, waveform_track
 
-    tags = synthesis_tags(models.pipe, path.stem, settings)
+    tags = synthesis_tags(models.pipe, target.path.stem, settings)
     if not args.disable_metadata:
         workflow = {"prompt": node.hidden.prompt, **(node.hidden.extra_pnginfo or {})}
         tags |= {name: json.dumps(value) for name, value in workflow.items() if value is not None}
-    return VideoWriter(path, size, waveform_track(*sound), tags)
+    track = waveform_track(*sound)
+    return VideoWriter(target.path, size, track, tags, crf=target.crf, fps=target.fps)
 
 
 def _write(
@@ -203,17 +201,22 @@ def _write(
     writer: VideoWriter,
 ) -> None:
     """Sample, decode, finish and write clip by clip; what is finished is kept, whatever ends the work."""
-    progress = _Progress(models.pipe.preview, speech.num_frames if finish.busy else 0)
+    from ..read_core.media.rate import HeldFrames
+
+    progress, held = (
+        _Progress(models.pipe.preview, speech.num_frames if finish.busy else 0),
+        HeldFrames(writer.fps),
+    )
     with writer:
         try:
             for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
                 for pictures in finish(frames):
                     progress.finished(len(pictures))
-                    writer.write(pictures)
+                    writer.write(held(pictures))
         except BaseException:
             kept = writer.abort(partial=True)
             if kept is not None:
-                say(f"{writer.num_frames / 25:.2f} s of video are kept in {kept}.")
+                say(f"{writer.num_frames / writer.fps:.2f} s of video are kept in {kept}.")
             raise
 
 

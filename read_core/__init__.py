@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import CheckpointError, InputError, MediaError, ReadError
+from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
+from .nameless import name_cache
 from .records import FaceChoice, Reference, SpeechCodes
 from .version import __version__
 
@@ -26,11 +27,14 @@ __all__ = [
     "NoCFG",
     "ReadError",
     "ReadPipeline",
+    "ReadWarning",
     "Reference",
     "SpeechCodes",
     "SplitCFG",
     "__version__",
 ]
+
+name_cache()
 
 _LAZY = {
     "ReadPipeline": ".pipeline",

@@ -36,6 +36,7 @@ from .checkpoint_records import (
     SamplingDefaults,
 )
 from .errors import CheckpointError, InputError
+from .folders import replace_folder
 from .safetensors_header import (
     TensorInfo,
     differences,
@@ -70,8 +71,7 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
-OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}
-"""Parts that a checkpoint of format 2 may have; its index names those that it has."""
+OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
 _SHOWN_KEYS = 20
 T = TypeVar("T")
 
@@ -162,8 +162,7 @@ def save_checkpoint(
     partial.mkdir(parents=True)
     try:
         _write_parts(partial, components, dtype)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -172,10 +171,14 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     import torch
     from safetensors.torch import save_file
 
+    from .precision import STATISTICS
+
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
     for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
+        for statistic in STATISTICS & dict(model.named_buffers()).keys():
+            setattr(stored, statistic, getattr(model, statistic).float())
         stored.save_pretrained(folder / name)
         _forget_origin(folder / name / "config.json")
     (folder / "prompt").mkdir()
@@ -250,13 +253,9 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+    from .detail import DetailNetwork
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
-
-    def detail(folder: Path) -> nn.Module:
-        from .detail.network import DetailNetwork
-
-        return diffusers_model(DetailNetwork)(folder)
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
         return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
@@ -271,7 +270,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         "whisper": whisper,
         "speech_ae": diffusers_model(SpeechAE),
         "transformer": diffusers_model(A2VTransformer3DModel),
-        "detail": detail,
+        "detail": diffusers_model(DetailNetwork),
     }
 
 
@@ -337,6 +336,8 @@ def _fill(
     """Read the weights of a checked folder into a model on the meta device."""
     import torch
 
+    from .precision import at_precision
+
     state: dict[str, Tensor] = {}
     for file in files:
         state |= read_tensors(file)
@@ -345,7 +346,7 @@ def _fill(
     elif dtype is None or dtype == "stored":
         dtype = _main_dtype(state.values())
     for name, tensor in state.items():
-        state[name] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+        state[name] = at_precision(name, tensor, dtype).to(device)
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from .ans import Guidance
-    from .detail.network import DetailNetwork
+    from .ans import Guidance, JointCFG, SplitCFG
+    from .detail import DetailNetwork
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
     from .video import DecodeSettings
@@ -78,6 +78,9 @@ class SamplingDefaults:
         window: latents per clip, z_R counted, that the model was trained with.
         decode: halo, chunk, time and noise scale of decoding, in the file ``halo``, ``decode_chunk``,
             ``decode_timestep`` and ``decode_noise_scale``.
+        min_steps: fewer updates break its pictures; optional in the file, 1 without.
+        split, joint: scales that suit it where the user wants that kind of guidance; optional in the file,
+            see :meth:`guidance_of`.
     """
 
     shift: float
@@ -85,16 +88,30 @@ class SamplingDefaults:
     guidance: Guidance
     window: int
     decode: DecodeSettings
+    min_steps: int = 1
+    split: SplitCFG | None = None
+    joint: JointCFG | None = None
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
+        check_steps(self.min_steps)
         check_window(self.window)
         if not self.shift > 0:
             raise InputError(f"shift is {self.shift}; expected more than 0")
 
+    def guidance_of(self, kind: str) -> Guidance:
+        """Guidance of a kind (``split``, ``joint`` or ``none``) with scales that suit the checkpoint.
+
+        Without a pair of its own: its default, or that kind with the speech as strong as in the default.
+        """
+        from .ans import of_kind
+
+        own = {"split": self.split, "joint": self.joint}.get(kind)
+        return own or of_kind(kind, self.guidance)
+
     def to_dict(self) -> dict[str, Any]:
         """The content of the file."""
-        return {
+        values: dict[str, Any] = {
             "_class_name": "AsynchronousNoiseScheduler",
             "shift": self.shift,
             "steps": self.steps,
@@ -105,6 +122,11 @@ class SamplingDefaults:
             "decode_timestep": self.decode.timestep,
             "decode_noise_scale": self.decode.noise_scale,
         }
+        if self.min_steps > 1:
+            values["min_steps"] = self.min_steps
+        for own in filter(None, (self.split, self.joint)):
+            values[own.kind] = asdict(own)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingDefaults:
@@ -112,12 +134,18 @@ class SamplingDefaults:
         from .ans import guidance_from_dict
         from .video import DecodeSettings
 
-        guidance = values.get("guidance")
-        if not isinstance(guidance, dict):
-            raise InputError(f"guidance is {guidance!r}; expected an object with its kind and scales")
+        guidance = _object("guidance", values.get("guidance"))
         for name in _NUMBERS:
             if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
                 raise InputError(f"{name} is {values.get(name)!r}; expected a number")
+        min_steps = values.get("min_steps", 1)
+        if isinstance(min_steps, bool) or not isinstance(min_steps, int):
+            raise InputError(f"min_steps is {min_steps!r}; expected a whole number")
+        own: dict[str, Any] = {
+            kind: guidance_from_dict({"kind": kind, **_object(kind, values[kind])})
+            for kind in ("split", "joint")
+            if kind in values
+        }
         defaults = cls(
             shift=float(values["shift"]),
             steps=int(values["steps"]),
@@ -129,11 +157,19 @@ class SamplingDefaults:
                 timestep=float(values["decode_timestep"]),
                 noise_scale=float(values["decode_noise_scale"]),
             ),
+            min_steps=min_steps,
+            **own,
         )
-        foreign = sorted(set(values) - set(defaults.to_dict()))
+        foreign = sorted(set(values) - {*defaults.to_dict(), "min_steps"})
         if foreign:
             raise InputError(f"unknown entries {', '.join(foreign)}")
         return defaults
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{name} is {value!r}; expected an object with its scales")
+    return value
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command line: ``read-core generate | face | info | corpus | train | evaluate``.
 
-Exit status: 0 done, 2 bad input (one line on standard error), 130 interrupted.
+Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
+129 ended by SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from .errors import ReadError, ReadWarning
+from .terminal import forgiving_output, stop_signals
+from .usage import out_of_memory
 from .version import __version__
 
 BAD_INPUT = 2
@@ -47,7 +50,12 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with forgiving_output(), stop_signals() as came:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+    return 128 + came[0] if came and status == INTERRUPTED else status
+
+
+def _run(arguments: list[str]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("always", ReadWarning)
         warnings.showwarning = _one_line_warnings()
@@ -65,6 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         except KeyboardInterrupt as interrupt:
             return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
+        except Exception as error:
+            trouble = out_of_memory(error)
+            if trouble is None:
+                raise
+            return _say(f"error: {trouble}; ask for less (a smaller size or window) or free some", BAD_INPUT)
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

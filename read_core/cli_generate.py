@@ -41,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--speech", type=Path, required=True, help="an audio file of any kind, or a video with sound"
     )
+    files.add_argument(
+        "--track",
+        type=int,
+        metavar="N",
+        help="which audio track, from 1 (default: the one that the file flags as default, else the first)",
+    )
     files.add_argument("--out", type=Path, required=True, help="the video to write, *.mp4")
     files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
     files.add_argument("--overwrite", action="store_true", help="replace existing files (default: refuse)")
@@ -145,6 +151,7 @@ def run(args: argparse.Namespace) -> int:
         finishing=Finishing(args.detail, args.paste_back, args.output_size),
         order=args.order,
         overwrite=args.overwrite,
+        track=args.track,
     )
     check_job(job)
     if args.sheet is not None:
@@ -154,40 +161,34 @@ def run(args: argparse.Namespace) -> int:
     from .checkpoint import describe
     from .pipeline import ReadPipeline
 
-    default = describe(args.checkpoint).defaults.guidance
+    defaults = describe(args.checkpoint).defaults
+    default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
     job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     with _Display(args.sheet is not None, args.order == "clips") as display:
         report = generate(pipe, job, display.estimated, display.stepped, display.shown, display.heard)
     if display.sheet is not None:
-        display.sheet.save(args.sheet, args.speech, args.overwrite)
+        display.sheet.save(args.sheet, args.speech, args.overwrite, args.track)
     _print_report(report)
     return 0
 
 
 def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
-    """The guidance asked for; what is not given is the checkpoint's, and its speech scale serves both kinds.
+    """The guidance asked for; scales that are not given are the default's, see ``read_core.ans.of_kind``.
 
     Raises:
         InputError: a scale out of range, or one that the kind of guidance does not have.
     """
-    from .ans import guidance_from_dict
+    from .ans import guidance_from_dict, of_kind
 
-    values = default.to_dict()
-    kind = kind or str(values["kind"])
-    speech_scale = values.get("beta", values.get("alpha", 1.0))
-    reference_scale = values["alpha"] if values["kind"] == "split" else 0.0
-    scales = {
-        "none": {},
-        "joint": {"alpha": speech_scale},
-        "split": {"alpha": reference_scale, "beta": speech_scale},
-    }[kind]
+    scales = of_kind(kind or default.kind, default).to_dict()
+    kind = scales["kind"]
     for name, value in (("alpha", alpha), ("beta", beta)):
         if value is not None and name not in scales:
             raise InputError(f"--{name} is {value:g}, but {kind} guidance has no {name}; leave it out")
         if value is not None:
             scales[name] = value
-    return guidance_from_dict({"kind": kind, **scales})
+    return guidance_from_dict(scales)
 
 
 class _Display:

@@ -131,7 +131,7 @@ class _Detail:
     def __init__(self, restorer: DetailRestorer, reference: Reference, size: tuple[int, int]) -> None:
         if reference.portrait is None or reference.decoded is None:
             raise InputError(
-                "the reference has no portrait to take detail from; make it anew by Encode Reference"
+                "the reference has no portrait to take detail from; encode it again (READ Encode Reference)"
             )
         self.restorer = restorer
         # Never below the frames: the restorer enlarges.

@@ -24,15 +24,18 @@ from .geometry import (
     latents_of_frames,
     padded_latents,
 )
-from .media import VideoWriter, check_output, read_audio, read_image
-from .media.files import check_input, partial_beside
+from .media import VideoWriter, check_output, file_track, read_image, read_track
+from .media.files import check_input
+from .media.partial import check_unclaimed
 from .records import FaceChoice
 from .usage import (
+    out_of_memory,
     peak_device_memory,
     peak_host_memory,
     recent_device_memory,
     recent_host_memory,
     restart_peaks,
+    settle,
 )
 from .version import __version__
 
@@ -60,6 +63,7 @@ class Job:
         finishing: detail, the way back into the original picture, and the size of the result.
         order: "clips" writes each clip when it is finished, in memory that does not grow; "steps" and
             "wavefront" sample the whole video before the first frame is written.
+        track: number of the audio track, from 1; None: the one that the file flags as default, or its first.
     """
 
     portrait: Path
@@ -75,6 +79,7 @@ class Job:
     finishing: Finishing = field(default_factory=Finishing)
     order: Order = "clips"
     overwrite: bool = False
+    track: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,12 +153,13 @@ def check_job(job: Job) -> None:
     """Find out all that can be found out without a model.
 
     Raises:
-        MediaError: a missing input, or an output that cannot be written or would replace one of the inputs.
+        MediaError: a missing input, or an output that cannot be written, is being written by another process
+            or would replace one of the inputs.
         InputError: a value out of range.
     """
     inputs = (check_input(job.portrait, "an image"), check_input(job.speech, "a recording"))
     check_output(job.out, ".mp4", job.overwrite, inputs)
-    check_output(partial_beside(job.out), ".mp4", overwrite=True, inputs=inputs)
+    check_unclaimed(job.out)
     check_seed(job.seed)
     if job.size is not None:
         check_size(job.size)
@@ -184,7 +190,7 @@ def generate(
             estimate.
 
     Raises:
-        ReadError: an unusable input or value, a full disk, too little GPU memory; nothing is kept.
+        ReadError: an unusable input or value, a full disk, too little memory; nothing is kept.
         Interrupted: Ctrl-C; what was finished is kept as ``<stem>.partial.mp4``.
     """
     started = time.perf_counter()
@@ -192,13 +198,14 @@ def generate(
     job = _resolved(pipe, job)
     assert job.size is not None
     assert job.window is not None
-    portrait, waveform = read_image(job.portrait), read_audio(job.speech)
+    portrait, track = read_image(job.portrait), file_track(job.speech, job.track)
+    waveform = read_track(track)
     writer = None
     try:
         reference = pipe.encode_reference(portrait, job.size, job.fit, job.face)
         finish = pipe.finish(reference, portrait, job.finishing, job.fit)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_audio has said it
+            warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_track has said it
             speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, job.window, keep_on="cpu")
         del waveform
         if on_estimate is not None:
@@ -215,7 +222,7 @@ def generate(
             )
             on_estimate(found)
         writer = VideoWriter(
-            job.out, finish.size, job.speech, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
+            job.out, finish.size, track, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
         )
         with writer:
             for frames in _frames(pipe, job, speech, reference, on_step):
@@ -228,9 +235,11 @@ def generate(
             raise Interrupted("nothing was kept") from interrupt
         kept = f"{writer.num_frames / FPS:.2f} s of video are kept in {writer.kept}"
         raise Interrupted(kept) from interrupt
-    except torch.OutOfMemoryError as error:
-        advice = "choose a smaller size or window, or the order clips"
-        raise ReadError(f"out of GPU memory; {advice} ({error})") from error
+    except (MemoryError, OSError, RuntimeError) as error:
+        trouble = out_of_memory(error)
+        if trouble is None:
+            raise
+        raise ReadError(f"{trouble}; choose a smaller size or window, or the order clips") from error
     seconds = time.perf_counter() - started
     return Report(job.out, speech.num_frames, seconds, peak_host_memory(), peak_device_memory())
 
@@ -263,11 +272,11 @@ def estimate(  # noqa: PLR0913
         for _ in range(2 if torch.cuda.is_available() else 1):  # a GPU's first run is slower than the others
             started = time.perf_counter()
             sample = pipe.sample(one_clip, reference, 1, guidance, window, seed, text=text)
-            _settle(sample)
+            settle(sample)
     sampled, during = time.perf_counter(), _peaks()
     probe = sample[:, :, :_PROBE_LATENTS]
     frames = pipe.decode(probe, frames_of_latents(probe.shape[2]), seed)
-    _settle(frames)
+    settle(frames)
     decoded = time.perf_counter()
     finishing = 0.0 if finish is None else _time_of_finishing(finish, frames) * speech.num_frames
     after = _peaks()
@@ -299,7 +308,7 @@ def _time_of_finishing(finish: Finish, frames: Tensor) -> float:
     """Seconds per frame, from the first few."""
     started = time.perf_counter()
     pictures = next(finish(frames))
-    _settle(pictures)
+    settle(pictures)
     return (time.perf_counter() - started) / len(pictures)
 
 
@@ -358,9 +367,3 @@ def synthesis_tags(pipe: ReadPipeline, title: str, settings: Mapping[str, Any]) 
             f"window {settings['window'] or pipe.defaults.window}, guidance {scales}"
         ),
     }
-
-
-def _settle(tensor: Tensor) -> None:
-    """Wait until the device has finished, so that the clock is right."""
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)

@@ -205,7 +205,8 @@ class ReadPipeline:
         Args:
             speech: from :meth:`encode_speech`.
             reference: from :meth:`encode_reference`.
-            steps: updates per clip, 1 to 100; None: the checkpoint's.
+            steps: updates per clip, 1 to 100; None: the checkpoint's; fewer than its minimum are a
+                ReadWarning.
             guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``; None: the checkpoint's.
             window: latents per clip, z_R counted, 3 to 64; None: the one trained for; another is a
                 ReadWarning.
@@ -347,6 +348,9 @@ class ReadPipeline:
         if window != self.defaults.window:
             message = f"window is {window}, but {self.card.name} was trained for {self.defaults.window}"
             warnings.warn(f"{message}: expect worse videos", ReadWarning, stacklevel=3)
+        if steps < self.defaults.min_steps:
+            message = f"steps is {steps}, but {self.card.name} needs {self.defaults.min_steps} or more"
+            warnings.warn(f"{message}: expect broken colors", ReadWarning, stacklevel=3)
         transformer = self.transformer
         device, dtype = transformer.device, transformer.dtype
         needed = padded_latents(latents_of_frames(speech.num_frames), window)

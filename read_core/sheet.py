@@ -58,7 +58,11 @@ class ContactSheet:
         self.seen += len(frames)
 
     def save(
-        self, path: str | os.PathLike[str], speech: str | os.PathLike[str], overwrite: bool = False
+        self,
+        path: str | os.PathLike[str],
+        speech: str | os.PathLike[str],
+        overwrite: bool = False,
+        track: int | None = None,
     ) -> Path:
         """Draw the sheet.
 
@@ -66,12 +70,13 @@ class ContactSheet:
             path: ``*.png``.
             speech: the recording, whose loudness is drawn behind the mouth track.
             overwrite: replace an existing file.
+            track: number of its audio track, see ``file_track``.
 
         Raises:
             MediaError: the file exists or cannot be written, or ``speech`` cannot be read.
         """
         path = check_output(path, ".png", overwrite)
-        image = self._drawn(loudness(speech, self.num_frames))
+        image = self._drawn(loudness(speech, self.num_frames, track))
         temporary = temporary_beside(path)
         try:
             image.save(temporary, format="PNG")
@@ -129,9 +134,9 @@ def plot_tracks(
     draw.text((right - 50, bottom + 2), f"{len(sound) / FPS:.2f} s", fill=INK)
 
 
-def loudness(speech: str | os.PathLike[str], num_frames: int) -> Track:
+def loudness(speech: str | os.PathLike[str], num_frames: int, number: int | None = None) -> Track:
     """Root mean square of a recording per video frame, (num_frames,), decoded piece by piece."""
-    track = file_track(speech)
+    track = file_track(speech, number)
     power = np.zeros(num_frames, np.float64)
     start = 0
     for chunk in track.chunks():

@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 
 from read_core.checkpoint import load_model
-from read_core.detail import DetailNetwork, DetailRestorer
+from read_core.detail import DetailRestorer
 from read_core.errors import ReadError
 from read_core.evaluation.detail import DetailVideo, add_detail, detail_forms, milliseconds
 from read_core.evaluation.report import Report
@@ -55,7 +55,7 @@ def measure(args: argparse.Namespace) -> Report:
     """Both tables."""
     network = None
     if args.network is not None:
-        network = DetailNetwork.from_pretrained(args.network, local_files_only=True).float().eval()
+        network = load_model("detail", args.network).eval()
     codec = TemporalVAE(load_model("vae", args.vae))
     found = [f for f in find_clips(args.clips, args.split) if f.path.name.startswith(args.prefix)]
     facts = {

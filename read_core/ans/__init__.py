@@ -6,7 +6,7 @@ Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 
 from .clips import clip_spans, frames_of_clips
 from .forward import add_noise, velocity_target
-from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict
+from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
 from .reverse import ORDERS, OnStep, Order, reverse, reverse_stream
 from .times import draw_continuation, draw_times, shift_times, timesteps
@@ -29,6 +29,7 @@ __all__ = [
     "draw_times",
     "frames_of_clips",
     "guidance_from_dict",
+    "of_kind",
     "reverse",
     "reverse_stream",
     "shift_times",

@@ -153,6 +153,26 @@ def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
     return _KINDS[kind](**scales)
 
 
+def of_kind(kind: str, guidance: Guidance) -> Guidance:
+    """Guidance of another kind whose speech is as strong as that of ``guidance``.
+
+    The reference alone is not guided then: ``SplitCFG(0, a)`` is ``JointCFG(a)``, so both kinds give the same
+    video. Guidance of the same kind is returned as it is.
+
+    Args:
+        kind: ``split``, ``joint`` or ``none``.
+
+    Raises:
+        InputError: an unknown kind.
+    """
+    if kind == guidance.kind:
+        return guidance
+    scales = guidance.to_dict()
+    speech = scales.get("beta", scales.get("alpha", 1.0))
+    values = {"split": {"alpha": 0.0, "beta": speech}, "joint": {"alpha": speech}}
+    return guidance_from_dict({"kind": kind, **values.get(kind, {})})
+
+
 def _check_scale(name: str, value: float, limits: tuple[float, float]) -> None:
     low, high = limits
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

@@ -5,12 +5,14 @@ What is in a file tells ``scene.Scene.draw``; ``training.clips`` reads it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,6 +30,7 @@ from .synthesis import require_synthesiser
 from .utterance import check_seconds
 
 SUFFIX = ".safetensors"
+_SCENE = "scene"  # in a file's metadata: what it was drawn from
 
 AnyScene = Scene | PhotoScene
 
@@ -49,7 +52,8 @@ def build_corpus(
         The files, in the order of their seeds.
 
     Raises:
-        InputError: an argument out of range, or a file that is there was made with another size or duration.
+        InputError: an argument out of range, or a file that is there was made with other arguments (of files
+            that do not say with which, only the size and duration are known).
         SynthesiserError: the synthesiser is not installed.
         MediaError: a file cannot be read or written.
     """
@@ -90,6 +94,7 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
     try:
         with safe_open(path, "pt") as file:
             found = file.get_slice("frames").get_shape()
+            drawn = json.loads((file.metadata() or {}).get(_SCENE, "null"))
     except (OSError, SafetensorError) as error:
         raise MediaError(f"{path}: not a video of a corpus ({error}); delete it to draw it anew") from error
     expected = [round(scene.seconds * FPS), scene.size, scene.size, 3]
@@ -98,7 +103,22 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
             f"{path} has {found[0]} frames of {found[1]} x {found[2]} pixels; expected {expected[0]} of "
             f"{scene.size} x {scene.size}: choose another folder or the same arguments"
         )
+    asked = _settings(scene)
+    other = {name: value for name, value in (drawn or {}).items() if value != asked.get(name)}
+    if other:
+        raise InputError(
+            f"{path} was drawn with {', '.join(f'{name} {value}' for name, value in other.items())}; "
+            f"expected {', '.join(f'{name} {asked.get(name)}' for name in other)}: "
+            "choose another folder or the same arguments"
+        )
     return True
+
+
+def _settings(scene: AnyScene) -> dict[str, Any]:
+    """What a scene is drawn from, as JSON gives it back; folders, which may move, left out."""
+    values = {name: value for name, value in asdict(scene).items() if not isinstance(value, Path)}
+    settings: dict[str, Any] = json.loads(json.dumps(values))
+    return settings
 
 
 def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
@@ -115,7 +135,7 @@ def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
 
 def _render_one(scene: AnyScene, path: Path) -> None:
     """Draw one video; under its name there is a whole one or none."""
-    data = save(scene.draw())
+    data = save(scene.draw(), {_SCENE: json.dumps(_settings(scene))})
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..geometry import FPS
 from .sentences import check_split
 
+GAZE_PER_TURN = 2.0
 SETTLE = 2.0  # seconds over which the pose leaves the neutral one of frame 0
 
 
@@ -77,8 +78,7 @@ def sample_motion(seed: int, frames: int, energy: Tensor | None = None, split: s
         pose[4] += 0.006 * liveliness * accent
         brows = brows + 0.5 * rng.uniform(0.2, 1.0) * accent
     gaze = _gaze(rng, frames)
-    gaze[:, 0] -= 2.0 * pose[0]  # the eyes keep to the camera while the head turns
-    gaze[:, 1] -= 2.0 * pose[1]
+    gaze -= GAZE_PER_TURN * pose[:2].T  # the eyes keep to the camera while the head turns
     yaw, pitch, roll, x, y, scale = pose
     return Motion(
         yaw=yaw.clamp(-0.25, 0.25),

@@ -13,7 +13,7 @@ from .framing import aligned, check_share, framed
 from .motion import sample_motion
 from .presenter import sample_presenter
 from .render import eye_boxes, mouth_box, render
-from .utterance import Utterance, sample_utterance
+from .utterance import sample_utterance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,20 +70,20 @@ class Scene:
         motion = sample_motion(self.seed, count, loudness(utterance.waveform, count), self.split)
         frames = render(presenter, motion, utterance.mouth, self.size)
         return {
-            **recorded(frames, utterance),
+            **recorded(frames, utterance.waveform, utterance.mouth),
             "boxes": mouth_box(presenter, motion, self.size),
             "eyes": eye_boxes(presenter, motion, self.size),
             "blink": motion.blink,
         }
 
 
-def recorded(frames: Tensor, utterance: Utterance) -> dict[str, Tensor]:
-    """``frames``, ``waveform`` and ``mouth`` as a file holds them, from frames (F, H, W, 3), 0..1."""
-    waveform = F.pad(utterance.waveform, (0, len(frames) * SAMPLES_PER_FRAME - len(utterance.waveform)))
+def recorded(frames: Tensor, waveform: Tensor, mouth: Tensor) -> dict[str, Tensor]:
+    """What a file holds of frames (F, H, W, 3), 0..1, a recording (samples,) and the mouth's track (F, 3)."""
+    waveform = F.pad(waveform, (0, len(frames) * SAMPLES_PER_FRAME - len(waveform)))
     return {
         "frames": (frames * 255).round().to(torch.uint8),
         "waveform": (waveform * _INT16).round().to(torch.int16),
-        "mouth": utterance.mouth,
+        "mouth": mouth,
     }
 
 

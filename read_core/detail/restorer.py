@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from .network import DetailNetwork
 
 ANALYSIS_SIDE = 256  # flow and trust are found on pictures halved until their shorter side is at most this
-STILL = 0.01  # root mean square difference in place at which half of the flow is believed
-STILL_BOX = 9 / 128  # side of the box it is measured in, of the picture's shorter side
+STILL = 0.013  # root mean square difference in place at which half of the flow is believed
+STILL_BOX = 15 / 128  # side of the box it is measured in, of the picture's shorter side
 
 
 class DetailRestorer:
@@ -120,8 +121,22 @@ def resize(picture: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """(b, c, h, w) at ``size``: cubic, and antialiased where it gets smaller."""
     if tuple(picture.shape[-2:]) == tuple(size):
         return picture
-    smaller = size[0] < picture.shape[-2] or size[1] < picture.shape[-1]
-    return F.interpolate(picture, size=tuple(size), mode="bicubic", align_corners=False, antialias=smaller)
+    rows, columns = (
+        cubic_weights(old, new, picture.device) for old, new in zip(picture.shape[-2:], size, strict=True)
+    )
+    with torch.autocast(picture.device.type, enabled=False):  # half precision would show as bands
+        resized: Tensor = rows @ picture @ columns.T
+    return resized
+
+
+@lru_cache(maxsize=16)
+def cubic_weights(old: int, new: int, device: torch.device) -> Tensor:
+    """(new, old): what ``F.interpolate`` does to one axis. Two products are several times as fast as it."""
+    with torch.inference_mode(False):
+        unit = torch.eye(old)[None, None]
+        size = (new, old)
+        weights = F.interpolate(unit, size=size, mode="bicubic", align_corners=False, antialias=new < old)
+        return weights[0, 0].to(device)
 
 
 def _planes(pictures: Tensor, device: torch.device) -> Tensor:

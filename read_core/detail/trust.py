@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Differences at which 1 / e of the trust is left, as mean absolute difference of colors in 0..1.
-ANYWHERE = 0.03
+ANYWHERE = 0.03  # where nothing is known of the face
 EYES = 0.05
 MOUTH = 0.03
+ELSEWHERE = 0.06  # hair, skin and background move, and show little that the portrait does not
 # Sides of boxes as shares of the shorter side of the picture.
-AVERAGED = 5 / 128  # of a pixel's difference
+AVERAGED = 9 / 128  # of a pixel's difference
 SPREAD = 5 / 128  # how far the largest difference at lips and lids counts
 # Half axes and offset of the places in distances between the eyes.
 EYE_AXES = (0.5, 0.36)
@@ -43,7 +44,7 @@ def trust(frame: Tensor, moved: Tensor, places: Tensor | None = None) -> Tensor:
     difference = (frame - moved).abs().mean(1, keepdim=True)
     shorter = min(frame.shape[-2:])
     average = blur(difference, odd(AVERAGED * shorter))
-    doubt = (average / ANYWHERE).square()
+    doubt = (average / (ANYWHERE if places is None else ELSEWHERE)).square()
     if places is not None:
         side = odd(SPREAD * shorter)
         largest = F.max_pool2d(blur(difference, 3), side, 1, side // 2)

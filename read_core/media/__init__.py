@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .audio import AudioTrack, file_track, read_audio, resample, waveform_track
+from .audio import AudioTrack, file_track, read_audio, read_track, resample, waveform_track
 from .files import check_output
 from .images import FITS, fit_image, opaque, read_image
 from .video import VideoWriter
@@ -17,6 +17,7 @@ __all__ = [
     "opaque",
     "read_audio",
     "read_image",
+    "read_track",
     "resample",
     "waveform_track",
 ]

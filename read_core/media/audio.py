@@ -1,4 +1,4 @@
-"""Recordings: decoding any audio, and one resampler for files and for waveforms in memory."""
+"""Recordings: from files and from waveforms in memory, by one road and one resampler."""
 
 from __future__ import annotations
 
@@ -7,26 +7,22 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError, MediaError, ReadWarning
 from ..geometry import SAMPLE_RATE
-from .files import open_input, reason
+from .decode import WHAT, Chunk, decode, find_source
 
 MIN_RATE = 1_000
 MAX_RATE = 768_000
 SILENCE = 1e-4  # peak amplitude, -80 dB
-_WHAT = "a recording: any audio file, or a video with sound"
+MAX_PEAK = 4.0  # floating-point samples above are of another scale, not just loud
 _BLOCK = 1 << 16
-
-Chunk = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -46,18 +42,35 @@ class AudioTrack:
     chunks: Callable[[], Iterator[Chunk]]
 
 
-def file_track(path: str | os.PathLike[str]) -> AudioTrack:
-    """The first audio stream of a file, at its own rate; more than two channels are mixed to stereo.
+def file_track(path: str | os.PathLike[str], number: int | None = None) -> AudioTrack:
+    """An audio track of a file, at its own rate; more than two channels are mixed to stereo, or to their mean
+    where the file does not say which is where.
+
+    Time that the file has no packets for becomes silence, and floating-point samples of another scale than
+    -1..1 (a peak above 4) are scaled to it; both are told in a ReadWarning.
+
+    Args:
+        path: any audio file, or a video with sound.
+        number: of the track, from 1; None: the one that the file flags as default, else its first.
 
     Raises:
-        MediaError: no such file, no audio stream, an unknown codec.
+        MediaError: no such file or track, an unknown codec.
     """
-    with open_input(path, _WHAT) as container:
-        stream = _audio_stream(container, path)
-        rate, channels = stream.rate, min(2, stream.channels)
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise MediaError(f"{path} has a sample rate of {rate} Hz; expected {MIN_RATE} to {MAX_RATE}")
-    return AudioTrack(rate, channels, str(path), lambda: _decode(Path(path), rate, channels))
+    source = find_source(path, number)
+    if not MIN_RATE <= source.rate <= MAX_RATE:
+        raise MediaError(f"{path} has a sample rate of {source.rate} Hz; expected {MIN_RATE} to {MAX_RATE}")
+    gain = 1.0
+    if source.is_float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReadWarning)  # they come again
+            peak = max((float(np.abs(chunk).max(initial=0)) for chunk in decode(source)), default=0.0)
+        gain = _gain(peak, str(path))
+
+    def chunks() -> Iterator[Chunk]:
+        for chunk in decode(source):
+            yield chunk if gain == 1 else chunk * np.float32(gain)
+
+    return AudioTrack(source.rate, source.channels, str(path), chunks)
 
 
 def waveform_track(waveform: Tensor, sample_rate: int) -> AudioTrack:
@@ -77,8 +90,15 @@ def waveform_track(waveform: Tensor, sample_rate: int) -> AudioTrack:
     return AudioTrack(sample_rate, waveform.shape[0], "the waveform", chunks)
 
 
-def read_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> Tensor:
-    """Read the sound of an audio or video file as one channel (the mean of left and right).
+def read_audio(
+    path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, number: int | None = None
+) -> Tensor:
+    """Read the sound of an audio or video file as one channel: :func:`read_track` of :func:`file_track`."""
+    return read_track(file_track(path, number), sample_rate)
+
+
+def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
+    """Read a track as one channel (the mean of left and right).
 
     Decoded piece by piece: the memory needed is the result's. Silent audio is a ReadWarning.
 
@@ -86,13 +106,12 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE) -> 
         (samples,) float32 with ceil(seconds * sample_rate) samples, nominally -1..1.
 
     Raises:
-        MediaError: no such file, no audio stream, undecodable, zero-length, or with NaN or infinite samples.
+        MediaError: undecodable, zero-length, or with NaN or infinite samples.
     """
-    track = file_track(path)
     waveform = _mono(track.chunks(), track.sample_rate, sample_rate)
     if waveform.numel() == 0:
-        raise MediaError(f"{path} has an audio stream without any samples; expected {_WHAT}")
-    _check_peak(waveform, track.name)
+        raise MediaError(f"{track.name} has an audio stream without any samples; expected {WHAT}")
+    _check_silence(waveform, track.name)
     return waveform
 
 
@@ -115,12 +134,12 @@ def resample(waveform: Tensor, sample_rate: int) -> Tensor:
     else:
         pieces = (block.numpy() for block in torch.split(waveform, _BLOCK, dim=1))
         mono = _mono(pieces, sample_rate, SAMPLE_RATE)
-    _check_peak(mono, "the waveform")
+    _check_silence(mono, "the waveform")
     return mono
 
 
 def check_waveform(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Return ``waveform`` as (channels, samples) float32 on the CPU, or raise InputError."""
+    """Return ``waveform`` as (channels, samples) float32 on the CPU, scaled to -1..1, or raise InputError."""
     if waveform.ndim not in {1, 2} or not waveform.is_floating_point():
         raise InputError(
             f"waveform is {tuple(waveform.shape)} {waveform.dtype}; "
@@ -132,12 +151,14 @@ def check_waveform(waveform: Tensor, sample_rate: int) -> Tensor:
         raise InputError(f"waveform is {tuple(waveform.shape)}: it has no samples; expected a recording")
     waveform = waveform.detach().to("cpu", torch.float32)
     waveform = waveform[None] if waveform.ndim == 1 else waveform
-    if not torch.stack(waveform.aminmax()).isfinite().all():  # a NaN is its own minimum
+    extremes = torch.stack(waveform.aminmax())
+    if not extremes.isfinite().all():  # a NaN is its own minimum
         bad = int((~waveform.isfinite()).sum())
         raise InputError(
             f"waveform has {bad} NaN or infinite samples; expected finite values, nominally -1..1"
         )
-    return waveform
+    gain = _gain(float(extremes.abs().max()), "the waveform")
+    return waveform if gain == 1 else waveform * gain
 
 
 class Resampler:
@@ -190,67 +211,19 @@ def _mono(pieces: Iterable[Chunk], source_rate: int, target_rate: int) -> Tensor
     return torch.frombuffer(samples, dtype=torch.float32) if len(samples) else torch.zeros(0)
 
 
-def _check_peak(waveform: Tensor, name: str) -> None:
+def _gain(peak: float, name: str) -> float:
+    """What brings samples to the scale -1..1: 1, or, with a ReadWarning, one over the peak."""
+    if peak <= MAX_PEAK:
+        return 1.0
+    warnings.warn(
+        f"{name} has samples up to {peak:.3g}; expected -1 to 1, so it was divided by {peak:.3g}",
+        ReadWarning,
+        stacklevel=3,
+    )
+    return 1 / peak
+
+
+def _check_silence(waveform: Tensor, name: str) -> None:
     low, high = waveform.aminmax()
     if max(-low.item(), high.item()) < SILENCE:
         warnings.warn(f"{name} is silent: the mouth will stay closed", ReadWarning, stacklevel=3)
-
-
-def _audio_stream(container: Any, path: str | os.PathLike[str]) -> Any:
-    if not container.streams.audio:
-        raise MediaError(f"{path} has no audio stream ({container.format.long_name}); expected {_WHAT}")
-    stream = container.streams.audio[0]
-    if stream.codec_context is None or stream.channels == 0:
-        raise MediaError(f"{path} has an audio stream of an unknown kind; expected {_WHAT}")
-    return stream
-
-
-def _decode(path: Path, rate: int, channels: int) -> Iterator[Chunk]:
-    """Decode the first audio stream as finite float32 (channels, n), at one rate whatever the stream does."""
-    layout = "mono" if channels == 1 else "stereo"
-    resampler: Any = None
-    form = None
-    good = bad = 0
-    with open_input(path, _WHAT) as container:
-        stream = _audio_stream(container, path)
-        for packet in _packets(container, stream, path):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                bad += 1
-                continue
-            for frame in frames:
-                good += 1
-                if form != (frame.format.name, frame.layout.name, frame.sample_rate):
-                    yield from _drained(resampler, path)
-                    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-                    form = (frame.format.name, frame.layout.name, frame.sample_rate)
-                frame.pts = None
-                for out in resampler.resample(frame):
-                    yield _finite(out.to_ndarray(), path)
-        yield from _drained(resampler, path)
-    if bad > good:
-        raise MediaError(
-            f"{path} cannot be decoded: {bad} of {bad + good} packets are damaged; expected {_WHAT}"
-        )
-    if bad:
-        warnings.warn(f"{path}: {bad} damaged audio packets were left out", ReadWarning, stacklevel=2)
-
-
-def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    try:
-        yield from container.demux(stream)
-    except av.error.FFmpegError as error:
-        raise MediaError(f"{path} cannot be read to its end ({reason(error)}); expected {_WHAT}") from error
-
-
-def _drained(resampler: Any, path: Path) -> Iterator[Chunk]:
-    if resampler is not None:
-        for out in resampler.resample(None):
-            yield _finite(out.to_ndarray(), path)
-
-
-def _finite(piece: Chunk, path: Path) -> Chunk:
-    if not np.isfinite(piece).all():
-        raise MediaError(f"{path} contains NaN or infinite samples; expected finite audio")
-    return piece

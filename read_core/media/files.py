@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ..errors import MediaError
 
 # Demuxers that "open" plain text, or follow links to other files: never what a portrait or a recording is.
 _REFUSED_FORMATS = {"tty", "hls", "concat", "ffmetadata", "srt", "webvtt", "ass", "dash", "sdp"}
+_NAME_BYTES = 255  # of a file's name, nearly everywhere
+_MANY = 99  # partial files of one name
 
 
 def check_input(path: str | os.PathLike[str], what: str) -> Path:
@@ -70,8 +73,8 @@ def check_output(
     """Return ``path`` if a ``suffix`` file can be written there that replaces none of ``inputs``.
 
     Raises:
-        MediaError: a wrong suffix, a missing or read-only folder, one of the inputs, or an existing file
-            without ``overwrite``.
+        MediaError: a wrong suffix, a missing or read-only folder, too long a name, one of the inputs, or an
+            existing file without ``overwrite``.
     """
     path = Path(path)
     if path.suffix.lower() != suffix:
@@ -81,6 +84,7 @@ def check_output(
         raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise MediaError(f"{path}: no permission to write into {path.parent}")
+    _check_name(path, partial_beside(path, _MANY).name if suffix == ".mp4" else path.name)
     if not _there(path):
         return path
     if path.is_dir():
@@ -97,24 +101,36 @@ def _there(path: Path) -> bool:
     return os.access(path, os.F_OK)
 
 
-def partial_beside(path: Path) -> Path:
-    """Where the part of a video that was finished when it was interrupted is kept."""
-    return path.with_name(f"{path.stem}.partial.mp4")
+def _check_name(path: Path, longest: str) -> None:
+    """Refuse a name that, as ``longest``, would not fit into its folder's file system."""
+    limit = os.pathconf(path.parent, "PC_NAME_MAX") if hasattr(os, "pathconf") else _NAME_BYTES
+    excess = len(os.fsencode(longest)) - limit
+    if excess > 0:
+        raise MediaError(
+            f"{path}: name too long by {excess} of {len(os.fsencode(path.name))} bytes "
+            f"(room for {longest.removeprefix(path.stem)!r} is needed); choose a shorter one"
+        )
 
 
-def temporary_beside(path: Path, kind: str = "tmp") -> Path:
-    """A hidden name in the folder of ``path``, so that the finished file only has to be renamed."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{kind}")
+def partial_beside(target: Path, number: int = 1) -> Path:
+    """Where a video is while it is being written: the ``number``-th file of that kind."""
+    return target.with_name(f"{target.stem}.partial{'' if number == 1 else f'-{number}'}.mp4")
 
 
-def write_error(path: Path, error: BaseException) -> MediaError:
-    """What to tell when writing ``path`` failed with ``error``."""
+def temporary_beside(path: Path) -> Path:
+    """A short hidden name in the folder of ``path``, so that the finished file only has to be renamed."""
+    return path.with_name(f".{secrets.token_hex(4)}.tmp")
+
+
+def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:
+    """What to tell when writing ``path`` failed with ``error`` and ``kept`` is what there is of it."""
+    rest = "nothing was kept" if kept is None else f"what there is of it is {kept}"
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return MediaError(
-            f"{path}: out of disk space in {path.parent} ({reason(error)}); nothing was kept, "
+            f"{path}: out of disk space in {path.parent} ({reason(error)}); {rest}, "
             "free some space or write elsewhere"
         )
-    return MediaError(f"{path}: cannot be written ({reason(error)})")
+    return MediaError(f"{path}: cannot be written ({reason(error)}); {rest}")
 
 
 def reason(error: BaseException) -> str:

@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import warnings
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
 import torch
 from einops import rearrange
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_image, check_size
-from ..errors import InputError, MediaError
+from ..errors import InputError, MediaError, ReadWarning
 from .files import check_input, open_input, reason
 
 MIN_PORTRAIT = 16
 FITS = ("crop", "pad", "stretch")
 _WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is taken"
 _MATTE = np.float32(0.5)
+_DRAFT_PIXELS = 64_000_000  # JPEGs above are shrunk while they are decoded
+_MISSING_END = 0.01  # share of the pixels that a JPEG may lack at its end
+_BRIGHTEST = 16.0  # floating-point pixels above are of another scale, not highlights
+_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}  # by the number that a video's frame carries
+_PIXEL_ASPECTS = (1 / 16, 16)
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PHONE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"}
 
 FloatImage = NDArray[np.float32]
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
-    """Read an image, or the first frame of a video, upright.
+    """Read an image, or the first frame of a video, upright and with square pixels.
 
-    EXIF and display rotation are applied, 16-bit and floating-point images keep their precision, grey and
-    palette images become RGB, and transparency is composited on mid grey.
+    EXIF and display rotation are applied, colour profiles become sRGB, 16-bit and floating-point images keep
+    their precision, grey and palette images become RGB, and transparency is composited on mid grey. JPEGs
+    beyond 64 megapixels are shrunk while they are read. What had to be guessed is a ReadWarning.
 
     Returns:
         (H, W, 3) float32, 0..1.
 
     Raises:
-        MediaError: no such file, not an image, damaged, or smaller than 16 pixels on a side.
+        MediaError: no such file, not an image, damaged, too large, or smaller than 16 pixels on a side.
     """
     path = check_input(path, _WHAT)
     try:
-        with Image.open(path) as image:
-            pixels = _pixels(ImageOps.exif_transpose(image))
+        pixels = _decoded(path, path)
     except UnidentifiedImageError:
         pixels = _first_frame(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(
-            f"{path} is a damaged or oversized image ({reason(error)}); expected {_WHAT}"
-        ) from error
+    except Image.DecompressionBombError as error:
+        most = 2e-6 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise MediaError(f"{path} has more than {most:.0f} megapixels; make it smaller first") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        almost = _without_end(path)
+        if almost is None:
+            raise MediaError(f"{path} is a damaged image ({reason(error)}); expected {_WHAT}") from error
+        pixels = almost
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_PORTRAIT:
         raise MediaError(
@@ -60,17 +76,95 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
     return torch.from_numpy(pixels.clip(0, 1))
 
 
-def _pixels(image: Image.Image) -> FloatImage:
+def _decoded(source: Path | IO[bytes], path: Path) -> FloatImage:
+    """An image file, or its bytes, as (H, W, 3), roughly 0..1."""
+    with _opened(source) as image:
+        pixels = image.width * image.height
+        if isinstance(image, JpegImagePlugin.JpegImageFile) and pixels > _DRAFT_PIXELS:
+            shrink = 2 ** math.ceil(math.log2(pixels / _DRAFT_PIXELS) / 2)
+            image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
+        return _pixels(_in_srgb(ImageOps.exif_transpose(image), path), path)
+
+
+def _opened(source: Path | IO[bytes]) -> Image.Image:
+    """Open an image; one of very many pixels only if it is a JPEG, whose decoder can shrink it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            return Image.open(source)
+        except Image.DecompressionBombError:
+            try:
+                return JpegImagePlugin.JpegImageFile(source)
+            except SyntaxError:
+                pass
+            raise
+
+
+def _without_end(path: Path) -> FloatImage | None:
+    """The picture of a JPEG that lacks no more than its last bytes; None: of anything else.
+
+    What the file holds does not depend on what follows it: with two different endings in the place of the
+    missing one, the pictures differ only where something is missing.
+    """
+    data = path.read_bytes()
+    if not data.startswith(_JPEG_START):
+        return None
+    filler = bytes(range(255)) * (len(data) // 255 + 1)
+    try:
+        one, other = (_decoded(io.BytesIO(data + end + _JPEG_END), path) for end in (b"", filler))
+    except (OSError, ValueError, SyntaxError):
+        return None
+    if (one != other).any(axis=-1).mean() > _MISSING_END:
+        return None
+    warnings.warn(f"{path} lacks its last bytes; its picture is there", ReadWarning, stacklevel=3)
+    return one
+
+
+def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
+    """Apply the colour profile of an image, if it has one, whatever it is but sRGB."""
+    data = image.info.get("icc_profile")
+    if not data or image.mode.startswith(("I", "F", "1")):
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        mode = _PROFILE_MODES.get(profile.profile.xcolor_space.strip())
+        if "sRGB" in ImageCms.getProfileDescription(profile) or (mode == "CMYK") != (image.mode == "CMYK"):
+            return image
+        target = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image.convert(mode), profile, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:
+        message = f"{path} has a colour profile that cannot be applied ({reason(error)}); taken as sRGB"
+        warnings.warn(message, ReadWarning, stacklevel=4)
+        return image
+    assert converted is not None
+    if image.has_transparency_data:
+        converted.putalpha(image.convert("RGBA").getchannel("A"))
+    return converted
+
+
+def _pixels(image: Image.Image, path: Path) -> FloatImage:
     """A Pillow image of any mode -> (H, W, 3), roughly 0..1."""
-    if image.mode.startswith("I"):  # 16-bit grey, whatever its byte order
+    if image.mode.startswith("I;"):  # 16-bit grey, whatever its byte order
         return _grey(np.asarray(image).astype(np.float32) / np.float32(65535))
-    if image.mode == "F":
-        return _grey(np.asarray(image, np.float32))
+    if image.mode in {"I", "F"}:
+        values = np.asarray(image, np.float32)
+        return _grey(values / np.float32(_white(float(values.max()), image.mode, path)))
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
         colour, alpha = rgba[..., :3], rgba[..., 3:]
         return _MATTE + (colour - _MATTE) * alpha
     return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
+
+
+def _white(brightest: float, mode: str, path: Path) -> float:
+    """What stands for white in 32-bit pixels, which files do not tell: 1, or the most of 8, 16 or 31 bits."""
+    if mode == "F" and not brightest > _BRIGHTEST:
+        return 1.0
+    white = next((top for top in (255.0, 65535.0) if brightest <= top), 2.0**31 - 1)
+    if mode == "F" and math.isfinite(brightest):
+        message = f"{path} has pixels up to {brightest:g}; expected 0 to 1, so {white:g} is taken for white"
+        warnings.warn(message, ReadWarning, stacklevel=5)
+    return white
 
 
 def _grey(values: FloatImage) -> FloatImage:
@@ -92,7 +186,9 @@ def _first_frame(path: Path) -> FloatImage:
         if frame is None:
             raise MediaError(f"{path} holds no frame; expected {_WHAT}")
         deep = frame.format.components[0].bits > 8
-        values: NDArray[Any] = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+        values = _square(
+            frame, container.streams.video[0].sample_aspect_ratio, "rgb48le" if deep else "rgb24"
+        )
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
 
@@ -106,6 +202,32 @@ def opaque(image: Tensor) -> Tensor:
     if check_image(image).shape[2] == 4:
         return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
     return image
+
+
+def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[Any]:
+    """A frame of pixels ``aspect`` times as wide as high -> RGB with square ones, none of them lost."""
+    width, height = frame.width, frame.height
+    if aspect and aspect > 1 and aspect <= _PIXEL_ASPECTS[1]:
+        width = round(width * aspect)
+    elif aspect and _PIXEL_ASPECTS[0] <= aspect:
+        height = round(height / aspect)
+    # A filter, since PyAV's own conversion heeds the frame's colour standard in its newest versions only.
+    graph = av.filter.Graph()
+    matrix = _MATRICES.get(int(frame.colorspace), "auto")
+    chain = [
+        graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
+        ),
+        graph.add("scale", f"{width}:{height}:flags=bicubic+accurate_rnd:in_color_matrix={matrix}"),
+        graph.add("format", pixel_format),
+        graph.add("buffersink"),
+    ]
+    for first, second in pairwise(chain):
+        first.link_to(second)
+    graph.configure()
+    graph.push(frame)
+    values: NDArray[Any] = graph.pull().to_ndarray()
+    return values
 
 
 def fit_image(

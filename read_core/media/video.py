@@ -1,10 +1,11 @@
-"""Writing H.264 + AAC at 25 frames per second, piece by piece, so that an interrupted file still plays."""
+"""Writing H.264 + AAC, piece by piece: whatever ends the work, the file plays."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,27 +19,31 @@ from av.video.reformatter import ColorRange, Colorspace
 from torch import Tensor
 
 from ..checks import check_finite, check_video_size
-from ..errors import InputError, MediaError
+from ..errors import InputError, MediaError, ReadWarning
 from ..geometry import FPS
-from .audio import AudioTrack, Chunk, at_rate, file_track
-from .files import check_output, partial_beside, temporary_beside, write_error
+from .audio import AudioTrack, at_rate, file_track
+from .decode import Chunk
+from .files import check_output, reason, temporary_beside, write_error
+from .partial import PartialFile, publish
+from .playable import check_playable
 
 # What AAC in MP4 can carry and every player takes; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
 _ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps known tags only
 _KNOWN_TAGS = {"title", "comment"}
-_KEYFRAME_EVERY = 2 * FPS
+_KEYFRAME_SECONDS = 2
 _BT709 = 1
+_STOPS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
 
 
 class VideoWriter:
-    """Writes one MP4, frame by frame, under a hidden name beside its target.
+    """Writes one MP4, frame by frame, as ``<stem>.partial.mp4`` beside its target.
 
-    While it is being written the file is a fragmented MP4, so whatever has arrived can be kept; ``close``
-    turns it into an ordinary one that players can seek in and renames it into place. As a context manager it
-    closes at the end, keeps ``<stem>.partial.mp4`` after a KeyboardInterrupt (replacing an older one) and
-    leaves nothing behind after any other error.
+    That file is a fragmented MP4: whatever has arrived plays, even after a kill. ``close`` makes an ordinary
+    MP4 of it, in which players can seek, reads that back and gives it its name. As a context manager it
+    closes at the end, keeps the partial file after a KeyboardInterrupt and leaves nothing behind after any
+    other error.
 
     Args:
         path: the target, ``*.mp4``.
@@ -46,15 +51,17 @@ class VideoWriter:
         audio: a file, an ``AudioTrack`` or None. Its rate is kept where AAC allows, mono or stereo; it is
             cut, or padded with silence, to exactly the length of the frames written.
         metadata: tags of any name.
-        overwrite: replace an existing target.
+        overwrite: replace an existing target. Without, one that comes meanwhile stays as well.
         crf: constant rate factor of x264, 0 (lossless) to 51.
+        fps: frames per second.
 
     Attributes:
         num_frames: frames written so far.
         kept: where the finished or partial file is; None before, or when nothing was kept.
 
     Raises:
-        MediaError: the target exists or cannot be written, the disk is full, or ``audio`` cannot be read.
+        MediaError: the target exists, cannot be written or is being written by another process, the disk is
+            full, or ``audio`` cannot be read.
         InputError: an impossible size or crf.
     """
 
@@ -66,32 +73,30 @@ class VideoWriter:
         metadata: Mapping[str, str] | None = None,
         overwrite: bool = False,
         crf: int = 17,
+        fps: int = FPS,
     ) -> None:
+        self.fps = fps
         self.path = check_output(path, ".mp4", overwrite)
-        self.partial_path = partial_beside(self.path)
         self.size = check_video_size(size)
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
         track = audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio)
-        self.metadata = dict(metadata or {})
+        self.metadata = {name: _encodable(value) for name, value in (metadata or {}).items()}
+        self.overwrite = overwrite
         self.num_frames = 0
         self.kept: Path | None = None
-        self._temporary = temporary_beside(self.path)
         self._open = True
-        try:
-            # Given a name, PyAV does not tell when the last fragments find no room; given a file, it does.
-            self._file = self._temporary.open("wb")
-        except OSError as error:
-            raise write_error(self.path, error) from error
+        # Given a name, PyAV does not tell when the last fragments find no room; given a file, it does.
+        self._partial = PartialFile(self.path)
         options = _options(_FRAGMENTS, self.metadata)
-        self._container = av.open(self._file, "w", format="mp4", options=options)
+        self._container = av.open(self._partial.file, "w", format="mp4", options=options)
         with self._removed_on_error():
             self._container.metadata.update(self.metadata)
-            self._video = _video_stream(self._container, self.size, crf)
-            self._sound = None if track is None else _Sound(self._container, track)
+            self._video = _video_stream(self._container, self.size, crf, fps)
+            self._sound = None if track is None else _Sound(self._container, track, fps)
 
     def write(self, frames: Tensor) -> None:
-        """Append frames and the sound that goes with them; Ctrl-C waits until they are in the file.
+        """Append frames and the sound that goes with them; a signal waits until they are in the file.
 
         Args:
             frames: (F, H, W, 3) floating point, 0..1 (values outside are clamped).
@@ -108,27 +113,33 @@ class VideoWriter:
         check_finite(frames)
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
-        with _deferred_interrupt(), self._removed_on_error():
+        with _deferred_stop(), self._removed_on_error():
             for frame in frames.detach():  # one at a time: a clip of large frames is not held twice
                 pixels = frame.float().clamp(0, 1).mul(255).round().byte().cpu().numpy()
                 self._write_frame(pixels)
+            self._partial.file.flush()
 
     def close(self) -> Path:
-        """Finish the file and rename it to its target. Without a single frame nothing is kept.
+        """Finish the file, read it back and give it its name. Without a single frame nothing is kept.
 
         Returns:
             The path of the file.
 
         Raises:
-            MediaError: the disk is full, or no frame was written.
+            MediaError: the disk is full, no frame was written, or a file of that name came meanwhile; then it
+                says where this video is.
         """
         if self._open and not self.num_frames:
             self.abort()
             raise MediaError(f"{self.path}: no frame was written")
-        return self._finish(self.path)
+        if self._open:
+            with _deferred_stop():
+                self._flush()
+                self._publish()
+        return self.path
 
     def abort(self, partial: bool = False) -> Path | None:
-        """Give up: keep what was written as ``<stem>.partial.mp4`` if ``partial``, else remove it.
+        """Give up: keep what was written as the partial file if ``partial``, else remove it.
 
         Returns:
             The path of the partial file, or None when nothing was kept.
@@ -136,7 +147,10 @@ class VideoWriter:
         if not self._open:
             return None
         if partial and self.num_frames:
-            return self._finish(self.partial_path)
+            with _deferred_stop():
+                self._flush()
+                self._keep(self._ordinary())
+            return self.kept
         self._discard()
         return None
 
@@ -157,42 +171,85 @@ class VideoWriter:
         frame = frame.reformat(
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
-        frame.pts, frame.time_base = self.num_frames, Fraction(1, FPS)
+        frame.pts, frame.time_base = self.num_frames, Fraction(1, self.fps)
         self._container.mux(self._video.encode(frame))
         self.num_frames += 1
         if self._sound is not None:
             self._sound.write_until(self.num_frames)
 
-    def _finish(self, target: Path) -> Path:
-        """Flush the encoders, make an ordinary MP4 of the fragments and rename it to ``target``."""
-        if not self._open:
-            return target
-        with _deferred_interrupt(), self._removed_on_error():
+    def _flush(self) -> None:
+        """End the streams of the partial file."""
+        with self._removed_on_error():
             self._container.mux(self._video.encode(None))
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
-            self._file.close()
+            self._partial.file.flush()
             self._open = False
-            ordinary = temporary_beside(self.path, "mux")
-            try:
-                _remux(self._temporary, ordinary, self.metadata)
-                ordinary.replace(target)
-            except (av.error.FFmpegError, OSError):
-                # No room for a second copy: the fragments play as well.
-                self._temporary.replace(target)
-            finally:
-                ordinary.unlink(missing_ok=True)
-                self._temporary.unlink(missing_ok=True)
-            self.kept = target
-        return target
+
+    def _publish(self) -> None:
+        """Give the finished video its name, and remove the partial file."""
+        whole = self._ordinary()
+        try:
+            publish(whole or self._partial.path, self.path, self.overwrite)
+        except FileExistsError as error:
+            self._keep(whole)
+            raise MediaError(
+                f"{self.path} was written by somebody else meanwhile and is left alone; "
+                f"this video, complete, is {self.kept}"
+            ) from error
+        except OSError as error:
+            self._keep(None)
+            raise write_error(self.path, error, kept=self.kept) from error
+        finally:
+            if whole is not None:
+                whole.unlink(missing_ok=True)
+        self._partial.remove()
+        self.kept = self.path
+
+    def _keep(self, whole: Path | None) -> None:
+        self._partial.close()
+        if whole is not None:
+            whole.replace(self._partial.path)
+        self.kept = self._partial.path
+
+    def _ordinary(self) -> Path | None:
+        """An ordinary MP4 of the fragments, under a temporary name; None, with a ReadWarning: they must do.
+
+        Raises:
+            MediaError: neither can be read back.
+        """
+        whole = temporary_beside(self.path)
+        try:
+            _remux(self._partial.path, whole, self.metadata)
+            check_playable(whole, self.num_frames, self._sound is not None, self.fps)
+        except (av.error.FFmpegError, OSError, MediaError) as error:
+            whole.unlink(missing_ok=True)
+            self._check_fragments()
+            warnings.warn(
+                f"{self.path} stays in fragments ({reason(error)}): it plays, but few players can seek in it",
+                ReadWarning,
+                stacklevel=4,
+            )
+            return None
+        return whole
+
+    def _check_fragments(self) -> None:
+        try:
+            check_playable(self._partial.path, self.num_frames, self._sound is not None, self.fps)
+        except MediaError as error:
+            self._keep(None)
+            raise MediaError(
+                f"{self.kept} was written, but cannot be read back ({error}); PyAV is {av.__version__}: "
+                "install one that requirements.txt allows"
+            ) from error
 
     def _discard(self) -> None:
         self._open = False
-        for opened in (self._container, self._file):
+        for close in (self._container.close, self._partial.close):
             with _ignored_errors():
-                opened.close()
-        self._temporary.unlink(missing_ok=True)
+                close()
+        self._partial.remove()
 
     @contextmanager
     def _removed_on_error(self) -> Iterator[None]:
@@ -208,8 +265,8 @@ class VideoWriter:
 class _Sound:
     """The audio stream of a file being written: keeps up with the frames, to the sample."""
 
-    def __init__(self, container: Any, track: AudioTrack) -> None:
-        self.container = container
+    def __init__(self, container: Any, track: AudioTrack, fps: int) -> None:
+        self.container, self.fps = container, fps
         self.rate = track.sample_rate if track.sample_rate in _AAC_RATES else _AAC_RATES[-1]
         self.layout = "mono" if track.channels == 1 else "stereo"
         self.stream = container.add_stream("aac", rate=self.rate, layout=self.layout)
@@ -220,7 +277,7 @@ class _Sound:
 
     def write_until(self, num_frames: int) -> None:
         """Write sound up to the end of frame ``num_frames``; silence once the recording has ended."""
-        wanted = num_frames * self.rate // FPS - self.written
+        wanted = num_frames * self.rate // self.fps - self.written
         while self.rest.shape[1] < wanted:
             chunk = next(self.chunks, None)
             if chunk is None:
@@ -237,13 +294,13 @@ class _Sound:
         self.container.mux(self.stream.encode(None))
 
 
-def _video_stream(container: Any, size: tuple[int, int], crf: int) -> Any:
-    stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf), "preset": "medium"})
+def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:
+    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "medium"})
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
     codec = stream.codec_context
-    codec.time_base = Fraction(1, FPS)
-    codec.gop_size = _KEYFRAME_EVERY
+    codec.time_base = Fraction(1, fps)
+    codec.gop_size = _KEYFRAME_SECONDS * fps
     codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
     codec.color_range = ColorRange.MPEG
     return stream
@@ -276,16 +333,25 @@ def _ignored_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _deferred_interrupt() -> Iterator[None]:
-    """Hold back Ctrl-C until the block has ended, so that a packet is never lost half way."""
+def _deferred_stop() -> Iterator[None]:
+    """Hold back Ctrl-C, and SIGTERM and SIGHUP where the program handles them, until the block has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[int] = []
-    previous = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    previous = {number: signal.getsignal(number) for number in _STOPS}
+    handled = {number: handler for number, handler in previous.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous if previous is not None else signal.SIG_DFL)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
     if caught:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(caught[0])
+
+
+def _encodable(text: str) -> str:
+    """What of a tag UTF-8 can carry: names of files may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode("utf-8")

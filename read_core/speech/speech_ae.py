@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STAGES = 3
 KERNEL = 3
+STATISTICS = ("speech_mean", "speech_std")
 CONTEXT_FRAMES = (KERNEL - 1) * (2**STAGES - 1)
 
 
@@ -27,7 +29,8 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Autoencoder of speech features, causal in time: code i sees frames 8i - 14 .. 8i.
 
     Everything but the convolutions works on one time step at a time, normalisation included. Features are
-    standardised with a fixed mean and deviation per window position and channel, which the training measures.
+    standardised with a fixed mean and deviation per window position and channel, which the training measures;
+    they stay float32 in a model of half precision, as does what is computed with them.
 
     Args:
         speech_window: H_w, features per frame (10 steps times all hidden states).
@@ -102,7 +105,7 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
             for stage in self.decoder_stages:
                 x = stage(x)
             x = _over_window(self.decoder_window, self.decoder_dim(self.decoder_norm(x)))
-            speech: Tensor = x * self.speech_std + self.speech_mean
+            speech: Tensor = x.to(self.speech_std.dtype) * self.speech_std + self.speech_mean
         return speech
 
     def forward(self, speech: Tensor) -> Tensor:
@@ -112,7 +115,17 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def standardise(self, speech: Tensor) -> Tensor:
         """Features (..., H_w, D_A) in units of their deviation in the training data, in the model's dtype."""
         standard: Tensor = (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
-        return standard
+        return standard.to(self.encoder_window.weight.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """What ``to``, ``half`` and their like do to every tensor, all but the type of the statistics."""
+        kept = {name: getattr(self, name) for name in STATISTICS}
+        super()._apply(fn, recurse)
+        for name, before in kept.items():
+            after = getattr(self, name)
+            if torch.finfo(after.dtype).bits < torch.finfo(torch.float32).bits and not before.is_meta:
+                setattr(self, name, before.to(after.device, torch.float32))
+        return self
 
 
 class MixingBlock(nn.Module):

@@ -275,7 +275,7 @@ class A2VStage:
             made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, steps=6)
             for sequence in (latents, made):
                 frames = pipeline.decode(sequence, 8 * f + 1)
-                rows.append([frames[i] for i in range(20, 8 * f, 10)])
+                rows.append([frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)])
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:

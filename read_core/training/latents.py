@@ -85,7 +85,9 @@ def encode_missing(
     stamp: str,
     prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
 ) -> list[Path]:
-    """Write ``folder/<split>/<name>`` for the videos that lack it, floats in float16; return all files.
+    """Write ``folder/<split>/<name>`` for the videos that lack it or were drawn anew since.
+
+    Floats are stored in float16. Returns all of the files.
 
     Args:
         stamp: the fingerprint of what they are made with.
@@ -99,7 +101,7 @@ def encode_missing(
         _stamp(folder, stamp)
     targets = [folder / file.path.parent.name / file.path.name for file in files]
     share = list(zip(files, targets, strict=True))[everyone.process_index :: everyone.num_processes]
-    missing = [(file, target) for file, target in share if not target.exists()]
+    missing = [(file, target) for file, target in share if not _is_current(target, file.path)]
     if missing:
         encode = prepare()
         for file, target in tqdm(missing, desc=f"encoding {folder}", disable=not everyone.is_main_process):
@@ -111,6 +113,10 @@ def encode_missing(
             temporary.rename(target)
     everyone.wait_for_everyone()
     return targets
+
+
+def _is_current(made: Path, source: Path) -> bool:
+    return made.exists() and made.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
 def _stored(value: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from ..folders import replace_folder
 from .config import LoopConfig
 from .optim import make_optimizer
 from .processes import agreed, processes
@@ -149,7 +150,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
     first, started, saved = progress.step, time.monotonic(), time.monotonic()
     bar = tqdm(total=config.steps, initial=first, desc=output.name, disable=not accelerator.is_main_process)
-    log = (output / "log.jsonl").open("a")
+    log = _open_log(output / "log.jsonl", first) if accelerator.is_main_process else None
     for batch in _batches(stage.dataset, config, accelerator, first):
         step = progress.step
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
@@ -166,7 +167,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         ema.update(inner, step)
         progress.step = step + 1
         bar.update()
-        if progress.step % config.log_every == 0 and accelerator.is_main_process:
+        if progress.step % config.log_every == 0 and log is not None:
             row = {"step": progress.step, "loss": loss.item(), "norm": float(norm), **figures}
             row["seconds"] = round(time.monotonic() - started, 1)
             log.write(json.dumps(row) + "\n")
@@ -182,13 +183,25 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
             _save_state(accelerator, output, progress.step)
             saved = time.monotonic()
         if stopping and progress.step < config.steps:
-            log.close()
-            return {}
+            break
     bar.close()
+    if log is None:
+        return {}
     log.close()
-    if not accelerator.is_main_process:
+    if progress.step < config.steps:
         return {}
     return _export(stage, inner, ema, output)
+
+
+def _open_log(path: Path, step: int) -> IO[str]:
+    """Open the log to go on after ``step``: rows of later steps, which come again, and broken ones go."""
+    rows = path.read_text().splitlines() if path.exists() else []
+    kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
+    if kept != rows:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(f"{row}\n" for row in kept))
+        temporary.replace(path)
+    return path.open("a")
 
 
 def _batches(
@@ -230,8 +243,7 @@ def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> Figures:
         figures = stage.export(model, temporary)
     if ema.decay:
         ema.swap(model)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
+    replace_folder(temporary, target)
     (output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 

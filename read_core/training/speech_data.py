@@ -16,6 +16,8 @@ from .config import ConfigError, Strict
 if TYPE_CHECKING:
     from torch import Tensor
 
+AUDIO = ("aac", "aif", "aiff", "caf", "flac", "m4a", "m4b", "mp3", "oga", "ogg", "opus", "sph", "wav", "wma")
+VIDEO = ("avi", "m4v", "mka", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "weba", "webm", "wmv")
 HELD_OUT = 20
 """One recording of this many is held out, the paper's 5 %."""
 
@@ -28,7 +30,8 @@ class SpeechConfig(Strict):
         short_share: share of the samples whose speech ends early, at a random time from one second on; what
             follows is digital silence, as behind the end of a recording.
         synthesiser: the speech synthesiser of the training utterances.
-        recordings: folder of audio or video files, searched with its subfolders, instead of the corpus.
+        recordings: folder of audio or video files, searched with its subfolders, instead of the corpus; other
+            files and hidden ones are left out.
     """
 
     seconds: float = Field(gt=0)
@@ -73,12 +76,12 @@ class RecordingDataset(Dataset[dict[str, "Tensor"]]):
     def __init__(self, config: SpeechConfig, seed: int, split: str = "train") -> None:
         if config.recordings is None or not config.recordings.is_dir():
             raise ConfigError(f"speech.recordings is {config.recordings}; expected a folder of recordings")
-        files = sorted(path for path in config.recordings.rglob("*") if path.is_file())
+        files = find_recordings(config.recordings)
         held_out = files[::HELD_OUT]
         self.files = [f for f in files if f not in held_out] if split == "train" else held_out
         if not self.files:
             raise ConfigError(
-                f"{config.recordings} holds {len(files)} files; expected at least two recordings"
+                f"{config.recordings} holds {len(files)} recordings; expected at least two recordings"
             )
         self.config, self.seed = config, seed
 
@@ -91,6 +94,13 @@ class RecordingDataset(Dataset[dict[str, "Tensor"]]):
         length = self.config.frames * SAMPLES_PER_FRAME
         start = int(place * max(0, len(waveform) - length))
         return {"waveform": _fit(waveform[start:], length)}
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """All audio and video files below a folder, by their endings; nothing hidden, no transcripts."""
+    named = [path for path in folder.rglob("*") if path.suffix[1:].lower() in AUDIO + VIDEO]
+    shown = [p for p in named if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    return sorted(path for path in shown if path.is_file())
 
 
 def speech_dataset(config: SpeechConfig, seed: int, split: str = "train") -> Dataset[dict[str, Tensor]]:

@@ -235,16 +235,16 @@ class VaeStage:
     @torch.no_grad()
     def measure_statistics(self, vae: AutoencoderKLLTXVideo) -> None:
         """Set the mean and standard deviation of the latents' channels, over the training split."""
-        total, square, count = torch.zeros(()), torch.zeros(()), 0
+        total, square, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
         for file in self.files[:: max(1, len(self.files) // 100)]:
             frames, _ = file.read(0, file.whole_frames)
-            latent = vae.encode(to_pixels(frames[None].to(vae.device))).latent_dist.mode().cpu()
+            latent = vae.encode(to_pixels(frames[None].to(vae.device))).latent_dist.mode().cpu().double()
             total = total + latent.sum((0, 2, 3, 4))
             square = square + latent.square().sum((0, 2, 3, 4))
             count += latent[:, 0].numel()
         mean = total / count
         vae.latents_mean.copy_(mean)
-        vae.latents_std.copy_((square / count - mean.square()).sqrt())
+        vae.latents_std.copy_((square / count - mean.square()).clamp(min=0).sqrt())
 
     def measure(self) -> Figures:
         """Peak signal-to-noise ratio in dB on the held-out videos: whole frames, boxes of mouth and eyes."""

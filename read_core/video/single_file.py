@@ -13,6 +13,7 @@ from diffusers.loaders.single_file_utils import convert_ltx_vae_checkpoint_to_di
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..precision import at_precision
 from ..safetensors_header import read_tensors
 
 _LATER_DECODER: Mapping[str, Any] = MappingProxyType(
@@ -84,7 +85,7 @@ def load_vae_file(
         differences[name] = len(expected.items() ^ found.items())
         if not differences[name]:
             _check_channels(path, name, config=model.config, own=own)
-            weights = {key: value.to(dtype or value.dtype) for key, value in weights.items()}
+            weights = {key: at_precision(key, value, dtype) for key, value in weights.items()}
             model.load_state_dict(weights, strict=True, assign=True)
             return model.eval().requires_grad_(False)
     told = "; ".join(f"{count} tensors differ from {name}" for name, count in differences.items())

@@ -53,7 +53,8 @@ class TemporalVAE:
 
     Args:
         vae: an LTX-Video autoencoder, 32 x 32 x 8, timestep-conditioned or not. Its device and dtype are
-            kept; its ``latents_mean`` and ``latents_std`` define the normalisation.
+            kept; its ``latents_mean`` and ``latents_std`` define the normalisation, as they are now: a change
+            of its type later does not round them.
         settings: how to decode.
     """
 
@@ -63,6 +64,9 @@ class TemporalVAE:
             raise InputError(f"the VAE compresses {ratio[0]} frames x {ratio[1]} pixels; expected 8 x 32")
         self.vae = vae
         self.settings = settings or DecodeSettings()
+        with onloaded(vae):
+            mean, std = (v.detach().to("cpu", torch.float32) for v in (vae.latents_mean, vae.latents_std))
+            self._mean, self._std = (v.clone().view(1, -1, 1, 1, 1) for v in (mean, std))
 
     def normalise(self, latents: Tensor) -> Tensor:
         """The VAE's own latents (B, C, L, h, w) -> float32 ones of mean 0 and standard deviation 1."""
@@ -171,9 +175,4 @@ class TemporalVAE:
         return frames
 
     def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        with onloaded(self.vae):
-            mean, std = (
-                v.to(device, torch.float32).view(1, -1, 1, 1, 1)
-                for v in (self.vae.latents_mean, self.vae.latents_std)
-            )
-        return mean, std / self.vae.config.scaling_factor
+        return self._mean.to(device), self._std.to(device) / self.vae.config.scaling_factor

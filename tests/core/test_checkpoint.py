@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.checkpoint import MODELS, describe, load_checkpoint, save_checkpoint
 from read_core.errors import CheckpointError
 
@@ -62,6 +64,17 @@ def test_half_precision_is_stored_but_a_cpu_computes_in_float32(tmp_path, tiny_c
     assert load_checkpoint(tmp_path / "half", dtype=stored).transformer.dtype == stored
 
 
+@pytest.mark.parametrize("dtype", [None, torch.float16, "stored"])
+def test_statistics_are_never_rounded(tmp_path, tiny_components, dtype):
+    """Neither where they are stored nor where a model is loaded at half precision."""
+    save_checkpoint(tmp_path / "half", tiny_components, dtype=torch.float16)
+    loaded = load_checkpoint(tmp_path / "half", dtype=dtype)
+    for part, name in (("vae", "latents_std"), ("vae", "latents_mean"), ("speech_ae", "speech_std")):
+        exact = getattr(getattr(tiny_components, part), name)
+        assert torch.equal(getattr(getattr(loaded, part), name), exact)
+    assert loaded.vae.dtype == (torch.float32 if dtype is None else torch.float16)
+
+
 def test_describe_counts_without_loading(tmp_path, tiny_components):
     save_checkpoint(tmp_path / "half", tiny_components, dtype=torch.float16)
     info = describe(tmp_path / "half")
@@ -70,7 +83,7 @@ def test_describe_counts_without_loading(tmp_path, tiny_components):
     for name in MODELS:
         state = getattr(tiny_components, name).state_dict()
         assert parts[name].parameters == sum(tensor.numel() for tensor in state.values())
-        assert parts[name].dtypes == ("F16",)
+        assert parts[name].dtypes == (("F16", "F32") if name in {"vae", "speech_ae"} else ("F16",))
         assert parts[name].nbytes == (tmp_path / "half" / name / WEIGHTS[name]).stat().st_size
     assert parts["transformer"].class_name == "A2VTransformer3DModel"
     assert info.card == tiny_components.card
@@ -84,7 +97,7 @@ def test_an_existing_folder_is_replaced_only_when_asked(tmp_path, tiny_component
     with pytest.raises(CheckpointError, match="exists already"):
         save_checkpoint(folder, tiny_components)
     save_checkpoint(folder, tiny_components, dtype=torch.float16, overwrite=True)
-    assert describe(folder).parts[0].dtypes == ("F16",)
+    assert "F16" in describe(folder).parts[0].dtypes
     other = tmp_path / "other"
     other.mkdir()
     (other / "diary.txt").write_text("mine")
@@ -112,6 +125,22 @@ def test_a_failed_save_leaves_nothing(tmp_path, tiny_components, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(tmp_path / "new", tiny_components)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_checkpoint_is_gone_only_when_the_new_one_is_there(tmp_path, tiny_components, monkeypatch):
+    save_checkpoint(tmp_path / "a", tiny_components)
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name == "a.partial":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path / "a", tiny_components, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    load_checkpoint(tmp_path / "a")
 
 
 @pytest.mark.parametrize("part", MODELS)
@@ -258,6 +287,10 @@ def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
         ({"window": "wide"}, "window is 'wide'; expected a number"),
         ({"steps": [4]}, r"steps is \[4\]; expected a number"),
         ({"sigma": 1}, "sigma"),
+        ({"min_steps": 0}, "steps is 0"),
+        ({"min_steps": "few"}, "min_steps is 'few'; expected"),
+        ({"split": {"alpha": 1.0}}, "split.*beta"),
+        ({"joint": 2.0}, "joint is 2.0; expected"),
     ],
 )
 def test_wrong_defaults(broken_checkpoint, changes, message):
@@ -265,6 +298,23 @@ def test_wrong_defaults(broken_checkpoint, changes, message):
     for read in (load_checkpoint, describe):
         with pytest.raises(CheckpointError, match=rf"scheduler_config\.json .*{message}"):
             read(broken_checkpoint)
+
+
+def test_scales_and_a_minimum_of_its_own_are_kept(tmp_path, tiny_components):
+    own = {"min_steps": 2, "split": SplitCFG(-1.0, 3.0), "joint": JointCFG(2.5)}
+    defaults = replace(tiny_components.defaults, guidance=JointCFG(9.0), **own)
+    save_checkpoint(tmp_path / "own", replace(tiny_components, defaults=defaults))
+    kept = describe(tmp_path / "own").defaults
+    assert kept == defaults
+    assert (kept.guidance_of("split"), kept.guidance_of("joint")) == (own["split"], own["joint"])
+    assert kept.guidance_of("none") == NoCFG()
+
+
+def test_without_scales_of_its_own_speech_is_as_strong_as_in_the_default(tiny_components):
+    defaults = tiny_components.defaults
+    assert not {"min_steps", "split", "joint"} & defaults.to_dict().keys()
+    assert defaults.guidance_of("split") == SplitCFG(0.5, 1.5)
+    assert defaults.guidance_of("joint") == JointCFG(1.5)
 
 
 @pytest.mark.parametrize(

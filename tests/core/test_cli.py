@@ -196,6 +196,8 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"out": "nowhere/a.mp4"}, "does not exist"),
         ({"out": "there.mp4"}, "--overwrite"),
         ({"sheet": "sheet.jpg"}, "ends in '.jpg'"),
+        ({"track": 2}, "1 audio tracks; track 2 is not one of them"),
+        ({"out": f"{'a' * 245}.mp4"}, "name too long"),
         ({"portrait": None}, "arguments are required: --portrait"),
         ({"checkpoint": "nowhere"}, "nowhere is not a folder"),
     ],
@@ -239,7 +241,6 @@ def test_overwriting_must_be_allowed(inputs, tmp_path, tiny_checkpoint):
         ("portrait", "sheet", "mine.png"),
         ("portrait", "out", "mine.mp4"),
         ("speech", "out", "mine.mp4"),
-        ("speech", "partial", "mine.partial.mp4"),
     ],
 )
 def test_what_is_read_is_never_overwritten(tmp_path, inputs, tiny_checkpoint, capsys, option, output, name):
@@ -272,20 +273,21 @@ def test_the_bar_is_seen_on_a_terminal_that_does_not_tell_its_width():
     assert b"1/2" in os.read(ours, 65536)
 
 
-def start(words, before="pass"):
+def start(words, before="pass", environment=None):
     # A shell's background jobs ignore Ctrl-C, and what they start inherits that.
     code = (
         "import sys, resource, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"{before}; from read_core.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
     return subprocess.Popen(
         [sys.executable, "-c", code, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     )
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_a_partial_video_and_gives_130(inputs, tmp_path, tiny_checkpoint):
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_ctrl_c_and_its_like_keep_a_partial_video(inputs, tmp_path, tiny_checkpoint, number, status):
     words = command(inputs, tmp_path / "a.mp4", tiny_checkpoint, speech=inputs / "long.wav")
     process = start(words)
     deadline = time.monotonic() + 600
@@ -294,15 +296,47 @@ def test_ctrl_c_keeps_a_partial_video_and_gives_130(inputs, tmp_path, tiny_check
     ):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, number))
     _, error = process.communicate(timeout=600)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert f"s of video are kept in {tmp_path / 'a.partial.mp4'}".encode() in error
     assert b"Traceback" not in error
     assert names(tmp_path) == ["a.partial.mp4"]
     with av.open(str(tmp_path / "a.partial.mp4")) as container:
         count = sum(1 for _ in container.decode(video=0))
     assert 0 < count < 3000
+
+
+@pytest.mark.slow
+def test_too_little_main_memory_is_one_line(inputs, tmp_path, tiny_checkpoint):
+    words = command(inputs, tmp_path / "a.mp4", tiny_checkpoint, size=2048)
+    # The libraries, and a little more.
+    limited = (
+        "import read_core.pipeline, read_core.generate; "
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 400_000_000; "
+        "resource.setrlimit(resource.RLIMIT_AS, (size, size))"
+    )
+    process = start(words, limited)
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 2
+    assert b"Traceback" not in error
+    assert error.splitlines()[-1].startswith(b"read-core: error: out of main memory")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_output_that_nobody_reads_or_cannot_be_spelled_does_not_matter(inputs, tmp_path, tiny_checkpoint):
+    name = os.fsdecode("é本".encode() + b"\xe9.mp4")
+    words = command(inputs, tmp_path / name, tiny_checkpoint)
+    process = start(words, environment={"PYTHONIOENCODING": "ascii"})
+    output, error = process.communicate(timeout=600)
+    assert (process.returncode, error.count(b"Traceback")) == (0, 0)
+    assert b"\\xe9\\u672c" in output
+    process = start(command(inputs, tmp_path / "b.mp4", tiny_checkpoint))
+    process.stdout.close()
+    assert process.wait(timeout=600) == 0
+    process.stderr.close()
+    assert names(tmp_path) == ["b.mp4", name]
 
 
 @pytest.mark.slow

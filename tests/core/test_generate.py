@@ -13,10 +13,10 @@ from einops import reduce
 from PIL import Image
 
 from read_core.ans import JointCFG
-from read_core.errors import InputError, MediaError, ReadWarning
+from read_core.errors import InputError, MediaError, ReadError, ReadWarning
 from read_core.finish import Finishing
-from read_core.generate import Interrupted, Job, estimate, generate
-from read_core.media import read_audio, read_image
+from read_core.generate import Interrupted, Job, check_job, estimate, generate
+from read_core.media import VideoWriter, read_audio, read_image
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice
 
@@ -230,3 +230,43 @@ def test_the_result_has_the_size_that_is_asked_for(pipe, job, size, shape):
         assert video.frames == FRAMES
     assert found[0].size == shape
     assert found[0].seconds == found[0].sampling + found[0].decoding + found[0].finishing
+
+
+@pytest.fixture
+def two_tracks(tmp_path):
+    """Silence, then noise as long as it is loud: 1 s and 1.4 s."""
+    generator = np.random.default_rng(0)
+    with av.open(str(tmp_path / "two.mkv"), "w") as container:
+        streams = [container.add_stream("flac", rate=16000, layout="mono") for _ in range(2)]
+        for stream, (count, scale) in zip(streams, ((16000, 0), (22400, 3000)), strict=True):
+            samples = generator.normal(0, scale, (1, count)).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16000, 0
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return tmp_path / "two.mkv"
+
+
+def test_the_chosen_track_is_both_heard_and_kept(pipe, job, two_tracks):
+    report = generate(pipe, replace(job, speech=two_tracks, track=2))
+    assert report.num_frames == 35
+    with av.open(str(job.out)) as container:
+        sound = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert np.abs(sound).max() > 0.1
+
+
+def test_a_video_that_another_process_writes_is_refused_before_the_work(pipe, job):
+    writer = VideoWriter(job.out, (64, 96))
+    with pytest.raises(MediaError, match="being written by another process"):
+        check_job(job)
+    writer.abort()
+    check_job(job)
+
+
+def test_too_little_memory_is_one_error(pipe, job, tmp_path):
+    def refuse(*_):
+        torch.empty(2**60)
+
+    with pytest.raises(ReadError, match=r"out of main memory .*; choose a smaller size"):
+        generate(pipe, job, on_step=refuse)
+    assert names(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 
@@ -293,6 +294,16 @@ def test_silent_audio_warns_and_gives_a_video(pipe, reference):
     with pytest.warns(ReadWarning, match="silent"):
         silent = pipe.encode_speech(torch.zeros(2, 9000), 16_000)
     assert bool(pipe.decode(pipe.sample(silent, reference), silent.num_frames).isfinite().all())
+
+
+def test_fewer_steps_than_the_checkpoint_bears_warn(tiny_components, speech, reference):
+    defaults = replace(tiny_components.defaults, min_steps=2)
+    pipe = ReadPipeline(replace(tiny_components, defaults=defaults))
+    with pytest.warns(ReadWarning, match="steps is 1, but tiny needs 2 or more"):
+        pipe.sample(speech, reference, steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReadWarning)
+        pipe.sample(speech, reference, steps=2)
 
 
 def test_another_window_warns(pipe, speech, reference):

@@ -63,3 +63,8 @@ def test_an_existing_sheet_is_kept(speech, tmp_path):
     assert (tmp_path / "sheet.png").read_bytes() == b"mine"
     sheet.save(tmp_path / "sheet.png", speech, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sheet.png", "speech.wav"]
+
+
+def test_the_loudness_is_that_of_the_chosen_track(speech, tmp_path):
+    with pytest.raises(MediaError, match="1 audio tracks; track 2 is not"):
+        loudness(speech, 100, 2)

@@ -32,8 +32,8 @@ def host(installation, tmp_path_factory):
     """A running host with the pack in it."""
     base = tmp_path_factory.mktemp("host")
     prepare_base(base)
-    _cut_recording(base / "input" / "short.wav", 1.0, 1.8)
-    _cut_recording(base / "input" / "two_seconds.wav", 1.0, 3.0)
+    cut_recording(base / "input" / "short.wav", 1.0, 1.8)
+    cut_recording(base / "input" / "two_seconds.wav", 1.0, 3.0)
     with running(installation, base) as found:
         yield found
 
@@ -88,7 +88,7 @@ def transformer_shapes():
     return found
 
 
-def _cut_recording(target, start, stop):
+def cut_recording(target, start, stop):
     """Part of the example recording as a WAV file."""
     from read_core.media import read_audio
 

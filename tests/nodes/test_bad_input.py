@@ -26,6 +26,7 @@ def told(client, prompt, node_type, *words):
     run = client.run(prompt)
     assert run.status == "error"
     assert run.error["node_type"] == node_type
+    assert re.fullmatch(r"(read_core\.)?\w+", run.error["exception_type"])  # it stands before the sentence
     message = run.error["exception_message"].strip()
     assert "Traceback" not in message
     for word in words:

@@ -24,7 +24,10 @@ def run(host):
     images = {"images": ["8", 0], "window": WINDOW}
     prompt["check"] = node("READ_Check", audio=["4", 1], reference=["5", 1], **images)
     prompt["check late"] = node("READ_Check", audio=["late", 1], **images)
-    for check in ("check", "check late"):
+    own = images | {"window": 0, "models": ["1", 0]}
+    prompt["check own"] = node("READ_Check", audio=["4", 1], **own)
+    prompt["check 16"] = node("READ_Check", audio=["4", 1], **images | {"window": 16})
+    for check in ("check", "check late", "check own", "check 16"):
         for index, what in enumerate(("plot", "report", "follows", "lag")):
             prompt[f"{check}: {what}"] = node("ReadTest_Dump", value=[check, index])
     sources = {"frames": ["8", 0], "sound": ["4", 1], "late sound": ["late", 1], "portrait": ["5", 1]}
@@ -54,6 +57,10 @@ def tracks(run, sound="sound"):
     loudness = [np.sqrt((piece**2).mean()) for piece in np.array_split(sound[0], FRAMES)]
     smooth = np.convolve(loudness, np.ones(5) / 5, mode="same")
     return mouth_opening(frames).double().numpy(), smooth
+
+
+def test_a_window_of_0_is_that_of_the_checkpoint(run):
+    assert said(run, "report", "check own") == said(run, "report", "check 16")
 
 
 def test_how_well_the_mouth_follows(run):

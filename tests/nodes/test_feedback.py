@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
 def clips_of(run):
     """How many clips the node has said there are."""
-    (found,) = [found for text in run.texts if (found := re.search(r"frames in (\d+) clips", text))]
+    (found,) = [found for text in run.texts if (found := re.search(r"frames? in (\d+) clip", text))]
     return int(found[1])
 
 
@@ -38,7 +38,7 @@ def test_it_says_what_to_expect_and_what_it_was(client):
     said = "\n".join(run.texts)
     assert "sampling takes about" in said
     assert "GB" in said
-    assert "real-time factor" in said
+    assert "s of sampling per second of video" in said
 
 
 def test_the_small_checkpoint_is_called_one(client):
@@ -79,3 +79,25 @@ def test_previews_and_progress_of_the_node_that_writes_a_file(client):
     steps = run.progress("4")
     assert len(steps) > 2
     assert steps[-1][0] == steps[-1][1]
+
+
+def test_the_preview_of_a_node_with_output_ends_before_the_output_comes(client):
+    """The page takes a preview away where it sees the node begin: here once more, after the last preview."""
+    run = client.run(quick_file(seed=28), preview_method="auto")
+    assert run.status == "success", run.error
+    kinds = [kind for kind, _ in run.messages]
+    last = len(kinds) - 1 - kinds[::-1].index("preview")
+    shown = next(
+        n for n, (kind, data) in enumerate(run.messages) if kind == "executed" and data["node"] == "4"
+    )
+    states = [data["nodes"].get("4") for kind, data in run.messages[last:shown] if kind == "progress_state"]
+    gone = states.index(None)
+    assert states[gone + 1]["state"] == "running"
+
+
+def test_where_previews_are_off_there_is_none_to_end(client):
+    run = client.run(quick_file(seed=29), preview_method="none")
+    assert run.status == "success", run.error
+    states = [data["nodes"].get("4") for data in run.data("progress_state")]
+    begun = next(index for index, state in enumerate(states) if state is not None)
+    assert None not in states[begun:]

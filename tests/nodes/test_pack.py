@@ -37,6 +37,40 @@ def test_the_host_shows_the_nodes_and_every_widget_explains_itself(client):
                     assert options[0].get("tooltip"), f"{name}.{widget}"
 
 
+def test_names_begin_with_the_pack_s(client):
+    shown = client.get("/object_info")
+    names = {name: info["display_name"] for name, info in shown.items() if name.startswith("READ_")}
+    assert [name for name in names.values() if not re.match("(Load )?READ ", name)] == []
+
+
+def test_what_is_seldom_changed_is_folded_away(client):
+    info = client.get("/object_info/READ_TalkingHeadToFile")["READ_TalkingHeadToFile"]
+    offered = info["input"]["optional"]
+    assert {name for name, (_, options) in offered.items() if options.get("advanced")} == {
+        "index",
+        "crf",
+        "fps",
+        "save",
+    }
+
+
+@pytest.mark.parametrize("words", ["lip sync", "talking head", "avatar", "audio to video"])
+def test_users_find_nodes_by_what_they_want(client, words):
+    """By other names where the host takes them, and by the description everywhere."""
+    shown = client.get("/object_info")
+    ours = {name: info for name, info in shown.items() if name.startswith("READ_")}
+    said = {name for name, info in ours.items() if words in info["description"]}
+    assert "READ_TalkingHeadToFile" in said
+    assert len(said) > 1
+    named = {name: info.get("search_aliases") for name, info in ours.items()}
+    if any("search_aliases" in info for info in shown.values()):
+        assert all(named.values())
+        assert {"READ_TalkingHeadToFile", "READ_LoadModels"} <= {
+            n for n, known in named.items() if words in known
+        }
+        assert ours["READ_TalkingHeadToFile"]["essentials_category"]
+
+
 def test_the_bundled_checkpoint_is_offered(client):
     (options, *_) = client.get("/object_info/READ_LoadModels")["READ_LoadModels"]["input"]["required"][
         "checkpoint"

@@ -1,9 +1,12 @@
 """ANS Sampler and Temporal VAE Decode through the API."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from .conftest import BUNDLED
 from .prompts import node, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
@@ -45,6 +48,7 @@ def test_the_latent_is_core_s_kind_and_carries_what_decoding_needs(client):
         "read_num_frames": 13,
         "read_seed": 2**64 - 1,
         "read_checkpoint": "read-tiny",
+        "read_latents": samples.shape[2],
     }
 
 
@@ -54,6 +58,7 @@ def test_every_guidance_samples_differently(client):
         {"guidance": "checkpoint default"},
         {"guidance": "split", "guidance.alpha": -2.0, "guidance.beta": 3.0},
         {"guidance": "joint", "guidance.alpha": 1.0},
+        {"guidance": "split (checkpoint's)"},
     ]
     found = []
     for kind in kinds:
@@ -61,6 +66,16 @@ def test_every_guidance_samples_differently(client):
         prompt["6"]["inputs"] |= kind
         found.append(digest(client, prompt))
     assert len(set(found)) == len(kinds)
+
+
+def test_a_kind_with_the_checkpoint_s_scales_is_that_kind_with_them(client):
+    own = json.loads((BUNDLED / "scheduler" / "scheduler_config.json").read_text())
+    pairs = {"split": own["split"], "joint": own.get("joint") or {"alpha": own["guidance"]["alpha"]}}
+    for kind, scales in pairs.items():
+        told, given = quick(), quick()
+        told["6"]["inputs"] |= {"guidance": f"{kind} (checkpoint's)"}
+        given["6"]["inputs"] |= {"guidance": kind} | {f"guidance.{name}": v for name, v in scales.items()}
+        assert digest(client, told) == digest(client, given)
 
 
 def test_text_reaches_the_sampler(client, stored_prompt):
@@ -96,6 +111,7 @@ def test_core_s_latent_files_come_back_the_same(host, client):
         128,
         3,
     )  # not trimmed: a file carries no keys of ours
+    assert any("All frames are kept" in text for text in back.texts)
     assert 0 <= images.min() < images.max() <= 1
 
 

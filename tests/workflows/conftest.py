@@ -26,11 +26,16 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def host(base):
-    """A running host with the pack in it."""
-    installation = find_installation()
-    if installation is None:
+def installation():
+    found = find_installation()
+    if found is None:
         pytest.skip(SETUP)
+    return found
+
+
+@pytest.fixture(scope="session")
+def host(base, installation):
+    """A running host with the pack in it."""
     with running(installation, base) as found:
         yield found
 

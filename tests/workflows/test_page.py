@@ -32,6 +32,11 @@ QUIET = {
     "face_x": 0.5,
     "face_y": 0.5,
     "face_size": 0.0,
+    "index": 0,
+    "crf": 17,
+    "fps": "25",
+    "save": True,
+    "frames": 0,
 }
 
 

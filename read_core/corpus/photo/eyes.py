@@ -14,7 +14,7 @@ from .pose import smooth
 
 _SHUT = 1.0  # of the opening that a full blink covers
 _SKIN = 0.75  # of the opening's height: the strip of skin above the lid that is stretched over the eye
-_LASHES = 0.16  # of the opening's height: the lower rim of the lid, which keeps its size
+_LASHES = 0.11  # of the opening's height: the lower rim of the lid, which keeps its size
 _GAZE = (0.16, 0.22)  # shift of the iris at a gaze of 1: of the eye's half width, of its opening's height
 _SWAY = 0.05  # how far the head may carry an eye, by the crop's side
 _LIFT = 0.16  # rise of a brow at 1, of the distance between brow and lid
@@ -25,7 +25,7 @@ class EyeWarp:
 
     Args:
         eye: its geometry.
-        tint: (3,) color of the skin of the face.
+        tint: (3,) color of the skin around it.
     """
 
     def __init__(self, eye: Eye, tint: Tensor) -> None:
@@ -65,7 +65,7 @@ class EyeWarp:
         if not bool(motion.blink.any()):
             return frames
         # The strip from `top` to the lid's edge is stretched down; its lashes keep their size.
-        strip = min(_SKIN * eye.height, 0.8 * max(eye.brow, 0.1)) * arch.sqrt()
+        strip = min(_SKIN * eye.height, 0.5 * max(eye.brow, 0.1)) * arch.sqrt()
         lash = torch.minimum(_LASHES * eye.height * arch.sqrt(), 0.4 * strip)
         top = upper - strip
         stretched = (strip - lash) / (edge - lash - top).clamp(min=1e-4)
@@ -74,12 +74,12 @@ class EyeWarp:
         # A strip stretched far takes the color of the skin around it, for its own may be a shadow.
         bare = ((v - upper) / (0.3 * eye.height)).clamp(0, 1) * ((edge - lash - v) / soft).clamp(0, 1)
         round_ = 1.0 - 0.18 * ((v - edge) / (2.2 * eye.height)).clamp(-1, 0).abs()
-        lid = torch.lerp(lid, self.tint[:, None, None] * (0.92 * round_)[:, None], 0.4 * bare[:, None])
+        lid = torch.lerp(lid, self.tint[:, None, None] * (0.95 * round_)[:, None], 0.55 * bare[:, None])
         covers = ((v - top) / soft).clamp(0, 1) * ((edge - v) / soft + 0.5).clamp(0, 1)
-        covers = covers * (arch > 0) * (motion.blink > 0)[:, None, None]
+        covers = covers * within * (motion.blink > 0)[:, None, None]
         frames = torch.lerp(frames, lid, covers[:, None])
-        line = torch.exp(-((v - edge) / (1.2 * soft)).square()) * within * motion.blink[:, None, None]
-        return frames * (1 - 0.45 * line[:, None])
+        line = torch.exp(-((v - edge) / (0.06 * eye.height + 0.5 * soft)).square()) * within.square()
+        return frames * (1 - 0.25 * (line * motion.blink[:, None, None])[:, None])
 
     def raised(self, places: Tensor, brows: Tensor) -> Tensor:
         """Displacement to the source of ``places`` (F, H, W, 2) by the brow's rise (F,): (F, H, W, 2)."""

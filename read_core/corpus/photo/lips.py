@@ -16,6 +16,7 @@ _WIDER, _NARROWER = 0.16, 0.34  # change of the width at width 1 and at round 1
 SHOWS_TEETH = 0.2
 """Distance of the still's lips, in half widths of the mouth, from which on its own teeth are kept."""
 _THICKER = 0.35  # lips at round 1
+_ROUNDED = 0.07  # width of the rim where the lips turn inwards, in half widths of the mouth
 _JAW_REACH = (1.3, 2.4)  # half the width of what falls with the jaw, beside the lips and at the chin
 _CHIN_SHARE = 0.80  # of the lower lip's fall that the chin shares
 _BELOW_CHIN = 0.85  # how far below the chin, in distances from mouth to chin, the fall ends
@@ -127,8 +128,9 @@ class MouthWarp:
 
     def between(self, lips: Lips, pixel: float) -> Tensor:
         """How much of each pixel lies between the lips, 0..1; ``pixel`` is its size in half widths."""
-        above = ((lips.v - lips.top) / pixel + 0.5).clamp(0, 1)
-        below = ((lips.bottom - lips.v) / pixel + 0.5).clamp(0, 1)
+        soft = pixel + 0.3 * _ROUNDED
+        above = smooth((lips.v - lips.top) / soft + 0.5)
+        below = smooth((lips.bottom - lips.v) / soft + 0.5)
         opened = ((lips.bottom - lips.top) / pixel).clamp(0, 1)  # nothing is seen between closed lips
         return above * below * opened * (lips.u.abs() < 1).float()
 
@@ -138,32 +140,42 @@ class MouthWarp:
         depth = (v - lips.top).clamp(min=0)
         room = (lips.bottom - lips.top).clamp(min=1e-3)
         lit = look.light * look.tint
-        side = 1 - 0.55 * u.square().clamp(max=1)
-        shade = smooth(depth / 0.30) * 0.75 + 0.25  # the upper lip's shadow
+        side = 1 - 0.8 * u.square().clamp(max=1)  # the corners lie in the dark
+        shade = smooth(depth / 0.30) * 0.65 + 0.35  # the upper lip's shadow
 
-        cavity = torch.tensor([0.23, 0.075, 0.07])
-        color = (cavity * lit)[:, None, None] * (0.6 + 0.4 * side)[:, None]
+        cavity = torch.tensor([0.17, 0.085, 0.08])
+        color = (cavity * lit)[:, None, None] * (0.5 + 0.5 * side)[:, None]
         tongue_top = lips.bottom - (0.30 + 0.25 * look.tongue) * lips.parted * (1 - 0.8 * u.square())
-        tongue = smooth((v - tongue_top) / 0.10) * smooth((lips.parted - 0.10) / 0.35)
-        pink = torch.tensor([0.68, 0.34, 0.33]) * lit
-        color = _over(color, pink, (0.55 + 0.45 * smooth((v - tongue_top) / 0.35)) * side, 0.9 * tongue)
+        tongue = smooth((v - tongue_top) / 0.25) * smooth((lips.parted - 0.25) / 0.45)
+        pink = torch.tensor([0.52, 0.29, 0.28]) * lit
+        color = _over(color, pink, (0.45 + 0.55 * smooth((v - tongue_top) / 0.4)) * side, 0.85 * tongue)
 
         enamel = (
-            torch.lerp(torch.tensor([0.86, 0.80, 0.68]), torch.tensor([0.97, 0.95, 0.91]), look.white) * lit
+            torch.lerp(torch.tensor([0.78, 0.71, 0.60]), torch.tensor([0.90, 0.87, 0.82]), look.white) * lit
         )
-        within = 0.5 - ((u / look.tooth + 0.5) % 1 - 0.5).abs()  # 0 where two teeth meet
-        grooves = 1 - 0.22 * torch.exp(-(within / 0.10).square())
+        shown = smooth((lips.parted - 0.10) / 0.22)  # a small gap is only dark
+        tooth = look.tooth * (1 - 0.35 * u.square())  # they seem smaller to the sides
+        within = 0.5 - ((u / tooth + 0.5) % 1 - 0.5).abs()  # 0 where two teeth meet
+        grooves = 1 - 0.07 * torch.exp(-(within / 0.16).square())
         rest = (lips.upper + lips.lower) / 2
-        scallop = look.upper_teeth * (1 - 0.45 * u.square()) - 0.05 * torch.exp(-(within / 0.12).square())
-        upper = smooth((rest + scallop - v) / 0.05 + 0.5)
-        color = _over(color, enamel, grooves * side * shade * 0.98, upper)
+        scallop = look.upper_teeth * (1 - 0.45 * u.square()) - 0.02 * torch.exp(-(within / 0.16).square())
+        upper = smooth((rest + scallop - v) / 0.09 + 0.5) * shown
+        color = _over(color, enamel, grooves * side * shade, upper)
         low = lips.bottom - look.lower_teeth * smooth((lips.parted - 0.25) / 0.4)
-        lower = smooth((v - low) / 0.05 + 0.5) * smooth((0.75 - u.abs()) / 0.5) * smooth(room / 0.3 - 0.5)
-        color = _over(color, enamel, 0.72 * grooves * side * (0.5 + 0.5 * shade), 0.8 * lower)
+        lower = smooth((v - low) / 0.08 + 0.5) * smooth((0.75 - u.abs()) / 0.5) * smooth(room / 0.3 - 0.5)
+        color = _over(color, enamel, 0.65 * grooves * side * (0.5 + 0.5 * shade), 0.7 * lower)
         if self.mouth.gap > SHOWS_TEETH:
             kept = smooth((lips.lower - v) / 0.06) * smooth((v - lips.upper) / 0.04 + 1)
             color = torch.lerp(color, own, kept[:, None] * (lips.lower - lips.upper > 0.03)[:, None])
         return color
+
+
+def wet_rim(lips: Lips) -> Tensor:
+    """How bright the lips are beside the opening, where they turn inwards: (F, H, W), 1 away from it."""
+    above, below = lips.top - lips.v, lips.v - lips.bottom
+    beside = torch.maximum(above, below).clamp(min=0)
+    opened = ((lips.bottom - lips.top) / 0.15).clamp(0, 1)
+    return 1 - 0.3 * opened * torch.exp(-(beside / _ROUNDED).square())
 
 
 def _lens(u: Tensor, rounding: Tensor) -> Tensor:

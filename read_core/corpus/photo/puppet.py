@@ -14,7 +14,7 @@ from ..motion import Motion
 from ..render import cut
 from .anatomy import Anatomy, anatomy, curve
 from .eyes import EyeWarp, eye_bounds
-from .lips import SHOWS_TEETH, Inside, MouthWarp
+from .lips import SHOWS_TEETH, UPPER_SHARE, Inside, MouthWarp, wet_rim
 from .pose import HeadPose, inner
 
 MARGIN = 0.15
@@ -79,7 +79,10 @@ def render_puppet(puppet: Puppet, motion: Motion, mouth: Tensor, size: int) -> T
     face = puppet.face
     pose = HeadPose(face)
     skin = _at(puppet.still, face.skin).mean(1)
-    eyes = [EyeWarp(eye, skin) for eye in face.eyes]
+    around = _at(puppet.still, face.around_eyes)
+    eyes = [
+        EyeWarp(eye, torch.lerp(skin, around[:, side::2].mean(1), 0.6)) for side, eye in enumerate(face.eyes)
+    ]
     lips = MouthWarp(face.mouth, puppet.opening * face.eye_distance / face.mouth.axes.half, puppet.inside)
     chunk = max(1, PIXELS // size**2)
     for first in range(0, len(motion), chunk):
@@ -114,7 +117,7 @@ def _draw(
     lower = _sample(puppet.still, head + fallen * inner(head)[..., None])
     pixel = 1.2 / size / puppet.face.mouth.axes.half
     beneath = ((lips.v - (lips.top + lips.bottom) / 2) / pixel + 0.5).clamp(0, 1)[:, None]
-    frames = torch.lerp(upper, lower, beneath)
+    frames = torch.lerp(upper, lower, beneath) * wet_rim(lips)[:, None]
     hole = mouth.between(lips, pixel)[:, None]
     own = _sample(puppet.still, head) if puppet.face.mouth.gap > SHOWS_TEETH else frames
     return torch.lerp(frames, mouth.paint(lips, own), hole).clamp(0, 1)
@@ -146,8 +149,8 @@ def mouth_boxes(puppet: Puppet, motion: Motion, size: int) -> Tensor:
     mouth, unit = puppet.face.mouth, puppet.face.mouth.axes.half
     fall = puppet.opening * puppet.face.eye_distance / unit
     u = torch.tensor([-1.2, 1.2, -1.2, 1.2])
-    top = float(mouth.upper[0]) - mouth.upper_lip - 0.22 * fall - 0.1
-    bottom = float(mouth.lower[0]) + mouth.lower_lip + 0.78 * fall + 0.1
+    top = float(mouth.upper[0]) - mouth.upper_lip - UPPER_SHARE * fall - 0.1
+    bottom = float(mouth.lower[0]) + mouth.lower_lip + (1 - UPPER_SHARE) * fall + 0.1
     v = torch.tensor([top, top, bottom, bottom])
     corners = mouth.axes.origin + mouth.axes.vector(u, v)
     return _followed(puppet, torch.cat([corners.amin(0), corners.amax(0)])[None], motion, size)[:, 0]

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...face.alignment import FaceCrop, FaceLayout, cut_face, face_crop
 from ...geometry import FPS
 from ...media import read_image
-from ..motion import Motion, sample_motion
+from ..motion import GAZE_PER_TURN, Motion, sample_motion
 from ..scene import loudness, recorded
 from ..utterance import sample_utterance
 from .anatomy import eyes_and_mouth
@@ -67,9 +68,10 @@ class PhotoScene:
         puppet, _ = load_puppet(still, self, rng)
         if puppet.covered:
             motion = dataclasses.replace(motion, blink=torch.zeros(count))
-        frames = render_puppet(puppet, motion, from_rest(utterance.mouth, puppet), self.size)
+        track = from_rest(utterance.mouth, puppet)
+        frames = render_puppet(puppet, motion, track, self.size)
         return {
-            **recorded(frames, utterance),
+            **recorded(frames, utterance.waveform, track),
             "boxes": mouth_boxes(puppet, motion, self.size),
             "eyes": eye_boxes(puppet, motion, self.size),
             "blink": motion.blink,
@@ -86,40 +88,20 @@ def pick_still(scene: PhotoScene) -> Still:
 
 def load_puppet(still: Still, scene: PhotoScene, rng: random.Random) -> tuple[Puppet, Tensor]:
     """Cut the scene's crop out of a portrait; returns the puppet and its landmarks in the crop."""
-    image = read_image(still.path).permute(2, 0, 1)
     zoom = math.exp(rng.uniform(-_ZOOM, _ZOOM))
     shift = torch.tensor([rng.uniform(-_SHIFT, _SHIFT), rng.uniform(-_SHIFT, _SHIFT)])
-    side, turn, corner = _alignment(
-        eyes_and_mouth(still.landmarks), scene.layout, rng.uniform(-_ROLL, _ROLL), zoom
+    square = (scene.size, scene.size)
+    crop = face_crop(eyes_and_mouth(still.landmarks), square, FaceLayout(*scene.layout))
+    x, y = crop.to_original(0.5 + shift).tolist()
+    crop = FaceCrop(x, y, zoom * crop.width, zoom * crop.height, crop.roll + rng.uniform(-_ROLL, _ROLL))
+    wider = dataclasses.replace(
+        crop, width=crop.width * (1 + 2 * MARGIN), height=crop.height * (1 + 2 * MARGIN)
     )
-    corner = corner + turn @ (shift * side)
     pixels = round(scene.size * _SHARPER * (1 + 2 * MARGIN))
-    steps = ((torch.arange(pixels) + 0.5) / pixels) * (1 + 2 * MARGIN) - MARGIN
-    crop = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
-    places = corner + crop @ turn.T * side
-    extent = torch.tensor([image.shape[2], image.shape[1]])
-    grid = (places / extent * 2 - 1)[None]
-    canvas = F.grid_sample(image[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-    points = (still.landmarks[:, :2] - corner) @ turn / side
-    landmarks = torch.cat([points, still.landmarks[:, 2:] / side], dim=1)
-    return make_puppet(canvas[0].clamp(0, 1), landmarks, rng), landmarks
-
-
-def _alignment(
-    points: Tensor, layout: tuple[float, float, float], roll: float, zoom: float
-) -> tuple[float, Tensor, Tensor]:
-    """Side, rotation (2, 2) and upper left corner of the crop in the portrait, for (3, 2) eyes and mouth."""
-    distance, eyes, mouth = layout
-    target = torch.tensor([[0.5 - distance / 2, eyes], [0.5 + distance / 2, eyes], [0.5, mouth]])
-    p, t = points - points.mean(0), target - target.mean(0)
-    # The least-squares similarity from the crop to the portrait (Umeyama, in two dimensions).
-    a = (t * p).sum() / t.square().sum()
-    b = (t[:, 0] * p[:, 1] - t[:, 1] * p[:, 0]).sum() / t.square().sum()
-    side, angle = float(torch.hypot(a, b)) * zoom, math.atan2(float(b), float(a)) + roll
-    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    middle = torch.tensor([0.5, 0.5])
-    corner = points.mean(0) + turn @ ((middle - target.mean(0)) * side / zoom) - turn @ (middle * side)
-    return side, turn, corner
+    canvas = cut_face(read_image(still.path), wider, (pixels, pixels))
+    points = crop.to_crop(still.landmarks[:, :2])
+    landmarks = torch.cat([points, still.landmarks[:, 2:] / crop.width], dim=1)
+    return make_puppet(canvas.permute(2, 0, 1), landmarks, rng), landmarks
 
 
 def from_rest(track: Tensor, puppet: Puppet) -> Tensor:
@@ -139,7 +121,11 @@ def _photographed(motion: Motion, energy: Tensor, strength: float) -> Motion:
     busy = F.avg_pool1d(padded, width, 1)[0, 0]
     calm = strength * (0.5 + 0.5 * (busy / 0.25).clamp(max=1))
     names = ("yaw", "pitch", "roll", "x", "y", "scale")
-    return dataclasses.replace(motion, **{name: getattr(motion, name) * calm for name in names})
+    calmer = {name: getattr(motion, name) * calm for name in names}
+    # The eyes keep to the camera while the head turns: less now.
+    turned = torch.stack([motion.yaw - calmer["yaw"], motion.pitch - calmer["pitch"]], dim=1)
+    gaze = (motion.gaze + GAZE_PER_TURN * turned).clamp(-1, 1)
+    return dataclasses.replace(motion, gaze=gaze, **calmer)
 
 
 def _key(purpose: str, scene: PhotoScene) -> int:

@@ -19,6 +19,8 @@ from .anatomy import POINTS
 INDEX, LANDMARKS, IMAGES = "index.json", "landmarks.npy", "images"
 CLOSED_GAP = 0.10
 """Up to this share of the eye distance between the inner lips a mouth counts as closed."""
+WIDE_GAP = 0.30
+"""From this one on it is wide open, or the tongue hangs out: no video is made of it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
 
     The folder holds ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``,
     (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide
-    on its split: 00 to 07 test, 08 to 15 validation, the others training.
+    on its split: 00 to 07 test, 08 to 15 validation, the others training. Mouths that are wide open are
+    left out.
 
     Raises:
         InputError: the folder is no such folder, or holds no portrait of the split.
@@ -70,7 +73,7 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
     stills = tuple(
         Still(folder / IMAGES / name, points[i], gap)
         for i, (name, gap) in enumerate(names)
-        if split_of(name) == split
+        if split_of(name) == split and gap < WIDE_GAP
     )
     if not stills:
         raise InputError(f"{folder} holds no portrait of the split {split}")

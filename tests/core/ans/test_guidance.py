@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from read_core.ans import Branch, JointCFG, NoCFG, SplitCFG, guidance_from_dict
+from read_core.ans import Branch, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from read_core.errors import InputError
 
 
@@ -98,3 +98,21 @@ def test_the_dictionary_form_is_what_checkpoints_keep():
 def test_a_foreign_dictionary_is_refused(values):
     with pytest.raises(InputError):
         guidance_from_dict(values)
+
+
+@pytest.mark.parametrize("given", [NoCFG(), JointCFG(2.5), SplitCFG(-1.0, 3.0)])
+def test_another_kind_pulls_the_speech_as_hard(given):
+    """By the weights: the branch that hears and sees has the same one, and that without speech none."""
+    for kind in ("split", "joint"):
+        other = of_kind(kind, given)
+        assert other.kind == kind
+        if kind != given.kind:
+            assert other.weights[-1] == given.weights[-1]
+            assert other.weights[0] == 1 - given.weights[-1]
+    assert of_kind(given.kind, given) is given
+    assert of_kind("none", given) == NoCFG()
+
+
+def test_a_kind_that_there_is_not():
+    with pytest.raises(InputError, match="triple"):
+        of_kind("triple", NoCFG())

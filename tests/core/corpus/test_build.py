@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from read_core.cli import main
 from read_core.corpus.build import build_corpus
@@ -129,3 +129,18 @@ def test_the_command_builds_and_previews(tmp_path: Path, capsys: pytest.CaptureF
 def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "--out", str(tmp_path), "--count", "0"]) == 2
     assert "count is 0" in capsys.readouterr().err
+
+
+def test_a_folder_drawn_with_another_framing_is_refused(tmp_path: Path) -> None:
+    build_corpus(tmp_path, SMALL, 1)
+    with pytest.raises(InputError, match=r"was drawn with framing 0\.0; expected framing 0\.5"):
+        build_corpus(tmp_path, replace(SMALL, framing=0.5), 2)
+
+
+def test_files_that_do_not_say_what_they_were_drawn_with_are_kept(tmp_path: Path) -> None:
+    """As corpora of earlier versions do."""
+    (file,) = build_corpus(tmp_path, SMALL, 1)
+    save_file(load_file(file), file)
+    before = file.read_bytes()
+    assert build_corpus(tmp_path, replace(SMALL, framing=0.5), 1) == [file]
+    assert file.read_bytes() == before

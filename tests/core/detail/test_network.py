@@ -93,5 +93,13 @@ def test_half_precision_gives_nearly_the_same(changed, portrait, tmp_path):
     assert psnr(result, restored(changed, frame, portrait)) > 30
 
 
+def test_mixed_precision_rounds_layers_and_not_pictures(untrained, portrait):
+    frame = codec(shifted(portrait, 2.0, 0.0))
+    whole = untrained(frame, portrait, codec(portrait))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = untrained(frame, portrait, codec(portrait))
+    torch.testing.assert_close(mixed, whole, rtol=0, atol=1e-3)
+
+
 def test_the_standard_size_fits_four_megabytes_in_half_precision():
     assert 2 * sum(p.numel() for p in DetailNetwork().parameters()) <= 4e6

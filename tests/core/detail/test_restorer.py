@@ -95,6 +95,16 @@ def test_any_size_comes_out(portrait, size):
     assert psnr(result, frame_of(large)[None]) > 30
 
 
+@pytest.mark.parametrize("size", [(128, 192), (200, 301), (40, 50), (64, 200)])
+def test_resizing_is_cubic_and_antialiased_along_an_axis_that_shrinks(size):
+    picture = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    expected = picture
+    for axes in ((size[0], 96), size):
+        smaller = axes[0] < expected.shape[2] or axes[1] < expected.shape[3]
+        expected = torch.nn.functional.interpolate(expected, size=axes, mode="bicubic", antialias=smaller)
+    torch.testing.assert_close(resize(picture, size), expected, rtol=0, atol=1e-5)
+
+
 def test_no_frames_give_no_frames(portrait):
     small = frame_of(codec(portrait))
     assert RESTORER.restore(small[None][:0], frame_of(portrait), small).shape == (0, 128, 192, 3)

@@ -152,3 +152,22 @@ def test_save_and_load(model, tmp_path):
     assert (tmp_path / "diffusion_pytorch_model.safetensors").is_file()
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
     torch.testing.assert_close(loaded(speech(9)), model(speech(9)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_rounds_neither_the_statistics_nor_what_is_far_from_zero(dtype):
+    """Features of mean 300 and deviation 0.5: half precision tells 0.25 apart there, bfloat16 2."""
+    torch.manual_seed(0)
+    model = SpeechAE(speech_window=WINDOW, speech_dim=DIM, code_window=3, code_dim=8, hidden_dim=12)
+    model.speech_mean.normal_(300, 1)
+    model.speech_std.uniform_(0.4, 0.6)
+    mean, std = model.speech_mean.double(), model.speech_std.double()
+    features = (mean + std * torch.randn(1, 9, WINDOW, DIM, dtype=torch.float64)).float()
+    model = torch.nn.Sequential(model).to(dtype)[0]
+    assert model.encoder_dim.weight.dtype == dtype
+    standard = model.standardise(features)
+    assert standard.dtype == dtype
+    torch.testing.assert_close(standard.double(), (features.double() - mean) / std, atol=0.02, rtol=0.01)
+    assert torch.equal(model.speech_mean.double(), mean)
+    codes = model.encode(features)
+    assert model.decode(codes).dtype == torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 
 from read_core.training.a2v_stage import A2VConfig, A2VStage, Dropout, Times, make_prompt, motion_weights
 from read_core.training.config import ConfigError
@@ -200,3 +201,11 @@ def test_missing_components_are_named(config, tmp_path):
         missing = config.model_copy(update={stage: tmp_path / "nothing"})
         with pytest.raises(ConfigError, match=f"train stage {stage} first"):
             A2VStage(missing)
+
+
+@pytest.mark.parametrize("window", [3, 4])
+def test_the_sheet_of_short_windows_can_be_drawn(clips_folder, tiny_checkpoint, tmp_path, window):
+    stage = A2VStage(stage_config(clips_folder, tiny_checkpoint, tmp_path, windows=(window,)))
+    stage.sheet(stage.model.eval(), tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.height > sheet.width // 4

@@ -250,3 +250,10 @@ def test_the_script_prints_both_tables(clips, vae_folder, tmp_path, capsys):
     assert (tmp_path / "detail.json").is_file()
     assert main([*arguments, "--split", "test"]) == 2
     assert "read-core corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["tiny", "full"])
+def test_shipped_configurations_describe_a_network_of_at_most_four_megabytes(size):
+    shipped = load_config(CONFIG.parents[1] / size / "detail.yaml")[1]
+    network = DetailNetwork(**shipped.model)
+    assert 2 * sum(p.numel() for p in network.parameters()) <= 4e6

@@ -160,3 +160,14 @@ def test_the_largest_window_is_the_whole_video(marked):
 def test_impossible_windows_are_refused(marked, windows):
     with pytest.raises(ConfigError, match="windows are"):
         WindowDataset(marked, windows, 1, 0.5, 0)
+
+
+def test_a_video_that_was_drawn_anew_is_encoded_anew(short_clip, encoders, tmp_path):
+    folder, cpu = tmp_path / "latents", torch.device("cpu")
+    (path,) = encode_clips([short_clip], folder, encoders, cpu)
+    before = load_file(path)["latents"]
+    content = load_file(short_clip.path)
+    content["frames"] = 255 - content["frames"]
+    save_file(content, short_clip.path)
+    encode_clips([ClipFile(short_clip.path)], folder, encoders, cpu)
+    assert not torch.equal(load_file(path)["latents"], before)

@@ -215,3 +215,15 @@ def test_processes_share_whole_batches():
             share[index]
     assert [len(share) for share in shares] == [6, 6]
     assert base.asked == [30, 31, 32, 36, 37, 38, 33, 34, 35, 39, 40, 41]
+
+
+def test_rows_that_come_again_after_a_kill_are_in_the_log_once(tmp_path, crash):
+    train(Regression(), loop_config(), tmp_path, stop_after=4)
+    crash()
+    with pytest.raises(KeyboardInterrupt):
+        train(Regression(), loop_config(), tmp_path, stop_after=4)
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 9, "lo')  # a kill in the middle of a row
+    train(Regression(), loop_config(), tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))

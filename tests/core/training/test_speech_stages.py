@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import wave
 from pathlib import Path
@@ -215,7 +216,7 @@ def test_recordings_are_split_and_cut(tmp_path):
 def test_recordings_need_a_folder_with_files(tmp_path):
     with pytest.raises(ConfigError, match="expected a folder"):
         RecordingDataset(SpeechConfig(seconds=1.0, recordings=tmp_path / "none"), 0)
-    with pytest.raises(ConfigError, match="0 files"):
+    with pytest.raises(ConfigError, match="0 recordings"):
         RecordingDataset(SpeechConfig(seconds=1.0, recordings=tmp_path), 0)
 
 
@@ -260,3 +261,18 @@ def test_probe_reads_frames_from_their_own_code():
         codes[:, i] = mouth[:, 8 * i - 7 : 8 * i + 1].reshape(40, 4, 6)
     figures = probe((codes[:30], mouth[:30]), (codes[30:], mouth[30:]))
     assert min(figures.values()) > 0.999
+
+
+def test_what_is_no_recording_is_left_out(tmp_path):
+    write_recordings(tmp_path, 3)
+    (tmp_path / "speaker").mkdir()
+    (tmp_path / ".cache").mkdir()
+    first = next(iter(sorted(tmp_path.glob("*.wav"))))
+    wanted = {*tmp_path.glob("*.wav"), shutil.copy(first, tmp_path / "speaker" / "LOUD.WAV")}
+    for name in (".cache/a.wav", "._a.wav"):
+        shutil.copy(first, tmp_path / name)
+    for name in ("a.txt", "a.trans.txt", "speaker/notes.json", "README"):
+        (tmp_path / name).write_text("hello")
+    config = SpeechConfig(seconds=1.0, recordings=tmp_path)
+    sets = [RecordingDataset(config, 0, split) for split in ("train", "validation")]
+    assert {file for part in sets for file in part.files} == wanted

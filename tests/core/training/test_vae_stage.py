@@ -232,3 +232,16 @@ def test_what_does_not_fit_is_named(clips_folder, tmp_path):
             VaeStage(make_config(clips_folder, tmp_path, lengths=lengths))
     with pytest.raises(ConfigError, match="initial is"):
         VaeStage(make_config(clips_folder, tmp_path, initial=str(tmp_path / "nothing")))
+
+
+@torch.no_grad()
+def test_statistics_of_a_channel_that_never_changes_are_numbers(stage):
+    vae = AutoencoderKLLTXVideo.from_config(stage.vae.config)
+    head = vae.encoder.conv_out.conv
+    head.weight.zero_()
+    head.bias.copy_(1000 + torch.rand(head.bias.shape, generator=generator(0)))
+    stage.measure_statistics(vae)
+    channels = len(vae.latents_std)
+    torch.testing.assert_close(vae.latents_mean, head.bias[:channels])
+    assert vae.latents_std.isfinite().all()
+    assert vae.latents_std.max() < 1e-3

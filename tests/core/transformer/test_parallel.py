@@ -14,7 +14,7 @@ pytest.importorskip("diffusers.models._modeling_parallel", reason="diffusers bef
 from diffusers import ContextParallelConfig
 from diffusers.hooks.context_parallel import apply_context_parallel
 from diffusers.models._modeling_parallel import ParallelConfig
-from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed import barrier, destroy_process_group, init_process_group
 from torch.distributed.device_mesh import init_device_mesh
 
 from read_core.transformer import TINY, A2VTransformer3DModel
@@ -65,6 +65,7 @@ def share(model: A2VTransformer3DModel, parallel: ContextParallelConfig) -> None
 def one_of_two(rank: int, folder: str) -> None:
     init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=WORLD)
     torch.save(velocity(ContextParallelConfig(ulysses_degree=WORLD)), f"{folder}/{rank}.pt")
+    barrier()  # who leaves first would close the other's connections
     destroy_process_group()
 
 

@@ -82,6 +82,7 @@ def test_diffusers_names_and_another_type(tmp_path):
     vae = small_vae()
     save_file(vae.state_dict(), tmp_path / "own.safetensors")
     loaded = load_vae_file(tmp_path / "own.safetensors", own=vae.config, dtype=torch.bfloat16)
+    assert loaded.latents_std.dtype == torch.float32
     assert loaded.dtype == torch.bfloat16
     assert torch.equal(loaded.decoder.conv_in.conv.weight, vae.decoder.conv_in.conv.weight.to(torch.bfloat16))
 

@@ -198,3 +198,12 @@ def test_a_vae_of_another_compression_is_refused():
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(InputError):
         DecodeSettings(**bad)
+
+
+def test_half_precision_does_not_round_the_statistics():
+    vae = tiny_vae()
+    vae.latents_mean.uniform_(200, 201)
+    exact = vae.latents_mean.view(1, -1, 1, 1, 1).clone()
+    adapter = TemporalVAE(vae)
+    vae.half()
+    assert torch.equal(adapter.denormalise(torch.zeros(1, 8, 1, 1, 1)), exact)

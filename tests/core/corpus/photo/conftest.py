@@ -36,11 +36,11 @@ def puppet(loaded):
 
 @pytest.fixture(scope="session")
 def ramp(puppet):
-    """The same face in a still whose red and green are its pixels' own x and y in the crop."""
+    """The same face in a still whose red and green are its pixels' own x and y in the crop, blue is 1."""
     side = puppet.still.shape[-1]
     steps = (torch.arange(side) + 0.5) / side  # of the still, margins included
     y, x = torch.meshgrid(steps, steps, indexing="ij")
-    return dataclasses.replace(puppet, still=torch.stack([x, y, torch.zeros_like(x)]))
+    return dataclasses.replace(puppet, still=torch.stack([x, y, torch.ones_like(x)]))
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def white(puppet):
 
 def places(frames):
     """(F, H, W, 2): where in the crop the pixels of a frame of ``ramp`` come from."""
-    return frames[..., :2] * (1 + 2 * MARGIN) - MARGIN
+    return frames[..., :2] / frames[..., 2:] * (1 + 2 * MARGIN) - MARGIN
 
 
 def grid(size):

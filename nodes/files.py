@@ -1,0 +1,85 @@
+"""The file that READ Talking Head to File writes: its widgets, and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from .discovery import folded
+
+CRF = 17
+FRAME_RATES = ["25", "24", "30", "50", "60"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a video goes, and how it is written."""
+
+    path: Path
+    saved: ui.SavedResult
+    fps: int
+    crf: int
+
+
+def file_inputs() -> list[io.Input]:
+    """Widgets on the file; prompts and graphs made before them lack them, and get what they got."""
+    return [
+        io.Int.Input(
+            "index",
+            default=0,
+            min=0,
+            max=4095,
+            optional=True,
+            **folded(tooltip="Which image of a batch, counted from 0."),
+        ),
+        io.Int.Input(
+            "crf",
+            default=CRF,
+            min=0,
+            max=51,
+            optional=True,
+            **folded(
+                tooltip="Quality of the file: lower is better and larger; 17 looks as good as lossless."
+            ),
+        ),
+        io.Combo.Input(
+            "fps",
+            options=FRAME_RATES,
+            default=FRAME_RATES[0],
+            optional=True,
+            **folded(
+                tooltip="Frames per second of the file. The model makes 25; for another rate frames are "
+                "repeated or left out, and sound and picture stay together."
+            ),
+        ),
+        io.Boolean.Input(
+            "save",
+            default=True,
+            optional=True,
+            **folded(
+                tooltip="Off: the file goes to the host's temp folder, which is emptied when it starts."
+            ),
+        ),
+    ]
+
+
+def target_of(prefix: str, size: tuple[int, int], how: dict[str, Any]) -> Target:
+    """The next free file of this prefix in the host's output folder, or temp folder.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    from ..read_core.media import check_output
+
+    height, width = size
+    kept = how.get("save", True)
+    root = folder_paths.get_output_directory() if kept else folder_paths.get_temp_directory()
+    Path(root).mkdir(parents=True, exist_ok=True)
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
+    path = check_output(Path(folder) / f"{name}_{counter:05}_.mp4", ".mp4")
+    saved = ui.SavedResult(path.name, subfolder, io.FolderType.output if kept else io.FolderType.temp)
+    return Target(path, saved, int(how.get("fps", FRAME_RATES[0])), how.get("crf", CRF))

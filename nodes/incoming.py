@@ -1,0 +1,108 @@
+"""What other nodes hand over, checked: each thing that cannot be used gives one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ..read_core.errors import InputError
+
+LENGTH = "read_latents"
+"""Key of a LATENT: how many latents the sampler made. Nodes that cut or join latents leave it as it was."""
+
+
+def frames_of(images: Any) -> torch.Tensor:
+    """The host's IMAGE, (B, H, W, C), at least one picture.
+
+    Raises:
+        InputError: there is none, or it is not floating point.
+    """
+    if not isinstance(images, torch.Tensor):
+        found = "nothing" if images is None else f"a {type(images).__name__}"
+        raise InputError(f"there is {found}; expected IMAGE, (batch, height, width, channels)")
+    if images.ndim != 4 or images.numel() == 0:
+        what = "it is empty" if images.ndim == 4 else f"its shape is {tuple(images.shape)}"
+        raise InputError(f"{what}; expected one picture or more, (batch, height, width, channels)")
+    if not images.is_floating_point():
+        raise InputError(f"its type is {images.dtype}; expected floating point, 0..1: divide bytes by 255")
+    return images
+
+
+def image_of(batch: Any, index: int) -> torch.Tensor:
+    """One image of the host's IMAGE, (H, W, 3 or 4), float32.
+
+    Raises:
+        InputError: there is none of this index, or the batch is of no use.
+    """
+    images = frames_of(batch)
+    if not 0 <= index < len(images):
+        raise InputError(
+            f"index is {index}, but the batch has {counted(len(images), 'image')}; "
+            f"expected 0{f' to {len(images) - 1}' if len(images) > 1 else ''}"
+        )
+    return images[index].float()
+
+
+def recording(audio: Any) -> tuple[torch.Tensor, int]:
+    """The host's AUDIO as (channels, samples), float32, and its rate.
+
+    Raises:
+        InputError: none at all, no samples, integers, or several recordings in one batch.
+    """
+    if audio is None:
+        raise InputError("there is no sound: the video it comes from has none; expected a recording")
+    if not isinstance(audio, Mapping) or not {"waveform", "sample_rate"} <= set(audio):
+        found = ", ".join(map(str, audio)) or "nothing" if isinstance(audio, Mapping) else f"{audio!r:.80}"
+        raise InputError(f"it holds {found}; expected AUDIO with waveform and sample_rate")
+    waveform = audio["waveform"]
+    if not isinstance(waveform, torch.Tensor) or not waveform.is_floating_point():
+        found = waveform.dtype if isinstance(waveform, torch.Tensor) else type(waveform).__name__
+        raise InputError(f"its waveform is {found}; expected a floating point tensor, -1..1")
+    if waveform.ndim != 3 or len(waveform) != 1 or waveform.numel() == 0:
+        what = "it is empty" if waveform.numel() == 0 else f"its shape is {tuple(waveform.shape)}"
+        raise InputError(f"{what}; expected one recording, (1, channels, samples)")
+    return waveform[0].float(), int(audio["sample_rate"])
+
+
+def video_latent(latent: Any) -> torch.Tensor:
+    """The samples of the host's LATENT.
+
+    Raises:
+        InputError: there are none, or they are of several kinds at once, as picture and sound in one.
+    """
+    samples = latent.get("samples") if isinstance(latent, Mapping) else None
+    if isinstance(samples, torch.Tensor):
+        return samples
+    found = "nothing" if samples is None else f"a {type(samples).__name__}"
+    raise InputError(f"it holds {found}; expected the samples of one video, (1, C, L, h, w)")
+
+
+def wanted_frames(latent: Mapping[str, Any], frames: int) -> tuple[int | None, str]:
+    """How many frames of a LATENT are wanted, and what to tell about it.
+
+    Args:
+        frames: what the user says; 0: what the latent says.
+
+    Returns:
+        The number, None for all; and a sentence where the latent does not say it, or no longer.
+    """
+    if frames:
+        return frames, ""
+    number, made = latent.get("read_num_frames"), latent.get(LENGTH)
+    length = latent["samples"].shape[2]
+    advice = "connect frames of READ Whisper + SpeechAE Encode to cut the video to the speech"
+    if number is None:
+        return None, f"All frames are kept, as the latent does not say how long the speech is; {advice}."
+    if made is not None and made != length:
+        return None, (
+            f"All frames are kept, as the latent was cut or joined after sampling ({made} latents were made, "
+            f"{length} are here); {advice}."
+        )
+    return number, ""
+
+
+def counted(number: int, noun: str) -> str:
+    """As ``1 frame`` and ``2 frames``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,72 @@
+"""Names of files that a node writes, as the page makes them for core's nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ..read_core.errors import InputError
+
+_PATTERN = re.compile(r"%([^%]+)%")
+_DATE = "date:"
+_PARTS = re.compile(r"yyyy|yyy|yy|dd?|MM?|hh?|mm?|ss?")
+_FORBIDDEN = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
+_PART_OF: dict[str, Callable[[datetime], int]] = {
+    "d": lambda now: now.day,
+    "M": lambda now: now.month,
+    "h": lambda now: now.hour,
+    "m": lambda now: now.minute,
+    "s": lambda now: now.second,
+}
+
+
+def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | None = None) -> str:
+    """``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix, filled in.
+
+    The page does so for core's nodes alone. What it does not know stays, for the host, as ``%year%``.
+
+    Args:
+        prefix: the widget.
+        prompt: the prompt that runs; None: unknown.
+        now: the time; None: it is asked for.
+
+    Raises:
+        InputError: characters that no file's name can have.
+    """
+    if bad := sorted(set(re.findall(r"[\x00-\x1f\x7f]", prefix))):
+        raise InputError(
+            f"filename_prefix holds {', '.join(map(repr, bad))}; expected text without control characters"
+        )
+    time = now or datetime.now().astimezone()
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name.startswith(_DATE):
+            return _dated(name.removeprefix(_DATE), time)
+        title, dot, widget = name.partition(".")
+        inputs = _inputs_of(title, prompt) if dot else {}
+        known = widget in inputs and not isinstance(inputs[widget], list | dict)  # a list is a link
+        return _FORBIDDEN.sub("_", str(inputs[widget])) if known else found[0]
+
+    return _PATTERN.sub(value, prefix)
+
+
+def _dated(form: str, time: datetime) -> str:
+    def part(found: re.Match[str]) -> str:
+        text = found[0]
+        if text[0] == "y":
+            return {"yyyy": f"{time.year:04}", "yy": f"{time.year % 100:02}"}.get(text, text)
+        return f"{_PART_OF[text[0]](time):0{len(text)}}"
+
+    return _PARTS.sub(part, form)
+
+
+def _inputs_of(title: str, prompt: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Inputs of the first node of that title."""
+    for node in (prompt or {}).values():
+        if title in (node.get("_meta", {}).get("title"), node.get("class_type")):
+            inputs: Mapping[str, Any] = node.get("inputs", {})
+            return inputs
+    return {}

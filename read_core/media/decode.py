@@ -1,0 +1,238 @@
+"""Decoding one audio track of a file as float32, in step with the file's timestamps."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MediaError, ReadWarning
+from .files import open_input, reason
+
+WHAT = "a recording: any audio file, or a video with sound"
+GAP = 0.08  # seconds without packets that are silence; less is how codecs and containers round
+_STEP = (
+    0.01  # what a packet at least comes late by after a gap; less, over and over, is a clock that runs off
+)
+_LONGEST_GAP = 600.0  # seconds; more is a timestamp that means something else
+_CUT_SHORT = 0.25  # seconds that a recording may be shorter than it says
+_DECLARING = {
+    "wav",
+    "w64",
+    "flac",
+    "aiff",
+    "caf",
+    "mov",
+    "mp4",
+    "ogg",
+}  # formats that do not just estimate it
+_UNPLACED = re.compile(r"\d+ channels|ambisonic")  # layouts that do not say where a channel is
+_DEFAULT = av.stream.Disposition.default
+
+Chunk = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One audio track of a file.
+
+    Attributes:
+        path: the file.
+        index: of the stream among the file's.
+        rate: in Hz.
+        channels: 1 or 2, what it is mixed to.
+        is_float: whether its samples may lie outside -1..1.
+    """
+
+    path: Path
+    index: int
+    rate: int
+    channels: int
+    is_float: bool
+
+
+def find_source(path: str | os.PathLike[str], number: int | None = None) -> Source:
+    """Choose an audio track: the ``number``-th, or the one that the file flags as default, or the first.
+
+    A choice among several is told in a ReadWarning.
+
+    Raises:
+        MediaError: no such file or track, or one of an unknown codec.
+    """
+    with open_input(path, WHAT) as container:
+        streams = container.streams.audio
+        if not streams:
+            raise MediaError(f"{path} has no audio stream ({container.format.long_name}); expected {WHAT}")
+        if number is not None and not 1 <= number <= len(streams):
+            raise MediaError(f"{path} has {len(streams)} audio tracks; track {number} is not one of them")
+        flagged = (i for i, stream in enumerate(streams, 1) if stream.disposition & _DEFAULT)
+        chosen = next(flagged, 1) if number is None else number
+        stream = streams[chosen - 1]
+        if stream.codec_context is None or stream.channels == 0:
+            raise MediaError(f"{path} has an audio stream of an unknown kind; expected {WHAT}")
+        if number is None and len(streams) > 1:
+            words = ", ".join(filter(None, map(stream.metadata.get, ("language", "title"))))
+            named = f"{chosen} ({words})" if words else f"{chosen}"
+            message = f"{path} has {len(streams)} audio tracks; track {named} is taken"
+            warnings.warn(message, ReadWarning, stacklevel=3)
+        channels = 1 if _is_unplaced(stream.layout) else min(2, stream.channels)
+        is_float = stream.format.name.startswith(("flt", "dbl"))
+        return Source(Path(path), stream.index, stream.rate, channels, is_float)
+
+
+def decode(source: Source) -> Iterator[Chunk]:
+    """Decode a track as finite (channels, n), at one rate whatever the stream does.
+
+    Time that the file has no packets for, and damaged packets where its timestamps tell, become silence.
+    """
+    path = source.path
+    output = _Output(source)
+    good = bad = 0
+    with open_input(path, WHAT) as container:
+        stream = container.streams[source.index]
+        start = None if container.start_time is None else container.start_time / av.time_base
+        output.clock.origin = start
+        for packet in _packets(container, stream, path):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                bad += 1
+                continue
+            for frame in frames:
+                good += 1
+                yield from output.take(frame)
+        yield from output.drained()
+        declared = _declared_seconds(container, stream)
+    if bad > good:
+        raise MediaError(
+            f"{path} cannot be decoded: {bad} of {bad + good} packets are damaged; expected {WHAT}"
+        )
+    _remark(path, bad, output, declared)
+
+
+class _Clock:
+    """Where the next sample belongs by the timestamps, and where it would come to lie."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.origin: float | None = None
+        self.written = 0  # samples
+        self.late = 0.0  # seconds that the last frame came later than it was put
+
+    def missing(self, time: float | None) -> int:
+        """Samples of silence that belong before a frame of this time."""
+        if time is None:
+            return 0
+        if self.origin is None:
+            self.origin = time - self.written / self.rate
+        late = time - self.origin - self.written / self.rate
+        step, self.late = late - self.late, late
+        if late < -GAP or late > _LONGEST_GAP:  # timestamps that begin again, or leap: go on from here
+            self.origin += late
+            self.late = 0.0
+            return 0
+        if late <= GAP or (step < _STEP and self.written):
+            return 0
+        self.late = 0.0
+        return round(late * self.rate)
+
+
+class _Output:
+    """Brings frames of any form to one rate and number of channels, with silence where time is missing."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.clock = _Clock(source.rate)
+        self.filled = 0  # samples
+        self.layout = "mono" if source.channels == 1 else "stereo"
+        self.resampler: Any = None
+        self.form: tuple[str, str, int] | None = None
+
+    def take(self, frame: Any) -> Iterator[Chunk]:
+        missing = self.clock.missing(frame.time)
+        if missing:
+            yield from self.drained()
+            yield from self._silence(missing)
+        frame = _placed(frame)
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self.form or self.resampler is None:
+            yield from self.drained()
+            self.resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=self.source.rate)
+            self.form = form
+        frame.pts = None
+        # By the frame's own count: what the resampler still holds is not late.
+        self.clock.written += round(frame.samples * self.source.rate / frame.sample_rate)
+        for out in self.resampler.resample(frame):
+            yield _finite(out.to_ndarray(), self.source.path)
+
+    def drained(self) -> Iterator[Chunk]:
+        if self.resampler is not None:
+            for out in self.resampler.resample(None):
+                yield _finite(out.to_ndarray(), self.source.path)
+        self.resampler = None
+
+    def _silence(self, count: int) -> Iterator[Chunk]:
+        self.filled += count
+        self.clock.written += count
+        for first in range(0, count, self.source.rate):
+            yield np.zeros((self.source.channels, min(self.source.rate, count - first)), np.float32)
+
+
+def _placed(frame: Any) -> Any:
+    """A frame that the resampler can mix: of channels that are nowhere, the mean."""
+    if not _is_unplaced(frame.layout):
+        return frame
+    values = frame.to_ndarray()
+    if values.dtype == np.uint8:
+        values = (values.astype(np.float32) - 128) / 128
+    elif not np.issubdtype(values.dtype, np.floating):
+        values = values / -float(np.iinfo(values.dtype).min)
+    channels = len(frame.layout.channels)
+    mean = values.reshape(channels, -1) if frame.format.is_planar else values.reshape(-1, channels).T
+    mixed = av.AudioFrame.from_ndarray(mean.mean(0, keepdims=True, dtype=np.float32), "fltp", "mono")
+    mixed.sample_rate = frame.sample_rate
+    return mixed
+
+
+def _is_unplaced(layout: Any) -> bool:
+    return len(layout.channels) > 2 and _UNPLACED.match(layout.name) is not None
+
+
+def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{path} cannot be read to its end ({reason(error)}); expected {WHAT}") from error
+
+
+def _declared_seconds(container: Any, stream: Any) -> float | None:
+    """How long the header says the track is; None where it does not, or estimates."""
+    if stream.duration is None or not _DECLARING & set(container.format.name.split(",")):
+        return None
+    return float(stream.duration * stream.time_base)
+
+
+def _remark(path: Path, bad: int, output: _Output, declared: float | None) -> None:
+    """Say in a ReadWarning what of the track is not as it was recorded."""
+    decoded = output.clock.written / output.source.rate
+    remarks = [f"{bad} damaged audio packets were left out"] if bad else []
+    if output.filled:
+        remarks.append(f"{output.filled / output.source.rate:.2f} s without sound packets became silence")
+    if declared is not None and declared - decoded > _CUT_SHORT:
+        remarks.append(f"{decoded:.2f} s could be decoded of the {declared:.2f} s that it says it has")
+    if remarks:
+        warnings.warn(f"{path}: {'; '.join(remarks)}", ReadWarning, stacklevel=2)
+
+
+def _finite(piece: Chunk, path: Path) -> Chunk:
+    if not np.isfinite(piece).all():
+        raise MediaError(f"{path} contains NaN or infinite samples; expected finite audio")
+    return piece

@@ -1,0 +1,94 @@
+"""What allocators say when they refuse, and a user whom the system does not know."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from read_core.usage import out_of_memory, recent_device_memory, restart_peaks, settle
+
+
+def refused():
+    try:
+        torch.empty(2**60)
+    except RuntimeError as error:
+        return error
+    raise AssertionError("the machine has an exabyte")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "out of main memory"),
+        (MemoryError("Unable to allocate 9 TiB"), "out of main memory (Unable to allocate 9 TiB)"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "out of GPU memory (CUDA out of memory.)"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), "out of GPU memory (MPS backend"),
+        (OSError(12, "Cannot allocate memory"), "out of main memory ([Errno 12]"),
+        (ImportError("libx.so: failed to map segment from shared object"), "out of main memory (libx.so"),
+    ],
+)
+def test_an_allocators_refusal_is_recognised(error, words):
+    assert out_of_memory(error).startswith(words)
+
+
+def test_torchs_own_refusal_is_recognised():
+    assert out_of_memory(refused()).startswith("out of main memory")
+    assert "\n" not in out_of_memory(refused())
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes differ"), ValueError("out of memory"), OSError(2, "x")]
+)
+def test_other_errors_are_none(error):
+    assert out_of_memory(error) is None
+
+
+def test_a_long_explanation_is_cut_to_its_end():
+    text = out_of_memory(ImportError("read this advice. " * 50 + "failed to map segment"))
+    assert text.endswith("failed to map segment)")
+    assert len(text) < 200
+
+
+def test_a_user_without_a_name_can_load_the_models_libraries():
+    code = """
+import pwd
+def unknown(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+pwd.getpwuid = unknown
+import read_core.pipeline, read_core.speech, read_core.transformer, diffusers
+diffusers.AutoencoderKLLTXVideo
+"""
+    unset = {"USER", "LOGNAME", "LNAME", "USERNAME", "TORCHINDUCTOR_CACHE_DIR"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_peaks_are_those_of_any_gpu_not_of_the_current_one(monkeypatch):
+    reset = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda index: [0, 7_000, 0][index])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    assert recent_device_memory() == 7_000
+    restart_peaks()
+    assert reset == [0, 1, 2]
+
+
+def test_settling_waits_for_apples_gpus_too(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+
+    class Elsewhere:
+        device, is_cuda = torch.device("mps"), False
+
+    settle(Elsewhere())
+    settle(torch.zeros(1))
+    assert waited == ["mps"]
