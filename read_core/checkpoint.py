@@ -12,9 +12,9 @@
     prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
     detail/             DetailNetwork; optional, since format 2
 
-Format 2 may have a "face" and ``detail/``; folders of format 1, which have neither, load as before.
-Loading is strict and never uses the network; pickles are refused, not opened. Names, shapes and types are
-checked from JSON and the headers of the safetensors files before a weight is read.
+Folders of format 1, which have no "face" and no ``detail/``, load as before. Loading is strict and never
+uses the network; pickles are refused, not opened. Names, shapes and types are checked from JSON and the
+headers of the safetensors files before a weight is read.
 """
 
 from __future__ import annotations
