@@ -216,8 +216,7 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
     found = index.get("format")
     if found not in FORMATS or isinstance(found, bool):
         raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
-    newer = OPTIONAL if found == FORMATS[-1] else {}
-    kinds = MODELS | {name: kind for name, kind in newer.items() if name in index}
+    kinds = MODELS | {n: kind for n, kind in OPTIONAL.items() if n in index and found == FORMATS[-1]}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
