@@ -12,9 +12,9 @@
     prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
     detail/             DetailNetwork; optional, since format 2
 
-Format 2 may have a "face" and ``detail/``; folders of format 1, which have neither, load as before.
-Loading is strict and never uses the network; pickles are refused, not opened. Names, shapes and types are
-checked from JSON and the headers of the safetensors files before a weight is read.
+Folders of format 1, which have no "face" and no ``detail/``, load as before. Loading is strict and never
+uses the network; pickles are refused, not opened. Names, shapes and types are checked from JSON and the
+headers of the safetensors files before a weight is read.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
-OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}
-"""Parts that a checkpoint of format 2 may have; its index names those that it has."""
+OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
 _SHOWN_KEYS = 20
 T = TypeVar("T")
 
@@ -217,8 +216,7 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
     found = index.get("format")
     if found not in FORMATS or isinstance(found, bool):
         raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
-    newer = OPTIONAL if found == FORMATS[-1] else {}
-    kinds = MODELS | {name: kind for name, kind in newer.items() if name in index}
+    kinds = MODELS | {n: kind for n, kind in OPTIONAL.items() if n in index and found == FORMATS[-1]}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
@@ -254,13 +252,9 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+    from .detail import DetailNetwork
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
-
-    def detail(folder: Path) -> nn.Module:
-        from .detail.network import DetailNetwork
-
-        return diffusers_model(DetailNetwork)(folder)
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
         return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
@@ -275,7 +269,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         "whisper": whisper,
         "speech_ae": diffusers_model(SpeechAE),
         "transformer": diffusers_model(A2VTransformer3DModel),
-        "detail": detail,
+        "detail": diffusers_model(DetailNetwork),
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from .ans import Guidance, JointCFG, SplitCFG
-    from .detail.network import DetailNetwork
+    from .detail import DetailNetwork
     from .speech import SpeechAE
     from .transformer import A2VTransformer3DModel
     from .video import DecodeSettings
