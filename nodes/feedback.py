@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from ..read_core.errors import ReadError, ReadWarning
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
+_PREVIEW_STAYS = 1.0  # seconds; the page takes one away 0.4 after it is told so
 
 
 class Progress:
@@ -52,7 +54,8 @@ def end_previews() -> None:
     """Have the page take this node's preview away: over it, the page shows no output of the same node.
 
     The page does so for a node that it sees begin, so it is told that this one does not run, then that it
-    does. The page's older drawing needs ``web/previews.js`` too.
+    does. Some pages look at what to show once, when the output comes: by then it must have happened. The
+    older drawing needs ``web/previews.js`` too.
     """
     context = get_executing_context()
     if context is None or not previews_wanted():
@@ -65,6 +68,7 @@ def end_previews() -> None:
         if handler.enabled:
             handler.update_handler(context.node_id, value, total, entry, state.prompt_id)
     state.update_progress(context.node_id, value, total)
+    time.sleep(_PREVIEW_STAYS)
 
 
 def say(text: str, remarks: Iterable[str] = ()) -> None:

@@ -27,6 +27,7 @@ app.registerExtension({
     const before = nodeType.prototype.onExecuted;
     nodeType.prototype.onExecuted = function (output) {
       before?.call(this, output);
+      if (window.LiteGraph?.vueNodesMode) this.previewMediaType = "video"; // else older pages take it for an image
       drop(this);
       if (!previews(this)) return;
       setTimeout(() => {

@@ -58,7 +58,7 @@ def holes():
     yield "index of one", "image", "index is 3, but the batch has 1 image; expected 0$"
 
 
-@pytest.mark.parametrize(("hole", "where", "words"), holes())
+@pytest.mark.parametrize(("hole", "where", "words"), list(holes()))
 def test_each_hole_gives_one_clear_message(found, hole, where, words):
     told = found["holes"][hole]
     assert told["type"] == "InputError", told
