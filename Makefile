@@ -82,8 +82,8 @@ read-tiny: synthesisers
 	$(CORE) train configs/tiny/singing/speech_ae.yaml
 	$(CORE) train configs/tiny/singing/a2v.yaml
 	$(CORE) train configs/tiny/checkpoint.yaml --set overwrite=true
-	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select
-	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation
+	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select $(if $(FACES),--faces $(FACES))
+	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation $(if $(FACES),--faces $(FACES))
 
 # Replace the bundled checkpoint by the one that `make read-tiny` left; nothing else does.
 ship-read-tiny:
@@ -141,4 +141,5 @@ variant-%:
 	$(CORE) train configs/variants/$*/a2v.yaml
 	$(CORE) train configs/variants/$*/checkpoint.yaml
 	test -f output/variants/$*/evaluation/report.json || \
-		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation $(AGAINST)
+		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation $(AGAINST) \
+			--talks 4 --seeds 1

@@ -23,8 +23,8 @@ class Check(io.ComfyNode):
             display_name="READ Check",
             category="READ",
             description="Whether the lips of a talking head follow the sound (lip sync): mouth against "
-            "loudness, jumps where clips meet, drift of face and colour. The mouth "
-            "is found on drawn faces as read-tiny makes them; on photographs its track means nothing.",
+            "loudness, blinks, jumps where clips meet, drift of face and colour. It reads photographed and "
+            "drawn faces.",
             **found_by(*LIP_SYNC, "sync score", "measure"),
             is_output_node=True,
             inputs=[

@@ -40,7 +40,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "output" / "floors")
     parser.add_argument("--torch", default="2.11.0", help="version of torch and torchaudio (2.11.0)")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help="-- and arguments for pytest")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, help="-- and arguments for pytest (default: quick tests)"
+    )
     args = parser.parse_args()
     venv.create(args.folder, with_pip=True)
     python = args.folder / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -48,8 +50,8 @@ def main() -> int:
     pinned = floors(REQUIREMENTS.read_text(encoding="utf-8"))
     print("installing", *pinned, *torch, flush=True)
     subprocess.run([python, "-m", "pip", "install", "-q", *pinned, *torch, *BESIDE], check=True)
-    rest = [word for word in args.rest if word != "--"] or ["-q", "-m", "not slow and not gpu"]
-    command = [python, "-m", "pytest", "tests/core", "-p", "no:cacheprovider", *rest]
+    rest = [word for word in args.rest if word != "--"] or ["tests/core", "-q", "-m", "not slow and not gpu"]
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", *rest]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -4,7 +4,8 @@
 
 Takes what is there of the folders evaluation, lengths, robust and select, which the commands in
 docs/read-tiny.md write, and of what ``make variants`` wrote. What is not there is named, and stays in docs as
-it is.
+it is. No picture is taken that shows a single one of the portraits given as --faces: the suite draws those on
+a sheet of its own, which is not in the list.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ PICTURES = {
     "tiny/evaluation/sheet.png": "read-tiny-sheet.jpg",
     "tiny/evaluation/mouths.png": "read-tiny-mouths.jpg",
     "tiny/evaluation/seams.png": "read-tiny-seams.png",
+    "tiny/evaluation/photographs.png": "read-tiny-photographs.jpg",
     "tiny/evaluation/guidance.png": "guidance.png",
     "tiny/robust/robust.png": "read-tiny-robust.jpg",
     "variants/pretrained/evaluation/seams.png": "variants-seams.png",

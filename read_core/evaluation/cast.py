@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from .mouth import mouth_shape
 from .report import mean
 from .sync import ShutCases, SyncScore, common_lag, count_shut, opening_range, relative_opening, score_sync
 from .videos import Setting, Studio, Video
@@ -60,7 +59,7 @@ class Cast:
     @cached_property
     def drawn(self) -> list[Tensor]:
         """Mouth tracks as measured on the drawn videos, (F, 3) each."""
-        return [mouth_shape(sample.frames) for sample in self.samples]
+        return [self.studio.mouth(sample.frames) for sample in self.samples]
 
     @cached_property
     def scores(self) -> list[SyncScore]:

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..ans import NoCFG, frames_of_clips
-from ..geometry import frames_of_latents
+from ..ans import NoCFG
+from .face import read_placed
 from .facts import weights_digest
 from .guidance import CANDIDATES, describe
-from .material import SAID_BY, draw_samples
+from .material import SAID_BY
 from .psnr import psnr_in_boxes
 from .report import Report, mean
+from .seams import whole_clips
+from .span import opening_span
 from .sync import score_sync
+from .talks import DRAWN, FINE, PHOTOGRAPHS, Studies
 from .videos import Setting, Studio
 
 if TYPE_CHECKING:
     from ..ans import Guidance
     from ..pipeline import ReadPipeline
-    from .material import Sample
     from .report import Cell
+    from .talks import Talk
 
+_RANGE = 0.5  # what a range costs that is wholly lost, or twice as large as it should be
 _LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
 _DECIBEL = 0.1  # what a decibel lost against no guidance costs: a mouth that smears, colours that break
 _NOTE = (
-    "Score: correlation of the opening, a quarter of that of width and rounding, less 0.1 for each decibel "
-    "by which the mouth box is farther from the drawn one than without guidance at as many steps: that is "
-    "how guidance overshoots, into smeared mouths and then broken colours."
+    "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
+    "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
+    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: "
+    "that is how guidance overshoots, into smeared mouths and then broken colours."
 )
-_COLUMNS = ("guidance", "steps", "score", "open r", "width, round r", "mouth box (dB)", "seconds per clip")
+_COLUMNS = (
+    "guidance",
+    "steps",
+    "score",
+    "open r",
+    "width, round r",
+    "range",
+    "mouth box (dB)",
+    "seconds per clip",
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +55,14 @@ class SelectSize:
     """How much is tried.
 
     Attributes:
-        count: videos of the validation split, one clip each.
+        count: drawn presenters of the validation split, one clip each, and with a folder of portraits as many
+            photographs.
         base_steps: steps at which guidances are compared.
         finalists: how many of the best guidances are tried with all numbers of steps.
         steps: these; fewer win within ``tolerance``.
         tolerance: of the score.
+        side: pixels at which talks are rendered and measured.
+        speakers: synthesisers that take turns; the held-out one has no say.
     """
 
     count: int = 6
@@ -51,11 +70,13 @@ class SelectSize:
     finalists: int = 3
     steps: tuple[int, ...] = (4, 6, 8, 10)
     tolerance: float = 0.01
+    side: int = FINE
+    speakers: tuple[str, ...] = SAID_BY[:1]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one setting gives on average; decibels are those of the mouth box."""
+    """What one setting gives on average; decibels are those of the mouth box, ``span`` the range's share."""
 
     guidance: Guidance
     steps: int
@@ -63,11 +84,13 @@ class Trial:
     shape: float
     decibels: float
     seconds: float
+    span: float
 
     def score(self, plain: float) -> float:
         """Higher is better; ``plain``: decibels without guidance."""
         lost = max(0.0, plain - self.decibels)
-        return self.opening + _LIP_SHAPE * self.shape - _DECIBEL * lost
+        astray = min(abs(1 - self.span), 1.0)
+        return self.opening + _LIP_SHAPE * self.shape - _RANGE * astray - _DECIBEL * lost
 
 
 def run_select(
@@ -75,12 +98,23 @@ def run_select(
     size: SelectSize | None = None,
     seed: int = 0,
     candidates: Sequence[Guidance] = CANDIDATES,
+    faces: Path | None = None,
 ) -> tuple[Guidance, int, Report]:
-    """Rank guidances at one number of steps, then steps with the best of them: (guidance, steps, report)."""
+    """Rank guidances at one number of steps, then steps with the best of them: (guidance, steps, report).
+
+    Args:
+        pipe: the checkpoint.
+        size: how much is tried.
+        seed: of the noise.
+        candidates: guidances.
+        faces: folder of portraits whose validation faces count as much as drawn presenters; None: none do.
+
+    Raises:
+        InputError: the folder is no folder of portraits.
+        SynthesiserError: espeak-ng is not installed.
+    """
     size = size or SelectSize()
-    frames = frames_of_latents(frames_of_clips(1, pipe.defaults.window) + 1)
-    speakers = SAID_BY[:1]  # the held-out synthesiser has no say
-    samples = draw_samples("validation", size.count, frames, pipe.card.resolution, speakers=speakers)
+    samples = draw_talks(pipe, size, faces)
     studio = Studio(pipe)
 
     def scored(forms: Sequence[Guidance], steps: int) -> list[tuple[float, Trial]]:
@@ -98,7 +132,9 @@ def run_select(
         {
             "guidance": str(chosen.guidance.to_dict()),
             "steps": chosen.steps,
-            "videos": size.count,
+            "videos": ", ".join(
+                f"{sum(talk.kind == kind for talk in samples)} {kind}" for kind in (PHOTOGRAPHS, DRAWN)
+            ),
             "seed": seed,
             "weights": weights_digest(pipe),
         },
@@ -116,21 +152,36 @@ def cheapest(scored: Sequence[tuple[float, Trial]], tolerance: float) -> Trial:
 
 
 def _row(score: float, trial: Trial) -> tuple[Cell, ...]:
-    name, lips = describe(trial.guidance), (trial.opening, trial.shape)
+    name, lips = describe(trial.guidance), (trial.opening, trial.shape, trial.span)
     return (name, trial.steps, score, *lips, trial.decibels, trial.seconds)
 
 
-def try_setting(studio: Studio, samples: Sequence[Sample], form: Guidance, steps: int, seed: int) -> Trial:
-    """Generate every sample with one setting and average what is measured."""
-    videos = [studio.asynchronous(sample, Setting(form, steps, seed)) for sample in samples]
-    scores = [score_sync(v.mouth, sample.mouth) for v, sample in zip(videos, samples, strict=True)]
-    return Trial(
-        guidance=form,
-        steps=steps,
-        opening=mean(score.opening for score in scores),
-        shape=mean(0.5 * (score.width + score.rounding) for score in scores),
-        decibels=mean(
-            psnr_in_boxes(v.frames, s.frames, s.boxes) for v, s in zip(videos, samples, strict=True)
-        ),
-        seconds=mean(video.seconds for video in videos),
+def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list[Talk]:
+    """The validation split's talks of one clip: drawn presenters, and photographs where there are faces."""
+    frames, card = whole_clips(1, pipe.defaults.window), pipe.card
+    studies = Studies("validation", frames, card.resolution, card.face, size.speakers, size.side)
+    photographs = [] if faces is None else list(studies.photographs(faces, size.count))
+    return [*photographs, *studies.presenters(size.count)]
+
+
+def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> Trial:
+    """Generate every talk with one setting and average what is measured."""
+    rows = [_measured(studio, talk, Setting(form, steps, seed)) for talk in talks]
+    opening, shape, decibels, seconds, span = (mean(column) for column in zip(*rows, strict=True))
+    return Trial(form, steps, opening, shape, decibels, seconds, span)
+
+
+def _measured(studio: Studio, talk: Talk, setting: Setting) -> tuple[float, float, float, float, float]:
+    """Opening, width and rounding, decibels, seconds and range of one talk."""
+    start = time.perf_counter()
+    frames = studio.finished(talk, setting)
+    seconds, true = time.perf_counter() - start, talk.frames
+    found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
+    score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])
+    return (
+        score.opening,
+        0.5 * (score.width + score.rounding),
+        psnr_in_boxes(frames, true, talk.boxes),
+        seconds,
+        opening_span(found[:, 0]) / span if span > 0 else float("nan"),
     )

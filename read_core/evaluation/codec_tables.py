@@ -10,7 +10,6 @@ from tqdm import tqdm
 from ..errors import InputError
 from .linear_codec import LinearCodec, blocks_of
 from .material import draw_sample
-from .mouth import mouth_shape
 from .psnr import psnr, psnr_in_boxes
 from .report import Cell, Report, mean
 from .seams import flicker, still_pixels
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from .cast import Cast
     from .material import Sample
+    from .videos import Studio
 
 _COLUMNS = (
     "codec",
@@ -54,8 +54,9 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
         codec_clips: training clips that the linear codec is fitted on, 33 frames each.
         components: numbers per block of the linear codec.
     """
+    card = cast.studio.pipe.card
     train = [
-        draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, cast.studio.pipe.card.resolution).frames
+        draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, card.resolution, layout=card.face).frames
         for index in tqdm(range(codec_clips), desc="linear codec", leave=False)
     ]
     linear = LinearCodec.fit(train, components)
@@ -65,7 +66,7 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     }
     rows: list[tuple[Cell, ...]] = []
     for name, code in codecs.items():
-        parts = [_row(s, frames, code) for s in tqdm(cast.samples, desc=name, leave=False)]
+        parts = [_row(s, frames, code, cast.studio) for s in tqdm(cast.samples, desc=name, leave=False)]
         rows.append((name, len(parts), *(mean(column) for column in zip(*parts, strict=True))))
     report.add(
         "Pictures",
@@ -79,10 +80,10 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     )
 
 
-def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor]) -> tuple[float, ...]:
+def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> tuple[float, ...]:
     true = sample.frames[:count]
     decoded = code(true)
-    seen = mouth_shape(decoded)
+    seen = studio.mouth(decoded)
     lips = [correlation(seen[:, part], sample.mouth[:count, part]) for part in range(3)]
     return (
         psnr(decoded, true),

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
     from .report import Report
 
-_AT_LEAST = {"count": 1, "clips": 2, "grid_count": 1, "independent": 1, "drift_clips": 1, "codec_clips": 1}
+_AT_LEAST = {
+    "count": 1,
+    "clips": 2,
+    "grid_count": 1,
+    "independent": 1,
+    "drift_clips": 1,
+    "codec_clips": 1,
+    "talks": 1,
+    "seeds": 1,
+}
 _OF_SUITE = {  # which of the sizes each suite has, beside --count
-    "tiny": ("clips", "grid_count", "independent", "drift_clips", "codec_clips", "steps"),
+    "tiny": ("clips", "grid_count", "independent", "drift_clips", "codec_clips", "steps", "talks", "seeds"),
     "select": ("steps",),
     "lengths": (),
     "robust": (),
@@ -43,6 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", type=Path, help="suite tiny: a checkpoint trained with synchronous noise, for the seams"
     )
     parser.add_argument(
+        "--faces",
+        type=Path,
+        metavar="FOLDER",
+        help="suites tiny and select: portraits (images/, index.json, landmarks.npy, perhaps labels.json); "
+        "those of the split whose lips are closed are animated and measured",
+    )
+    parser.add_argument(
         "--photo", type=Path, help="suite robust: a picture to animate, show on the sheet and measure"
     )
     sizes = parser.add_argument_group("sizes (default: the suite's)")
@@ -52,6 +68,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument("--grid-count", type=int, help="videos for each guidance and number of steps")
     sizes.add_argument("--independent", type=int, help="videos that are also sampled clip by clip")
     sizes.add_argument("--drift-clips", type=int, help="clips of the long video")
+    sizes.add_argument("--talks", type=int, help="drawn presenters, and photographs at most, that talk")
+    sizes.add_argument("--seeds", type=int, help="videos of each talk")
     sizes.add_argument("--codec-clips", type=int, help="training clips for the linear codec")
 
 
@@ -77,8 +95,8 @@ def _check_fit(args: argparse.Namespace) -> None:
     """Refuse what the suite would ignore."""
     given = [name for name in _OF_SUITE["tiny"] if getattr(args, name) is not None]
     foreign = [name for name in given if name not in _OF_SUITE[args.suite]]
-    for name, suite in (("against", "tiny"), ("photo", "robust")):
-        if getattr(args, name) is not None and args.suite != suite:
+    for name, suites in (("against", ("tiny",)), ("photo", ("robust",)), ("faces", ("tiny", "select"))):
+        if getattr(args, name) is not None and args.suite not in suites:
             foreign.append(name)
     if foreign:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
@@ -88,15 +106,23 @@ def _check_fit(args: argparse.Namespace) -> None:
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     from ..pipeline import ReadPipeline
     from .suite import QUICK, SuiteSize, run_suite
+    from .talk_sheets import PRIVATE, PUBLIC
 
     size = QUICK if args.quick else SuiteSize()
     given = {name: getattr(args, name) for name in ("count", *_OF_SUITE["tiny"])}
     given = {name: tuple(v) if name == "steps" else v for name, v in given.items() if v is not None}
+    talks, seeds = given.pop("talks", None), given.pop("seeds", None)
+    speaking = size.speaking
+    if talks is not None:
+        speaking = replace(speaking, drawn=talks, faces=talks)
+    if seeds is not None:
+        speaking = replace(speaking, seeds=seeds)
     other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
-    report = run_suite(pipe, replace(size, **given), args.out, args.seed, other)
-    return _say(
-        report, args.out, "report.txt, report.md, report.json, sheet.png, mouths.png, seams.png, guidance.png"
-    )
+    size = replace(size, speaking=speaking, **given)
+    report = run_suite(pipe, size, args.out, args.seed, other, args.faces)
+    files = ["report.txt", "report.md", "report.json", "sheet.png", "mouths.png", "seams.png", "guidance.png"]
+    files += [name for name in (PUBLIC, PRIVATE) if (args.out / name).exists()]
+    return _say(report, args.out, ", ".join(files))
 
 
 def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
@@ -133,7 +159,7 @@ def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
         size = replace(size, count=args.count)
     if args.steps:
         size = replace(size, steps=tuple(args.steps))
-    guidance, steps, report = run_select(pipe, size, args.seed)
+    guidance, steps, report = run_select(pipe, size, args.seed, faces=args.faces)
     report.write(args.out, "select")
     print(report.text())
     print(f"best: guidance {guidance.to_dict()}, steps {steps}; written to {args.out}")

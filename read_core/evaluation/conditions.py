@@ -89,13 +89,15 @@ def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
     frames = whole_clips(size.clips, pipe.defaults.window)
     speakers = speakers_here()
     faces = [(_SEED + index, speakers[index % len(speakers)]) for index in range(size.count)]
-    base = [draw_sample(seed, "test", frames, resolution, speaker) for seed, speaker in faces]
+    layout = pipe.card.face
+    base = [draw_sample(seed, "test", frames, resolution, speaker, layout) for seed, speaker in faces]
     yield Condition(AS_IS, base, pictured=True)
     for name, change in _sounds(size):
         yield Condition(name, [_with_sound(sample, name, change) for sample in base])
     for name, say in _speeches():
         said = [
-            film(say(seed, frames), seed, "test", resolution, name, f"{name}, {seed}") for seed, _ in faces
+            film(say(seed, frames), seed, "test", resolution, name, f"{name}, {seed}", layout)
+            for seed, _ in faces
         ]
         yield Condition(name, said, base=AS_IS if name == PLAIN else PLAIN)
     for name, sound in _wordless():
@@ -105,7 +107,7 @@ def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
             wordless=True,
         )
     for height, width in other_sizes(resolution, size.ratios):
-        drawn = [draw_sample(seed, "test", frames, (height, width), speaker) for seed, speaker in faces]
+        drawn = [draw_sample(seed, "test", frames, (height, width), by, layout) for seed, by in faces]
         yield Condition(f"video of {width} x {height}", drawn, (height, width), pictured=True)
     for name, look in _looks():
         seen = [replace(s, name=f"{s.name}, {name}", pixels=look(s.pixels)) for s in base]

@@ -62,7 +62,9 @@ def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
     pipe = cast.studio.pipe
     window = pipe.defaults.window
     frames = whole_clips(clips, window)
-    sample = draw_sample(_LONG_SEED, "test", frames, pipe.card.resolution, cast.samples[-1].synthesiser)
+    sample = draw_sample(
+        _LONG_SEED, "test", frames, pipe.card.resolution, cast.samples[-1].synthesiser, pipe.card.face
+    )
     gallery = draw_gallery(sample, others)
     video = cast.studio.asynchronous(sample, cast.setting)
     made, drawn = (

@@ -33,7 +33,6 @@ from .length_figures import (
     of_face,
 )
 from .material import Sample, draw_samples
-from .mouth import mouth_opening
 from .pictures import COLUMNS, save_rows, spread
 from .report import Report, make_folder
 from .seams import still_pixels, whole_clips
@@ -99,12 +98,15 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     window = pipe.defaults.window
     frames = [whole_clips(clips, window) for clips in size.clips]
     studio, setting = Studio(pipe), Setting(seed=seed)
-    samples = draw_samples("test", size.count, frames[-1], pipe.card.resolution, first_seed=_SEED)
+    card = pipe.card
+    samples = draw_samples(
+        "test", size.count, frames[-1], card.resolution, first_seed=_SEED, layout=card.face
+    )
     figures: list[list[FaceFigures]] = [[] for _ in size.clips]  # of each length, of each face
     sheet = []
     for face, sample in enumerate(tqdm(samples, desc="faces", leave=False)):
         drawn = sample.frames
-        speaker = opening_range(mouth_opening(drawn))
+        speaker = opening_range(studio.mouth(drawn)[:, 0])
         truth = Truth(still_pixels(drawn), draw_gallery(sample, size.gallery), speaker)
         for place, clips in enumerate(size.clips):
             found: list[ClipFigures] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..corpus.presenter import Presenter
     from ..corpus.utterance import Utterance
+    from ..face.alignment import FaceLayout
 
 SAID_BY = ("espeak", "flite")
 
@@ -76,9 +77,14 @@ class Sample:
 
 
 def draw_sample(
-    seed: int, split: str, frames: int, size: int | tuple[int, int], synthesiser: str = "espeak"
+    seed: int,
+    split: str,
+    frames: int,
+    size: int | tuple[int, int],
+    synthesiser: str = "espeak",
+    layout: FaceLayout | None = None,
 ) -> Sample:
-    """Speak, move and draw ``frames`` frames.
+    """Speak, move and draw ``frames`` frames; ``layout``: of a checkpoint of aligned faces.
 
     Raises:
         SynthesiserError: the synthesiser is not installed.
@@ -86,20 +92,26 @@ def draw_sample(
     """
     from ..corpus.utterance import sample_utterance
 
-    return film(sample_utterance(seed, frames / FPS, split, synthesiser), seed, split, size, synthesiser)
+    utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
+    return film(utterance, seed, split, size, synthesiser, layout=layout)
 
 
 def film(
-    utterance: Utterance, seed: int, split: str, size: int | tuple[int, int], synthesiser: str, name: str = ""
+    utterance: Utterance,
+    seed: int,
+    split: str,
+    size: int | tuple[int, int],
+    synthesiser: str,
+    name: str = "",
+    layout: FaceLayout | None = None,
 ) -> Sample:
     """Draw the face of ``seed`` saying ``utterance``; ``name``: synthesiser and seed unless given."""
     from ..corpus.motion import sample_motion
-    from ..corpus.presenter import sample_presenter
     from ..corpus.render import mouth_box, render
     from ..corpus.scene import loudness
 
     frames = len(utterance.mouth)
-    presenter = sample_presenter(seed, split)
+    presenter = presenter_of(seed, split, layout)
     motion = sample_motion(seed, frames, loudness(utterance.waveform, frames), split)
     pixels = render(presenter, motion, utterance.mouth, size)
     return Sample(
@@ -116,6 +128,15 @@ def film(
     )
 
 
+def presenter_of(seed: int, split: str, layout: FaceLayout | None) -> Presenter:
+    """The face of a seed, in the place that ``layout`` wants or, without one, as presenters are drawn."""
+    from ..corpus.framing import aligned
+    from ..corpus.presenter import sample_presenter
+
+    presenter = sample_presenter(seed, split)
+    return presenter if layout is None else aligned(presenter, seed, split, astuple(layout))
+
+
 def draw_samples(
     split: str,
     count: int,
@@ -123,6 +144,7 @@ def draw_samples(
     size: int | tuple[int, int],
     first_seed: int = 0,
     speakers: tuple[str, ...] | None = None,
+    layout: FaceLayout | None = None,
 ) -> list[Sample]:
     """``count`` faces with the given synthesisers in turn; None: espeak and the held-out flite.
 
@@ -130,7 +152,7 @@ def draw_samples(
     """
     speakers = speakers or speakers_here()
     return [
-        draw_sample(first_seed + index, split, frames, size, speakers[index % len(speakers)])
+        draw_sample(first_seed + index, split, frames, size, speakers[index % len(speakers)], layout)
         for index in range(count)
     ]
 

@@ -51,8 +51,8 @@ def find_mouth(frames: Tensor) -> Tensor:
     return _measure(frames)[1]
 
 
-@torch.no_grad()
-def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
+def check_frames(frames: Tensor) -> None:
+    """Raise InputError unless frames are (F, H, W, 3) floating point, of 32 pixels or more."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or not frames.is_floating_point():
         raise InputError(
             f"frames have shape {tuple(frames.shape)} and type {frames.dtype}; "
@@ -61,6 +61,12 @@ def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
     height, width = frames.shape[1:3]
     if min(height, width) < 32:
         raise InputError(f"frames are {width} x {height} pixels; a mouth needs 32 x 32 at least")
+
+
+@torch.no_grad()
+def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
+    check_frames(frames)
+    height, width = frames.shape[1:3]
     reader = _reader()
     shapes, places = [torch.empty(0, 3)], [torch.empty(0, 2)]
     for start in range(0, len(frames), _BATCH):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .aims import add_aims, aims_for
+from .aims import add_aims, aims_of
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
 from .facts import facts_of, weights_digest
 from .gallery import draw_gallery
 from .guidance_tables import add_guidance
 from .identity_tables import add_drift, add_identity
+from .labels import read_labels
 from .lip_tables import add_lips
 from .material import draw_samples
 from .report import Report, make_folder
 from .seam_tables import add_seams, check_other
 from .seams import whole_clips
 from .sheets import save_faces, save_mouths
+from .speaking_suite import SpeakingSize, add_talks
+from .talks import closed_stills
 from .videos import Setting, Studio
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class SuiteSize:
         codec_components: numbers per block of the linear codec; 0: as many as the VAE has channels.
         gallery: other faces that a face could be taken for.
         sheets: videos shown on the contact sheets.
+        speaking: talks, beside all these.
     """
 
     count: int = 12
@@ -52,6 +56,7 @@ class SuiteSize:
     codec_components: int = 0
     gallery: int = 200
     sheets: int = 6
+    speaking: SpeakingSize = field(default_factory=SpeakingSize)
 
 
 QUICK = SuiteSize(
@@ -64,11 +69,17 @@ QUICK = SuiteSize(
     codec_clips=16,
     gallery=12,
     sheets=2,
+    speaking=SpeakingSize(drawn=2, faces=2, seeds=1, real=1, sheets=2),
 )
 
 
 def run_suite(
-    pipe: ReadPipeline, size: SuiteSize, out: Path, seed: int = 0, other: ReadPipeline | None = None
+    pipe: ReadPipeline,
+    size: SuiteSize,
+    out: Path,
+    seed: int = 0,
+    other: ReadPipeline | None = None,
+    faces: Path | None = None,
 ) -> Report:
     """Measure a checkpoint on the test split and write report, plots and contact sheets into ``out``.
 
@@ -78,9 +89,11 @@ def run_suite(
         out: folder of the results.
         seed: of the noise.
         other: a checkpoint trained with synchronous noise, for the tables and the picture of seams.
+        faces: folder of portraits whose test faces are animated, see ``corpus.photo.stills``; None: none are.
 
     Raises:
-        InputError: too few training clips for the linear codec, or an ``other`` that cannot be compared.
+        InputError: too few training clips for the linear codec, an ``other`` that cannot be compared, or a
+            folder of portraits that cannot be read.
         SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
@@ -88,10 +101,16 @@ def run_suite(
     check_codec(size.codec_clips, components, pipe.card.resolution)
     if other is not None:
         check_other(pipe, other)
+    if faces is not None:
+        closed_stills(faces, "test")
+        read_labels(faces)
     make_folder(out)
     window = pipe.defaults.window
     one_clip = whole_clips(1, window)
-    samples = draw_samples("test", size.count, whole_clips(size.clips, window), pipe.card.resolution)
+    card = pipe.card
+    samples = draw_samples(
+        "test", size.count, whole_clips(size.clips, window), card.resolution, layout=card.face
+    )
     cast = Cast(Studio(pipe), samples, Setting(seed=seed))
     galleries = [draw_gallery(sample, size.gallery) for sample in samples]
     facts = facts_of(pipe, seed, size)
@@ -105,12 +124,13 @@ def run_suite(
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
     add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
     add_drift(report, cast, size.drift_clips, size.gallery)
-    add_aims(report, aims_for(pipe.card.resolution))
+    add_talks(report, pipe, size.speaking, out, seed, faces)
+    add_aims(report, aims_of(report, pipe.card.resolution, pipe.card.face is not None))
     report.write(out, "report")
-    faces = [
+    shown = [
         (sample, cast.studio.reconstructed(sample.frames), video.frames)
         for sample, video in list(zip(samples, cast.videos, strict=True))[: size.sheets]
     ]
-    save_faces(faces, out / "sheet.png")
-    save_mouths(faces, out / "mouths.png")
+    save_faces(shown, out / "sheet.png")
+    save_mouths(shown, out / "mouths.png")
     return report

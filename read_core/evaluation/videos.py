@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..ans import clip_spans
+from ..face.framing import FACE, frame_portrait
+from ..finish import Finishing
 from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
 from ..records import FaceChoice, Reference, SpeechCodes
+from .face import read_placed
 from .mouth import mouth_shape
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from ..ans import Guidance
     from ..pipeline import ReadPipeline
     from .material import Sample
+    from .talks import Talk
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,42 @@ class Studio:
     def __init__(self, pipe: ReadPipeline) -> None:
         self.pipe = pipe
         self._encoded: dict[tuple[str, tuple[int, int] | None], tuple[SpeechCodes, Reference]] = {}
+
+    def mouth(self, frames: Tensor) -> Tensor:
+        """Open, width and round (F, 3) of frames (F, H, W, 3) framed as the checkpoint wants.
+
+        Aligned faces are read by the reader of faces, others by the one of drawn mouths.
+        """
+        layout = self.pipe.card.face
+        if layout is None:
+            return mouth_shape(frames)
+        height, width = frames.shape[1:3]
+        points = layout.points((height, width)) * torch.tensor([width, height])
+        return read_placed(frames, points).mouth
+
+    def finished(self, talk: Talk, setting: Setting | None = None) -> Tensor:
+        """As users get a crop: with the portrait's own detail where the checkpoint gives it by default.
+
+        Returns:
+            (F, S, S, 3), 0..1, on the CPU: the video's middle at the size and in the shape of the talk.
+        """
+        setting = setting or Setting()
+        speech, reference = self._encode_talk(talk)
+        latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
+        return self._finish(self.pipe.decode(latents, speech.num_frames), reference, talk)
+
+    def coded(self, talk: Talk, frames: int) -> Tensor:
+        """The first ``frames`` (8 n + 1) of a talk through the VAE, finished as :meth:`finished`."""
+        _, reference = self._encode_talk(talk)
+        small = torch.stack([framed(self.pipe, frame / 255) for frame in talk.pixels[:frames]])
+        return self._finish(self.reconstructed(small), reference, talk)
+
+    def _finish(self, frames: Tensor, reference: Reference, talk: Talk) -> Tensor:
+        size = talk.pixels.shape[1:3]
+        height, width = reference.image.shape[:2]
+        longest = round(max(height, width) * min(size) / min(height, width))
+        finish = self.pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
+        return torch.cat([middle(few.cpu(), (size[0], size[1])) for few in finish(frames)])
 
     def asynchronous(self, sample: Sample, setting: Setting | None = None) -> Video:
         """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
@@ -95,6 +135,15 @@ class Studio:
             self._encoded[key] = (speech, encode_framed(self.pipe, sample.portrait, size))
         return self._encoded[key]
 
+    def _encode_talk(self, talk: Talk) -> tuple[SpeechCodes, Reference]:
+        key = talk.name, None
+        if key not in self._encoded:
+            speech = self.pipe.encode_speech(talk.waveform, SAMPLE_RATE)
+            portrait = talk.portrait
+            reference = self.pipe.encode_reference(portrait, fit=FACE, face=_whole(portrait))
+            self._encoded[key] = speech, reference
+        return self._encoded[key]
+
     def _decode(self, latents: Tensor, num_frames: int, start: float) -> Video:
         frames = self.pipe.decode(latents, num_frames).cpu()
         seconds = time.perf_counter() - start
@@ -105,5 +154,23 @@ def encode_framed(pipe: ReadPipeline, portrait: Tensor, size: tuple[int, int] | 
     """The reference of a portrait (H, W, 3) that is framed as the checkpoint wants: no face is looked for."""
     if pipe.card.face is None:
         return pipe.encode_reference(portrait, size)
-    shape = portrait.shape[0] / portrait.shape[1]
-    return pipe.encode_reference(portrait, size, face=FaceChoice(0, 0.5, shape / 2, min(1.0, shape)))
+    return pipe.encode_reference(portrait, size, face=_whole(portrait))
+
+
+def framed(pipe: ReadPipeline, picture: Tensor) -> Tensor:
+    """The middle of a picture (H, W, 3) as the checkpoint is shown the portraits of talks, (h, w, 3)."""
+    face = _whole(picture)
+    return frame_portrait(picture, pipe.card.resolution, FACE, pipe.card.face, face, pipe.find_faces).image
+
+
+def middle(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle (n, height, width, 3) of larger frames (n, H, W, 3)."""
+    (height, width), (h, w) = frames.shape[1:3], size
+    top, left = (height - h) // 2, (width - w) // 2
+    return frames[:, top : top + h, left : left + w]
+
+
+def _whole(picture: Tensor) -> FaceChoice:
+    """The largest square in the middle of a picture is where the face is."""
+    shape = picture.shape[0] / picture.shape[1]
+    return FaceChoice(0, 0.5, shape / 2, min(1.0, shape))

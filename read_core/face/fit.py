@@ -14,21 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Generator, Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from .finder import close_frames, close_up, decode, overlap
-from .material import backgrounds, drawn_presenters, photographs
+from .material import Portrait, backgrounds, drawn_presenters, photographs
 from .network import STRIDE, FaceFinder, fused
-from .scenes import Scene, SceneMaker
+from .scenes import Scene, SceneMaker, SceneSettings
 
 HELD_BACK = 8  # every eighth background is for validation
 
-_LONGEST = 640  # pixels of a background
+_LONGEST = 400  # pixels of a background
 _LOOSE, _TIGHT = 1.0, 0.3  # how far off the reader's places are
 _SAVED = 250  # updates between savings
+_CLOSE = SceneSettings(smallest=0.45, largest=1.0, empty=0.0, several=0.0, hidden=0.2)
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,20 @@ class FitSettings:
         fresh: how many of them are new; the others are drawn from the newest ``pool``, mirrored or not, in
             another light. Drawing a scene takes as long as learning from it.
         pool: scenes that are kept.
-        side: pixels of a scene, a multiple of 32.
+        close: scenes per update with a large face, for the reader alone.
+        side: pixels of a scene, a multiple of 16.
         drawn: drawn presenters beside the photographs.
         rate: peak learning rate.
         average: decay of the running mean of the weights, which is what is written.
         seed: of everything.
     """
 
-    steps: int = 4500
-    batch: int = 16
-    fresh: int = 4
-    pool: int = 1600
-    side: int = 192
+    steps: int = 3000
+    batch: int = 24
+    fresh: int = 5
+    pool: int = 4000
+    close: int = 16
+    side: int = 112
     drawn: int = 200
     rate: float = 3e-3
     average: float = 0.998
@@ -77,13 +81,17 @@ def fit_finder(out: Path, faces: Path, folders: Sequence[Path], settings: FitSet
     settings = settings or FitSettings()
     portraits = photographs(faces, "train") + drawn_presenters(settings.drawn, "train", settings.seed)
     grounds = [g for i, g in enumerate(backgrounds(folders, _LONGEST)) if i % HELD_BACK]
-    return train_finder(SceneMaker(portraits, grounds, seed=settings.seed), out, settings)
+    return train_finder(portraits, grounds, out, settings)
 
 
-def train_finder(maker: SceneMaker, out: Path, settings: FitSettings) -> float:
-    """Train on scenes of ``maker`` and write the weights; see :func:`fit_finder`."""
+def train_finder(
+    portraits: Sequence[Portrait], grounds: Sequence[Image.Image], out: Path, settings: FitSettings
+) -> float:
+    """Train on faces and backgrounds and write the weights; see :func:`fit_finder`."""
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed + 1)
+    maker = SceneMaker(portraits, grounds, seed=settings.seed)
+    close_maker = SceneMaker(portraits, grounds, _CLOSE, settings.seed + 2)
     finder = FaceFinder(norm=True)
     mean = copy.deepcopy(finder)
     optimizer = torch.optim.AdamW(finder.parameters(), settings.rate, weight_decay=1e-3)
@@ -91,18 +99,23 @@ def train_finder(maker: SceneMaker, out: Path, settings: FitSettings) -> float:
         optimizer, settings.rate, settings.steps, pct_start=min(0.5, 200 / settings.steps)
     )
     pool: deque[Scene] = deque(maxlen=settings.pool)
+    close_pool: deque[Scene] = deque(maxlen=settings.pool)
     losses: list[tuple[float, ...]] = []
     progress = tqdm(range(settings.steps), desc="fitting", unit="step", mininterval=1)
     for step in progress:
         new = settings.fresh if pool else min(settings.pool, settings.fresh * 50)
         pool.extend(maker.draw(settings.side, settings.side) for _ in range(new))
+        close_pool.extend(close_maker.draw(settings.side, settings.side) for _ in range(new))
         scenes = _drawn_again(pool, settings.batch, settings.fresh, generator)
-        pictures = _relit(torch.stack([torch.from_numpy(scene.pixels) for scene in scenes]), generator)
+        pictures = _relit(scenes, generator)
         answers = finder.search(pictures)
-        parts = (
-            *_search_losses(answers, scenes),
-            *_read_losses(finder, pictures, answers, scenes, generator),
-        )
+        with torch.no_grad():
+            found = decode(answers)
+        closer = _drawn_again(close_pool, settings.close, settings.fresh, generator)
+        places = _Places(torch.cat([pictures, _relit(closer, generator)]), generator)
+        for index, scene in enumerate((*scenes, *closer)):
+            places.add(index, scene, found[index] if index < len(found) else None)
+        parts = (*_search_losses(answers, scenes), *_read_losses(finder, places))
         optimizer.zero_grad()
         torch.autograd.backward(torch.stack(parts).sum())
         torch.nn.utils.clip_grad_norm_(finder.parameters(), 5.0)
@@ -128,8 +141,9 @@ def _drawn_again(pool: Sequence[Scene], count: int, fresh: int, generator: Gener
     return [scene.mirrored() if turn else scene for scene, turn in zip(chosen, mirrored, strict=True)]
 
 
-def _relit(pixels: Tensor, generator: Generator) -> Tensor:
-    """Bytes (B, H, W, 3) as pictures (B, 3, H, W) in another light."""
+def _relit(scenes: Sequence[Scene], generator: Generator) -> Tensor:
+    """The pictures (B, 3, H, W) of scenes, in another light."""
+    pixels = torch.stack([torch.from_numpy(scene.pixels) for scene in scenes])
     change = torch.rand(2, len(pixels), 3, 1, 1, generator=generator) + torch.rand(
         2, len(pixels), 1, 1, 1, generator=generator
     )
@@ -193,56 +207,56 @@ def _search_losses(answers: Tensor, scenes: Sequence[Scene]) -> tuple[Tensor, Te
     return seen, boxes, places
 
 
-def _read_losses(
-    finder: FaceFinder, pictures: Tensor, answers: Tensor, scenes: Sequence[Scene], generator: Generator
-) -> tuple[Tensor, Tensor]:
-    """Losses of the reader's scores and points, at faces and at the search's candidates."""
-    frames: list[Tensor] = []
-    owners: list[int] = []
-    labels: list[float] = []
-    truths: list[Tensor] = []
-    nowhere = torch.full((3, 2), math.nan)
-    with torch.no_grad():
-        found = decode(answers)
-    for index, scene in enumerate(scenes):
+class _Places:
+    """What the reader learns from: frames in pictures (B, 3, H, W), and what is there."""
+
+    def __init__(self, pictures: Tensor, generator: Generator) -> None:
+        self.pictures = pictures
+        self.generator = generator
+        self.frames: list[Tensor] = []
+        self.shown: list[Tensor] = []
+        self.labels: list[float] = []
+        self.truths: list[Tensor] = []
+
+    def add(self, index: int, scene: Scene, found: tuple[Tensor, Tensor, Tensor] | None) -> None:
+        """The faces of a scene from places a little off, and what the search found, right and wrong."""
         boxes, points, sure = _tensors(scene)
-        for width in (_LOOSE, _TIGHT):
-            frames += [_off(frame, width, generator) for frame in close_frames(points[sure])]
-            truths += list(points[sure])
-        labels += [1.0] * (2 * int(sure.sum()))
-        owners += [index] * (2 * int(sure.sum()))
-        guessed, guesses, _ = found[index]
-        if len(guessed):
+        for face, frame in zip(points[sure], close_frames(points[sure]), strict=True):
+            width = _LOOSE if torch.rand(1, generator=self.generator) < 0.5 else _TIGHT
+            self._append(index, _off(frame, width, self.generator), face)
+        if found is not None and len(found[0]):
+            guessed, guesses, _ = found
             shared = overlap(guessed, boxes) if len(boxes) else guessed.new_zeros(len(guessed), 1)
             best, which = shared.max(dim=1)
-            right = (best > 0.5) & sure[which] if len(boxes) else best > 1
-            wrong = best < 0.2
-            for kind, most in ((right, 2), (wrong, 4)):
-                chosen = torch.nonzero(kind)[:most, 0]
-                frames += list(close_frames(guesses[chosen]))
-                owners += [index] * len(chosen)
-                labels += [float(kind is right)] * len(chosen)
-                truths += [points[which[i]] if kind is right else nowhere for i in chosen]
-        if not len(boxes):
-            frames.append(_anywhere(pictures.shape[3], generator))
-            owners.append(index)
-            labels.append(0.0)
-            truths.append(nowhere)
-    frame = torch.stack(frames)
-    with torch.no_grad():
-        shown = torch.stack([close_up(pictures[i], one) for i, one in zip(owners, frames, strict=True)])
-    logits, places = finder.read(shown)
-    label = torch.tensor(labels)
+            for guess in torch.nonzero(best > 0.5)[:1, 0]:
+                if sure[which[guess]]:
+                    self._append(index, close_frames(guesses[guess][None])[0], points[which[guess]])
+            for guess in torch.nonzero(best < 0.2)[:1, 0]:
+                self._append(index, close_frames(guesses[guess][None])[0], None)
+        elif found is not None and not len(boxes):
+            self._append(index, _anywhere(self.pictures.shape[3], self.generator), None)
+
+    def _append(self, index: int, frame: Tensor, truth: Tensor | None) -> None:
+        self.frames.append(frame)
+        self.shown.append(close_up(self.pictures[index], frame))
+        self.labels.append(float(truth is not None))
+        self.truths.append(torch.full((3, 2), math.nan) if truth is None else truth)
+
+
+def _read_losses(finder: FaceFinder, places: _Places) -> tuple[Tensor, Tensor]:
+    """Losses of the reader's scores and points."""
+    logits, points = finder.read(torch.stack(places.shown))
+    label = torch.tensor(places.labels)
     score = F.binary_cross_entropy_with_logits(logits, label)
-    truth = torch.stack(truths)
-    away = (truth - frame[:, None, :, 2]).transpose(1, 2)
-    inside = torch.linalg.solve(frame[:, :, :2], away).transpose(1, 2)
-    sharp = ((truth[:, 1] - truth[:, 0]).norm(dim=1) / 12).clamp(0.1, 1.0)
     known = label > 0
     if not known.any():
         return score, score.new_zeros(())
-    errors = (places - inside)[known].norm(dim=2).mean(1)
-    return score, 10 * (errors * sharp[known]).sum() / sharp[known].sum()
+    frame, truth = torch.stack(places.frames)[known], torch.stack(places.truths)[known]
+    away = (truth - frame[:, None, :, 2]).transpose(1, 2)
+    inside = torch.linalg.solve(frame[:, :, :2], away).transpose(1, 2)
+    sharp = ((truth[:, 1] - truth[:, 0]).norm(dim=1) / 20).clamp(0.1, 1.0)
+    errors = (points[known] - inside).norm(dim=2).mean(1)
+    return score, 10 * (errors * sharp).sum() / sharp.sum()
 
 
 def _off(frame: Tensor, width: float, generator: Generator) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -27,58 +28,58 @@ class FaceFinder(nn.Module):
 
 
 class FaceSearch(nn.Module):
-    """Pictures (B, 3, H, W), 0..1, sides multiples of 32, to answers (B, 11, H / 8, W / 8) per cell.
+    """Pictures (B, 3, H, W), 0..1, sides multiples of 16, to answers (B, 11, H / 8, W / 8) per cell.
 
-    The answers: a logit; the box's middle as seen from the cell's, in cells; the logarithms of the box's
-    width and height in cells; three points as seen from the cell's middle, in box sides.
+    It knows faces of 13 to 90 pixels, so a picture is searched in several sizes. The answers: a logit; the
+    box's middle as seen from the cell's, in cells; the logarithms of the box's width and height in cells;
+    three points as seen from the cell's middle, in box sides.
     """
 
     def __init__(self, norm: bool = False) -> None:
         super().__init__()
         self.stem = nn.Sequential(_Conv(3, 16, 3, 2, norm), _Conv(16, 24, 3, 2, norm))
         self.near = nn.Sequential(_Conv(24, 40, 3, 2, norm), _Residual(40, norm))
-        self.middle = nn.Sequential(_Conv(40, 64, 3, 2, norm), _Residual(64, norm))
-        self.far = nn.Sequential(_Conv(64, 72, 3, 2, norm), _Residual(72, norm))
-        self.far_to_middle = _Conv(72, 64, 1, 1, norm)
-        self.at_middle = _Conv(64, 64, 3, 1, norm)
-        self.middle_to_near = _Conv(64, 40, 1, 1, norm)
+        self.far = nn.Sequential(_Conv(40, 64, 3, 2, norm), _Residual(64, norm))
+        self.far_to_near = _Conv(64, 40, 1, 1, norm)
         self.at_near = _Conv(40, 40, 3, 1, norm)
         self.answer = nn.Conv2d(40, _ANSWERS, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         near = self.near(self.stem(2 * pictures - 1))
-        middle = self.middle(near)
-        far = self.far(middle)
-        middle = self.at_middle(middle + F.interpolate(self.far_to_middle(far), scale_factor=2.0))
-        near = self.at_near(near + F.interpolate(self.middle_to_near(middle), scale_factor=2.0))
+        far = self.far(near)
+        near = self.at_near(near + F.interpolate(self.far_to_near(far), scale_factor=2.0))
         answers: Tensor = self.answer(near)
         return answers
 
 
 class FaceReader(nn.Module):
-    """Close-ups (B, 3, SIDE, SIDE), 0..1, to logits (B,) and points (B, 3, 2) in -1..1, x and y."""
+    """Close-ups (B, 3, SIDE, SIDE), 0..1, to logits (B,) and points (B, 3, 2) in -1..1, x and y.
+
+    Each point is the mean place of a map of attention. Light and contrast of the whole do not matter.
+    """
 
     def __init__(self, norm: bool = False) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            _Conv(3, 16, 3, 2, norm),
-            _Conv(16, 32, 3, 2, norm),
-            _Residual(32, norm),
-            _Conv(32, 48, 3, 2, norm),
-            _Residual(48, norm),
-            _Conv(48, 20, 1, 1, norm),
-            nn.Flatten(),
+        self.near = nn.Sequential(_Conv(3, 24, 3, 2, norm), _Conv(24, 40, 3, 2, norm), _Residual(40, norm))
+        self.far = nn.Sequential(_Conv(40, 64, 3, 2, norm), _Residual(64, norm))
+        self.far_to_near = _Conv(64, 40, 1, 1, norm)
+        self.at_near = _Conv(40, 40, 3, 1, norm)
+        self.attention = nn.Conv2d(40, 3, 1)
+        self.score = nn.Sequential(
+            _Conv(64, 12, 1, 1, norm), nn.Flatten(), nn.Linear(12 * (SIDE // 8) ** 2, 1)
         )
-        self.answer = nn.Linear(20 * (SIDE // 8) ** 2, 64)
-        self.points = nn.Linear(64, 6)
-        self.score = nn.Linear(64, 1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
         spread = (pictures - mean).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        features = F.relu(self.answer(self.body((pictures - mean) / (spread + 0.05))))
-        score: Tensor = self.score(features)[:, 0]
-        return score, self.points(features).unflatten(1, (3, 2))
+        near = self.near((pictures - mean) / (spread + 0.05))
+        far = self.far(near)
+        near = self.at_near(near + F.interpolate(self.far_to_near(far), scale_factor=2.0))
+        maps = self.attention(near).flatten(2).softmax(dim=2).unflatten(2, near.shape[2:])
+        places = (torch.arange(SIDE // 4, device=maps.device) + 0.5) * 8 / SIDE - 1
+        points = torch.stack([maps.sum(dim=2) @ places, maps.sum(dim=3) @ places], dim=2)
+        score: Tensor = self.score(far)[:, 0]
+        return score, points
 
 
 class _Conv(nn.Sequential):

@@ -59,8 +59,8 @@ class SceneSettings:
         strange: share of the pasted things that are portraits without a face or with a shuffled one.
     """
 
-    smallest: float = 0.065
-    largest: float = 1.05
+    smallest: float = 0.11
+    largest: float = 0.95
     roll: float = 35.0
     turned: float = 0.08
     clean: float = 0.15

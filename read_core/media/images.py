@@ -193,17 +193,6 @@ def _first_frame(path: Path) -> FloatImage:
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
 
 
-def opaque(image: Tensor) -> Tensor:
-    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
-
-    Raises:
-        InputError: a wrong shape or type, NaN or infinity.
-    """
-    if check_image(image).shape[2] == 4:
-        return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
-    return image
-
-
 def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[Any]:
     """A frame of pixels ``aspect`` times as wide as high -> RGB with square ones, none of them lost."""
     width, height = frame.width, frame.height
@@ -228,6 +217,17 @@ def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[A
     graph.push(frame)
     values: NDArray[Any] = graph.pull().to_ndarray()
     return values
+
+
+def opaque(image: Tensor) -> Tensor:
+    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
+
+    Raises:
+        InputError: a wrong shape or type, NaN or infinity.
+    """
+    if check_image(image).shape[2] == 4:
+        return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
+    return image
 
 
 def fit_image(

@@ -64,7 +64,7 @@ def draw_examples(settings: FitSettings) -> Examples:
 
     generator = torch.Generator().manual_seed(settings.seed)
     pictures = torch.empty(settings.presenters, _GROUP, 3, SIDE, SIDE, dtype=torch.uint8)
-    mouths = _random_mouths(settings.presenters * _GROUP, generator).view(-1, _GROUP, 3)
+    mouths = random_mouths(settings.presenters * _GROUP, generator).view(-1, _GROUP, 3)
     centres = torch.empty(settings.presenters, 2)
     for index in tqdm(range(settings.presenters), desc="drawing mouths", unit="face"):
         seed = int(torch.randint(2**40, (1,), generator=generator))
@@ -114,7 +114,7 @@ def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
     return sum(last) / len(last)
 
 
-def _random_mouths(count: int, generator: Generator) -> Tensor:
+def random_mouths(count: int, generator: Generator) -> Tensor:
     """Independent shapes (count, 3): often closed or nearly so, any width, often not rounded."""
     opening = torch.rand(count, generator=generator) ** 1.5
     opening[torch.rand(count, generator=generator) < 0.2] = 0.0
@@ -142,9 +142,9 @@ def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Te
 def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Mirror, zoom by up to 12 % and shift by up to 6 % of the picture."""
     size = len(pictures)
-    zoom = 1 + 0.12 * _signed(size, generator)
+    zoom = 1 + 0.12 * signed(size, generator)
     mirror = torch.where(torch.rand(size, generator=generator) < 0.5, -1.0, 1.0)
-    shift = 0.12 * torch.stack([_signed(size, generator), _signed(size, generator)], dim=1)
+    shift = 0.12 * torch.stack([signed(size, generator), signed(size, generator)], dim=1)
     scale = torch.stack([zoom * mirror, zoom], dim=1)
     transform = torch.cat([torch.diag_embed(scale), shift[:, :, None]], dim=2)
     grid = F.affine_grid(transform, list(pictures.shape), align_corners=False)
@@ -154,19 +154,25 @@ def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Ten
 
 def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
     """Blur (one strength per batch), coarse noise, noise, and other colours and light."""
-    size = len(pictures)
     blur = float(torch.rand(1, generator=generator))
     if blur > 0.4:
         pictures = gaussian_blur(pictures, 3.0 * (blur - 0.3))
-    coarse = torch.randn(size, 3, SIDE // 4, SIDE // 4, generator=generator)
-    coarse = F.interpolate(coarse, (SIDE, SIDE), mode="bilinear", align_corners=False)
+    return noisy(pictures, generator)
+
+
+def noisy(pictures: Tensor, generator: Generator) -> Tensor:
+    """Coarse noise, noise, and other colours and light."""
+    size = len(pictures)
+    side = pictures.shape[-1]
+    coarse = torch.randn(size, 3, side // 4, side // 4, generator=generator)
+    coarse = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
     fine = torch.randn(pictures.shape, generator=generator)
     strength = torch.rand(2, size, 1, 1, 1, generator=generator) ** 2 * 0.08
     pictures = pictures + strength[0] * coarse + strength[1] * fine
-    gain = 1 + 0.2 * _signed((size, 3, 1, 1), generator)
-    return (pictures * gain + 0.08 * _signed((size, 3, 1, 1), generator)).clamp(0, 1)
+    gain = 1 + 0.2 * signed((size, 3, 1, 1), generator)
+    return (pictures * gain + 0.08 * signed((size, 3, 1, 1), generator)).clamp(0, 1)
 
 
-def _signed(shape: int | tuple[int, ...], generator: Generator) -> Tensor:
+def signed(shape: int | tuple[int, ...], generator: Generator) -> Tensor:
     """Uniform in -1..1."""
     return torch.rand(shape, generator=generator) * 2 - 1

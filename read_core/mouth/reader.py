@@ -56,7 +56,7 @@ class MouthReader(nn.Module):
     def find(self, pictures: Tensor) -> Tensor:
         """Mouth centres (B, 2), x and y in -1..1, in pictures (B, 3, SIDE, SIDE)."""
         small = F.avg_pool2d(pictures, SIDE // COARSE)
-        attention = (self.search(_relative(small))[:, 0] + self.likely).flatten(1).softmax(dim=1)
+        attention = (self.search(relative(small))[:, 0] + self.likely).flatten(1).softmax(dim=1)
         count = COARSE // 4
         places = (torch.arange(count, device=pictures.device) + 0.5) * 2 / count - 1
         grid = attention.view(-1, count, count)
@@ -64,7 +64,7 @@ class MouthReader(nn.Module):
 
     def shape(self, pictures: Tensor, centres: Tensor) -> Tensor:
         """Open, width, round (B, 3), not clamped, around centres (B, 2) of pictures (B, 3, SIDE, SIDE)."""
-        result: Tensor = self.read(_relative(crop(pictures, centres)))
+        result: Tensor = self.read(relative(crop(pictures, centres)))
         return result
 
 
@@ -107,7 +107,7 @@ def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
     return F.conv2d(rows, kernel.view(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
 
 
-def _relative(pictures: Tensor) -> Tensor:
+def relative(pictures: Tensor) -> Tensor:
     """Colours relative to the picture's mean colour, in units of its spread."""
     centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
     spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()

@@ -1,17 +1,22 @@
-"""What the difference of two pictures leaves out: whether a reader sees the same mouth in both."""
+"""What the difference of two pictures leaves out: whether a reader sees the same mouth and lids in both."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..errors import InputError
+from ..mouth.face_fit import FaceFitSettings, fit_face_reader
+from ..mouth.face_reader import box_places, load_face_reader
 from ..mouth.fit import FitSettings, fit_mouth
 from ..mouth.reader import SOFT, gaussian_blur, load_reader, square
 from .processes import processes
 
 _BLURS = (0.0, SOFT)  # as they are, and coarse: the shape must not hide in a texture
+_FACE_BLURS = (0.0, 0.8)  # eyelids are finer
 
 
 class MouthLoss(nn.Module):
@@ -29,15 +34,10 @@ class MouthLoss(nn.Module):
 
     def __init__(self, weights: Path, settings: FitSettings) -> None:
         super().__init__()
-        with processes().main_process_first():
-            if not weights.exists():
-                weights.parent.mkdir(parents=True, exist_ok=True)
-                temporary = weights.with_suffix(".tmp")
-                fit_mouth(temporary, settings)
-                temporary.rename(weights)
+        _fitted_once(weights, lambda path: fit_mouth(path, settings))
         self.reader = load_reader(weights)
 
-    def forward(self, output: Tensor, pixels: Tensor, boxes: Tensor) -> Tensor:
+    def forward(self, output: Tensor, pixels: Tensor, boxes: Tensor, _eyes: Tensor | None = None) -> Tensor:
         """Mean over frames of the three squared differences' sum; a scalar.
 
         Args:
@@ -45,16 +45,68 @@ class MouthLoss(nn.Module):
             pixels: the same of the original.
             boxes: (b, f, 4) pixel boxes of the mouths, x0, y0, x1, y1.
         """
-        height, width = pixels.shape[-2:]
-        side = min(height, width)
-        corner = boxes.new_tensor([(width - side) // 2, (height - side) // 2])
-        middles = (boxes[..., :2] + boxes[..., 2:]) / 2
-        centres = (middles - corner).flatten(0, 1) * 2 / side - 1
+        centres = _in_square((boxes[..., :2] + boxes[..., 2:]) / 2, pixels).flatten(0, 1)
         total = output.new_zeros(())
         for blur in _BLURS:
             found, true = (self.reader.shape(_pictures(video, blur), centres) for video in (output, pixels))
             total = total + (found - true).square().sum(1).mean() / len(_BLURS)
         return total
+
+
+class FaceLoss(nn.Module):
+    """The same for opening, width, rounding and both lids, of photographs and drawn presenters.
+
+    Args:
+        weights: file of the reader's weights; fitted and written where it is missing.
+        settings: of the fit.
+        lids: weight of the lids' differences; that of the mouth's is 1.
+    """
+
+    def __init__(self, weights: Path, settings: FaceFitSettings, lids: float = 1.0) -> None:
+        super().__init__()
+        _fitted_once(weights, lambda path: fit_face_reader(path, settings))
+        self.reader = load_face_reader(weights)
+        self.lids = lids
+
+    def forward(self, output: Tensor, pixels: Tensor, boxes: Tensor, eyes: Tensor) -> Tensor:
+        """Mean over frames of the weighted squared differences' sum; a scalar.
+
+        Args:
+            output: (b, 3, f, H, W) in -1..1, what is trained.
+            pixels: the same of the original.
+            boxes: (b, f, 4) pixel boxes of the mouths, x0, y0, x1, y1.
+            eyes: (b, f, 2, 4) of both eyes.
+
+        Raises:
+            InputError: the eyes' boxes are empty.
+        """
+        if not bool((eyes[..., 2] > eyes[..., 0]).all()):
+            raise InputError("a video does not tell where the eyes are; make it anew with 'read-core corpus'")
+        places = _in_square(box_places(eyes, boxes), pixels).flatten(0, 1)
+        weights = output.new_tensor([1.0, 1.0, 1.0, self.lids, self.lids])
+        total = output.new_zeros(())
+        for blur in _FACE_BLURS:
+            found, true = (self.reader.read(_pictures(video, blur), places) for video in (output, pixels))
+            total = total + ((found - true).square() * weights).sum(1).mean() / len(_FACE_BLURS)
+        return total
+
+
+def _fitted_once(weights: Path, fit: Callable[[Path], float]) -> None:
+    """Have ``fit`` write the weights, unless they are there."""
+    with processes().main_process_first():
+        if not weights.exists():
+            weights.parent.mkdir(parents=True, exist_ok=True)
+            temporary = weights.with_suffix(".tmp")
+            fit(temporary)
+            temporary.rename(weights)
+
+
+def _in_square(places: Tensor, pixels: Tensor) -> Tensor:
+    """Pixels x, y (..., 2) of the pictures -> -1..1 in their middle square."""
+    height, width = pixels.shape[-2:]
+    side = min(height, width)
+    corner = places.new_tensor([(width - side) // 2, (height - side) // 2])
+    return (places - corner) * 2 / side - 1
 
 
 def _pictures(video: Tensor, blur: float) -> Tensor:

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..geometry import FRAMES_PER_LATENT
+from ..mouth.face_fit import FaceFitSettings
 from ..mouth.fit import FitSettings
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Model
-from .mouth_loss import MouthLoss
+from .mouth_loss import FaceLoss, MouthLoss
 from .pictures import save_rows
 from .processes import processes
 from .vae_init import initialise
@@ -36,7 +37,8 @@ class VaeLoss(Strict):
         noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
             that the decoder takes both encoded and generated latents.
         size: weight of the mean square of the latents, which keeps their scale.
-        shape: weight of the mouth's opening, width and rounding as a reader of drawn mouths sees them.
+        shape: weight of the mouth's opening, width and rounding as a reader sees them.
+        lids: weight of the lids by that of the mouth's shape; only a reader of photographs sees them.
     """
 
     mouth: float = Field(default=4.0, ge=0)
@@ -46,20 +48,25 @@ class VaeLoss(Strict):
     noise: float = Field(default=0.05, ge=0)
     size: float = Field(default=1e-4, ge=0)
     shape: float = Field(default=0.0, ge=0)
+    lids: float = Field(default=1.0, ge=0)
 
 
 class ReaderFit(Strict):
     """How the reader of ``loss.shape`` is fitted, kept in ``output/reader.safetensors``.
 
     Attributes:
-        presenters: faces of the training split.
+        presenters: drawn faces of the training split.
         steps: updates.
         seed: of faces and first weights; not 0, the evaluation's own.
+        faces: folder of portraits; with it the reader reads photographs as well, and lids.
+        stills: talking photographs made of them.
     """
 
     presenters: int = Field(default=1600, gt=0)
     steps: int = Field(default=2000, gt=0)
     seed: int = Field(default=1, gt=0)
+    faces: Path | None = None
+    stills: int = Field(default=420, gt=0)
 
 
 class VaeConfig(StageConfig):
@@ -148,10 +155,14 @@ class VaeStage:
         self.vae = self._start()
         self.vae.encoder.requires_grad_(config.encoder)
         self.model = Reconstruction(self.vae)
-        self.mouths: MouthLoss | None = None
-        if config.loss.shape:
-            fit = FitSettings(**config.reader.model_dump())
-            self.mouths = MouthLoss(config.output / "reader.safetensors", fit)
+        self.mouths = self._reader() if config.loss.shape else None
+
+    def _reader(self) -> MouthLoss | FaceLoss:
+        fit, weights = self.config.reader, self.config.output / "reader.safetensors"
+        if fit.faces is None:
+            return MouthLoss(weights, FitSettings(fit.presenters, fit.steps, seed=fit.seed))
+        settings = FaceFitSettings(fit.stills, fit.presenters, fit.faces, fit.steps, seed=fit.seed)
+        return FaceLoss(weights, settings, self.config.loss.lids)
 
     def _start(self) -> AutoencoderKLLTXVideo:
         config = self.config
@@ -209,7 +220,7 @@ class VaeStage:
         error = difference.detach().square().mean()
         figures = {"db": 10 * math.log10(4 / error.item()), "latent": latents.detach().std().item()}
         if self.mouths is not None:
-            shape = self.mouths(output, pixels, batch["boxes"])
+            shape = self.mouths(output, pixels, batch["boxes"], batch["eyes"])
             loss = loss + weights.shape * shape
             figures["shape"] = shape.item()
         return loss, figures

@@ -18,7 +18,7 @@ from ...geometry import FPS
 from ...media import read_image
 from ..motion import GAZE_PER_TURN, Motion, sample_motion
 from ..scene import loudness, recorded
-from ..utterance import sample_utterance
+from ..utterance import Utterance, sample_utterance
 from .anatomy import eyes_and_mouth
 from .puppet import MARGIN, Puppet, eye_boxes, make_puppet, mouth_boxes, render_puppet
 from .stills import Still, find_stills
@@ -59,23 +59,30 @@ class PhotoScene:
 
     def draw(self) -> dict[str, Tensor]:
         """Speak, move and draw the scene; returns and raises as ``corpus.scene.Scene.draw``."""
-        rng = random.Random(_key("photo", self))
-        still = pick_still(self)
-        utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
-        count = len(utterance.mouth)
-        energy = loudness(utterance.waveform, count)
-        motion = _photographed(sample_motion(self.seed, count, energy, self.split), energy, self.motion)
-        puppet, _ = load_puppet(still, self, rng)
-        if puppet.covered:
-            motion = dataclasses.replace(motion, blink=torch.zeros(count))
-        track = from_rest(utterance.mouth, puppet)
-        frames = render_puppet(puppet, motion, track, self.size)
-        return {
-            **recorded(frames, utterance.waveform, track),
-            "boxes": mouth_boxes(puppet, motion, self.size),
-            "eyes": eye_boxes(puppet, motion, self.size),
-            "blink": motion.blink,
-        }
+        puppet = puppet_of(self, pick_still(self))
+        return film(self, puppet, sample_utterance(self.seed, self.seconds, self.split, self.synthesiser))
+
+
+def puppet_of(scene: PhotoScene, still: Still) -> Puppet:
+    """A portrait, cut out as the scene frames it and ready to move."""
+    return load_puppet(still, scene, random.Random(_key("photo", scene)))[0]
+
+
+def film(scene: PhotoScene, puppet: Puppet, utterance: Utterance) -> dict[str, Tensor]:
+    """The puppet saying ``utterance``; returns what :meth:`PhotoScene.draw` does."""
+    count = len(utterance.mouth)
+    energy = loudness(utterance.waveform, count)
+    motion = _photographed(sample_motion(scene.seed, count, energy, scene.split), energy, scene.motion)
+    if puppet.covered:
+        motion = dataclasses.replace(motion, blink=torch.zeros(count))
+    track = from_rest(utterance.mouth, puppet)
+    frames = render_puppet(puppet, motion, track, scene.size)
+    return {
+        **recorded(frames, utterance.waveform, track),
+        "boxes": mouth_boxes(puppet, motion, scene.size),
+        "eyes": eye_boxes(puppet, motion, scene.size),
+        "blink": motion.blink,
+    }
 
 
 def pick_still(scene: PhotoScene) -> Still:

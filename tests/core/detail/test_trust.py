@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from read_core.detail.trust import EYES, MOUTH, face_places, odd, trust
+from read_core.detail.trust import ELSEWHERE, EYES, MOUTH, face_places, odd, trust
 
 POINTS = torch.tensor([[0.36, 0.36], [0.64, 0.36], [0.5, 0.66]])
 
@@ -60,10 +60,10 @@ def test_places_turn_with_the_face(swapped):
     )
 
 
-def test_lips_and_lids_have_thresholds_of_their_own():
+def test_places_have_thresholds_of_their_own():
     frame = torch.full((1, 3, 16, 16), 0.5)
     ones, zeros = torch.ones(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
-    for places, width in (((ones, zeros), EYES), ((zeros, ones), MOUTH)):
+    for places, width in (((ones, zeros), EYES), ((zeros, ones), MOUTH), ((zeros, zeros), ELSEWHERE)):
         share = trust(frame, frame + width, torch.cat(places, dim=1))
         torch.testing.assert_close(share, torch.full_like(share, 1 / math.e), rtol=1e-3, atol=0)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,6 +12,8 @@ from read_core.corpus.motion import sample_motion
 from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import render
 from read_core.evaluation.material import Sample, draw_sample
+from read_core.evaluation.talks import Studies
+from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 
 
@@ -16,6 +21,28 @@ from read_core.pipeline import ReadPipeline
 def pipe(tiny_components):
     """The tiny checkpoint's pipeline: windows of 4, so 25 frames for a clip and 16 for each further one."""
     return ReadPipeline(tiny_components)
+
+
+@pytest.fixture(scope="session")
+def aligned_pipe(tiny_components):
+    """The same of aligned faces."""
+    card = dataclasses.replace(tiny_components.card, face=FaceLayout())
+    return ReadPipeline(dataclasses.replace(tiny_components, card=card))
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """A folder of portraits: three blended ones, a face in each split."""
+    folder = Path(__file__).parents[3] / "assets" / "faces"
+    if not folder.is_dir():
+        pytest.skip("assets/faces is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def talk():
+    """73 frames of a drawn presenter at 128 pixels, aligned, by the stand-in synthesiser."""
+    return Studies("test", 73, (128, 128), FaceLayout(), ("babble",), 128).presenter(3, "babble")
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from read_core.evaluation.aims import Aim, add_aims, aims_for
+from read_core.evaluation.aims import Aim, add_aims, aims_for, aims_of, speaking_aims
 from read_core.evaluation.report import Report
 
 LEAST = Aim("high", "Lips", "generated", "open r", 1, 0.75)
 MOST = Aim("small", "Lips", "generated", "best lag", -1, 1)
+RANGE = Aim("as wide", "Lips", "generated", "open r", 1, 0.7, 1.2)
 SEAMS = Aim("smooth", "Seams", "with", "ratio", -1, 1.15)
 
 
@@ -26,7 +27,7 @@ def test_the_table_comes_first_and_says_what_was_found():
     assert made.tables[0].rows == (
         ("high", "at least 0.750", 0.8, "-", "yes"),
         ("small", "at most 1", -1, "-", "yes"),
-        ("smooth", "at most 1.150", 1.2, "1.0 to 1.3", "no"),
+        ("smooth", "at most 1.150", 1.2, "1.0 to 1.3", "**no**"),
     )
 
 
@@ -41,6 +42,11 @@ def test_the_table_comes_first_and_says_what_was_found():
         (MOST, 2, False),
         (MOST, -2, False),
         (MOST, float("nan"), False),
+        (RANGE, 0.7, True),
+        (RANGE, 1.2, True),
+        (RANGE, 0.69, False),
+        (RANGE, 1.21, False),
+        (RANGE, float("nan"), False),
     ],
 )
 def test_bounds(aim, value, met):
@@ -62,3 +68,37 @@ def test_more_is_asked_from_256_pixels_on():
         "the codec's pictures (dB)": (28.0, 31.0),
         "the codec's mouths (dB)": (24.0, 27.0),
     }
+
+
+def talks(*rows: str) -> Report:
+    made = report(0.8, 0, 1.0)
+    for title in dict.fromkeys(aim.title for aim in speaking_aims("drawn")):
+        columns = {aim.column: 1.0 for aim in speaking_aims("drawn") if aim.title == title}
+        made.add(title, ("videos", *columns), [(row, *columns.values()) for row in rows])
+    return made
+
+
+def test_a_checkpoint_of_drawn_presenters_alone_keeps_its_aims():
+    assert aims_of(talks("drawn"), (128, 128), aligned=False) == aims_for((128, 128))
+    assert aims_of(talks("drawn"), (256, 256), aligned=False) == aims_for((256, 256))
+
+
+def test_aligned_faces_have_aims_of_their_own_for_what_was_measured():
+    drawn = aims_of(talks("drawn"), (128, 128), aligned=True)
+    assert {aim.row for aim in drawn} == {"drawn"}
+    both = talks("photographs", "drawn")
+    both.add("Real photographs", ("picture", "least"), [("all", 0.6)])
+    aims = aims_of(both, (128, 128), aligned=True)
+    assert [aim.row for aim in aims].count("photographs") == len(drawn) == 15
+    assert (aims[-1].title, aims[-1].bound) == ("Real photographs", 0.7)
+
+
+def test_a_report_without_photographs_says_so():
+    made = talks("drawn")
+    add_aims(made, aims_of(made, (128, 128), aligned=True))
+    assert "--faces" in made.tables[0].note
+    range_row = next(row for row in made.tables[0].rows if "range" in row[0])
+    assert range_row[1:3] == ("0.700 to 1.200", 1.0)
+    both = talks("photographs", "drawn")
+    add_aims(both, aims_of(both, (128, 128), aligned=True))
+    assert "--faces" not in both.tables[0].note

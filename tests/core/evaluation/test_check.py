@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -12,6 +13,8 @@ from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import render
 from read_core.errors import InputError
 from read_core.evaluation.check import check_video, frame_loudness
+from read_core.evaluation.mouth import mouth_opening
+from read_core.face.finder import Faces
 
 FRAMES = 60
 RATE = 16_000
@@ -25,6 +28,7 @@ def talk():
     track = torch.stack([opening, torch.zeros(FRAMES), torch.zeros(FRAMES)], dim=1)
     motion = sample_motion(3, 200)
     motion = type(motion)(**{name: values[:FRAMES] for name, values in vars(motion).items()})
+    motion = dataclasses.replace(motion, blink=torch.zeros(FRAMES))
     return render(sample_presenter(3, "test"), motion, track, 64), opening.clamp(min=0)
 
 
@@ -65,6 +69,23 @@ def test_the_report_and_the_plot(talk):
     assert plot.shape[2] == 3
     red = (plot[..., 0] - plot[..., 2]) > 0.4  # the mouth's line
     assert red.any(dim=0).float().mean() > 0.8  # reaches over the whole width
+
+
+def test_without_a_face_the_mouth_is_read_as_drawn_presenters_are(talk):
+    def nobody(image):
+        return Faces(torch.zeros(0, 4), torch.zeros(0, 3, 2), torch.zeros(0))
+
+    found = check_video(*talk, window=16, find=nobody)
+    assert torch.equal(found.opening, mouth_opening(talk[0]))
+    assert found.blinks is None
+    assert "no face" in found.text()
+    assert found.plot().ndim == 3
+
+
+def test_blinks_of_a_found_face_are_counted(talk):
+    found = check_video(*talk, window=16)
+    assert found.blinks == 0
+    assert found.text().splitlines()[-1] == "blinks: 0, 0 a minute"
 
 
 def test_loudness_per_frame_is_the_root_mean_square():

@@ -7,7 +7,9 @@ import pytest
 from read_core import cli
 from read_core.evaluation import conditions, lengths
 
-SIZES = "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4"
+SIZES = (
+    "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4 --talks 1 --seeds 1"
+)
 
 
 @pytest.mark.slow
@@ -52,6 +54,9 @@ def test_the_other_suites_say_what_they_wrote(
         "--suite huge",
         "--photo face.png",
         "--against folder --suite lengths",
+        "--faces folder --suite robust",
+        "--faces folder",
+        "--seeds 0",
         "--clips 3 --suite robust",
         "--steps 4 --suite lengths",
     ],

@@ -17,6 +17,7 @@ from read_core.evaluation.facts import weights_digest
 from read_core.evaluation.guidance import CANDIDATES, COMPARED, compared_with, describe
 from read_core.evaluation.material import draw_sample, draw_samples
 from read_core.evaluation.plots import plot_trade_off
+from read_core.evaluation.speaking_suite import SpeakingSize
 from read_core.evaluation.suite import SuiteSize, run_suite
 from read_core.evaluation.videos import Setting, Studio
 
@@ -30,6 +31,7 @@ SIZE = SuiteSize(
     codec_clips=6,
     gallery=3,
     sheets=2,
+    speaking=SpeakingSize(drawn=1, seeds=1, side=64),
 )
 
 
@@ -85,7 +87,8 @@ def test_the_suite_writes_tables_sheet_and_plots(pipe, tmp_path, sample):
     assert titles == [
         "Aims", "Lips", "Lips, video by video", "Pictures", "Seams", "Seams in the still background",
         "Seams with ANS against those without", "ANS and without it: lips and faces", "Identity",
-        "Guidance and steps", "Drift over 41 frames",
+        "Guidance and steps", "Drift over 41 frames", "Speaking: lips", "Speaking: eyes, head and seams",
+        "Speaking: through the codec", "Speaking: face by face",
     ]  # fmt: skip
     rows = {table.title: table.rows for table in report.tables}
     measure = rows["Lips"][0]
@@ -118,7 +121,7 @@ def test_too_few_clips_for_the_linear_codec_are_refused_before_anything_is_drawn
 def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
     forms = (NoCFG(), JointCFG(2.0))
     guidance, steps, report = run_select(
-        pipe, SelectSize(count=1, steps=(1, 2), base_steps=1, finalists=1), candidates=forms
+        pipe, SelectSize(count=1, steps=(1, 2), base_steps=1, finalists=1, side=64), candidates=forms
     )
     by_guidance, by_steps = report.tables
     scores = [row[2] for row in by_guidance.rows]
@@ -129,6 +132,7 @@ def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
     assert by_steps.rows[0][2] == pytest.approx(scores[0])
     assert steps in {1, 2}
     assert "validation" in report.title
+    assert report.facts["videos"] == "0 photographs, 1 drawn"
 
 
 def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(pipe, monkeypatch):
@@ -136,10 +140,10 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
     def tried(_studio, _samples, form, steps, _seed):
         lost = 3.0 if form.kind == "split" and steps > 2 else 0.0
-        return Trial(form, steps, opening[form.kind], 0.0, 20.0 + steps - lost, 1.0)
+        return Trial(form, steps, opening[form.kind], 0.0, 20.0 + steps - lost, 1.0, 1.0)
 
     monkeypatch.setattr(choose, "try_setting", tried)
-    monkeypatch.setattr(choose, "draw_samples", lambda *_, **__: [])
+    monkeypatch.setattr(choose, "draw_talks", lambda *_: [])
     size = SelectSize(steps=(2, 4), base_steps=4, finalists=2)
     forms = (JointCFG(2.0), NoCFG(), SplitCFG(-1.0, 2.0))  # 0.6, 0.5 and 0.7 - 0.3 at 4 steps
     guidance, steps, report = run_select(pipe, size, candidates=forms)
@@ -154,7 +158,7 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
 def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
     def trial(steps):
-        return Trial(NoCFG(), steps, 0.0, 0.0, 0.0, 0.0)
+        return Trial(NoCFG(), steps, 0.0, 0.0, 0.0, 0.0, 1.0)
 
     scored = [(0.70, trial(4)), (0.795, trial(6)), (0.80, trial(8)), (0.799, trial(6)), (0.7, trial(10))]
     assert choose.cheapest(scored, 0.01) is scored[3][1]
@@ -163,10 +167,25 @@ def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
 
 
 def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
-    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0)
+    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0, span=1.0)
     assert trial.score(20.0) == pytest.approx(0.6)
     assert trial.score(24.0) == pytest.approx(0.2)
     assert trial.score(10.0) == pytest.approx(0.6)
+
+
+def test_a_score_falls_with_a_range_that_is_too_small_or_too_large():
+    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0, span=1.0)
+    fell = [trial.score(20.0) - replace(trial, span=span).score(20.0) for span in (0.6, 1.4, 0.0, 3.0)]
+    assert fell == pytest.approx([0.2, 0.2, 0.5, 0.5])
+
+
+def test_defaults_are_chosen_on_photographs_and_presenters_of_the_validation_split(aligned_pipe, faces):
+    size = SelectSize(count=1, steps=(1,), base_steps=1, finalists=1, side=64, speakers=("babble",))
+    talks = choose.draw_talks(aligned_pipe, size, faces)
+    assert [(talk.kind, talk.face) for talk in talks] == [("photographs", "nobody-00008.jpg"), ("drawn", "")]
+    *_, report = run_select(aligned_pipe, size, candidates=(NoCFG(),), faces=faces)
+    assert report.facts["videos"] == "1 photographs, 1 drawn"
+    assert "range" in report.tables[0].columns
 
 
 @pytest.mark.parametrize("default", [SplitCFG(-0.5, 2.0), JointCFG(3.0), NoCFG()])

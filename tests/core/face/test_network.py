@@ -33,4 +33,4 @@ def test_the_reader_does_not_mind_light():
 
 def test_the_search_answers_for_every_cell():
     with torch.no_grad():
-        assert FaceFinder().search(torch.rand(2, 3, 64, 96)).shape == (2, 11, 64 // STRIDE, 96 // STRIDE)
+        assert FaceFinder().search(torch.rand(2, 3, 48, 96)).shape == (2, 11, 48 // STRIDE, 96 // STRIDE)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from read_core.corpus.motion import sample_motion
 from read_core.corpus.presenter import sample_presenter
-from read_core.corpus.render import mouth_box, render
+from read_core.corpus.render import eye_boxes, mouth_box, render
+from read_core.errors import InputError
 from read_core.mouth import fit
+from read_core.mouth.face_fit import FaceFitSettings
+from read_core.mouth.face_reader import load_face_reader
 from read_core.mouth.fit import FitSettings
 from read_core.mouth.reader import SIDE, SOFT, crop, gaussian_blur, load_reader
-from read_core.training.mouth_loss import MouthLoss
+from read_core.training.mouth_loss import FaceLoss, MouthLoss
 
 SETTINGS = FitSettings(presenters=4, steps=30, batch=8, seed=1)
 
@@ -115,3 +120,69 @@ def test_it_is_not_the_evaluation_s_own_reader():
     assert FitSettings().seed != ReaderFit().seed
     with pytest.raises(ValueError, match="greater than 0"):
         ReaderFit(seed=FitSettings().seed)
+
+
+FACES = FaceFitSettings(drawn=4, steps=30, batch=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def face_weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("face") / "reader.safetensors"
+    FaceLoss(path, FACES)
+    return path
+
+
+def face(opening, blink, frames=3):
+    """Pixels (1, 3, f, SIDE, SIDE), boxes of the mouth and of the eyes of one face in all frames."""
+    presenter, motion = sample_presenter(3), sample_motion(3, frames)
+    motion = dataclasses.replace(motion, blink=torch.full((frames,), blink))
+    mouth = torch.tensor([opening, 0.0, 0.0]).expand(frames, 3)
+    pixels = render(presenter, motion, mouth, SIDE).permute(3, 0, 1, 2)[None] * 2 - 1
+    return pixels, mouth_box(presenter, motion, SIDE)[None], eye_boxes(presenter, motion, SIDE)[None]
+
+
+def test_of_faces_it_is_the_difference_of_what_their_reader_reads(face_weights):
+    output, (pixels, boxes, eyes) = face(0.9, 1.0)[0], face(0.0, 0.0)
+    reader, total = load_face_reader(face_weights), torch.zeros(5)
+    for index in range(3):
+        three = [*eyes[0, index].tolist(), boxes[0, index].tolist()]
+        places = torch.tensor([[[(x0 + x1) / SIDE - 1, (y0 + y1) / SIDE - 1] for x0, y0, x1, y1 in three]])
+        for blur in (0.0, 0.8):
+            read = []
+            for frames in (output, pixels):
+                picture = (frames[:, :, index] + 1) / 2
+                read.append(reader.read(gaussian_blur(picture, blur) if blur else picture, places)[0])
+            total += (read[0] - read[1]).square() / 6
+    for lids in (0.0, 2.0):
+        loss = FaceLoss(face_weights, FACES, lids)(output, pixels, boxes, eyes)
+        assert loss.item() == pytest.approx((total[:3].sum() + lids * total[3:].sum()).item(), rel=1e-3)
+    assert total[3:].min() > 0
+
+
+def test_of_faces_only_mouth_and_eyes_count(face_weights):
+    loss, (pixels, boxes, eyes) = FaceLoss(face_weights, FACES), face(0.5, 0.0)
+    assert loss(pixels, pixels, boxes, eyes).item() == 0
+    for part, counts in (((slice(0, 8), slice(0, 8)), False), (box_of(eyes[0, 0, 1]), True)):
+        changed = pixels.clone()
+        changed[(..., *part)] -= 0.5
+        assert (loss(changed, pixels, boxes, eyes).item() > 1e-5) == counts
+
+
+def test_following_its_gradient_brings_lids_together(face_weights):
+    loss, start, (pixels, boxes, eyes) = FaceLoss(face_weights, FACES), face(0.0, 1.0)[0], face(0.0, 0.0)
+    output = start.clone().requires_grad_()
+    first = loss(output, pixels, boxes, eyes)
+    (gradient,) = torch.autograd.grad(first, output)
+    step = 0.1 * first.item() / gradient.square().sum().item()
+    assert loss(start - step * gradient, pixels, boxes, eyes).item() < first.item()
+
+
+def test_videos_that_do_not_tell_of_eyes_are_refused(face_weights):
+    pixels, boxes, eyes = face(0.0, 0.0)
+    with pytest.raises(InputError, match="eyes"):
+        FaceLoss(face_weights, FACES)(pixels, pixels, boxes, torch.zeros_like(eyes))
+
+
+def box_of(box):
+    x0, y0, x1, y1 = (round(edge) for edge in box.tolist())
+    return slice(y0, y1), slice(x0, x1)

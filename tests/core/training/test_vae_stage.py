@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo
 
+from read_core.mouth.face_fit import FaceFitSettings, fit_face_reader
 from read_core.training.clips import find_clips
 from read_core.training.config import ConfigError, load_config
 from read_core.training.loop import train
@@ -159,6 +160,27 @@ def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_pat
     assert loss.item() == pytest.approx(plain.item() + 0.5 * more["shape"], rel=1e-5)
     assert more["db"] == figures["db"]
     assert "shape" not in figures
+
+
+def test_a_reader_of_faces_sees_lids_too(stage, clips_folder, tmp_path):
+    fit_face_reader(tmp_path / "reader.safetensors", FaceFitSettings(drawn=2, steps=4, batch=2))
+    changes = {"start_clips": 0, "loss.shape": 0.5, "reader.faces": "where the reader is made of them"}
+    batch = {key: value[None] for key, value in stage.dataset[0].items()}
+    x0, y0, x1, y1 = (round(edge) for edge in batch["eyes"][0, 0, 0].tolist())
+
+    def wrong(pixels, noise):
+        output = pixels.clone()
+        output[..., y0:y1, x0:x1] *= -1
+        return output, torch.zeros_like(noise)
+
+    plain, _ = stage.loss(wrong, batch, generator(0))
+    seen = []
+    for lids in (1.0, 3.0):
+        with_lids = VaeStage(make_config(clips_folder, tmp_path, **changes, **{"loss.lids": lids}))
+        loss, figures = with_lids.loss(wrong, batch, generator(0))
+        assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["shape"], rel=1e-5)
+        seen.append(figures["shape"])
+    assert seen[1] > seen[0] > 0
 
 
 @torch.no_grad()

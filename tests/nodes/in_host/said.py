@@ -176,7 +176,7 @@ def said(models, nodes, reference):
     return found
 
 
-def names():
+def file_names():
     """A file's prefix, filled in on 4 March 2026, 15:06:07."""
     naming, now = part("naming"), datetime(2026, 3, 4, 15, 6, 7)
     prompt = {
@@ -209,7 +209,7 @@ def main():
             {
                 "holes": holes(models, nodes, reference),
                 "said": said(models, nodes, reference),
-                "names": names(),
+                "names": file_names(),
             }
         )
     )

@@ -1,0 +1,67 @@
+"""Whether eyes keep their contrast while they are open: an eye must not fade."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FADED = 0.5  # of the portrait's contrast
+LONGEST_BLINK = 12  # frames
+_SHUT = 0.25  # lids, above where they mostly are
+_REACH = 0.28, 0.17  # half the size of the box around an eye, by the eye distance
+_GRID = 24, 40  # points of it, down and across
+
+
+def eye_contrast(frames: Tensor, places: Tensor) -> Tensor:
+    """Deviation of the brightness in a box around each eye that is turned with the face.
+
+    Args:
+        frames: (F, H, W, 3), 0..1.
+        places: (F, 3, 2) of both eyes and the mouth, x and y in pixels; see ``face.FaceTracks``.
+
+    Returns:
+        (F, 2), the eye at the picture's left first.
+    """
+    height, width = frames.shape[1:3]
+    bright = frames.float().mean(-1)[:, None]
+    across = places[:, 1] - places[:, 0]
+    down = torch.stack([-across[:, 1], across[:, 0]], dim=1)
+    v, u = (reach * torch.linspace(-1, 1, n) for reach, n in zip(_REACH[::-1], _GRID, strict=True))
+    found = []
+    for eye in range(2):
+        points = places[:, eye, None, None] + u[None, None, :, None] * across[:, None, None]
+        points = points + v[None, :, None, None] * down[:, None, None]
+        grid = points / points.new_tensor([width, height]) * 2 - 1
+        box = F.grid_sample(bright, grid, padding_mode="border", align_corners=False)
+        found.append(box.flatten(1).std(dim=1))
+    return torch.stack(found, dim=1)
+
+
+def open_eyes(blink: Tensor) -> Tensor:
+    """Frames in which eyes are to be seen: all but those of blinks, (F,) -> (F,) bool.
+
+    Lids that seem to stay down for longer than a blink count as open: so may an eye look that has faded.
+    """
+    shut = (blink - blink.median() > _SHUT).tolist()
+    kept: list[bool] = []
+    for down, run in groupby(shut):
+        length = len(list(run))
+        kept += [not down or length > LONGEST_BLINK] * length
+    return torch.tensor(kept, dtype=torch.bool)
+
+
+def faded_frames(contrast: Tensor, portrait: Tensor, seen: Tensor) -> int:
+    """How many of the frames that are ``seen`` (F,) show an eye below half of the portrait's contrast.
+
+    Args:
+        contrast: (F, 2), see :func:`eye_contrast`.
+        portrait: (2,), the portrait's.
+        seen: (F,) bool, see :func:`open_eyes`.
+    """
+    return int(((contrast < FADED * portrait).any(dim=1) & seen).sum())

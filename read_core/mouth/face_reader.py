@@ -1,0 +1,107 @@
+"""A small network that reads mouth and lids of an aligned face, photographed or drawn.
+
+``evaluation/face.py`` measures with one such network; the VAE is trained with another one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .reader import relative
+
+GAP = 0.37
+"""Distance of the lips at open = 1, by the eye distance."""
+VALUES = 5  # open, width, round, lid at the picture's left, the other lid
+
+_BELOW = 0.14  # how far below its corners the box of a mouth has its middle, by the eye distance
+_MOUTH, _MOUTH_REACH = 48, 0.85  # pixels of the crop around the mouth; half its side by the eye distance
+_EYE, _EYE_REACH = 32, 0.42
+
+
+class FaceReader(nn.Module):
+    """Reads mouth and eyes in crops whose size and turn the eyes' places give; 70,000 parameters.
+
+    It sees colors relative to mean and spread of each crop, so skin tone and light matter little.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mouth = _reading(16, _MOUTH, 3)
+        self.eye = _reading(12, _EYE, 1)
+
+    def read(self, pictures: Tensor, places: Tensor) -> Tensor:
+        """Open, width, round and both lids (B, 5), not clamped.
+
+        Args:
+            pictures: (B, 3, H, W), 0..1, H = W; made for 128 pixels.
+            places: (B, 3, 2), x and y in -1..1: the eye at the picture's left, the other eye, the mouth, each
+                the middle of the box that holds it in all its shapes, see :func:`box_places`.
+        """
+        return self.read_crops(*crops(pictures, places))
+
+    def read_crops(self, mouths: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """The same of what :func:`crops` gives."""
+        lids = [self.eye(relative(eyes)) for eyes in (left, right)]
+        return torch.cat([self.mouth(relative(mouths)), *lids], dim=1)
+
+
+def box_places(eyes: Tensor, mouth: Tensor) -> Tensor:
+    """Middles of eye boxes (..., 2, 4) and mouth boxes (..., 4): (..., 3, 2), in the units of the boxes."""
+    boxes = torch.cat([eyes, mouth[..., None, :]], dim=-2)
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def point_places(points: Tensor) -> Tensor:
+    """The same places from the middles of the corners of eyes and mouth, (..., 3, 2)."""
+    left, right, mouth = points.unbind(-2)
+    across = right - left
+    down = torch.stack([-across[..., 1], across[..., 0]], dim=-1)
+    return torch.stack([left, right, mouth + _BELOW * down], dim=-2)
+
+
+def crops(pictures: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mouths (B, 3, 48, 48), left eyes and, mirrored, right ones (B, 3, 32, 32), at ``places`` (B, 3, 2)."""
+    left, right, mouth = places.unbind(1)
+    across = right - left  # the eye distance, along the eyes
+    return (
+        _crop(pictures, mouth, _MOUTH_REACH * across, _MOUTH),
+        _crop(pictures, left, _EYE_REACH * across, _EYE),
+        _crop(pictures, right, _EYE_REACH * across, _EYE, mirrored=True),
+    )
+
+
+def load_face_reader(path: Path) -> FaceReader:
+    """The network whose weights ``face_fit.fit_face_reader`` wrote to ``path``, frozen."""
+    reader = FaceReader()
+    reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return reader.eval().requires_grad_(False)
+
+
+def _reading(channels: int, side: int, values: int) -> nn.Sequential:
+    """From a crop (B, 3, side, side) to ``values``."""
+    return nn.Sequential(
+        nn.Conv2d(3, channels, 3, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Conv2d(2 * channels, 2 * channels, 3, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(2 * channels * (side // 8) ** 2, 32),
+        nn.SiLU(),
+        nn.Linear(32, values),
+    )
+
+
+def _crop(pictures: Tensor, middles: Tensor, across: Tensor, side: int, mirrored: bool = False) -> Tensor:
+    """Squares of pictures around ``middles`` (B, 2) that reach ``across`` (B, 2) to their right edge."""
+    steps = (torch.arange(side, device=pictures.device) + 0.5) * 2 / side - 1
+    down = torch.stack([-across[:, 1], across[:, 0]], dim=1)
+    x, y = (-steps if mirrored else steps)[None, None, :, None], steps[None, :, None, None]
+    grid = middles[:, None, None] + x * across[:, None, None] + y * down[:, None, None]
+    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,163 @@
+"""Writes videos for a landmark reader of another package, and compares its reading with this project's.
+
+    python scripts/outside_frames.py write FOLDER --faces PORTRAITS [--checkpoint FOLDER] [--count 12]
+    python scripts/outside_read.py FOLDER        # in an environment with mediapipe 0.10.14
+    python scripts/outside_frames.py compare FOLDER
+
+Talking photographs of the test split, as rendered and as generated, and the photographs of real people that
+packages ship. FOLDER shows single portraits: keep it out of what is published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from read_core.cli_generate import BUNDLED
+from read_core.errors import InputError, ReadError
+from read_core.evaluation.face import read_placed
+from read_core.evaluation.material import speakers_here
+from read_core.evaluation.real import animate, real_photographs
+from read_core.evaluation.report import mean
+from read_core.evaluation.seams import whole_clips
+from read_core.evaluation.sync import correlation
+from read_core.evaluation.talks import FINE, Studies
+from read_core.evaluation.videos import Setting, Studio
+from read_core.pipeline import ReadPipeline
+
+NEAR = 0.05
+"""By how much both readings' correlations may differ."""
+MOST_LOST = 0.05  # share of frames in which the other reader may find no face
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One video, or several in the mean.
+
+    Attributes:
+        ours, theirs: correlation of each reading with the true track.
+        both: of the readings with each other.
+        lost: share of the frames in which the other reader finds no face.
+    """
+
+    ours: float
+    theirs: float
+    both: float
+    lost: float
+
+    @property
+    def agree(self) -> bool:
+        """Whether both say the same; NaN does not."""
+        return abs(self.ours - self.theirs) <= NEAR and self.lost <= MOST_LOST
+
+
+def compare(ours: Tensor, theirs: Tensor, track: Tensor) -> Compared:
+    """Openings as read by both and the true one, (F,) each; frames that are NaN in ``theirs`` are left out.
+
+    Raises:
+        InputError: lengths that differ.
+    """
+    if not len(ours) == len(theirs) == len(track):
+        raise InputError(
+            f"tracks of {len(ours)}, {len(theirs)} and {len(track)} frames; read the folder again"
+        )
+    seen = ~theirs.isnan()
+    pairs = (ours, track), (theirs, track), (ours, theirs)
+    fits = [correlation(a[seen], b[seen]) if bool(seen.any()) else float("nan") for a, b in pairs]
+    return Compared(*fits, lost=float((~seen).float().mean()))
+
+
+def compare_folder(folder: Path) -> dict[str, Compared]:
+    """By the videos' names.
+
+    Raises:
+        InputError: nothing was read there.
+    """
+    found = {}
+    for outside in sorted(folder.glob("*.outside.npy")):
+        name = outside.name.removesuffix(".outside.npy")
+        video = np.load(folder / f"{name}.npz")
+        tracks = (video["opening"], np.load(outside), video["track"])
+        found[name] = compare(*(torch.from_numpy(track) for track in tracks))
+    if not found:
+        raise InputError(f"{folder} holds no *.outside.npy; run scripts/outside_read.py on it first")
+    return found
+
+
+def videos(
+    pipe: ReadPipeline, faces: Path | None, count: int, seed: int
+) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
+    """Name, frames (F, H, W, 3), 0..1, opening as read and true opening (F,) of each video."""
+    frames, speakers = whole_clips(1, pipe.defaults.window), speakers_here()
+    for name, picture in real_photographs().items():
+        said = animate(pipe, name, picture, frames, speakers[0], seed, FINE)
+        opening = read_placed(said.frames, said.points).mouth[:, 0]
+        yield f"real-{name.replace(' ', '-')}", said.frames, opening, said.utterance.mouth[:, 0]
+    if faces is None:
+        return
+    studies = Studies("test", frames, pipe.card.resolution, pipe.card.face, speakers)
+    for talk in studies.photographs(faces, count):
+        made = Studio(pipe).finished(talk, Setting(seed=seed))
+        for kind, shown in (("rendered", talk.frames), ("generated", made)):
+            yield f"{kind}-{talk.name}", shown, read_placed(shown, talk.points).mouth[:, 0], talk.mouth[:, 0]
+
+
+def write(folder: Path, checkpoint: Path, faces: Path | None, count: int, seed: int) -> None:
+    """A file NAME.npz for each video: frames (F, H, W, 3) uint8, opening (F,) and track (F,)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frames, opening, track in videos(ReadPipeline.from_pretrained(checkpoint), faces, count, seed):
+        pixels = (frames.clamp(0, 1) * 255).round().byte().numpy()
+        np.savez(folder / f"{name}.npz", frames=pixels, opening=opening.numpy(), track=track.numpy())
+        print(name)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or compare; the exit status is 1 where the readings differ, 2 where something is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("write", "compare"))
+    parser.add_argument("folder", type=Path, help="for the videos and readings")
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument("--faces", type=Path, help="folder of portraits; without it real photographs alone")
+    parser.add_argument("--count", type=int, default=12, help="photographs at most; 0: all")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    args = parser.parse_args(arguments)
+    try:
+        if args.command == "write":
+            write(args.folder, args.checkpoint, args.faces, args.count, args.seed)
+            return 0
+        found = compare_folder(args.folder)
+    except ReadError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return show(found)
+
+
+def show(found: dict[str, Compared]) -> int:
+    """Print a line a video and the mean of each kind; 1 where the means of a kind differ."""
+    kinds: dict[str, list[Compared]] = {}
+    for name, row in found.items():
+        kinds.setdefault(name.partition("-")[0], []).append(row)
+    means = {f"{kind}, mean of {len(rows)}": _mean(rows) for kind, rows in kinds.items()}
+    width = max(map(len, [*found, *means]))
+    print(" " * width, "our r", "their r", "ours with theirs", "no face", "agree", sep="  ")
+    for name, row in {**found, **means}.items():
+        figures = f"{row.ours:5.2f}  {row.theirs:7.2f}  {row.both:16.2f}  {row.lost:7.2f}"
+        print(name.ljust(width), figures, "yes" if row.agree else "NO", sep="  ")
+    return 0 if all(row.agree for row in means.values()) else 1
+
+
+def _mean(rows: list[Compared]) -> Compared:
+    return Compared(
+        *(mean(getattr(row, name) for row in rows) for name in ("ours", "theirs", "both", "lost"))
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

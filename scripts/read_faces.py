@@ -1,0 +1,144 @@
+"""Reads mouth and lids in a folder of videos and compares them with known tracks.
+
+    python scripts/read_faces.py FOLDER [--tracks FOLDER] [--save FOLDER]
+
+The folder holds .mp4 files or a corpus's .safetensors files. The track of a video is the file of its name in
+the folder of tracks: .safetensors with "mouth" (F, 3) and perhaps "blink" (F,), or .npy with the opening.
+A corpus's file tells its own. Without a track only range and blinks are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from read_core.errors import InputError, ReadError
+from read_core.evaluation.face import FaceTracks, count_blinks, read_face
+from read_core.evaluation.span import opening_span
+from read_core.evaluation.sync import correlation
+from read_core.media.files import open_input
+
+VIDEOS = (".mp4", ".safetensors")
+COLUMNS = ("frames", "open r", "width r", "round r", "range", "true range", "blinks", "true blinks", "lids r")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One video, in the order of ``COLUMNS``; NaN where the track does not tell."""
+
+    frames: float
+    opening: float
+    width: float
+    rounding: float
+    span: float
+    true_span: float
+    blinks: float
+    true_blinks: float
+    lids: float
+
+
+def load_frames(path: Path) -> Tensor:
+    """(F, H, W, 3) float32, 0..1, of an MP4 or a corpus's file.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    if path.suffix == ".safetensors":
+        return load_file(path)["frames"].float() / 255
+    with open_input(path, "video") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return torch.from_numpy(np.stack(frames)).float() / 255
+
+
+def load_track(path: Path) -> dict[str, Tensor]:
+    """``mouth`` (F, 1 or 3) and perhaps ``blink`` (F,)."""
+    if path.suffix == ".npy":
+        return {"mouth": torch.from_numpy(np.load(path)).float().reshape(-1, 1)}
+    return {name: track for name, track in load_file(path).items() if name in ("mouth", "blink")}
+
+
+def find_track(video: Path, folder: Path | None) -> Path | None:
+    """The file with the track of a video, if there is one."""
+    if folder is None:
+        return video if video.suffix == ".safetensors" else None
+    return next(
+        (p for p in (folder / f"{video.stem}{s}" for s in (".safetensors", ".npy")) if p.is_file()), None
+    )
+
+
+def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
+    """What was read beside the track; both are cut to the shorter one's frames."""
+    nan = float("nan")
+    mouth, blink = track.get("mouth"), track.get("blink")
+    count = len(read.mouth) if mouth is None else min(len(read.mouth), len(mouth))
+    fits = [nan] * 3
+    if mouth is not None:
+        for i in range(mouth.shape[1]):
+            fits[i] = correlation(read.mouth[:count, i], mouth[:count, i])
+    return Figures(
+        len(read.mouth),
+        *fits,
+        opening_span(read.mouth[:, 0]),
+        nan if mouth is None else opening_span(mouth[:, 0]),
+        read.blinks(),
+        nan if blink is None else count_blinks(blink[:count]),
+        nan if blink is None or not bool(blink.any()) else correlation(read.blink[:count], blink[:count]),
+    )
+
+
+def read_folder(
+    folder: Path, tracks: Path | None = None, save: Path | None = None
+) -> dict[str, Figures | None]:
+    """Figures by the videos' names; None where no face is found. ``save`` is a folder for what was read.
+
+    Raises:
+        InputError: the folder holds no video.
+    """
+    videos = sorted(path for path in folder.iterdir() if path.suffix in VIDEOS) if folder.is_dir() else []
+    if not videos:
+        raise InputError(f"{folder} holds no videos; expected {' or '.join(VIDEOS)} files")
+    found: dict[str, Figures | None] = {}
+    for video in videos:
+        read, track = read_face(load_frames(video)), find_track(video, tracks)
+        found[video.name] = None if read is None else compare(read, load_track(track) if track else {})
+        if save is not None and read is not None:
+            save.mkdir(parents=True, exist_ok=True)
+            save_file({"mouth": read.mouth, "blink": read.blink}, save / f"{video.stem}.safetensors")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a line a video, and their mean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of .mp4 or .safetensors videos")
+    parser.add_argument("--tracks", type=Path, metavar="FOLDER", help="known tracks, by the videos' names")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write what was read, as tracks")
+    args = parser.parse_args(arguments)
+    try:
+        found = read_folder(args.folder, args.tracks, args.save)
+    except ReadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    width = max(len(name) for name in found)
+    print(" " * width, *COLUMNS, sep="  ")
+    rows = [astuple(figures) for figures in found.values() if figures is not None]
+    for name, figures in found.items():
+        print(name.ljust(width), "no face" if figures is None else _row(astuple(figures)), sep="  ")
+    if rows:
+        print("mean".ljust(width), _row(np.nanmean(np.array(rows), axis=0).tolist()), sep="  ")
+    return 0
+
+
+def _row(values: tuple[float, ...] | list[float]) -> str:
+    return "  ".join(f"{value:{len(column)}.2f}" for value, column in zip(values, COLUMNS, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
