@@ -4,8 +4,9 @@
     python scripts/outside_read.py FOLDER        # in an environment with mediapipe 0.10.14
     python scripts/outside_frames.py compare FOLDER
 
-Talking photographs of the test split, as rendered and as generated, and the photographs of real people that
-packages ship. FOLDER shows single portraits: keep it out of what is published.
+Talking photographs of the test split, as rendered and as generated, and with a checkpoint of aligned faces
+the photographs of real people that packages ship. FOLDER shows single portraits: keep it out of what is
+published.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def videos(
 ) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
     """Name, frames (F, H, W, 3), 0..1, opening as read and true opening (F,) of each video."""
     frames, speakers = whole_clips(1, pipe.defaults.window), speakers_here()
-    for name, picture in real_photographs().items():
+    for name, picture in real_photographs().items() if pipe.card.face is not None else ():
         said = animate(pipe, name, picture, frames, speakers[0], seed, FINE)
         opening = read_placed(said.frames, said.points).mouth[:, 0]
         yield f"real-{name.replace(' ', '-')}", said.frames, opening, said.utterance.mouth[:, 0]

@@ -6,7 +6,7 @@ drawn presenters of the training split (``scripts/fit_face.py``) and knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..face.alignment import cut_face, face_crop
 from ..mouth.face_reader import VALUES, FaceReader, load_face_reader, point_places
 from ..mouth.reader import SIDE
+from .head import head_track
 from .mouth import check_frames
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class FaceTracks:
         mouth: (F, 3) open 0..2, width -1..1 and round 0..1. Open is the distance of the lips: 1 means
             0.37 of the eye distance.
         lids: (F, 2) how far the lids of the eye at the picture's left and of the other eye are shut, 0..1.
-        places: (F, 3, 2) the eye at the picture's left, the other eye and the mouth, x and y in pixels.
+        places: (F, 3, 2) where the eye at the picture's left, the other eye and the mouth are, x and y in
+            pixels.
     """
 
     mouth: Tensor
@@ -74,7 +76,7 @@ def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> 
 
         find = find_faces
     points = _points(frames, find)
-    return _read(frames, points) if points else None
+    return _read(frames, torch.stack(points)) if points else None
 
 
 def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
@@ -82,13 +84,15 @@ def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
 
     Args:
         frames: (F, H, W, 3) float 0..1.
-        points: (3, 2), about where both eyes and the mouth are, x and y in pixels.
+        points: (3, 2), where both eyes and the mouth are in the first frame, x and y in pixels. From there
+            the head is followed, see ``head.head_track``.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
     """
     check_frames(frames)
-    return _read(frames, [points.float()] * len(frames))
+    distance = (points[1] - points[0]).norm()
+    return _read(frames, points + distance * head_track(frames, points)[:, None])
 
 
 def count_blinks(blink: Tensor) -> int:
@@ -117,21 +121,22 @@ def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _read(frames: Tensor, points: Sequence[Tensor]) -> FaceTracks:
-    """Read each frame around its eyes and mouth (3, 2)."""
+def _read(frames: Tensor, points: Tensor) -> FaceTracks:
+    """Read each frame at its points (F, 3, 2)."""
     reader = _reader()
     found = [torch.empty(0, VALUES)]
     for first in range(0, len(frames), _BATCH):
         pictures, places = [], []
-        for index in range(first, min(first + _BATCH, len(frames))):
-            crop = face_crop(points[index], (SIDE, SIDE))
-            pictures.append(cut_face(frames[index].float().cpu(), crop, (SIDE, SIDE)))
-            places.append(point_places(crop.to_crop(points[index])) * 2 - 1)
+        for frame, three in zip(
+            frames[first : first + _BATCH].float().cpu(), points[first : first + _BATCH], strict=True
+        ):
+            crop = face_crop(three, (SIDE, SIDE))
+            pictures.append(cut_face(frame, crop, (SIDE, SIDE)))
+            places.append(point_places(crop.to_crop(three)) * 2 - 1)
         found.append(reader.read(torch.stack(pictures).permute(0, 3, 1, 2), torch.stack(places)))
     values = torch.cat(found)
     lowest, highest = values.new_tensor([0.0, -1.0, 0.0]), values.new_tensor([2.0, 1.0, 1.0])
-    mouth = values[:, :3].clamp(lowest, highest)
-    return FaceTracks(mouth, values[:, 3:].clamp(0, 1), torch.stack([p.float() for p in points]))
+    return FaceTracks(values[:, :3].clamp(lowest, highest), values[:, 3:].clamp(0, 1), points)
 
 
 @lru_cache(maxsize=1)

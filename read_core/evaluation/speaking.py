@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .eyes import eye_contrast, faded_frames, open_eyes
 from .face import count_blinks, read_placed
-from .head import head_motion, head_track
+from .head import head_motion
 from .seams import SeamScore, score_seams
 from .span import opening_span
 from .sync import SyncScore, count_shut, opening_range, relative_opening, score_sync
@@ -65,24 +65,22 @@ def read_talk(frames: Tensor, talk: Talk) -> Reading:
     """Read frames (F, S, S', 3), 0..1, that show what ``talk`` shows."""
     points = talk.points
     tracks = read_placed(frames, points)
-    return Reading(
-        tracks.mouth,
-        tracks.blink,
-        eye_contrast(frames, tracks.places),
-        head_motion(head_track(frames, points)),
-    )
+    places = (tracks.places - points)[:, 0] / (points[1] - points[0]).norm()
+    return Reading(tracks.mouth, tracks.blink, eye_contrast(frames, tracks.places), head_motion(places))
 
 
-def speaking_of(frames: Tensor, talk: Talk, truth: Reading, boundaries: list[int]) -> Speaking:
+def speaking_of(
+    frames: Tensor, found: Reading, talk: Talk, truth: Reading, boundaries: list[int]
+) -> Speaking:
     """Measure a video.
 
     Args:
         frames: (F, S, S', 3), 0..1.
+        found: what is read of them.
         talk: what was to be said and by whom.
         truth: of the talk's own frames.
         boundaries: last frames before a new clip.
     """
-    found = read_talk(frames, talk)
     opening = relative_opening(found.mouth[:, 0], opening_range(truth.mouth[:, 0]))
     cases = count_shut(opening, talk.mouth[:, 0], talk.phonemes, talk.closures)
     span = opening_span(truth.mouth[:, 0])

@@ -63,14 +63,14 @@ def speak(
         starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
         true = talk.frames
         truth = read_talk(true, talk)
-        rendered = speaking_of(true, talk, truth, starts)
+        rendered = speaking_of(true, truth, talk, truth, starts)
         del true
         through = studio.coded(talk, coded_frames)
         coded = coded_of(through, talk)
         generated = []
         for index, seed in enumerate(seeds):
             frames = studio.finished(talk, Setting(seed=seed))
-            generated.append(speaking_of(frames, talk, truth, starts))
+            generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
             if on_talk is not None and index == 0:
                 on_talk(talk, through, frames)
         of = (talk.name, talk.kind, talk.face, talk.synthesiser)

@@ -7,8 +7,6 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from ..corpus.motion import sample_motion
 from ..corpus.photo.scene import PhotoScene, film, puppet_of
 from ..corpus.photo.stills import Still, find_stills
@@ -18,6 +16,7 @@ from ..corpus.utterance import sample_utterance
 from ..errors import InputError
 from ..face.alignment import FaceLayout
 from ..geometry import FPS
+from ..mouth.face_reader import box_places, place_points
 from .material import presenter_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ PHOTOGRAPHS, DRAWN = "photographs", "drawn"
 FINE = 256
 """Pixels of a talk's shorter side."""
 _PHOTO_SEED = 30_000  # other recordings than the drawn presenters'
-_MOUTH = 0.4  # where closed lips are in the box of a mouth in all its shapes, from its top
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,8 @@ class Talk:
 
     @property
     def points(self) -> Tensor:
-        """About where eyes and mouth are in frame 0: (3, 2), x and y in pixels."""
-        eyes, mouth = self.eyes[0], self.boxes[0]
-        middles = (eyes[:, :2] + eyes[:, 2:]) / 2
-        lips = torch.stack([(mouth[0] + mouth[2]) / 2, torch.lerp(mouth[1], mouth[3], _MOUTH)])
-        return torch.cat([middles, lips[None]])
+        """Where eyes and mouth are in frame 0: (3, 2), x and y in pixels."""
+        return place_points(box_places(self.eyes[0], self.boxes[0]))
 
 
 @dataclass(frozen=True)
@@ -144,6 +139,7 @@ class Studies:
             "boxes": mouth_box(presenter, motion, self.size),
             "eyes": eye_boxes(presenter, motion, self.size),
             "blink": motion.blink,
+            "mouth": utterance.mouth,
         }
         return _talk(shown, utterance, f"{synthesiser}-{seed}", DRAWN, synthesiser)
 
@@ -186,7 +182,7 @@ def _talk(shown: dict[str, Tensor], utterance: Utterance, name: str, kind: str, 
         synthesiser=synthesiser,
         pixels=shown["frames"],
         waveform=utterance.waveform,
-        mouth=utterance.mouth,
+        mouth=shown["mouth"],
         phonemes=utterance.phonemes,
         closures=utterance.closures,
         boxes=shown["boxes"],

@@ -58,10 +58,12 @@ def box_places(eyes: Tensor, mouth: Tensor) -> Tensor:
 
 def point_places(points: Tensor) -> Tensor:
     """The same places from the middles of the corners of eyes and mouth, (..., 3, 2)."""
-    left, right, mouth = points.unbind(-2)
-    across = right - left
-    down = torch.stack([-across[..., 1], across[..., 0]], dim=-1)
-    return torch.stack([left, right, mouth + _BELOW * down], dim=-2)
+    return _lowered(points, _BELOW)
+
+
+def place_points(places: Tensor) -> Tensor:
+    """The inverse of :func:`point_places`."""
+    return _lowered(places, -_BELOW)
 
 
 def crops(pictures: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,6 +82,14 @@ def load_face_reader(path: Path) -> FaceReader:
     reader = FaceReader()
     reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return reader.eval().requires_grad_(False)
+
+
+def _lowered(points: Tensor, share: float) -> Tensor:
+    """Eyes and mouth (..., 3, 2), the mouth moved down the face by a share of the eye distance."""
+    left, right, mouth = points.unbind(-2)
+    across = right - left
+    down = torch.stack([-across[..., 1], across[..., 0]], dim=-1)
+    return torch.stack([left, right, mouth + share * down], dim=-2)
 
 
 def _reading(channels: int, side: int, values: int) -> nn.Sequential:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from read_core.corpus.motion import sample_motion
 from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import render
 from read_core.evaluation.material import Sample, draw_sample
+from read_core.evaluation.speaking_suite import BLENDS
 from read_core.evaluation.talks import Studies
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
@@ -33,10 +33,7 @@ def aligned_pipe(tiny_components):
 @pytest.fixture(scope="session")
 def faces():
     """A folder of portraits: three blended ones, a face in each split."""
-    folder = Path(__file__).parents[3] / "assets" / "faces"
-    if not folder.is_dir():
-        pytest.skip("assets/faces is not there")
-    return folder
+    return BLENDS
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,10 @@ import torch
 
 from read_core.evaluation.talk_sheets import PRIVATE, PUBLIC
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
 def outside():
-    return load("outside_frames")
+    return import_module("outside_frames")
 
 
 def write(folder, name, ours, theirs, track):
@@ -66,13 +57,13 @@ def test_the_gap_is_that_of_the_inner_lips_by_the_eyes():
     for corner, x in zip((33, 133, 362, 263), (10, 20, 40, 50), strict=True):
         points[corner] = x, 30
     points[13], points[14] = (30, 60), (30, 66)
-    gap = load("outside_read").gap
+    gap = import_module("outside_read").gap
     assert gap(points) == pytest.approx(0.2)
     turn = np.array([[math.cos(0.5), -math.sin(0.5)], [math.sin(0.5), math.cos(0.5)]])
     assert gap(3 * points @ turn.T) == pytest.approx(0.2)
 
 
 def test_the_sheet_of_single_portraits_is_never_published():
-    pictures = load("publish_figures").PICTURES
+    pictures = import_module("publish_figures").PICTURES
     assert PUBLIC in {Path(source).name for source in pictures}
     assert not any(Path(source).name == PRIVATE for source in pictures)

@@ -20,8 +20,12 @@ def truth(talk):
     return read_talk(talk.frames, talk)
 
 
+def measured(frames, talk, truth):
+    return speaking_of(frames, read_talk(frames, talk), talk, truth, STARTS)
+
+
 def test_a_talk_itself_is_read_and_has_all_of_its_own_motion(talk, truth):
-    found = speaking_of(talk.frames, talk, truth, STARTS)
+    found = measured(talk.frames, talk, truth)
     assert found.sync.opening > 0.8
     assert (found.span, found.blinks, found.head) == (1, found.true_blinks, found.true_head)
     assert found.faded <= 0.1 * found.seen
@@ -30,7 +34,7 @@ def test_a_talk_itself_is_read_and_has_all_of_its_own_motion(talk, truth):
 
 def test_a_portrait_that_does_not_move_has_none_of_it(talk, truth):
     still = talk.portrait.expand(73, -1, -1, -1)
-    found = speaking_of(still, talk, truth, STARTS)
+    found = measured(still, talk, truth)
     assert (found.sync.opening, found.blinks, found.faded) == (0, 0, 0)
     assert found.span < 0.05
     assert found.head < 0.05 * found.true_head
@@ -42,12 +46,12 @@ def test_eyes_that_are_painted_over_have_faded(talk, truth):
     for index in range(30, 60):
         for left, top, right, bottom in talk.eyes[index].round().int().tolist():
             frames[index, top:bottom, left:right] = frames[index, top - 1, left - 1]
-    found = speaking_of(frames, talk, truth, STARTS)
+    found = measured(frames, talk, truth)
     assert 25 <= found.faded <= 35
 
 
 def test_dark_glasses_hide_blinks_and_eyes(talk, truth):
-    found = speaking_of(talk.frames, dataclasses.replace(talk, covered=True), truth, STARTS)
+    found = measured(talk.frames, dataclasses.replace(talk, covered=True), truth)
     assert (found.blinks, found.true_blinks, found.faded, found.seen) == (0, 0, 0, 0)
 
 
