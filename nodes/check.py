@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import io, ui
 
 from .discovery import LIP_SYNC, found_by
-from .feedback import about, say
+from .feedback import Progress, about, say
 from .incoming import counted, frames_of, image_of, recording
 from .sockets import Models, ReadModels
+
+if TYPE_CHECKING:
+    from ..read_core.face.finder import Faces
 
 
 class Check(io.ComfyNode):
@@ -77,7 +82,21 @@ class Check(io.ComfyNode):
         with about("reference"):
             portrait = None if reference is None else image_of(reference, 0)[..., :3].cpu()
         with about("images and audio"):
-            found = check_video(frames, frame_loudness(waveform, rate, len(frames)), window, portrait)
+            loudness = frame_loudness(waveform, rate, len(frames))
+            found = check_video(frames, loudness, window, portrait, _finding(len(frames)))
         say(f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}, likeness {found.likeness:.2f}")
         plot = found.plot()[None]
         return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))
+
+
+def _finding(frames: int) -> Callable[[torch.Tensor], Faces]:
+    """Finds faces in so many frames, one after the other, and shows how far it is."""
+    from ..read_core.face.finder import find_faces
+
+    progress, seen = Progress(), count(1)
+
+    def find(image: torch.Tensor) -> Faces:
+        progress(next(seen), frames)
+        return find_faces(image)
+
+    return find
