@@ -23,7 +23,7 @@ THRESHOLD = 0.5  # of the score; chosen on validation pictures
 _SEARCHED = (256, 112, 64)  # pixels of the longest side of the pictures in which faces are looked for
 _LIKELY = 0.05  # score in the search from which a place is looked at closely
 _MOST = 12  # places looked at closely
-_SAME = 0.4  # intersection over union from which two boxes are one face
+_SAME = 0.55  # share of the smaller of two boxes in the other from which both are one face
 _ROOM = 2.8  # side of a close-up, in mean distances of eyes and mouth
 
 
@@ -199,16 +199,23 @@ def close_up(picture: Tensor, frame: Tensor) -> Tensor:
 
 def overlap(one: Tensor, two: Tensor) -> Tensor:
     """Intersection over union of boxes (n, 4) and (m, 4): (n, m)."""
+    shared, area_one, area_two = _areas(one, two)
+    return shared / (area_one + area_two - shared).clamp(min=1e-6)
+
+
+def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Areas that boxes (n, 4) and (m, 4) share (n, m), and their own, (n, 1) and (m,)."""
     low, high = torch.maximum(one[:, None, :2], two[:, :2]), torch.minimum(one[:, None, 2:], two[:, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)
     area_one, area_two = ((boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (one, two))
-    return shared / (area_one[:, None] + area_two[None] - shared).clamp(min=1e-6)
+    return shared, area_one[:, None], area_two
 
 
 def _distinct(boxes: Tensor, scores: Tensor) -> Tensor:
     """Indices of the boxes that overlap none of a better score, best first."""
     order = scores.argsort(descending=True)
-    same = (overlap(boxes[order], boxes[order]) > _SAME).cpu()
+    shared, area, other = _areas(boxes[order], boxes[order])
+    same = (shared > _SAME * torch.minimum(area, other)).cpu()
     kept: list[int] = []
     for index in range(len(order)):
         if not any(same[index, other] for other in kept):
