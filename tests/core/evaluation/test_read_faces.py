@@ -24,7 +24,7 @@ def tracks():
     mouth = torch.stack([opening, 0.5 - opening, torch.zeros(FRAMES)], dim=1)
     lids = torch.zeros(FRAMES, 2)
     lids[10:13] = 1.0
-    return FaceTracks(mouth, lids)
+    return FaceTracks(mouth, lids, torch.zeros(len(mouth), 3, 2))
 
 
 def test_figures_against_a_track(tracks):

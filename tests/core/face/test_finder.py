@@ -60,7 +60,7 @@ def test_a_public_photograph_is_found():
     path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     count, errors = public_errors(path)
     assert count == 1
-    assert errors[:2].mean() < 0.05
+    assert errors[:2].mean() < 0.1
     assert PUBLIC[path.name][0][0] < PUBLIC[path.name][1][0]
 
 
