@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from diffusers import AutoencoderKLLTXVideo
 from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from ..records import Reference, SpeechCodes
 from ..speech import SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
+from ..video.load import load_vae
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .held_out import HeldOut
@@ -244,9 +244,7 @@ class A2VStage:
     def pipeline(self) -> ReadPipeline:
         """The pipeline with the transformer as it is by now and stand-in defaults."""
         config = self.config
-        vae = AutoencoderKLLTXVideo.from_pretrained(config.vae, local_files_only=True).to(
-            self.transformer.device
-        )
+        vae = load_vae(config.vae).to(self.transformer.device)
         size = 32 * self.dataset.items[0]["latents"].shape[-1]
         prompt = Prompt(self.prompt[0].cpu(), torch.ones(self.prompt.shape[1], dtype=torch.bool))
         return ReadPipeline(

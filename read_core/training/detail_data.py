@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLLTXVideo
 from einops import rearrange
 from pydantic import Field
 from safetensors.torch import load_file
@@ -23,6 +22,7 @@ from torch.utils.data import Dataset
 
 from ..geometry import FRAMES_PER_LATENT
 from ..video import DecodeSettings, TemporalVAE
+from ..video.load import load_vae
 from .clips import ClipFile
 from .config import Strict
 from .latents import encode_missing, fingerprint
@@ -61,7 +61,7 @@ def decode_clips(
     stamp = fingerprint([vae], decoders=True) + json.dumps(config.model_dump(), sort_keys=True)
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
-        model = AutoencoderKLLTXVideo.from_pretrained(vae, local_files_only=True).to(device).eval()
+        model = load_vae(vae).to(device).eval()
         decoding = DecodeSettings(config.halo, config.chunk, config.timestep, config.noise_scale)
         codec = TemporalVAE(model, decoding)
         return lambda file: _decode(file, codec, config)

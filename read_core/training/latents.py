@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLLTXVideo
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -25,11 +25,13 @@ from ..errors import ReadError
 from ..geometry import MIN_WINDOW
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..video import TemporalVAE
+from ..video.load import load_vae
 from .clips import ClipFile
 from .config import ConfigError
 from .processes import processes
 
 REFERENCES = 4
+_DECODER = re.compile(r"(^|\.)decoder\.|^up\.")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
         for path in sorted(folder.glob("*.safetensors")):
             with safe_open(path, "pt") as file:
                 for name in sorted(file.keys()):
-                    if decoders or not name.startswith("decoder."):
+                    if decoders or not _DECODER.search(name):
                         digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
     return digest.hexdigest()
 
@@ -69,9 +71,7 @@ def encode_clips(
     """
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
-        vae = TemporalVAE(
-            AutoencoderKLLTXVideo.from_pretrained(encoders.vae, local_files_only=True).to(device)
-        )
+        vae = TemporalVAE(load_vae(encoders.vae).to(device))
         features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
         speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
         return lambda file: _encode(file, vae, features, speech_ae)

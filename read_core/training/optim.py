@@ -8,6 +8,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
+from ..video.aligned import PositionwiseLinear
 from .config import LoopConfig
 
 _SUB_PIXELS = 8
@@ -33,8 +34,9 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose update is orthogonalised; groups with ``adam=True`` take AdamW instead.
 
     A convolution counts as one matrix (out, in * taps), in groups with ``parts=p`` as p of them: row i is of
-    part i mod p, as one that makes p sub-pixels numbers its channels. A matrix's update has the root mean
-    square that a step of size ``lr`` on an orthogonal one has, scaled by sqrt(max(1, rows / columns)).
+    part i mod p, as a convolution that makes p sub-pixels and a ``PositionwiseLinear`` number their rows. A
+    matrix's update has the root mean square that a step of size ``lr`` on an orthogonal one has, scaled by
+    sqrt(max(1, rows / columns)).
 
     Processes that train together see the same gradients. Each orthogonalises its share of the matrices, which
     is most of the work, and sends the others the result.
@@ -138,12 +140,15 @@ def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimize
         )
     matrices = [p for name, p in trainable if p.ndim >= 2 and "table" not in name and "null" not in name]
     parts = {id(p): _SUB_PIXELS if "upsamplers" in name else 1 for name, p in trainable}
+    for module in model.modules():
+        if isinstance(module, PositionwiseLinear):
+            parts[id(module.weight)] = module.grid[0] * module.grid[1]
     chosen = {id(p) for p in matrices}
     others = [p for _, p in trainable if id(p) not in chosen]
     rates = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     groups: list[dict[str, Any]] = [
         {"params": found, "parts": count, **rates}
-        for count in (1, _SUB_PIXELS)
+        for count in sorted(set(parts.values()))
         if (found := [p for p in matrices if parts[id(p)] == count])
     ]
     if others:

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..video.aligned import fold
+
 OFFSET = 1.0
 """Both output layers see SiLU(RMSNorm(x)): an offset of 1 and a signal of SIGNAL keep that nearly linear."""
 SIGNAL = 0.3
@@ -26,7 +28,7 @@ ROWS = 40_000
 
 
 @dataclass(frozen=True)
-class _Level:
+class Level:
     """One resolution of the encoder: features (1, c, t, h, w) of every clip and what each position counts."""
 
     features: list[Tensor]
@@ -51,15 +53,15 @@ def initialise(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whi
             nn.init.zeros_(module.conv2.conv.weight)
             nn.init.zeros_(module.conv2.conv.bias)
     size = vae.encoder.patch_size
-    pixels = _Level(
+    pixels = Level(
         [patchify(clip, size) for clip in clips], [F.avg_pool3d(w, (1, size, size)) for w in weights]
     )
-    levels = _start_encoder(vae.encoder, pixels)
-    codes = _start_latents(vae, levels, whitening, generator)
-    _start_decoder(vae.decoder, codes, pixels, levels, generator)
+    levels = start_encoder(vae.encoder, pixels)
+    codes = start_latents(vae, levels, whitening, generator)
+    start_decoder(vae.decoder, codes, pixels, levels, generator)
 
 
-def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
+def start_encoder(encoder: Any, pixels: Level) -> list[Level]:
     """An orthogonal basis of the patches, then principal components of 2x2x2 blocks, level by level."""
     mean, basis = _principal(pixels.features, pixels.weights)
     conv = encoder.conv_in.conv
@@ -70,11 +72,11 @@ def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
     conv.bias.zero_()
     conv.bias[:size] = -mean @ basis
     features = [encoder.conv_in(p) for p in pixels.features]
-    levels = [_Level([f[:, :size].clone() for f in features], pixels.weights)]
+    levels = [Level([f[:, :size].clone() for f in features], pixels.weights)]
     for downsampler in _downsamplers(encoder):
         size = levels[-1].features[0].shape[1]
-        blocks = [_blocks(f) for f in levels[-1].features]
-        weights = [_blocks(w).mean(1, keepdim=True) for w in levels[-1].weights]
+        blocks = [fold(f) for f in levels[-1].features]
+        weights = [fold(w).mean(1, keepdim=True) for w in levels[-1].weights]
         mean, basis = _principal(blocks, weights, width)
         kernel = rearrange(basis, "(c t h w) d -> d c t h w", t=2, h=2, w=2)
         conv = downsampler.conv
@@ -83,16 +85,16 @@ def _start_encoder(encoder: Any, pixels: _Level) -> list[_Level]:
         conv.bias.zero_()
         conv.bias[: len(kernel)] = -mean @ basis
         features = [downsampler(f) for f in features]
-        levels.append(_Level(features, weights))
+        levels.append(Level(features, weights))
     return levels
 
 
-def _start_latents(
-    vae: Any, levels: list[_Level], whitening: float, generator: torch.Generator
+def start_latents(
+    vae: Any, levels: list[Level], whitening: float, generator: torch.Generator
 ) -> list[Tensor]:
     """Rotated, partly whitened components, read through the encoder's output non-linearity: the codes."""
     encoder, count = vae.encoder, vae.config.latent_channels
-    rows, weights = _rows(levels[-1].features), _rows(levels[-1].weights)[:, 0]
+    rows, weights = rows_of(levels[-1].features), rows_of(levels[-1].weights)[:, 0]
     width = rows.shape[1]
     variance = (rows.square() * weights[:, None]).sum(0) / weights.sum()
     gain = SIGNAL / variance.mean().sqrt()
@@ -104,8 +106,8 @@ def _start_latents(
     hidden = [F.silu(encoder.norm_out(f.movedim(1, -1)).movedim(-1, 1)) for f in spread_features]
     kept = min(count, width - 1)
     latents = rows[:, :kept] / variance[:kept].clamp_min(1e-8).sqrt().pow(whitening)
-    latents = latents / latents.square().mean().sqrt() @ _orthogonal(count, generator)[:kept]
-    weight, bias = _ridge(_rows(hidden), latents, weights)
+    latents = latents / latents.square().mean().sqrt() @ orthogonal(count, generator)[:kept]
+    weight, bias = _ridge(rows_of(hidden), latents, weights)
     conv = encoder.conv_out.conv
     conv.weight.zero_()
     conv.bias.zero_()
@@ -114,8 +116,8 @@ def _start_latents(
     return [encoder.conv_out(h)[:, :count] for h in hidden]
 
 
-def _start_decoder(
-    decoder: Any, codes: list[Tensor], pixels: _Level, levels: list[_Level], generator: torch.Generator
+def start_decoder(
+    decoder: Any, codes: list[Tensor], pixels: Level, levels: list[Level], generator: torch.Generator
 ) -> None:
     """A lift, then regressions to the encoder's features of each finer level, then to pixels."""
     conv = decoder.conv_in.conv
@@ -132,7 +134,7 @@ def _start_decoder(
         targets = [t[:, :channels] for t in fine.features]
         if fine is levels[0]:
             targets = _with_offset(targets, channels, generator)
-        _fit(upsampler.conv.conv, hidden, [_blocks(t) for t in targets], coarse.weights, generator)
+        _fit(upsampler.conv.conv, hidden, [fold(t) for t in targets], coarse.weights, generator)
         hidden = [upsampler(h) for h in hidden]
     hidden = [F.silu(decoder.norm_out(h.movedim(1, -1)).movedim(-1, 1)) for h in hidden]
     _fit(decoder.conv_out.conv, hidden, pixels.features, pixels.weights, generator)
@@ -148,14 +150,8 @@ def patchify(clip: Tensor, size: int) -> Tensor:
     return patches
 
 
-def _blocks(features: Tensor) -> Tensor:
-    """2x2x2 blocks (b, 8c, t, h, w) as the causal stride-2 convolution sees them: frames 2t-1 and 2t."""
-    padded = torch.cat([features[:, :, :1], features], dim=2)
-    blocks: Tensor = rearrange(padded, "b c (t u) (h p) (w q) -> b (c u p q) t h w", u=2, p=2, q=2)
-    return blocks
-
-
-def _rows(maps: Sequence[Tensor]) -> Tensor:
+def rows_of(maps: Sequence[Tensor]) -> Tensor:
+    """Maps (b, c, t, h, w) as rows (all positions, c)."""
     return torch.cat([rearrange(m, "b c t h w -> (b t h w) c") for m in maps])
 
 
@@ -170,7 +166,7 @@ def _principal(
     total, first = torch.zeros((), dtype=torch.double), torch.zeros(channels, dtype=torch.double)
     second = torch.zeros(channels, channels, dtype=torch.double)
     for one, weight in zip(maps, weights, strict=True):
-        rows, share = _rows([one]), _rows([weight])
+        rows, share = rows_of([one]), rows_of([weight])
         total += share.sum().double()
         first += (rows * share).sum(0).double()
         second += ((rows * share).T @ rows).double()
@@ -207,14 +203,14 @@ def _fit(
         chosen = torch.randperm(y[0, 0].numel(), generator=generator)[:share]
         t, h, v = torch.unravel_index(chosen, y.shape[2:])
         xs.append(rearrange(windows, "1 c t h w i j k -> t h w c i j k")[t, h, v].flatten(1))
-        ys.append(_rows([y])[chosen])
-        ws.append(_rows([w])[chosen, 0])
+        ys.append(rows_of([y])[chosen])
+        ws.append(rows_of([w])[chosen, 0])
     weight, bias = _ridge(torch.cat(xs), torch.cat(ys), torch.cat(ws))
     conv.weight.copy_(weight.T.reshape(conv.weight.shape))
     conv.bias.copy_(bias)
 
 
-def _orthogonal(size: int, generator: torch.Generator) -> Tensor:
+def orthogonal(size: int, generator: torch.Generator) -> Tensor:
     rotation: Tensor = torch.linalg.qr(torch.randn(size, size, generator=generator))[0]
     return rotation
 

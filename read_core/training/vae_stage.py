@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -17,6 +17,9 @@ from torch.utils.data import Dataset
 from ..geometry import FRAMES_PER_LATENT
 from ..mouth.face_fit import FaceFitSettings
 from ..mouth.fit import FitSettings
+from ..video.aligned import AlignedAutoencoder
+from ..video.load import load_vae
+from .aligned_init import initialise_aligned
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Model
@@ -24,6 +27,8 @@ from .mouth_loss import FaceLoss, MouthLoss
 from .pictures import save_rows
 from .processes import processes
 from .vae_init import initialise
+
+Vae: TypeAlias = AutoencoderKLLTXVideo | AlignedAutoencoder
 
 
 class VaeLoss(Strict):
@@ -74,9 +79,10 @@ class VaeConfig(StageConfig):
 
     Attributes:
         clips: folder of training videos (see ``clips.py``).
-        model: arguments of ``diffusers.AutoencoderKLLTXVideo``.
+        model: arguments of ``diffusers.AutoencoderKLLTXVideo``; with ``inner``, of ``AlignedAutoencoder``.
         lengths: frames per sample, each 8 n + 1; a batch draws one of them.
         start_clips: videos that the linear start is solved on, kept in ``output/start``; 0: random weights.
+        start_crops: further crops, from all videos, that an ``AlignedAutoencoder`` finds its bases on.
         whitening: of the linear start, see ``vae_init.initialise``.
         initial: folder of an earlier VAE to go on from.
         encoder: whether the encoder is trained too; its latents stay what they are if not.
@@ -90,6 +96,7 @@ class VaeConfig(StageConfig):
     model: dict[str, Any] = Field(default_factory=dict)
     lengths: tuple[int, ...] = (17,)
     start_clips: int = Field(default=300, ge=0)
+    start_crops: int = Field(default=0, ge=0)
     whitening: float = Field(default=0.5, ge=0, le=1)
     initial: Path | None = None
     encoder: bool = True
@@ -128,7 +135,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
 class Reconstruction(nn.Module):
     """Encode and decode in one call, so that every process sees all gradients."""
 
-    def __init__(self, vae: AutoencoderKLLTXVideo) -> None:
+    def __init__(self, vae: Vae) -> None:
         super().__init__()
         self.vae = vae
 
@@ -164,34 +171,56 @@ class VaeStage:
         settings = FaceFitSettings(fit.stills, fit.presenters, fit.faces, fit.steps, seed=fit.seed)
         return FaceLoss(weights, settings, self.config.loss.lids)
 
-    def _start(self) -> AutoencoderKLLTXVideo:
+    def _start(self) -> Vae:
         config = self.config
         if config.initial is not None:
             require_component("initial", config.initial, "vae")
-            return AutoencoderKLLTXVideo.from_pretrained(config.initial, local_files_only=True)
+            return load_vae(config.initial)
         with processes().main_process_first():  # it solves the linear start, the others read it
             return self._first_weights()
 
-    def _first_weights(self) -> AutoencoderKLLTXVideo:
+    def _first_weights(self) -> Vae:
         config = self.config
         started = config.output / "start"
         if started.exists():
-            return AutoencoderKLLTXVideo.from_pretrained(started, local_files_only=True)
+            return load_vae(started)
         torch.manual_seed(config.loop.seed)
-        vae = AutoencoderKLLTXVideo(**config.model)
+        vae = (AlignedAutoencoder if "inner" in config.model else AutoencoderKLLTXVideo)(**config.model)
         if config.start_clips:
-            count, length = config.start_clips, min(config.lengths)
-            chosen = [self.files[i * len(self.files) // count] for i in range(count)]
-            starts = [(i * 13) % (file.frames - length + 1) for i, file in enumerate(chosen)]
-            crops = [file.read(s, s + length) for s, file in zip(starts, chosen, strict=True)]
-            clips = [to_pixels(frames[None]) for frames, _ in crops]
-            weights = [box_weights(b[None], clips[0].shape[-2:], config.loss.mouth) for _, b in crops]
-            initialise(vae, clips, weights, config.whitening)
+            self._solve(vae)
             self.measure_statistics(vae)
             temporary = started.with_suffix(".tmp")
             vae.save_pretrained(temporary)
             temporary.rename(started)
         return vae
+
+    def _solve(self, vae: Vae) -> None:
+        """The linear start, on crops of the training split, the mouth and the eyes weighing more."""
+        config, files = self.config, self.files
+        count = config.start_clips
+        crops = [self._crop(files[i * len(files) // count], i * 13) for i in range(count)]
+        clips, weights = [clip for clip, _ in crops], [weight for _, weight in crops]
+        if isinstance(vae, AlignedAutoencoder):
+            more = (self._crop(files[i % len(files)], i * 29 + 7) for i in range(config.start_crops))
+            initialise_aligned(vae, clips, weights, more, config.whitening)
+        else:
+            initialise(vae, clips, weights, config.whitening)
+
+    def _crop(self, file: ClipFile, start: int) -> tuple[Tensor, Tensor]:
+        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of the shortest length, from frame ``start``."""
+        length = min(self.config.lengths)
+        start %= file.frames - length + 1
+        frames, boxes = file.read(start, start + length)
+        pixels = to_pixels(frames[None])
+        return pixels, self._weights(boxes[None], file.eyes(start, start + length)[None], pixels)
+
+    def _weights(self, boxes: Tensor, eyes: Tensor, pixels: Tensor) -> Tensor:
+        """What every pixel counts, (b, 1, f, H, W), from boxes (b, f, 4) and (b, f, 2, 4)."""
+        loss, size = self.config.loss, pixels.shape[-2:]
+        mask = box_weights(boxes, size, loss.mouth)
+        for side in range(2) if loss.eyes else ():
+            mask = mask + box_weights(eyes[:, :, side], size, loss.eyes) - 1
+        return mask
 
     def to(self, device: torch.device) -> None:
         """Move the reader; the rest is the model's."""
@@ -207,9 +236,7 @@ class VaeStage:
         noise = torch.randn(shape, generator=generator)
         noise = (noise * weights.noise * torch.rand(b, 1, 1, 1, 1, generator=generator)).to(pixels)
         output, latents = model(pixels, noise)
-        mask = box_weights(batch["boxes"], pixels.shape[-2:], weights.mouth)
-        for side in range(2) if weights.eyes else ():
-            mask = mask + box_weights(batch["eyes"][:, :, side], pixels.shape[-2:], weights.eyes) - 1
+        mask = self._weights(batch["boxes"], batch["eyes"], pixels)
         difference = output - pixels
         level = (soft_l1(difference) * mask).sum() / mask.sum() / 3
         edges = sum((soft_l1(difference.diff(dim=d)) * _shrink(mask, d)).mean() for d in (3, 4))
@@ -244,7 +271,7 @@ class VaeStage:
         return self.measure()
 
     @torch.no_grad()
-    def measure_statistics(self, vae: AutoencoderKLLTXVideo) -> None:
+    def measure_statistics(self, vae: Vae) -> None:
         """Set the mean and standard deviation of the latents' channels, over the training split."""
         total, square, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
         for file in self.files[:: max(1, len(self.files) // 100)]:

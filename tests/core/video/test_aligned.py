@@ -1,0 +1,134 @@
+"""The autoencoder of aligned faces: one linear map per position, and the same interface as LTX-Video's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo
+
+from read_core.errors import CheckpointError
+from read_core.training.config import LoopConfig
+from read_core.training.optim import make_optimizer, orthogonalise
+from read_core.video import DecodeSettings, TemporalVAE
+from read_core.video.aligned import AlignedAutoencoder, PositionwiseLinear, fold, unfold
+from read_core.video.load import load_vae
+
+INNER = {
+    "latent_channels": 8,
+    "block_out_channels": [48, 48],
+    "down_block_types": ["LTXVideoDownBlock3D"] * 2,
+    "layers_per_block": [0, 1, 1],
+    "spatio_temporal_scaling": [True, True],
+    "downsample_type": ["conv", "conv"],
+    "decoder_block_out_channels": [16, 32],
+    "decoder_layers_per_block": [1, 1, 1],
+    "decoder_spatio_temporal_scaling": [True, True],
+    "decoder_inject_noise": [False] * 3,
+    "upsample_factor": [2, 2],
+    "upsample_residual": [False, False],
+}
+
+
+def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return module
+
+
+def make_vae(grid: tuple[int, int] = (2, 3)) -> AlignedAutoencoder:
+    torch.manual_seed(0)
+    vae = AlignedAutoencoder(inner=INNER, grid=grid, latent_channels=6)
+    filled(vae.down), filled(vae.up)
+    return vae.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def test_each_position_has_a_map_of_its_own():
+    layer = filled(PositionwiseLinear((2, 3), 4, 5))
+    weight, bias = layer.maps()
+    x = torch.randn(2, 4, 3, 2, 3)
+    y = layer(x)
+    for i in range(2):
+        for j in range(3):
+            naive = torch.einsum("bcl,dc->bdl", x[..., i, j], weight[i, j]) + bias[i, j][None, :, None]
+            torch.testing.assert_close(y[..., i, j], naive)
+
+
+@torch.no_grad()
+def test_another_grid_takes_maps_from_between():
+    layer = filled(PositionwiseLinear((2, 2), 3, 4))
+    weight, bias = layer.maps()
+    x = torch.randn(1, 3, 1, 1, 1)
+    middle = torch.einsum("bclhw,dc->bdlhw", x, weight.mean((0, 1))) + bias.mean((0, 1)).view(1, -1, 1, 1, 1)
+    torch.testing.assert_close(layer(x), middle)
+    assert layer(torch.randn(1, 3, 2, 4, 6)).shape == (1, 4, 2, 4, 6)
+
+
+def test_blocks_are_those_of_a_causal_convolution():
+    """Weights that pick one latent of a block, as a strided convolution with a repeated first frame."""
+    latents = torch.randn(1, 3, 5, 4, 6)
+    blocks = fold(latents)
+    assert blocks.shape == (1, 24, 3, 2, 3)
+    assert torch.equal(unfold(blocks), latents)
+    padded = torch.cat([latents[:, :, :1], latents], dim=2)
+    for index in range(24):
+        kernel = torch.zeros(1, 24)
+        kernel[0, index] = 1
+        found = torch.nn.functional.conv3d(padded, kernel.view(1, 3, 2, 2, 2), stride=2)
+        assert torch.equal(found[:, 0], blocks[:, index])
+
+
+@torch.no_grad()
+def test_it_stands_where_an_ltx_video_autoencoder_does(tmp_path):
+    """Sizes, chunked decoding (whole once the halo covers what the decoder sees), saving and loading."""
+    vae = make_vae()
+    vae.latents_mean.normal_()
+    vae.latents_std.uniform_(0.5, 2)
+    temporal = TemporalVAE(vae, DecodeSettings(halo=12, chunk=2))
+    latents = temporal.encode(torch.rand(1, 33, 64, 96, 3))
+    assert latents.shape == (1, 6, 5, 2, 3)
+    frames = temporal.decode(latents)
+    assert frames.shape == (1, 33, 64, 96, 3)
+    whole = vae.decode(temporal.denormalise(latents)).sample
+    torch.testing.assert_close(
+        frames, (whole / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 4, 1), atol=1e-5, rtol=0
+    )
+    vae.save_pretrained(tmp_path / "vae")
+    loaded = load_vae(tmp_path / "vae")
+    assert torch.equal(TemporalVAE(loaded, DecodeSettings(halo=12, chunk=2)).decode(latents), frames)
+
+
+def test_another_compression_is_refused():
+    with pytest.raises(ValueError, match="expected 4 x 16"):
+        AlignedAutoencoder(inner=INNER | {"patch_size": 2})
+
+
+def test_loading_names_what_a_folder_holds(tmp_path):
+    with pytest.raises(CheckpointError, match="expected one of"):
+        load_vae(tmp_path)
+    (tmp_path / "config.json").write_text('{"_class_name": "UNet"}')
+    with pytest.raises(CheckpointError, match="UNet"):
+        load_vae(tmp_path)
+
+
+def test_loading_tells_the_two_kinds_apart(tmp_path):
+    torch.manual_seed(0)
+    AutoencoderKLLTXVideo(**INNER).save_pretrained(tmp_path / "ltx")
+    make_vae().save_pretrained(tmp_path / "aligned")
+    assert isinstance(load_vae(tmp_path / "ltx"), AutoencoderKLLTXVideo)
+    assert isinstance(load_vae(tmp_path / "aligned"), AlignedAutoencoder)
+
+
+def test_muon_turns_each_position_alone():
+    """One step from zero momentum: each position's update is its gradient's nearest orthogonal matrix."""
+    layer = filled(PositionwiseLinear((2, 2), 8, 4))
+    optimizer = make_optimizer(layer, LoopConfig(steps=1, batch_size=1, learning_rate=0.1, optimizer="muon"))
+    before = layer.maps()[0].detach().clone()
+    gradient = torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(3))
+    layer.weight.grad = gradient.clone()
+    optimizer.step()
+    moved = (before - layer.maps()[0].detach()) / 0.1
+    gradients = gradient.view(4, 2, 2, 8).permute(1, 2, 0, 3)
+    torch.testing.assert_close(moved, orthogonalise(gradients), atol=2e-3, rtol=0)
