@@ -117,7 +117,7 @@ photo-corpus: synthesisers
 	$(CORE) corpus --out $(PHOTO)/clips --layout $(LAYOUT) --split validation --count 8 --workers $(WORKERS)
 
 photo-vae: setup
-	$(TWO) train configs/photo/vae.yaml --set reader.faces=$(FACES)
+	$(TWO) train configs/photo/vae.yaml
 
 photo-detail: setup
 	$(TWO) train configs/photo/detail.yaml
