@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from read_core.ans import timesteps
 from read_core.transformer import A2VTransformer3DModel
-from read_core.transformer.ltx import is_addition
+from read_core.weights.ltx_transformer import is_addition
 from read_core.transformer.model import TIME_SCALE
 
 OURS, TOKENS, ITEMS = "ours", "diffusers, a time per token", "diffusers, a time per item"

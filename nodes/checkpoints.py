@@ -91,9 +91,9 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
 
     from ..read_core import ReadPipeline
     from ..read_core.checkpoint import load_checkpoint
-    from ..read_core.transformer.override import override_weights
     from ..read_core.video import TemporalVAE
-    from ..read_core.video.single_file import load_vae_file
+    from ..read_core.weights.ltx_vae import load_vae_file
+    from ..read_core.weights.override import override_weights
 
     with about("checkpoint"):
         pipe = ReadPipeline(load_checkpoint(find_checkpoint(name), "cpu", "stored"))

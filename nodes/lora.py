@@ -35,7 +35,7 @@ def with_lora(patcher: WholePatcher, file: str, strength: float) -> tuple[WholeP
             another shape than the weight that it is for.
     """
     from ..read_core.errors import CheckpointError
-    from ..read_core.safetensors_header import read_tensors
+    from ..read_core.weights.files import read_tensors
 
     weights = read_tensors(Path(file))
     try:
@@ -84,7 +84,7 @@ def _shape(patch: Any) -> tuple[int, ...] | None:
 
 def _names(transformer: torch.nn.Module) -> dict[str, str]:
     """What LoRA files may call each weight -> its name in the patcher."""
-    from ..read_core.transformer.override import original_name
+    from ..read_core.weights.override import original_name
 
     names: dict[str, str] = {}
     for name in transformer.state_dict():

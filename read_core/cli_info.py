@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .checkpoint_records import Card
+    from .checkpoint import Card
     from .face.alignment import FaceLayout
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..weights.bundled import load_bundled
 from .network import SIDE, STRIDE, FaceFinder
 
 __all__ = ["THRESHOLD", "WEIGHTS", "FaceFinder", "Faces", "find_faces", "load_finder"]
@@ -100,9 +100,7 @@ def load_finder(path: Path = WEIGHTS) -> FaceFinder:
     """
     if not path.is_file():
         raise InputError(f"{path} is missing; install anew, or make it: python scripts/fit_face_finder.py")
-    finder = FaceFinder()
-    finder.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return finder.eval().requires_grad_(False)
+    return load_bundled(FaceFinder(), path)
 
 
 @functools.lru_cache(maxsize=2)

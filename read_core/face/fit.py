@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Generator, Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..weights.bundled import save_bundled
 from .finder import close_frames, close_up, decode, overlap
 from .material import Portrait, backgrounds, drawn_presenters, photographs
 from .network import STRIDE, FaceFinder, fused
@@ -128,7 +128,7 @@ def train_finder(
         shown = {name: f"{value:.3f}" for name, value in zip(names, recent, strict=True)}
         progress.set_postfix(shown, refresh=False)
         if (step + 1) % _SAVED == 0 or step + 1 == settings.steps:
-            _save(mean, out)
+            save_bundled(fused(mean), out)
     last = losses[-100:]
     return sum(map(sum, last)) / len(last)
 
@@ -157,11 +157,6 @@ def _follow(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
     for name, value in mean.state_dict().items():
         if value.is_floating_point():
             value.lerp_(now[name], 1 - average)
-
-
-def _save(finder: FaceFinder, out: Path) -> None:
-    state = fused(finder).state_dict()
-    save_file({name: value.half().contiguous() for name, value in state.items()}, out)
 
 
 def _search_losses(answers: Tensor, scenes: Sequence[Scene]) -> tuple[Tensor, Tensor, Tensor]:

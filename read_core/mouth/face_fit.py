@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..weights.bundled import save_bundled
 from .face_examples import GROUP, FaceExamples, draw_faces
 from .face_reader import VALUES, FaceReader, crops
 from .fit import noisy
@@ -78,7 +78,7 @@ def train_face_reader(examples: FaceExamples, out: Path, settings: FaceFitSettin
         schedule.step()
         losses.append(loss.item())
         progress.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
-    save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, out)
+    save_bundled(reader, out)
     last = losses[-100:]
     return sum(last) / len(last)
 

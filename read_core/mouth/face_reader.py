@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..weights.bundled import load_bundled
 from .reader import relative
 
 GAP = 0.37
@@ -79,9 +79,7 @@ def crops(pictures: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def load_face_reader(path: Path) -> FaceReader:
     """The network whose weights ``face_fit.fit_face_reader`` wrote to ``path``, frozen."""
-    reader = FaceReader()
-    reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return reader.eval().requires_grad_(False)
+    return load_bundled(FaceReader(), path)
 
 
 def _lowered(points: Tensor, share: float) -> Tensor:

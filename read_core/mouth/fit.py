@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..weights.bundled import save_bundled
 from .reader import SIDE, MouthReader, gaussian_blur, square
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
         schedule.step()
         losses.append(loss.item())
         progress.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
-    save_file({name: value.half().contiguous() for name, value in reader.state_dict().items()}, out)
+    save_bundled(reader, out)
     last = losses[-100:]
     return sum(last) / len(last)
 

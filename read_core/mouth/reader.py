@@ -9,9 +9,10 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..weights.bundled import load_bundled
 
 SIDE = 128  # pixels to which the shorter side of the picture is brought
 COARSE = 64  # pixels in which the mouth is looked for
@@ -70,9 +71,7 @@ class MouthReader(nn.Module):
 
 def load_reader(path: Path) -> MouthReader:
     """The network whose weights ``fit.fit_mouth`` wrote to ``path``, frozen."""
-    reader = MouthReader()
-    reader.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return reader.eval().requires_grad_(False)
+    return load_bundled(MouthReader(), path)
 
 
 def square(frames: Tensor) -> Tensor:

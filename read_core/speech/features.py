@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ..errors import CheckpointError, InputError
 from ..geometry import FEATURE_RATE, FEATURES_PER_FRAME, SAMPLES_PER_FEATURE, frames_of_samples
-from ..safetensors_header import read_tensors
+from ..weights.files import read_tensors, weight_files
+from ..weights.strict import load_strict
 from .log_mel import log_mel
 
 if TYPE_CHECKING:
@@ -151,34 +151,14 @@ def load_whisper_encoder(folder: str | Path) -> WhisperEncoder:
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json; expected a Whisper model saved by transformers")
     config = WhisperConfig.from_pretrained(folder)
-    tensors = _encoder_tensors(_read_tensors(folder))
+    tensors: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        tensors |= read_tensors(file)
     with torch.device("meta"):
         encoder = WhisperEncoder(config)
-    expected = encoder.state_dict()
-    wrong = [
-        *(f"missing {name}" for name in expected if name not in tensors),
-        *(f"foreign {name}" for name in tensors if name not in expected),
-        *(
-            f"{name} is {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}"
-            for name in expected
-            if name in tensors and tensors[name].shape != expected[name].shape
-        ),
-    ]
-    if wrong:
-        raise CheckpointError(f"{folder} does not hold the encoder of its config.json: " + "; ".join(wrong))
-    encoder.load_state_dict(tensors, strict=True, assign=True)
+    what = f"{folder} does not hold the encoder of its config.json"
+    load_strict(encoder, _encoder_tensors(tensors), what, "Copy or download the folder again")
     return encoder.eval().requires_grad_(False)
-
-
-def _read_tensors(folder: Path) -> dict[str, Tensor]:
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
-        files = [single]
-    elif index.is_file():
-        files = [folder / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
-    else:
-        raise CheckpointError(f"{folder} has no model.safetensors; expected weights in safetensors format")
-    return {name: tensor for file in files for name, tensor in read_tensors(file).items()}
 
 
 def _encoder_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from ..speech import SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
 from ..video.load import load_vae
+from ..weights.ltx_transformer import load_diffusers
 from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .held_out import HeldOut
@@ -170,7 +171,7 @@ class A2VStage:
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
         elif config.ltx is not None:
             # Published in bfloat16, which is too coarse to be trained in: small steps would round to nothing.
-            model = A2VTransformer3DModel.from_ltx_diffusers(config.ltx, dtype=torch.float32, **config.model)
+            model = load_diffusers(config.ltx, dtype=torch.float32, **config.model)
         else:
             model = A2VTransformer3DModel(**config.model)
         return model

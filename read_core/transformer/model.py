@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -19,9 +19,6 @@ from .attention import KeyValues
 from .block import A2VTransformerBlock, modulate
 from .parallel import CONTEXT_PARALLEL_PLAN
 from .rope import RotaryEmbedding
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIME_SCALE = 1000.0
 """LTX-Video's time embedding counts 0 .. 1000; only this adapter knows."""
@@ -209,20 +206,6 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
                     module.reset_parameters()
             nn.init.zeros_(block.audio_attn.to_out[0].weight)
             nn.init.zeros_(block.audio_attn.to_out[0].bias)
-
-    @classmethod
-    def from_ltx_diffusers(cls, folder: str | Path, **options: Any) -> A2VTransformer3DModel:
-        """LTX-Video's weights from a diffusers folder and a fresh audio branch: `ltx.load_diffusers`."""
-        from .ltx import load_diffusers
-
-        return load_diffusers(folder, **options)
-
-    @classmethod
-    def from_ltx_single_file(cls, path: str | Path, **options: Any) -> A2VTransformer3DModel:
-        """LTX-Video's weights from an original file and a fresh audio branch: `ltx.load_single_file`."""
-        from .ltx import load_single_file
-
-        return load_single_file(path, **options)
 
     def _mask_reference(self, x: Tensor, reference_mask: Tensor) -> Tensor:
         """Put the null token in place of z_R's where ``reference_mask`` (B,) is False; x (B, L, h w, D)."""

@@ -374,5 +374,5 @@ def test_a_header_that_does_not_fit_its_tensors(broken_checkpoint):
     next(entry for name, entry in header.items() if name != "__metadata__")["data_offsets"][1] -= 2
     text = json.dumps(header).encode()
     file.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
-    with pytest.raises(CheckpointError, match=f"{file} is damaged"):
+    with pytest.raises(CheckpointError, match=f"{file} is .*damaged"):
         load_checkpoint(broken_checkpoint)

@@ -154,7 +154,7 @@ def test_transformers_that_do_not_fit(client, part):
     assert f"{name} (8, 8)" in message
     assert "Use a file of the same architecture" in message
     torn = part("diffusion_models", "torn.safetensors", b"nothing")
-    assert "torn.safetensors is truncated or not a safetensors file" in told(
+    assert "torn.safetensors is truncated, damaged or not a safetensors file" in told(
         client, "transformer", transformer=torn
     )
 
@@ -187,7 +187,7 @@ def test_vaes_that_do_not_fit(client, part):
     assert "tensors differ from LTX-Video 0.9.0" in message
     assert "Use an unmodified file" in message
     torn = part("vae", "torn.safetensors", b"nothing")
-    assert "torn.safetensors is truncated or not a safetensors file" in told(client, "vae", vae=torn)
+    assert "torn.safetensors is truncated, damaged or not a safetensors file" in told(client, "vae", vae=torn)
 
 
 # LoRA files; what they do is in test_lora.py
@@ -196,7 +196,7 @@ def test_vaes_that_do_not_fit(client, part):
 def test_lora_files_that_are_damaged(host, client, part, lora):
     whole = (host.base / "models" / "loras" / lora).read_bytes()
     torn = part("loras", "torn.safetensors", whole[:-100])
-    assert "torn.safetensors is truncated or damaged" in told(client, "lora", lora=torn)
+    assert "torn.safetensors is truncated, damaged" in told(client, "lora", lora=torn)
     halved = {"transformer.proj_in.lora_B.weight": torch.zeros(4, 4)}
     message = told(client, "lora", lora=part("loras", "halved.safetensors", halved))
     assert "halved.safetensors is damaged: it lacks 'transformer.proj_in.lora_A.weight'" in message
@@ -211,5 +211,7 @@ def test_a_pickle_in_place_of_a_file_is_not_opened(host, client, part):
     torch.save(Bomb(), source)
     for widget, folder in (("vae", "vae"), ("transformer", "diffusion_models"), ("lora", "loras")):
         file = part(folder, "bomb.pt", source.read_bytes())
-        assert "bomb.pt is truncated or not a safetensors file" in told(client, widget, **{widget: file})
+        assert "bomb.pt is truncated, damaged or not a safetensors file" in told(
+            client, widget, **{widget: file}
+        )
     assert not (host.base / "exploded").exists()

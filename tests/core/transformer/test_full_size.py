@@ -8,7 +8,7 @@ import torch
 from diffusers import LTXVideoTransformer3DModel
 
 from read_core.transformer import CONFIGS, LTX_2B, A2VTransformer3DModel
-from read_core.transformer.ltx import is_addition
+from read_core.weights.ltx_transformer import is_addition
 
 SNAPSHOT = Path(__file__).with_name("a2v_2b_keys.txt")
 LAYERS = 28

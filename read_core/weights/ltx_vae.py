@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from ..precision import at_precision
-from ..safetensors_header import read_tensors
+from .files import read_tensors
+from .strict import compare, load_strict
 
 _LATER_DECODER: Mapping[str, Any] = MappingProxyType(
     {
@@ -76,19 +77,17 @@ def load_vae_file(
     path = Path(path)
     weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
     candidates = {**RELEASES} if own is None else {"the checkpoint's own VAE": own, **RELEASES}
-    differences: dict[str, int] = {}
+    differing: dict[str, int] = {}
     for name, config in candidates.items():
         with torch.device("meta"):
             model = AutoencoderKLLTXVideo.from_config(dict(config))
-        expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in weights.items()}
-        differences[name] = len(expected.items() ^ found.items())
-        if not differences[name]:
+        differing[name] = len(compare(model.state_dict(), weights))
+        if not differing[name]:
             _check_channels(path, name, config=model.config, own=own)
             weights = {key: at_precision(key, value, dtype) for key, value in weights.items()}
-            model.load_state_dict(weights, strict=True, assign=True)
+            load_strict(model, weights, f"{path} does not fit {name}", "Use an unmodified file")
             return model.eval().requires_grad_(False)
-    told = "; ".join(f"{count} tensors differ from {name}" for name, count in differences.items())
+    told = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
     raise CheckpointError(f"{path} is no LTX-Video autoencoder that fits: {told}. Use an unmodified file")
 
 

@@ -27,41 +27,22 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from .checkpoint_records import (
-    Card,
-    CheckpointInfo,
-    Components,
-    PartInfo,
-    Prompt,
-    SamplingDefaults,
-)
-from .errors import CheckpointError, InputError
-from .folders import replace_folder
-from .safetensors_header import (
+from ..errors import CheckpointError, InputError
+from ..folders import replace_folder
+from ..weights.files import (
     TensorInfo,
-    differences,
     read_header,
     read_json,
     read_tensors,
+    refuse_pickles,
     weight_files,
 )
+from ..weights.strict import compare, load_strict, refuse
+from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-__all__ = [
-    "Card",
-    "CheckpointInfo",
-    "Components",
-    "PartInfo",
-    "Prompt",
-    "SamplingDefaults",
-    "describe",
-    "load_checkpoint",
-    "load_model",
-    "save_checkpoint",
-]
 
 FORMATS = (1, 2)
 CLASS_NAME = "ReadPipeline"
@@ -72,7 +53,7 @@ MODELS = {
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
-_SHOWN_KEYS = 20
+_ADVICE = "Copy the checkpoint anew, or use the files that belong to it"
 T = TypeVar("T")
 
 
@@ -84,7 +65,7 @@ def describe(folder: str | Path) -> CheckpointInfo:
     """
     folder = Path(folder)
     (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
-    parts = [_part_info(name, weight_files(folder / name), kind) for name, (_, kind) in kinds.items()]
+    parts = [_part_info(name, _weight_files(folder / name), kind) for name, (_, kind) in kinds.items()]
     parts.append(_part_info("prompt", [_prompt_file(folder)], "Prompt"))
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     return CheckpointInfo(folder, card, defaults, tuple(parts), text)
@@ -115,7 +96,7 @@ def load_checkpoint(
         _check_weights(folder / name, model)
     prompt = _read_prompt(folder, empty["transformer"])
     models: dict[str, Any] = {
-        name: _fill(model, weight_files(folder / name), device, dtype) for name, model in empty.items()
+        name: _fill(model, folder / name, device, dtype) for name, model in empty.items()
     }
     return Components(card=card, defaults=defaults, prompt=prompt, **models)
 
@@ -134,7 +115,7 @@ def load_model(
     folder = Path(folder)
     model = _empty_model(folder, _builders()[name])
     _check_weights(folder, model)
-    return _fill(model, weight_files(folder), device, dtype)
+    return _fill(model, folder, device, dtype)
 
 
 def save_checkpoint(
@@ -171,7 +152,7 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     import torch
     from safetensors.torch import save_file
 
-    from .precision import STATISTICS
+    from ..precision import STATISTICS
 
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
     for name in kinds:
@@ -234,12 +215,16 @@ def _read_defaults(folder: Path) -> SamplingDefaults:
 
 
 def _read_prompt(folder: Path, transformer: Any) -> Prompt:
+    import torch
+
     file = _prompt_file(folder)
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     header = read_header(file)
     tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
-    expected = {"embedding": (tokens, int(transformer.config.caption_channels)), "mask": (tokens,)}
-    _raise_if_any(file, [*differences(header, expected, floats={"embedding"})])
+    channels = int(transformer.config.caption_channels)
+    with torch.device("meta"):
+        expected = {"embedding": torch.empty(tokens, channels), "mask": torch.empty(tokens, dtype=torch.bool)}
+    refuse(compare(expected, header), _mismatch(file), _ADVICE)
     tensors = read_tensors(file)
     if not bool(tensors["mask"].any()):
         raise CheckpointError(f"{file} has a mask that leaves no token; expected at least one")
@@ -252,9 +237,9 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from .detail import DetailNetwork
-    from .speech import SpeechAE
-    from .transformer import A2VTransformer3DModel
+    from ..detail import DetailNetwork
+    from ..speech import SpeechAE
+    from ..transformer import A2VTransformer3DModel
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
         return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
@@ -312,33 +297,28 @@ def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
         ),
         "speech_ae code_dim and transformer speech_dim": (speech_ae.code_dim, transformer.speech_dim),
     }
-    _raise_if_any(folder, [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b])
+    problems = [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b]
+    refuse(problems, _mismatch(folder), _ADVICE)
 
 
 def _check_weights(folder: Path, model: nn.Module) -> None:
     """Compare the headers of a folder's weights with a model's names, shapes and types."""
     header: dict[str, TensorInfo] = {}
-    for file in weight_files(folder):
+    for file in _weight_files(folder):
         header |= read_header(file)
-    state = model.state_dict()
-    floats = {name for name, tensor in state.items() if tensor.is_floating_point()}
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    _raise_if_any(folder, differences(header, shapes, floats))
+    refuse(compare(model.state_dict(), header), _mismatch(folder), _ADVICE)
 
 
 def _fill(
-    model: Any,
-    files: Iterable[Path],
-    device: torch.device | str,
-    dtype: torch.dtype | Literal["stored"] | None,
+    model: Any, folder: Path, device: torch.device | str, dtype: torch.dtype | Literal["stored"] | None
 ) -> Any:
     """Read the weights of a checked folder into a model on the meta device."""
     import torch
 
-    from .precision import at_precision
+    from ..precision import at_precision
 
     state: dict[str, Tensor] = {}
-    for file in files:
+    for file in _weight_files(folder):
         state |= read_tensors(file)
     if dtype is None and torch.device(device).type == "cpu":
         dtype = torch.float32
@@ -346,7 +326,7 @@ def _fill(
         dtype = _main_dtype(state.values())
     for name, tensor in state.items():
         state[name] = at_precision(name, tensor, dtype).to(device)
-    model.load_state_dict(state, strict=True, assign=True)
+    load_strict(model, state, _mismatch(folder), _ADVICE)
     return model.eval().requires_grad_(False)
 
 
@@ -377,14 +357,15 @@ def _parse(file: Path, build: Callable[[Mapping[str, Any]], T], values: Mapping[
         raise CheckpointError(f"{file} has a missing, unknown or wrong entry: {error}") from error
 
 
-def _raise_if_any(place: Path, problems: list[str]) -> None:
-    if problems:
-        shown = "; ".join(problems[:_SHOWN_KEYS])
-        more = f"; and {len(problems) - _SHOWN_KEYS} more" if len(problems) > _SHOWN_KEYS else ""
-        raise CheckpointError(
-            f"{place} does not hold what its configuration describes: {shown}{more}. "
-            "Copy the checkpoint anew, or use the files that belong to it"
-        )
+def _mismatch(place: Path) -> str:
+    return f"{place} does not hold what its configuration describes"
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files of a part, which may hold no pickles beside them."""
+    files = weight_files(folder)
+    refuse_pickles(folder)
+    return files
 
 
 def _write_json(file: Path, values: Mapping[str, Any]) -> None:

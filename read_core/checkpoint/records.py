@@ -7,21 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_size, check_steps
-from .errors import InputError
-from .face.alignment import FaceLayout
-from .geometry import check_window
+from ..checks import check_size, check_steps
+from ..errors import InputError
+from ..face.alignment import FaceLayout
+from ..geometry import check_window
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTXVideo
     from torch import Tensor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from .ans import Guidance, JointCFG, SplitCFG
-    from .detail import DetailNetwork
-    from .speech import SpeechAE
-    from .transformer import A2VTransformer3DModel
-    from .video import DecodeSettings
+    from ..ans import Guidance, JointCFG, SplitCFG
+    from ..detail import DetailNetwork
+    from ..speech import SpeechAE
+    from ..transformer import A2VTransformer3DModel
+    from ..video import DecodeSettings
 
 _NUMBERS = ("shift", "steps", "window", "halo", "decode_chunk", "decode_timestep", "decode_noise_scale")
 
@@ -104,7 +104,7 @@ class SamplingDefaults:
 
         Without a pair of its own: its default, or that kind with the speech as strong as in the default.
         """
-        from .ans import of_kind
+        from ..ans import of_kind
 
         own = {"split": self.split, "joint": self.joint}.get(kind)
         return own or of_kind(kind, self.guidance)
@@ -131,8 +131,8 @@ class SamplingDefaults:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingDefaults:
         """The inverse of :meth:`to_dict` (ValueError or InputError if it is not one)."""
-        from .ans import guidance_from_dict
-        from .video import DecodeSettings
+        from ..ans import guidance_from_dict
+        from ..video import DecodeSettings
 
         guidance = _object("guidance", values.get("guidance"))
         for name in _NUMBERS:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError
-from ..safetensors_header import read_tensors
-from .ltx import FLOAT8, PREFIX, RENAMES, is_addition, rename
-from .model import A2VTransformer3DModel
+from .files import read_tensors
+from .ltx_transformer import FLOAT8, PREFIX, RENAMES, is_addition, rename
+from .strict import load_strict
 
-_SHOWN = 8
+if TYPE_CHECKING:
+    from ..transformer import A2VTransformer3DModel
 
 
 def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
@@ -34,26 +35,20 @@ def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
     """
     path = Path(path)
     weights = _unscaled(read_tensors(path))
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     with_audio = any(is_addition(key) for key in weights)
-    wanted = {key: shape for key, shape in expected.items() if with_audio or not is_addition(key)}
-    found = {key: tuple(value.shape) for key, value in weights.items()}
-    wrong = sorted({key for key, _ in wanted.items() ^ found.items()})
-    if wrong:
-        shown = ", ".join(f"{key} {found.get(key, 'missing')}" for key in wrong[:_SHOWN])
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise CheckpointError(
-            f"{path} does not fit this checkpoint's transformer: {shown}{more}. "
-            "Use a file of the same architecture"
-        )
-    state = {key: value.to(model.dtype) for key, value in weights.items()}
-    model.load_state_dict(state, strict=with_audio, assign=True)
+    load_strict(
+        model,
+        {key: value.to(model.dtype) for key, value in weights.items()},
+        f"{path} does not fit this checkpoint's transformer",
+        "Use a file of the same architecture",
+        absent=None if with_audio else is_addition,
+    )
     model.requires_grad_(False)
     return with_audio
 
 
 def original_name(key: str) -> str:
-    """The inverse of :func:`read_core.transformer.ltx.rename`, without the prefix."""
+    """The inverse of :func:`read_core.weights.ltx_transformer.rename`, without the prefix."""
     for original, name in RENAMES:
         key = key.replace(name, original)
     return key

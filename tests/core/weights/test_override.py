@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from read_core.errors import CheckpointError
 from read_core.transformer import A2VTransformer3DModel
 from read_core.transformer.configs import TINY
-from read_core.transformer.override import original_name, override_weights
+from read_core.weights.override import original_name, override_weights
 
 
 def model(seed):
@@ -63,7 +63,7 @@ def test_another_architecture_is_refused_and_changes_nothing(tmp_path):
     del state["proj_out.bias"]
     save_file(state, tmp_path / "foreign.safetensors")
     target = model(0)
-    with pytest.raises(CheckpointError, match=r"proj_in\.weight \(2, 2\), proj_out\.bias missing"):
+    with pytest.raises(CheckpointError, match=r"missing proj_out\.bias; proj_in\.weight has shape \(2, 2\)"):
         override_weights(target, tmp_path / "foreign.safetensors")
     assert same(model(0).state_dict(), target.state_dict())
 

@@ -6,8 +6,8 @@ from diffusers import AutoencoderKLLTXVideo
 from safetensors.torch import save_file
 
 from read_core.errors import CheckpointError
-from read_core.video import single_file
-from read_core.video.single_file import RELEASES, load_vae_file
+from read_core.weights import ltx_vae
+from read_core.weights.ltx_vae import RELEASES, load_vae_file
 
 SMALL = {
     "block_out_channels": (8, 16, 32, 32),
@@ -95,7 +95,7 @@ def test_a_file_that_fits_no_release_says_how_far_off_it_is(tmp_path):
 
 
 def test_a_release_with_other_latent_channels_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(single_file, "RELEASES", {"LTX-Video small": SMALL})
+    monkeypatch.setattr(ltx_vae, "RELEASES", {"LTX-Video small": SMALL})
     save_file(small_vae().state_dict(), tmp_path / "small.safetensors")
     assert load_vae_file(tmp_path / "small.safetensors").config.latent_channels == 8
     with pytest.raises(CheckpointError, match="has 8 latent channels, as LTX-Video small has; expected 16"):

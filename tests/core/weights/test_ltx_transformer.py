@@ -10,8 +10,8 @@ from diffusers import LTXVideoTransformer3DModel
 from safetensors.torch import load_file, save_file
 
 from read_core.errors import CheckpointError
-from read_core.transformer import TINY, A2VTransformer3DModel
-from read_core.transformer.ltx import PREFIX, is_addition, rename
+from read_core.transformer import TINY
+from read_core.weights.ltx_transformer import PREFIX, is_addition, load_diffusers, load_single_file, rename
 
 SPEECH = {"speech_dim": TINY["speech_dim"], "speech_slots": TINY["speech_slots"]}
 ORIGINAL = {
@@ -65,7 +65,7 @@ def assert_holds(model, ltx):
 
 
 def test_diffusers_folder(ltx, folder):
-    model = A2VTransformer3DModel.from_ltx_diffusers(folder, causal_coords=False, **SPEECH)
+    model = load_diffusers(folder, causal_coords=False, **SPEECH)
     assert_holds(model, ltx)
     assert {key: model.config[key] for key in TINY} == {**TINY, "causal_coords": False}
 
@@ -73,11 +73,11 @@ def test_diffusers_folder(ltx, folder):
 def test_sharded_diffusers_folder(ltx, tmp_path):
     ltx.save_pretrained(tmp_path, max_shard_size="50KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    assert_holds(A2VTransformer3DModel.from_ltx_diffusers(tmp_path, **SPEECH), ltx)
+    assert_holds(load_diffusers(tmp_path, **SPEECH), ltx)
 
 
 def test_single_file(ltx, single_file):
-    assert_holds(A2VTransformer3DModel.from_ltx_single_file(single_file, config=TINY), ltx)
+    assert_holds(load_single_file(single_file, config=TINY), ltx)
 
 
 def test_names_are_those_of_diffusers_converter(original):
@@ -91,20 +91,20 @@ def test_names_are_those_of_diffusers_converter(original):
 def test_float8_becomes_bfloat16(ltx, original, tmp_path):
     path = tmp_path / "fp8.safetensors"
     save_file({key: value.to(torch.float8_e4m3fn) for key, value in original.items()}, path)
-    model = A2VTransformer3DModel.from_ltx_single_file(path, config=TINY)
+    model = load_single_file(path, config=TINY)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     expected = ltx.proj_out.weight.to(torch.float8_e4m3fn).to(torch.bfloat16)
     torch.testing.assert_close(model.proj_out.weight, expected)
 
 
 def test_dtype_is_the_one_asked_for(single_file):
-    model = A2VTransformer3DModel.from_ltx_single_file(single_file, config=TINY, dtype=torch.float16)
+    model = load_single_file(single_file, config=TINY, dtype=torch.float16)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float16}
 
 
 def test_a_file_of_another_size_is_refused(single_file):
     with pytest.raises(CheckpointError, match=r"2 blocks of 32 channels; expected 28 of 2048.*Only the 2B"):
-        A2VTransformer3DModel.from_ltx_single_file(single_file)
+        load_single_file(single_file)
 
 
 @pytest.mark.parametrize(
@@ -119,59 +119,57 @@ def test_a_file_of_another_size_is_refused(single_file):
 def test_the_file_says_where_latents_lie(original, tmp_path, metadata, causal):
     """Without a word it is 0.9.0."""
     save_file(original, tmp_path / "ltx.safetensors", metadata=metadata)
-    model = A2VTransformer3DModel.from_ltx_single_file(tmp_path / "ltx.safetensors", config=TINY)
+    model = load_single_file(tmp_path / "ltx.safetensors", config=TINY)
     assert model.config.causal_coords is causal
-    told = A2VTransformer3DModel.from_ltx_single_file(
-        tmp_path / "ltx.safetensors", config=TINY, causal_coords=not causal
-    )
+    told = load_single_file(tmp_path / "ltx.safetensors", config=TINY, causal_coords=not causal)
     assert told.config.causal_coords is not causal
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("proj_out.bias", None, r"1 missing: proj_out\.bias"),
-        ("audio_proj.bias", torch.zeros(1), r"1 foreign: audio_proj\.bias"),
-        ("proj_out.bias", torch.zeros(5), r"of another shape: proj_out\.bias \(5,\) for \(8,\)"),
+        ("proj_out.bias", None, r"missing proj_out\.bias"),
+        ("audio_proj.bias", torch.zeros(1), r"foreign audio_proj\.bias"),
+        ("proj_out.bias", torch.zeros(5), r"proj_out\.bias has shape \(5,\), expected \(8,\)"),
     ],
 )
 def test_keys_that_do_not_fit_are_listed(original, tmp_path, key, value, message):
     original[PREFIX + key] = value
     save_file({k: v for k, v in original.items() if v is not None}, tmp_path / "odd.safetensors")
     with pytest.raises(CheckpointError, match=message):
-        A2VTransformer3DModel.from_ltx_single_file(tmp_path / "odd.safetensors", config=TINY)
+        load_single_file(tmp_path / "odd.safetensors", config=TINY)
 
 
 def test_audio_keys_in_a_diffusers_folder_are_foreign(folder):
     path = folder / "diffusion_pytorch_model.safetensors"
     save_file({**load_file(path), "null_speech": torch.zeros(3, 10)}, path)
-    with pytest.raises(CheckpointError, match="1 foreign: null_speech"):
-        A2VTransformer3DModel.from_ltx_diffusers(folder, **SPEECH)
+    with pytest.raises(CheckpointError, match="foreign null_speech"):
+        load_diffusers(folder, **SPEECH)
 
 
 def test_files_of_another_kind_are_refused(folder, tmp_path):
-    with pytest.raises(CheckpointError, match="there is no file"):
-        A2VTransformer3DModel.from_ltx_single_file(tmp_path / "nothing.safetensors")
+    with pytest.raises(CheckpointError, match="is missing"):
+        load_single_file(tmp_path / "nothing.safetensors")
     pickled = tmp_path / "pickled.ckpt"
     torch.save({"proj_in.weight": torch.zeros(2)}, pickled)
     with pytest.raises(CheckpointError, match="pickled weights are never opened"):
-        A2VTransformer3DModel.from_ltx_single_file(pickled)
+        load_single_file(pickled)
     save_file({"unet.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="expected an original LTX-Video 2B file"):
-        A2VTransformer3DModel.from_ltx_single_file(tmp_path / "other.safetensors")
+        load_single_file(tmp_path / "other.safetensors")
 
 
 def test_folders_of_another_kind_are_refused(folder, tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json cannot be read"):
-        A2VTransformer3DModel.from_ltx_diffusers(tmp_path)
+        load_diffusers(tmp_path)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "patch_size": 2}))
     with pytest.raises(CheckpointError, match="patch_size = 2 instead of 1"):
-        A2VTransformer3DModel.from_ltx_diffusers(folder)
+        load_diffusers(folder)
     (folder / "config.json").write_text(json.dumps({**config, "_class_name": "FluxTransformer2DModel"}))
     with pytest.raises(CheckpointError, match="not of an LTXVideoTransformer3DModel"):
-        A2VTransformer3DModel.from_ltx_diffusers(folder)
+        load_diffusers(folder)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "diffusion_pytorch_model.safetensors").rename(folder / "diffusion_pytorch_model.bin")
-    with pytest.raises(CheckpointError, match="there is no file"):
-        A2VTransformer3DModel.from_ltx_diffusers(folder)
+    with pytest.raises(CheckpointError, match="holds pickles, .*never opened: diffusion_pytorch_model.bin"):
+        load_diffusers(folder)

@@ -1,19 +1,22 @@
-"""LTX-Video's weights into A2V-DiT, from a diffusers folder or an original single file. Safetensors only."""
+"""LTX-Video's weights into A2V-DiT, from a diffusers folder or an original single file."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from ..errors import CheckpointError
-from .configs import LTX_2B
-from .model import A2VTransformer3DModel
+from ..transformer.configs import LTX_2B
+from ..transformer.model import A2VTransformer3DModel
+from .files import read_metadata, read_tensors, weight_files
+from .strict import load_strict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PREFIX = "model.diffusion_model."
 """What marks the transformer's keys in an original file; the others (the VAE's) are left alone."""
@@ -48,7 +51,6 @@ SHAPE_KEYS = (
     "num_layers",
     "caption_channels",
 )
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 
@@ -80,8 +82,8 @@ def load_diffusers(
         "speech_slots": speech_slots,
     }
     weights: dict[str, Tensor] = {}
-    for path in _weight_files(folder):
-        weights.update(_read_tensors(path)[0])
+    for path in weight_files(folder):
+        weights.update(read_tensors(path))
     return _assemble(config, weights, dtype, folder)
 
 
@@ -104,15 +106,15 @@ def load_single_file(
         CheckpointError: not a safetensors file of LTX-Video, another size than 2B, or keys that do not fit.
     """
     path = Path(path)
-    tensors, metadata = _read_tensors(path, PREFIX)
-    weights = {rename(key): tensor for key, tensor in tensors.items()}
+    weights = {rename(key): tensor for key, tensor in read_tensors(path, PREFIX).items()}
     if "proj_in.weight" not in weights:
         raise CheckpointError(
             f"{path} has no {PREFIX}patchify_proj.weight; expected an original LTX-Video 2B file"
         )
     _check_size(path, config, weights)
-    config = {**config, "causal_coords": _is_causal(metadata) if causal_coords is None else causal_coords}
-    return _assemble(config, weights, dtype, path)
+    if causal_coords is None:
+        causal_coords = _is_causal(read_metadata(path))
+    return _assemble({**config, "causal_coords": causal_coords}, weights, dtype, path)
 
 
 def rename(key: str) -> str:
@@ -134,39 +136,16 @@ def _assemble(
     """Build the model around ``weights`` without initialising what they replace."""
     with torch.device("meta"):
         model = A2VTransformer3DModel(**config)
-    expected = {key: value.shape for key, value in model.state_dict().items() if not is_addition(key)}
-    _check_keys(expected, weights, source)
+    what = f"{source} does not fit LTX-Video's transformer"
+    load_strict(model, weights, what, "Use an unmodified file", absent=is_addition)
     if dtype is None:
-        dtype = weights["proj_in.weight"].dtype
-        dtype = torch.bfloat16 if dtype in FLOAT8 else dtype
-    model.load_state_dict({k: v.to(dtype) for k, v in weights.items()}, strict=False, assign=True)
+        dtype = torch.bfloat16 if model.proj_in.weight.dtype in FLOAT8 else model.proj_in.weight.dtype
     for block in model.transformer_blocks:
         block.audio_attn.to_empty(device="cpu")
     model.null_reference = torch.nn.Parameter(torch.empty_like(model.null_reference, device="cpu"))
     model.null_speech = torch.nn.Parameter(torch.empty_like(model.null_speech, device="cpu"))
     model.reset_additions()
     return model.to(dtype).eval()  # type: ignore[no-any-return]
-
-
-def _check_keys(expected: Mapping[str, torch.Size], weights: Mapping[str, Tensor], source: Path) -> None:
-    """Raise CheckpointError unless ``weights`` are exactly LTX-Video's."""
-    problems = [
-        ("missing", sorted(expected.keys() - weights.keys())),
-        ("foreign", sorted(weights.keys() - expected.keys())),
-        (
-            "of another shape",
-            [
-                f"{key} {tuple(weights[key].shape)} for {tuple(shape)}"
-                for key, shape in expected.items()
-                if key in weights and weights[key].shape != shape
-            ],
-        ),
-    ]
-    found = [f"{len(keys)} {what}: {_listed(keys)}" for what, keys in problems if keys]
-    if found:
-        raise CheckpointError(
-            f"{source} does not fit LTX-Video's transformer; {'; '.join(found)}. Use an unmodified file."
-        )
 
 
 def _check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
@@ -196,18 +175,9 @@ def _read_ltx_config(folder: Path) -> dict[str, Any]:
     ]
     if wrong:
         raise CheckpointError(
-            f"{folder}/config.json: {_listed(wrong)}; this is no released LTX-Video transformer"
+            f"{folder}/config.json: {', '.join(wrong)}; this is no released LTX-Video transformer"
         )
     return config
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a diffusers model folder: one, or the shards that its index names."""
-    index = folder / f"{WEIGHTS}.index.json"
-    if not index.is_file():
-        return [folder / WEIGHTS]
-    shards = _read_json(index).get("weight_map", {}).values()
-    return [folder / Path(shard).name for shard in sorted(set(shards))]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -222,31 +192,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_tensors(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors whose key starts with ``prefix``, and the file's metadata."""
-    if not path.is_file():
-        raise CheckpointError(
-            f"there is no file {path}; expected safetensors (pickled weights are never opened)"
-        )
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
-            return tensors, dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}); pickled weights are never opened"
-        ) from error
-
-
 def _is_causal(metadata: Mapping[str, str]) -> bool:
     """Whether a file's metadata places latents at max(0, 8 i - 7); 0.9.0 and 0.9.1 say nothing or false."""
     try:
         return bool(json.loads(metadata["config"])["transformer"]["causal_temporal_positioning"])
     except (KeyError, TypeError, json.JSONDecodeError):
         return False
-
-
-def _listed(items: Iterable[str], limit: int = 8) -> str:
-    items = list(items)
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
