@@ -81,7 +81,7 @@ read-tiny: synthesisers
 	$(CORE) train configs/tiny/singing/whisper.yaml
 	$(CORE) train configs/tiny/singing/speech_ae.yaml
 	$(CORE) train configs/tiny/singing/a2v.yaml
-	$(CORE) train configs/tiny/checkpoint.yaml --set overwrite=true
+	$(CORE) checkpoint configs/tiny/checkpoint.yaml --set overwrite=true
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select $(if $(FACES),--faces $(FACES))
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation $(if $(FACES),--faces $(FACES))
 
@@ -139,7 +139,7 @@ variant-pretrained: variant-synchronous
 
 variant-%:
 	$(CORE) train configs/variants/$*/a2v.yaml
-	$(CORE) train configs/variants/$*/checkpoint.yaml
+	$(CORE) checkpoint configs/variants/$*/checkpoint.yaml
 	test -f output/variants/$*/evaluation/report.json || \
 		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation $(AGAINST) \
 			--talks 4 --seeds 1

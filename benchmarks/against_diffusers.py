@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from read_core.ans import timesteps
 from read_core.transformer import A2VTransformer3DModel
-from read_core.weights.ltx_transformer import is_addition
 from read_core.transformer.model import TIME_SCALE
+from read_core.weights.ltx_transformer import is_addition
 
 OURS, TOKENS, ITEMS = "ours", "diffusers, a time per token", "diffusers, a time per item"
 PARTS = {

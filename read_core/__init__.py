@@ -36,18 +36,18 @@ __all__ = [
 
 name_cache()
 
-_LAZY = {
-    "ReadPipeline": ".pipeline",
-    "Finishing": ".finish",
-    "NoCFG": ".ans",
-    "JointCFG": ".ans",
-    "SplitCFG": ".ans",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
+    if name == "ReadPipeline":
+        from .pipeline import ReadPipeline
 
-        return getattr(import_module(_LAZY[name], __name__), name)
+        return ReadPipeline
+    if name == "Finishing":
+        from .finish import Finishing
+
+        return Finishing
+    if name in ("NoCFG", "JointCFG", "SplitCFG"):
+        from . import ans
+
+        return getattr(ans, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The command line: ``read-core generate | face | info | corpus | train | evaluate``.
+"""The command line: ``read-core generate | face | info | corpus | train | checkpoint | evaluate``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
 129 ended by SIGTERM and SIGHUP.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 from .errors import ReadError, ReadWarning
@@ -21,14 +21,58 @@ from .version import __version__
 BAD_INPUT = 2
 INTERRUPTED = 130
 
+
+def _generate() -> ModuleType:
+    from . import cli_generate
+
+    return cli_generate
+
+
+def _face() -> ModuleType:
+    from .face import command
+
+    return command
+
+
+def _info() -> ModuleType:
+    from . import cli_info
+
+    return cli_info
+
+
+def _corpus() -> ModuleType:
+    from .corpus import command
+
+    return command
+
+
+def _train() -> ModuleType:
+    from .training import command
+
+    return command
+
+
+def _checkpoint() -> ModuleType:
+    from .training import checkpoint_command
+
+    return checkpoint_command
+
+
+def _evaluate() -> ModuleType:
+    from .evaluation import command
+
+    return command
+
+
 # Name: the module with configure(parser) and run(args), imported when the command is used; and what it does.
-COMMANDS = {
-    "generate": ("read_core.cli_generate", "turn a portrait and a recording into a talking-head video"),
-    "face": ("read_core.face.command", "find the faces in a picture and draw them"),
-    "info": ("read_core.cli_info", "show what a checkpoint holds and what it was trained on"),
-    "corpus": ("read_core.corpus.command", "make the procedural corpus of synthetic presenters"),
-    "train": ("read_core.training.command", "run one training stage from its YAML file"),
-    "evaluate": ("read_core.evaluation.command", "measure a checkpoint on held-out material"),
+COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
+    "generate": (_generate, "turn a portrait and a recording into a talking-head video"),
+    "face": (_face, "find the faces in a picture and draw them"),
+    "info": (_info, "show what a checkpoint holds and what it was trained on"),
+    "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),
+    "train": (_train, "run one training stage from its YAML file"),
+    "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
+    "evaluate": (_evaluate, "measure a checkpoint on held-out material"),
 }
 
 
@@ -61,7 +105,7 @@ def _run(arguments: list[str]) -> int:
         warnings.showwarning = _one_line_warnings()
         try:
             args = _parser(arguments).parse_args(arguments)
-            status: int | None = import_module(COMMANDS[args.command][0]).run(args)
+            status: int | None = COMMANDS[args.command][0]().run(args)
             return status or 0
         except ReadError as error:
             return _say(f"error: {error}", BAD_INPUT)
@@ -97,7 +141,7 @@ def _parser(arguments: Sequence[str]) -> Parser:
             formatter_class=_Help,
         )
         if name == chosen:
-            import_module(module).configure(command)
+            module().configure(command)
     return parser
 
 

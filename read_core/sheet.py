@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -17,6 +15,7 @@ from .errors import ReadError, ReadWarning
 from .geometry import FPS
 from .media import check_output, file_track
 from .media.files import temporary_beside, write_error
+from .mouth.measure import mouth_opening
 
 COLUMNS = 8
 ROWS = 3
@@ -92,9 +91,8 @@ class ContactSheet:
         if self.opening is None:
             return
         try:
-            measure = import_module(".evaluation.mouth", __package__).mouth_opening
-            self.opening.append(np.asarray(torch.as_tensor(measure(frames)).float().cpu(), np.float32))
-        except (ReadError, ModuleNotFoundError) as error:
+            self.opening.append(mouth_opening(frames).numpy())
+        except ReadError as error:
             warnings.warn(f"the contact sheet has no mouth track: {error}", ReadWarning, stacklevel=3)
             self.opening = None
 

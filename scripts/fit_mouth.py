@@ -1,9 +1,9 @@
-"""Fit the measure of the mouth anew and replace read_core/evaluation/mouth.safetensors by it."""
+"""Fit the measure of the mouth anew and replace read_core/mouth/mouth.safetensors by it."""
 
 from __future__ import annotations
 
-from read_core.evaluation.mouth import WEIGHTS
 from read_core.mouth.fit import fit_mouth
+from read_core.mouth.measure import WEIGHTS
 
 if __name__ == "__main__":
     loss = fit_mouth(WEIGHTS)

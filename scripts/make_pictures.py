@@ -25,8 +25,8 @@ import numpy as np
 from comfy_page import ComfyPage, chromium
 from PIL import Image, ImageDraw, ImageFont
 
-from read_core.evaluation.mouth import mouth_opening
 from read_core.media import read_audio
+from read_core.mouth.measure import mouth_opening
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS, PAGES, ASSETS = ROOT / "workflows", ROOT / "docs" / "images" / "workflows", ROOT / "assets"

@@ -75,12 +75,14 @@ places() {
     esac
 }
 
-# train STAGE FOLDER [KEY=VALUE ...]: `read-core train` with everything below OUT and DATA, within LIMIT.
+# train STAGE FOLDER [KEY=VALUE ...]: `read-core train`, or `read-core checkpoint` for that, with everything
+# below OUT and DATA, within LIMIT.
 train() {
-    local stage=$1 folder=$2 arguments toy="toy_$1[@]"
+    local stage=$1 folder=$2 arguments toy="toy_$1[@]" command=train
+    [ "$stage" = checkpoint ] && command=checkpoint
     shift 2
     mapfile -t arguments < <(sets $(places "$stage") "${!toy}" "$@")
-    timeout --foreground "$LIMIT" "$PYTHON" -m read_core.cli train "$CONFIGS/$stage.yaml" --output "$folder" \
+    timeout --foreground "$LIMIT" "$PYTHON" -m read_core.cli $command "$CONFIGS/$stage.yaml" --output "$folder" \
         "${arguments[@]}" && return
     local status=$?
     [ $status = 124 ] && echo "$stage: time is up; run the same stage again to go on" >&2

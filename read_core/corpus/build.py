@@ -1,6 +1,6 @@
 """Build a corpus folder: ``<out>/<split>/<synthesiser>-<seed>.safetensors``, one file per video.
 
-What is in a file tells ``scene.Scene.draw``; ``training.clips`` reads it.
+What is in a file tells ``scene.Scene.draw``; ``video_file`` reads it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .scene import Scene, whole_latents
 from .sentences import check_split
 from .synthesis import require_synthesiser
 from .utterance import check_seconds
+from .video_file import SUFFIX
 
-SUFFIX = ".safetensors"
 _SCENE = "scene"  # in a file's metadata: what it was drawn from
 
 AnyScene = Scene | PhotoScene

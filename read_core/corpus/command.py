@@ -109,7 +109,7 @@ def write_preview(file: Path) -> Path:
     """Write a video of the corpus, with its sound, as ``preview/<name>.mp4`` beside it; returns the path."""
     from ..media.audio import waveform_track
     from ..media.video import VideoWriter
-    from ..training.clips import ClipFile
+    from .video_file import ClipFile
 
     clip = ClipFile(file)
     frames, _ = clip.read()

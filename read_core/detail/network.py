@@ -10,8 +10,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn import functional as F
 
+from .analysis import analysis_size, analyze, resize, shrink
 from .flow import resize_flow, warp
-from .restorer import analysis_size, analyze, resize, shrink
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import FPS, latents_of_frames, padded_latents
+from ..mouth.measure import mouth_opening
 from ..sheet import INK, PAPER, plot_tracks
 from .drift import coarse
 from .face import read_face
-from .mouth import mouth_opening
 from .seams import SeamScore, clip_starts, score_seams
 from .sync import best_lag, correlation
 

@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional as F
 
 from ..detail import DetailRestorer
+from ..detail.analysis import analyze, resize
 from ..detail.flow import resize_flow, warp
-from ..detail.restorer import analyze, resize
 from ..detail.trust import trust
 from .psnr import in_boxes, to_decibels
 from .report import Cell, Report, mean

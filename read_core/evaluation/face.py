@@ -17,9 +17,9 @@ import torch
 from ..errors import InputError
 from ..face.alignment import cut_face, face_crop
 from ..mouth.face_reader import VALUES, FaceReader, load_face_reader, point_places
+from ..mouth.measure import check_frames
 from ..mouth.reader import SIDE
 from .head import head_track
-from .mouth import check_frames
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,9 +12,9 @@ from ..ans import clip_spans
 from ..face.framing import FACE, frame_portrait
 from ..finish import Finishing
 from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
+from ..mouth.measure import mouth_shape
 from ..records import FaceChoice, Reference, SpeechCodes
 from .face import read_placed
-from .mouth import mouth_shape
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,6 +1,6 @@
 """A very small network that finds a mouth in a picture and reads how far it is open, how wide and how round.
 
-``evaluation/mouth.py`` measures with one such network; the decoder of the VAE is trained with another one.
+``measure.py`` measures with one such network; the decoder of the VAE is trained with another one.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..ans import NoCFG, add_noise, draw_times, velocity_target
 from ..checkpoint import Card, Components, Prompt, SamplingDefaults
+from ..corpus.video_file import ClipFile, find_clips
 from ..pipeline import ReadPipeline
 from ..records import Reference, SpeechCodes
 from ..speech import SpeechAE, load_whisper_encoder
@@ -20,11 +21,10 @@ from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
 from ..video.load import load_vae
 from ..weights.ltx_transformer import load_diffusers
-from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
 from .held_out import HeldOut
 from .latents import Encoders, WindowDataset, encode_clips
-from .loop import Batch, Figures, Model
+from .loop import Batch, Figures, Logged, Model
 from .pictures import save_rows
 from .processes import processes
 from .speech_variants import (
@@ -201,11 +201,11 @@ class A2VStage:
                 for item, path in zip(windows.items, written, strict=True):
                     item.update(load_file(path))
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Move the prompt."""
         self.prompt = self.prompt.to(device)
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
         """Eq. 15 over all frames but z_R and those whose time is 0, where no velocity is asked for."""
         clean, continuation = batch["latents"], batch["continuation"]
         count, frames = clean.shape[0], clean.shape[2] - 1
@@ -227,7 +227,8 @@ class A2VStage:
         weights = motion_weights(clean, self.config.motion_weight, self.config.eyes_weight * batch["eyes"])
         per_frame = (error * weights[:, None]).mean((2, 3)) * counted
         loss = per_frame.sum() / counted.sum()
-        return loss, {"motion_frame": (per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)).item()}
+        motion_frame = per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)
+        return loss, {"motion_frame": motion_frame.detach()}
 
     def _times(self, continuation: Tensor, frames: int, generator: torch.Generator) -> Tensor:
         times = self.config.times

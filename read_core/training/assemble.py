@@ -1,7 +1,8 @@
-"""Pseudo-stage ``checkpoint``: put the four stages' exports together as one checkpoint folder."""
+"""Assemble a checkpoint folder from the stages' exports; ``read-core checkpoint`` does so."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from ..checkpoint import (
 from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
 from .a2v_stage import make_prompt
-from .config import ConfigError, Strict, require_component
+from .config import ConfigError, Strict, parse_config, read_config, require_component
 
 
 class CardConfig(Strict):
@@ -41,9 +42,10 @@ class FaceConfig(Strict):
 
 
 class CheckpointConfig(Strict):
-    """Configuration of the pseudo-stage. Paths are relative to the working directory.
+    """What a checkpoint is assembled from. Paths are relative to the working directory.
 
     Attributes:
+        stage: ``checkpoint``, which says what kind of file this is.
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
         detail: folder of the detail network; None: without one.
@@ -68,6 +70,15 @@ class CheckpointConfig(Strict):
     defaults: dict[str, Any]
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     overwrite: bool = False
+
+
+def load_checkpoint_config(path: Path, overrides: Mapping[str, Any] | None = None) -> CheckpointConfig:
+    """Read the YAML file of a checkpoint, see :func:`read_core.training.config.read_config`.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key or a value out of range.
+    """
+    return parse_config(path, CheckpointConfig, read_config(path, overrides))
 
 
 def assemble(config: CheckpointConfig) -> dict[str, float]:

@@ -5,43 +5,58 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core train``."""
     parser.add_argument("config", type=Path, help="the stage's YAML file, e.g. configs/tiny/vae.yaml")
     parser.add_argument("--output", type=Path, help="folder for logs, state and export (default: the file's)")
+    add_set(parser, "loop.steps=100")
+
+
+def add_set(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add ``--set``, which :func:`overrides` reads."""
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="replace one value, e.g. --set loop.steps=100 (may be given several times)",
+        help=f"replace one value, e.g. --set {example} (may be given several times)",
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the stage and print its figures. A run that was stopped goes on where it left off."""
+def overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """Values by dotted key that the arguments replace.
+
+    Raises:
+        ConfigError: a ``--set`` without a key or with a value that is not YAML.
+    """
     import yaml
 
-    from .config import ConfigError, load_config
-    from .loop import train
+    from .config import ConfigError
 
-    overrides = {}
+    replaced = {}
     for item in args.set:
         key, separator, value = item.partition("=")
         if not separator:
             raise ConfigError(f"--set {item}: expected KEY=VALUE")
         try:
-            overrides[key] = yaml.safe_load(value)
+            replaced[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {item}: {value} is not YAML: {error}") from None
     if args.output is not None:
-        overrides["output"] = str(args.output)
-    call, config = load_config(args.config, overrides)
-    figures = (
-        call(config) if config.stage == "checkpoint" else train(call(config), config.loop, config.output)
-    )
+        replaced["output"] = str(args.output)
+    return replaced
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the stage and print its figures. A run that was stopped goes on where it left off."""
+    from .loop import train
+    from .stages import load_config
+
+    make_stage, config = load_config(args.config, overrides(args))
+    figures = train(make_stage(config), config.loop, config.output)
     if figures:  # of several processes the main one has them
         print(json.dumps(figures, indent=2))
     return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +19,9 @@ class Strict(BaseModel):
     """Base of every configuration: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+T = TypeVar("T", bound=Strict)
 
 
 class LoopConfig(Strict):
@@ -69,17 +73,6 @@ class StageConfig(Strict):
     loop: LoopConfig
 
 
-STAGES = {
-    "vae": ("vae_stage", "VaeConfig", "VaeStage"),
-    "whisper": ("whisper_stage", "WhisperConfig", "WhisperStage"),
-    "speech_ae": ("speech_ae_stage", "SpeechAEConfig", "SpeechAEStage"),
-    "a2v": ("a2v_stage", "A2VConfig", "A2VStage"),
-    "detail": ("detail_stage", "DetailConfig", "DetailStage"),
-    "checkpoint": ("assemble", "CheckpointConfig", "assemble"),
-}
-"""Stage: its module, imported when used, its configuration, and what is called with one (see load_config)."""
-
-
 def require_component(key: str, folder: Path, stage: str | None = None) -> None:
     """Raise ConfigError unless ``folder`` holds a model, exported by ``stage`` or released (None)."""
     if not (folder / "config.json").is_file():
@@ -87,21 +80,16 @@ def require_component(key: str, folder: Path, stage: str | None = None) -> None:
         raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice}")
 
 
-def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[Any, Any]:
-    """Read a YAML file and return (what its stage calls, its configuration).
-
-    That is a class that makes the stage for ``loop.train`` from the configuration, but for the stage
-    ``checkpoint``, which is not trained, the function that does it all.
+def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read a YAML file.
 
     Args:
-        path: the file; its ``stage`` key chooses the stage.
-        overrides: dotted keys replaced before validation, e.g. ``{"loop.steps": 10}``.
+        path: the file.
+        overrides: dotted keys to replace, e.g. ``{"loop.steps": 10}``.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown stage, an unknown key or a value out of range.
+        ConfigError: no such file, not YAML, no mapping, or a key that cannot be replaced.
     """
-    from importlib import import_module
-
     import yaml
 
     if not path.is_file():
@@ -110,8 +98,8 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict) or str(data.get("stage")) not in STAGES:
-        raise ConfigError(f"{path}: 'stage' must be one of {', '.join(STAGES)}")
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: holds no keys; expected 'stage', 'output' and others (see configs/)")
     for dotted, value in (overrides or {}).items():
         *parents, last = dotted.split(".")
         target = data
@@ -120,10 +108,17 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> tuple[An
             if not isinstance(target, dict):
                 raise ConfigError(f"{path}: {dotted} cannot be replaced: {parent} is a value, not a section")
         target[last] = value
-    module_name, config_class, called = STAGES[data["stage"]]
-    module = import_module(f".{module_name}", __package__)
+    return data
+
+
+def parse_config(path: Path, kind: type[T], data: Mapping[str, Any]) -> T:
+    """What :func:`read_config` gave for ``path``, as a configuration of one kind.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a value out of range.
+    """
     try:
-        return getattr(module, called), getattr(module, config_class).model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         lines = [
             f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()

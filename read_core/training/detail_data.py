@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from ..corpus.video_file import ClipFile
 from ..geometry import FRAMES_PER_LATENT
 from ..video import DecodeSettings, TemporalVAE
 from ..video.load import load_vae
-from .clips import ClipFile
 from .config import Strict
 from .latents import encode_missing, fingerprint
 

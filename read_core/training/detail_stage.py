@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..corpus.video_file import find_clips
 from ..detail import DetailNetwork, DetailRestorer
-from .clips import find_clips
 from .config import StageConfig, Strict, require_component
 from .detail_data import CodecConfig, DetailDataset, decode_clips
-from .loop import Batch, Figures, Model
+from .loop import Batch, Figures, Logged, Model
 from .pictures import save_rows
 from .processes import processes
 from .vae_stage import box_weights, soft_l1
@@ -47,7 +47,7 @@ class DetailConfig(StageConfig):
     """Configuration of the stage.
 
     Attributes:
-        clips: folder of training videos at the size of the result (see ``clips.py``).
+        clips: folder of training videos at the size of the result (see ``corpus/video_file.py``).
         vae: folder of the finished VAE.
         codec: how the videos pass through it.
         decoded: folder for what it makes of them, made at the start; that of another VAE is refused.
@@ -99,10 +99,10 @@ class DetailStage:
         made: DetailNetwork = DetailNetwork(**config.model)
         return made
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Nothing: all there is is the model's."""
 
-    def loss(self, model: Model, batch: Batch, _generator: torch.Generator) -> tuple[Tensor, Figures]:
+    def loss(self, model: Model, batch: Batch, _generator: torch.Generator) -> tuple[Tensor, Logged]:
         """Weighted error of pixels and their differences, in space and, where nothing moves, in time."""
         weights = self.config.loss
         true = to_planes(batch["frames"])
@@ -122,8 +122,8 @@ class DetailStage:
         still = (true[1::2] - true[::2]).abs().mean(1, keepdim=True) < weights.still_below
         flicker = (soft_l1(change) * still).sum() / (3 * still.sum()).clamp(min=1)
         error = (output.detach() - true).square().mean()
-        figures = {"db": -10 * math.log10(max(error.item(), 1e-10)), "flicker": flicker.item()}
-        return level + weights.edges * edges + weights.still * flicker, figures
+        logged = {"db": -10 * error.clamp(min=1e-10).log10(), "flicker": flicker.detach()}
+        return level + weights.edges * edges + weights.still * flicker, logged
 
     def _weights(self, batch: Batch, size: tuple[int, ...]) -> Tensor:
         """(2 b, 1, H, W): 1, and more at the mouth and the eyes."""

@@ -21,12 +21,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from ..corpus.video_file import ClipFile
 from ..errors import ReadError
 from ..geometry import MIN_WINDOW
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..video import TemporalVAE
 from ..video.load import load_vae
-from .clips import ClipFile
 from .config import ConfigError
 from .processes import processes
 

@@ -28,6 +28,7 @@ from .processes import agreed, processes
 
 Batch = dict[str, Any]
 Figures = dict[str, float]
+Logged = dict[str, Tensor]
 Model = Callable[..., Any]
 
 
@@ -39,19 +40,25 @@ class Stage(Protocol):
         dataset: ``dataset[i]`` is sample i of an endless sequence: a dict of tensors, from (seed, i) alone.
     """
 
-    model: nn.Module
-    dataset: Dataset[Batch]
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def dataset(self) -> Dataset[Batch]: ...
 
-    def to(self, device: torch.device) -> None:
-        """Move what is not in ``model`` (frozen encoders, statistics) to the device."""
+    def prepare(self, device: torch.device, /) -> None:
+        """Move what is not in ``model`` (frozen encoders) to the device, and measure what the loss needs."""
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
-        """The loss of one batch and the figures to log. ``generator`` is a function of (seed, step)."""
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator, /) -> tuple[Tensor, Logged]:
+        """The loss of one batch and what to log: scalars, detached, on whatever device they are.
 
-    def sheet(self, _model: nn.Module, path: Path) -> None:
+        The loop reads them only at the steps that are logged, so no step waits for the device on their
+        account. ``generator`` is a function of (seed, step).
+        """
+
+    def sheet(self, model: nn.Module, path: Path, /) -> None:
         """Write a picture that shows what the model can do by now (it holds the averaged weights)."""
 
-    def export(self, _model: nn.Module, folder: Path) -> Figures:
+    def export(self, model: nn.Module, folder: Path, /) -> Figures:
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
@@ -96,9 +103,8 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards the weights of ``model`` after step ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, p in model.named_parameters():
-            if name in self.shadow:
-                self.shadow[name].lerp_(p.detach(), 1 - decay)
+        now = dict(model.named_parameters())
+        torch._foreach_lerp_(list(self.shadow.values()), [now[name] for name in self.shadow], 1 - decay)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:
@@ -136,7 +142,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     output.mkdir(parents=True, exist_ok=True)
     processes()
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
-    stage.to(accelerator.device)
+    stage.prepare(accelerator.device)
     optimizer = make_optimizer(stage.model, config)
     base_rates = [group["lr"] for group in optimizer.param_groups]
     model, optimizer = accelerator.prepare(stage.model, optimizer)
@@ -159,7 +165,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
             config.seed * 1_000_003 + step * 97 + accelerator.process_index
         )
         model.train()
-        loss, figures = stage.loss(runner, batch, generator)
+        loss, logged = stage.loss(runner, batch, generator)
         accelerator.backward(loss)
         norm = accelerator.clip_grad_norm_(inner.parameters(), config.clip)
         optimizer.step()
@@ -168,7 +174,9 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         progress.step = step + 1
         bar.update()
         if progress.step % config.log_every == 0 and log is not None:
-            row = {"step": progress.step, "loss": loss.item(), "norm": float(norm), **figures}
+            row = {"step": progress.step, "loss": loss.item(), "norm": float(norm)} | {
+                name: value.item() for name, value in logged.items()
+            }
             row["seconds"] = round(time.monotonic() - started, 1)
             log.write(json.dumps(row) + "\n")
             log.flush()

@@ -17,7 +17,7 @@ from .speech_data import SpeechConfig, batch_of, speech_dataset
 from .speech_figures import explained_variance, probe, retrieval
 
 if TYPE_CHECKING:
-    from .loop import Batch, Figures, Model
+    from .loop import Batch, Figures, Logged, Model
 
 DEAD = 0.1
 """A feature that varies less than this share of the median counts as if it varied so much."""
@@ -93,7 +93,7 @@ class SpeechAEStage:
             )
         self.speech_ae.load_state_dict(earlier.state_dict())
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Move the Whisper encoder, and measure the features' mean and deviation with it."""
         self.features.to(device)
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
@@ -114,7 +114,7 @@ class SpeechAEStage:
         """S of whole recordings: (B, samples) -> (B, 8 (L - 1) + 1, H_w, D_A)."""
         return torch.stack([self.features(waveform, self.frames) for waveform in waveforms])
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:  # noqa: ARG002
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:  # noqa: ARG002
         """L_SpeechAE, eq. 9."""
         speech = self.speech(batch["waveform"])
         speech, decoded = self._standard(speech, model(speech))
@@ -122,7 +122,7 @@ class SpeechAEStage:
         loss, distance, contrast = speech_ae_loss(
             speech, decoded, config.alpha, config.beta, config.temperature, config.printed
         )
-        return loss, {"distance": distance.item(), "contrast": contrast.item()}
+        return loss, {"distance": distance.detach(), "contrast": contrast.detach()}
 
     def sheet(self, model: nn.Module, path: Path) -> None:
         """Features of one held-out recording before and after, and their similarity over time."""

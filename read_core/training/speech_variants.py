@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from ..corpus.video_file import ClipFile
 from ..geometry import frames_of_latents, latents_of_frames
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..speech.speech_ae import CONTEXT_FRAMES, Downsample, MixingBlock
-from .clips import ClipFile
 from .latents import WindowDataset, encode_missing, fingerprint
 
 TRAINED_ALONG = ("tuned", "scratch")

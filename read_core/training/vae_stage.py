@@ -14,15 +14,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ..corpus.video_file import ClipFile, find_clips
 from ..geometry import FRAMES_PER_LATENT
 from ..mouth.face_fit import FaceFitSettings
 from ..mouth.fit import FitSettings
 from ..video.aligned import AlignedAutoencoder
 from ..video.load import load_vae
 from .aligned_init import initialise_aligned
-from .clips import ClipFile, find_clips
 from .config import ConfigError, StageConfig, Strict, require_component
-from .loop import Batch, Figures, Model
+from .loop import Batch, Figures, Logged, Model
 from .mouth_loss import FaceLoss, MouthLoss
 from .pictures import save_rows
 from .processes import processes
@@ -78,7 +78,7 @@ class VaeConfig(StageConfig):
     """Configuration of the stage.
 
     Attributes:
-        clips: folder of training videos (see ``clips.py``).
+        clips: folder of training videos (see ``corpus/video_file.py``).
         model: arguments of ``diffusers.AutoencoderKLLTXVideo``; with ``inner``, of ``AlignedAutoencoder``.
         lengths: frames per sample, each 8 n + 1; a batch draws one of them.
         start_clips: videos that the linear start is solved on, kept in ``output/start``; 0: random weights.
@@ -222,12 +222,12 @@ class VaeStage:
             mask = mask + box_weights(eyes[:, :, side], size, loss.eyes) - 1
         return mask
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Move the reader; the rest is the model's."""
         if self.mouths is not None:
             self.mouths.to(device)
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
         """Weighted reconstruction loss of one batch, latents with the posterior's noise."""
         weights = self.config.loss
         pixels = to_pixels(batch["frames"])
@@ -245,12 +245,12 @@ class VaeStage:
             level + weights.edges * edges + weights.motion * motion + weights.size * latents.square().mean()
         )
         error = difference.detach().square().mean()
-        figures = {"db": 10 * math.log10(4 / error.item()), "latent": latents.detach().std().item()}
+        logged = {"db": 10 * (4 / error).log10(), "latent": latents.detach().std()}
         if self.mouths is not None:
             shape = self.mouths(output, pixels, batch["boxes"], batch["eyes"])
             loss = loss + weights.shape * shape
-            figures["shape"] = shape.item()
-        return loss, figures
+            logged["shape"] = shape.detach()
+        return loss, logged
 
     def sheet(self, _model: nn.Module, path: Path) -> None:
         """Held-out frames above their reconstructions."""

@@ -24,7 +24,7 @@ from .speech_data import SpeechConfig, UtteranceDataset, batch_of
 from .speech_figures import TRACKS, track_correlation
 
 if TYPE_CHECKING:
-    from .loop import Batch, Figures, Model
+    from .loop import Batch, Figures, Logged, Model
 
 
 class EncoderConfig(Strict):
@@ -127,20 +127,20 @@ class WhisperStage:
             raise ConfigError(f"initial is {folder}, an encoder of another size than 'encoder' asks for")
         own.load_state_dict(earlier.state_dict())
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         """Move the held-out utterances."""
         self.held_out = {
             name: {key: value.to(device) for key, value in batch.items()}
             for name, batch in self.held_out.items()
         }
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Figures]:  # noqa: ARG002
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:  # noqa: ARG002
         """Cross-entropy over the phoneme classes + ``mouth_weight`` x squared error of the mouth track."""
         logits, mouth = model(log_mel(batch["waveform"], self.config.encoder.mel_bins))
         phonemes = F.cross_entropy(logits.float().flatten(0, 1), batch["phonemes"].flatten())
         error = F.mse_loss(mouth.float(), batch["mouth"])
-        figures = {"phonemes": phonemes.item(), "mouth": error.item()}
-        return phonemes + self.config.mouth_weight * error, figures
+        logged = {"phonemes": phonemes.detach(), "mouth": error.detach()}
+        return phonemes + self.config.mouth_weight * error, logged
 
     def sheet(self, model: nn.Module, path: Path) -> None:
         """The true and the predicted mouth track of one held-out utterance of each synthesiser."""

@@ -1,4 +1,4 @@
-"""Safetensors files: their headers, their tensors, and where a model's folder has them. No pickle is opened."""
+"""Safetensors files: their headers, their tensors, and those of a model's folder. No pickle is opened."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import torch
 from ..errors import CheckpointError
 from ..transformer.configs import LTX_2B
 from ..transformer.model import A2VTransformer3DModel
-from .files import read_metadata, read_tensors, weight_files
+from .files import read_json, read_metadata, read_tensors, weight_files
 from .strict import load_strict
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Ten
 
 def _read_ltx_config(folder: Path) -> dict[str, Any]:
     """The shape of the transformer in a diffusers folder."""
-    found = _read_json(folder / "config.json")
+    found = read_json(folder / "config.json")
     if found.get("_class_name") != "LTXVideoTransformer3DModel":
         raise CheckpointError(f"{folder}/config.json is not of an LTXVideoTransformer3DModel")
     config = {key: found.get(key, LTX_2B[key]) for key in SHAPE_KEYS}
@@ -178,18 +178,6 @@ def _read_ltx_config(folder: Path) -> dict[str, Any]:
             f"{folder}/config.json: {', '.join(wrong)}; this is no released LTX-Video transformer"
         )
     return config
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}); expected the transformer folder of an LTX-Video checkpoint"
-        ) from error
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path} holds no JSON object")
-    return found
 
 
 def _is_causal(metadata: Mapping[str, str]) -> bool:

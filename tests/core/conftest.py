@@ -1,4 +1,4 @@
-"""A tiny checkpoint with random weights: real classes, small configurations."""
+"""A tiny checkpoint with random weights, and a few drawn videos: real classes, small configurations."""
 
 from __future__ import annotations
 
@@ -81,3 +81,15 @@ def tiny_checkpoint(tmp_path_factory, tiny_components):
 def broken_checkpoint(tmp_path, tiny_checkpoint):
     """A copy of the tiny checkpoint to break."""
     return shutil.copytree(tiny_checkpoint, tmp_path / "broken")
+
+
+@pytest.fixture(scope="session")
+def clips_folder(tmp_path_factory):
+    """Six training and two validation videos of 41 frames at 64 x 64; leave them as they are."""
+    from read_core.corpus.build import build_corpus
+    from read_core.corpus.scene import Scene
+
+    folder = tmp_path_factory.mktemp("clips")
+    for split, count in (("train", 6), ("validation", 2)):
+        build_corpus(folder, Scene(0, split, 41 / 25, 64, "babble"), count)
+    return folder

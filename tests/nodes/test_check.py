@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from read_core.evaluation.face import read_face
-from read_core.evaluation.mouth import mouth_opening
+from read_core.mouth.measure import mouth_opening
 
 from .prompts import node, quick
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from read_core.evaluation.check import frame_loudness
-from read_core.evaluation.mouth import mouth_opening
 from read_core.evaluation.sync import correlation
+from read_core.mouth.measure import mouth_opening
 
 from .client import RefusedError
 from .prompts import changed, node, shipped

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from read_core.detail import DetailRestorer
-from read_core.detail.restorer import analysis_size, analyze, resize
+from read_core.detail.analysis import analysis_size, analyze, resize
 from read_core.errors import InputError
 from read_core.evaluation.psnr import psnr
 

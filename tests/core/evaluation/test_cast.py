@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from read_core.evaluation.cast import LIP_COLUMNS, Cast
-from read_core.evaluation.mouth import mouth_shape
 from read_core.evaluation.sync import correlation, opening_range
 from read_core.evaluation.videos import Setting, Studio, Video
+from read_core.mouth.measure import mouth_shape
 
 
 class Perfect(Studio):

@@ -13,9 +13,9 @@ from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.render import eye_boxes, mouth_box, render
 from read_core.errors import InputError
 from read_core.evaluation.check import check_video, frame_loudness
-from read_core.evaluation.mouth import mouth_opening
 from read_core.face.finder import Faces
 from read_core.mouth.face_reader import box_places, place_points
+from read_core.mouth.measure import mouth_opening
 
 FRAMES = 60
 RATE = 16_000

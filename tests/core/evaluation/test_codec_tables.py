@@ -12,9 +12,9 @@ from read_core.errors import InputError
 from read_core.evaluation.cast import Cast
 from read_core.evaluation.codec_tables import add_pictures, check_codec
 from read_core.evaluation.linear_codec import blocks_of
-from read_core.evaluation.mouth import mouth_shape
 from read_core.evaluation.report import Report
 from read_core.evaluation.videos import Setting, Studio
+from read_core.mouth.measure import mouth_shape
 
 
 class Planted(Studio):

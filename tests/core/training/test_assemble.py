@@ -17,15 +17,15 @@ from read_core.errors import CheckpointError
 from read_core.precision import STATISTICS
 from read_core.speech import SpeechAE
 from read_core.training.a2v_stage import make_prompt
-from read_core.training.assemble import assemble
-from read_core.training.config import ConfigError, load_config
+from read_core.training.assemble import assemble, load_checkpoint_config
+from read_core.training.config import ConfigError
 
 CONFIG = Path(__file__).parents[3] / "configs" / "smoke" / "checkpoint.yaml"
 
 
 def make_config(parts: Path, output: Path, **changes):
     values = {name: str(parts / name) for name in ("vae", "whisper", "speech_ae", "transformer")}
-    return load_config(CONFIG, {**values, "output": str(output), **changes})[1]
+    return load_checkpoint_config(CONFIG, {**values, "output": str(output), **changes})
 
 
 def test_parts_prompt_and_defaults_arrive(tiny_checkpoint, tiny_components, tmp_path):
@@ -108,13 +108,23 @@ def test_parts_that_do_not_fit_or_are_damaged_are_refused(broken_checkpoint, tmp
 
 def test_the_command_assembles(tiny_checkpoint, tmp_path, capsys):
     parts = [f"--set={n}={tiny_checkpoint / n}" for n in ("vae", "whisper", "speech_ae", "transformer")]
-    assert main(["train", str(CONFIG), "--output", str(tmp_path / "made"), *parts]) == 0
+    assert main(["checkpoint", str(CONFIG), "--output", str(tmp_path / "made"), *parts]) == 0
     assert "megabytes" in capsys.readouterr().out
-    assert (
-        main(["train", str(CONFIG), "--set", "overwrite=false", "--output", str(tmp_path / "made"), *parts])
-        == 2
-    )
+    again = ["--set", "overwrite=false", "--output", str(tmp_path / "made")]
+    assert main(["checkpoint", str(CONFIG), *again, *parts]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_train_names_the_command_that_assembles(capsys):
+    assert main(["train", str(CONFIG)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"read-core checkpoint {CONFIG}" in error
+
+
+def test_the_file_of_a_stage_is_no_checkpoints(capsys):
+    assert main(["checkpoint", str(CONFIG.with_name("vae.yaml"))]) == 2
+    assert "stage: Input should be 'checkpoint'" in capsys.readouterr().err
 
 
 def test_detail_and_the_layout_of_the_face_arrive(tiny_checkpoint, tmp_path):

@@ -10,16 +10,17 @@ import torch
 from read_core import ReadPipeline
 from read_core.checkpoint import describe
 from read_core.cli import main
-from read_core.training.clips import find_clips
+from read_core.corpus.video_file import find_clips
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "smoke"
 
 
 def run(name: str, folder: Path, **values: object) -> None:
-    """``read-core train`` with every path below ``folder``."""
+    """``read-core train``, or ``checkpoint``, with every path below ``folder``."""
     values = {"output": folder / name, **values}
     settings = [f"--set={key.replace('__', '.')}={value}" for key, value in values.items()]
-    assert main(["train", str(CONFIGS / f"{name}.yaml"), *settings]) == 0
+    command = "checkpoint" if name == "checkpoint" else "train"
+    assert main([command, str(CONFIGS / f"{name}.yaml"), *settings]) == 0
 
 
 @pytest.mark.slow

@@ -10,13 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from read_core.corpus.video_file import find_clips
 from read_core.detail import DetailNetwork
 from read_core.errors import ReadError
-from read_core.training.clips import find_clips
-from read_core.training.config import ConfigError, load_config
+from read_core.training.config import ConfigError
 from read_core.training.detail_data import DetailDataset, decode_clips, mirrored, shrunk
 from read_core.training.detail_stage import DetailStage, to_planes
 from read_core.training.loop import train
+from read_core.training.stages import load_config
 from read_core.training.vae_stage import box_weights
 from read_core.video import DecodeSettings, TemporalVAE
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from read_core import ReadPipeline
+from read_core.corpus.video_file import ClipFile, find_clips
 from read_core.errors import ReadError
-from read_core.training.clips import ClipFile, find_clips
 from read_core.training.config import ConfigError
 from read_core.training.latents import Encoders, WindowDataset, covered, encode_clips
 

@@ -38,13 +38,13 @@ class Regression:
         self.dataset = Numbers()
         self.fails = False
 
-    def to(self, device: torch.device) -> None:
+    def prepare(self, device: torch.device) -> None:
         pass
 
     def loss(self, model, batch, generator):
         target = batch["x"].flip(1) + 0.1 * torch.randn(batch["x"].shape, generator=generator)
         loss = (model(batch["x"]) - target).square().mean()
-        return loss, {"double": 2 * loss.item()}
+        return loss, {"double": 2 * loss.detach()}
 
     def sheet(self, model: nn.Module, path: Path) -> None:
         assert not model.training
@@ -205,6 +205,48 @@ def test_the_average_equals_a_plain_loop():
     assert model.weight.detach().tolist()[0] == pytest.approx(expected, rel=1e-5)
     ema.swap(model)
     assert torch.equal(model.weight, raw)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_average_is_bit_for_bit_that_of_tensors_one_by_one(dtype):
+    """As states of earlier versions were made, so that a training goes on from them unchanged."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(7, 33), nn.LayerNorm(33), nn.Linear(33, 5)).to(dtype)
+    model[1].bias.requires_grad_(False)
+    ema = Ema(model, 0.998)
+    expected = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    for step in range(20):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        ema.update(model, step)
+        for name, parameter in model.named_parameters():
+            if name in expected:
+                expected[name].lerp_(parameter.detach(), 1 - min(0.998, (1 + step) / (10 + step)))
+    assert_equal(ema.state_dict(), expected)
+    assert "1.bias" not in expected
+
+
+def test_figures_are_read_only_at_the_steps_that_are_logged(tmp_path):
+    """Reading one waits for the device."""
+
+    class Counting(Regression):
+        read = 0
+
+        def loss(self, model, batch, generator):
+            loss, logged = super().loss(model, batch, generator)
+            stage = self
+
+            class Scalar(torch.Tensor):
+                def item(self):
+                    stage.read += 1
+                    return super().item()
+
+            return loss, {name: value.as_subclass(Scalar) for name, value in logged.items()}
+
+    stage = Counting()
+    train(stage, loop_config(log_every=4), tmp_path)
+    assert stage.read == STEPS / 4
 
 
 def test_processes_share_whole_batches():

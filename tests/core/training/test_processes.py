@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from read_core.training.clips import find_clips
+from read_core.corpus.video_file import find_clips
 from read_core.training.latents import Encoders, encode_clips
 from read_core.transformer import TINY
 

@@ -18,7 +18,7 @@ from read_core.evaluation.report import Report
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
-STAGES = ("vae", "whisper", "speech_ae", "a2v", "checkpoint")
+STAGES = ("vae", "whisper", "speech_ae", "a2v")
 
 
 def load_script(name: str) -> ModuleType:
@@ -230,11 +230,13 @@ def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
     from diffusers import AutoencoderKLLTXVideo
 
     from read_core.speech import SpeechAE
-    from read_core.training.config import load_config
+    from read_core.training.assemble import load_checkpoint_config
+    from read_core.training.stages import load_config
     from read_core.training.whisper_stage import PhonemeModel
     from read_core.transformer import A2VTransformer3DModel
 
     config = {name: load_config(CONFIGS / "tiny-gpu" / f"{name}.yaml")[1] for name in STAGES}
+    checkpoint = load_checkpoint_config(CONFIGS / "tiny-gpu" / "checkpoint.yaml")
     with torch.device("meta"):
         whisper = PhonemeModel(config["whisper"].encoder).encoder
         speech = config["speech_ae"]
@@ -254,8 +256,8 @@ def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
     vae, _, speech_ae, transformer = (part.config for part in parts)
     assert vae.latent_channels == transformer.in_channels == transformer.out_channels
     assert (speech_ae.code_window, speech_ae.code_dim) == (transformer.speech_slots, transformer.speech_dim)
-    assert max(config["a2v"].windows) == config["checkpoint"].defaults["window"]
+    assert max(config["a2v"].windows) == checkpoint.defaults["window"]
     parameters = sum(p.numel() for part in parts for p in part.parameters())
-    assert config["checkpoint"].dtype == "float16"
+    assert checkpoint.dtype == "float16"
     assert 80e6 < 2 * parameters < 95e6
-    assert math.prod(config["checkpoint"].card.resolution) == 256 * 256
+    assert math.prod(checkpoint.card.resolution) == 256 * 256

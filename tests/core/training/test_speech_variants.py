@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from read_core import ReadPipeline
+from read_core.corpus.video_file import find_clips
 from read_core.speech import SpeechAE, WhisperFeatures, load_whisper_encoder
 from read_core.training.a2v_stage import A2VConfig, A2VStage
-from read_core.training.assemble import assemble
-from read_core.training.clips import find_clips
-from read_core.training.config import ConfigError, load_config
+from read_core.training.assemble import assemble, load_checkpoint_config
+from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.speech_variants import pooled, scratch, tuned
 from read_core.transformer import TINY
@@ -140,7 +140,8 @@ def test_what_is_exported_becomes_a_checkpoint_that_generates(
     parts = {"vae": tiny_checkpoint / "vae", "whisper": tiny_checkpoint / "whisper"}
     parts |= {"speech_ae": export / "speech_ae", "transformer": export}
     values = {name: str(path) for name, path in parts.items()}
-    assemble(load_config(CONFIG, {**values, "output": str(tmp_path / "made"), "dtype": "float32"})[1])
+    settings = {**values, "output": str(tmp_path / "made"), "dtype": "float32"}
+    assemble(load_checkpoint_config(CONFIG, settings))
     pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
     moved = {n for n, p in pipe.speech_ae.state_dict().items() if not torch.equal(p, before[n])}
     learned = {n for n, p in stage.model.named_parameters() if "speech_ae." in n and p.requires_grad}

@@ -9,10 +9,11 @@ import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo
 
+from read_core.corpus.video_file import find_clips
 from read_core.mouth.face_fit import FaceFitSettings, fit_face_reader
-from read_core.training.clips import find_clips
-from read_core.training.config import ConfigError, load_config
+from read_core.training.config import ConfigError
 from read_core.training.loop import train
+from read_core.training.stages import load_config
 from read_core.training.vae_stage import ClipDataset, VaeStage, box_weights, to_frames, to_pixels
 from read_core.video import TemporalVAE
 

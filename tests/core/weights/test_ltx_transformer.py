@@ -160,7 +160,7 @@ def test_files_of_another_kind_are_refused(folder, tmp_path):
 
 
 def test_folders_of_another_kind_are_refused(folder, tmp_path):
-    with pytest.raises(CheckpointError, match=r"config\.json cannot be read"):
+    with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load_diffusers(tmp_path)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "patch_size": 2}))
@@ -171,5 +171,5 @@ def test_folders_of_another_kind_are_refused(folder, tmp_path):
         load_diffusers(folder)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "diffusion_pytorch_model.safetensors").rename(folder / "diffusion_pytorch_model.bin")
-    with pytest.raises(CheckpointError, match="holds pickles, .*never opened: diffusion_pytorch_model.bin"):
+    with pytest.raises(CheckpointError, match=r"holds pickles, .*never opened: .*model\.bin"):
         load_diffusers(folder)

@@ -1,4 +1,4 @@
-"""Training videos on disk: one safetensors file per video, drawn by ``read-core corpus`` or made of footage.
+"""Videos of the corpus: one safetensors file each, drawn by ``read-core corpus`` or made of footage.
 
 A file holds ``frames`` (F, H, W, 3) uint8, ``waveform`` (640 F,) int16 at 16 kHz, ``boxes`` (F, 4) float32
 pixel boxes x0, y0, x1, y1 of the mouth, and, where they are known, ``eyes`` (F, 2, 4) float32, pixel boxes of
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
-from ..corpus.build import SUFFIX
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+SUFFIX = ".safetensors"
 _SHUT = 0.5
 
 

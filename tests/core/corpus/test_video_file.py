@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from read_core.corpus.scene import Scene, whole_latents
+from read_core.corpus.video_file import ClipFile, find_clips
 from read_core.errors import InputError
-from read_core.training.clips import ClipFile, find_clips
 
 FRAMES = 41
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..mouth.reader import SOFT, MouthReader, gaussian_blur, load_reader, square
+from .reader import SOFT, MouthReader, gaussian_blur, load_reader, square
 
 WEIGHTS = Path(__file__).with_name("mouth.safetensors")
 

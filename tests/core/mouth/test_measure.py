@@ -12,9 +12,9 @@ from read_core.corpus.render import mouth_box, render
 from read_core.corpus.speech import Segment
 from read_core.corpus.visemes import mouth_track
 from read_core.errors import InputError
-from read_core.evaluation.mouth import WEIGHTS, find_mouth, mouth_opening, mouth_shape
 from read_core.evaluation.psnr import psnr
 from read_core.evaluation.sync import best_lag, correlation
+from read_core.mouth.measure import WEIGHTS, find_mouth, mouth_opening, mouth_shape
 from read_core.mouth.reader import gaussian_blur
 
 FRAMES = 36
