@@ -6,7 +6,7 @@
                         "face", see Card; library and class of each model
     vae/                AutoencoderKLLTXVideo: config.json, safetensors
     whisper/            the encoder of Whisper alone
-    speech_ae/          SpeechAE
+    speech_ae/          SpeechAE, or AveragePool
     transformer/        A2VTransformer3DModel
     scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
     prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
@@ -52,6 +52,7 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
+INSTEAD = {"speech_ae": ("read_core.speech", "AveragePool")}  # of the ablation without a SpeechAE
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
 _ADVICE = "Copy the checkpoint anew, or use the files that belong to it"
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def load_checkpoint(
     """
     folder = Path(folder)
     (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
-    empty = {name: _empty_model(folder / name, _builders()[name]) for name in kinds}
+    empty = {name: _empty_model(folder / name, kind) for name, (_, kind) in kinds.items()}
     _check_fit(folder, empty)
     for name, model in empty.items():
         _check_weights(folder / name, model)
@@ -113,7 +114,10 @@ def load_model(
         name: ``vae``, ``whisper``, ``speech_ae``, ``transformer`` or ``detail``.
     """
     folder = Path(folder)
-    model = _empty_model(folder, _builders()[name])
+    kinds = MODELS | OPTIONAL
+    if name in INSTEAD and read_json(folder / "config.json").get("_class_name") == INSTEAD[name][1]:
+        kinds |= INSTEAD
+    model = _empty_model(folder, kinds[name][1])
     _check_weights(folder, model)
     return _fill(model, folder, device, dtype)
 
@@ -155,6 +159,7 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     from ..precision import STATISTICS
 
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
+    kinds |= {n: kind for n, kind in INSTEAD.items() if type(getattr(components, n)).__name__ == kind[1]}
     for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
@@ -172,8 +177,8 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
     (folder / "scheduler").mkdir()
     _write_json(_defaults_file(folder), components.defaults.to_dict())
-    older = kinds == MODELS and components.card.face is None  # can be loaded by what knows format 1 only
-    index = {"_class_name": CLASS_NAME, "format": FORMATS[0 if older else -1], **components.card.to_dict()}
+    newer = components.detail is not None or components.card.face is not None
+    index = {"_class_name": CLASS_NAME, "format": FORMATS[-1 if newer else 0], **components.card.to_dict()}
     _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in kinds.items()})
 
 
@@ -198,6 +203,7 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
     if found not in FORMATS or isinstance(found, bool):
         raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
     kinds = MODELS | {n: kind for n, kind in OPTIONAL.items() if n in index and found == FORMATS[-1]}
+    kinds |= {name: kind for name, kind in INSTEAD.items() if index.get(name) == list(kind)}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
@@ -232,13 +238,13 @@ def _read_prompt(folder: Path, transformer: Any) -> Prompt:
 
 
 def _builders() -> dict[str, Callable[[Path], nn.Module]]:
-    """What makes each model from its folder's config.json."""
+    """What makes a model of each class from its folder's config.json."""
     from diffusers import AutoencoderKLLTXVideo
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from ..detail import DetailNetwork
-    from ..speech import SpeechAE
+    from ..speech import AveragePool, SpeechAE
     from ..transformer import A2VTransformer3DModel
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
@@ -249,13 +255,8 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         encoder: nn.Module = WhisperEncoder(config)
         return encoder
 
-    return {
-        "vae": diffusers_model(AutoencoderKLLTXVideo),
-        "whisper": whisper,
-        "speech_ae": diffusers_model(SpeechAE),
-        "transformer": diffusers_model(A2VTransformer3DModel),
-        "detail": diffusers_model(DetailNetwork),
-    }
+    classes = (AutoencoderKLLTXVideo, SpeechAE, AveragePool, A2VTransformer3DModel, DetailNetwork)
+    return {"WhisperEncoder": whisper} | {kind.__name__: diffusers_model(kind) for kind in classes}
 
 
 def _read_config(folder: Path, key: str, expected: str) -> dict[str, Any]:
@@ -267,13 +268,13 @@ def _read_config(folder: Path, key: str, expected: str) -> dict[str, Any]:
     return config
 
 
-def _empty_model(folder: Path, build: Callable[[Path], nn.Module]) -> Any:
+def _empty_model(folder: Path, class_name: str) -> Any:
     """A model without weights (on the meta device), as its config.json describes it."""
     import torch
 
     try:
         with torch.device("meta"):
-            return build(folder).eval().requires_grad_(False)
+            return _builders()[class_name](folder).eval().requires_grad_(False)
     except CheckpointError:
         raise
     except Exception as error:  # whatever a model's constructor makes of a wrong configuration
@@ -284,6 +285,7 @@ def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
     """Parts of different checkpoints do not fit each other: say which."""
     vae, whisper = models["vae"].config, models["whisper"].config
     speech_ae, transformer = models["speech_ae"].config, models["transformer"].config
+    slots, width = models["speech_ae"].code_shape
     pairs = {
         "vae latent channels and transformer in_channels": (vae.latent_channels, transformer.in_channels),
         "whisper width and speech_ae speech_dim": (whisper.d_model, speech_ae.speech_dim),
@@ -291,11 +293,8 @@ def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
             10 * (whisper.encoder_layers + 1),
             speech_ae.speech_window,
         ),
-        "speech_ae code_window and transformer speech_slots": (
-            speech_ae.code_window,
-            transformer.speech_slots,
-        ),
-        "speech_ae code_dim and transformer speech_dim": (speech_ae.code_dim, transformer.speech_dim),
+        "speech_ae code_window and transformer speech_slots": (slots, transformer.speech_slots),
+        "speech_ae code_dim and transformer speech_dim": (width, transformer.speech_dim),
     }
     problems = [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b]
     refuse(problems, _mismatch(folder), _ADVICE)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..ans import Guidance, JointCFG, SplitCFG
     from ..detail import DetailNetwork
-    from ..speech import SpeechAE
+    from ..speech import AveragePool, SpeechAE
     from ..transformer import A2VTransformer3DModel
     from ..video import DecodeSettings
 
@@ -195,7 +195,7 @@ class Components:
     defaults: SamplingDefaults
     vae: AutoencoderKLLTXVideo
     whisper: WhisperEncoder
-    speech_ae: SpeechAE
+    speech_ae: SpeechAE | AveragePool
     transformer: A2VTransformer3DModel
     prompt: Prompt
     detail: DetailNetwork | None = None

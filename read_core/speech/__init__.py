@@ -1,8 +1,16 @@
 """Speech: Whisper features (eq. 5), the SpeechAE that compresses them (eq. 6), both over whole recordings."""
 
+from .average_pool import AveragePool
 from .encode import encode_speech_codes
 from .features import WhisperFeatures, load_whisper_encoder
 from .log_mel import log_mel
 from .speech_ae import SpeechAE
 
-__all__ = ["SpeechAE", "WhisperFeatures", "encode_speech_codes", "load_whisper_encoder", "log_mel"]
+__all__ = [
+    "AveragePool",
+    "SpeechAE",
+    "WhisperFeatures",
+    "encode_speech_codes",
+    "load_whisper_encoder",
+    "log_mel",
+]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from .average_pool import AveragePool
     from .features import WhisperFeatures
     from .speech_ae import SpeechAE
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @torch.no_grad()
 def encode_speech_codes(
     features: WhisperFeatures,
-    speech_ae: SpeechAE,
+    speech_ae: SpeechAE | AveragePool,
     waveform: Tensor,
     num_latents: int | None = None,
     on_window: Callable[[int, int], None] | None = None,

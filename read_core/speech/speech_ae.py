@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from einops import rearrange
 from torch import nn
@@ -15,17 +13,17 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
 from ..offload import onloaded
+from .statistics import FeatureStatistics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 STAGES = 3
 KERNEL = 3
-STATISTICS = ("speech_mean", "speech_std")
 CONTEXT_FRAMES = (KERNEL - 1) * (2**STAGES - 1)
 
 
-class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class SpeechAE(FeatureStatistics):
     """Autoencoder of speech features, causal in time: code i sees frames 8i - 14 .. 8i.
 
     Everything but the convolutions works on one time step at a time, normalisation included. Features are
@@ -52,8 +50,7 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
         expansion: int = 2,
     ) -> None:
         super().__init__()
-        self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
-        self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
+        self.register_statistics(speech_window, speech_dim)
         width = (code_window, hidden_dim, expansion)
 
         self.encoder_window = nn.Linear(speech_window, code_window)
@@ -71,6 +68,11 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.decoder_norm = nn.LayerNorm(hidden_dim)
         self.decoder_dim = nn.Linear(hidden_dim, speech_dim)
         self.decoder_window = nn.Linear(code_window, speech_window)
+
+    @property
+    def code_shape(self) -> tuple[int, int]:
+        """(h_w, d_A): slots of a code and their width."""
+        return self.config.code_window, self.config.code_dim
 
     def encode(self, speech: Tensor, context: Tensor | None = None) -> Tensor:
         """C = E_A(S), eq. 6.
@@ -114,18 +116,7 @@ class SpeechAE(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def standardise(self, speech: Tensor) -> Tensor:
         """Features (..., H_w, D_A) in units of their deviation in the training data, in the model's dtype."""
-        standard: Tensor = (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
-        return standard.to(self.encoder_window.weight.dtype)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """What ``to``, ``half`` and their like do to every tensor, all but the type of the statistics."""
-        kept = {name: getattr(self, name) for name in STATISTICS}
-        super()._apply(fn, recurse)
-        for name, before in kept.items():
-            after = getattr(self, name)
-            if torch.finfo(after.dtype).bits < torch.finfo(torch.float32).bits and not before.is_meta:
-                setattr(self, name, before.to(after.device, torch.float32))
-        return self
+        return super().standardise(speech).to(self.encoder_window.weight.dtype)
 
 
 class MixingBlock(nn.Module):

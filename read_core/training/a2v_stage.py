@@ -16,7 +16,7 @@ from ..checkpoint import Card, Components, Prompt, SamplingDefaults
 from ..corpus.video_file import ClipFile, find_clips
 from ..pipeline import ReadPipeline
 from ..records import Reference, SpeechCodes
-from ..speech import SpeechAE, load_whisper_encoder
+from ..speech import AveragePool, SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
 from ..video.load import load_vae
@@ -66,7 +66,7 @@ class A2VConfig(StageConfig):
         speech: what the model hears: ``codes`` of the finished SpeechAE; ``tuned``, the same SpeechAE, whose
             encoder is trained along; ``scratch``, one of its size that starts with random weights and is
             trained along; ``pooled``, no SpeechAE but averages of the Whisper features (see
-            ``speech_variants.pooled``; ``model.speech_slots`` is H_w then). The latter two are the ablations
+            ``speech.AveragePool``; ``model.speech_slots`` is H_w then). The latter two are the ablations
             of Table 2. The SpeechAE of all but ``codes`` is exported to ``export/speech_ae``.
         latents: folder for the encoded videos, made at the start.
         model: arguments of ``A2VTransformer3DModel``.
@@ -176,17 +176,17 @@ class A2VStage:
             model = A2VTransformer3DModel(**config.model)
         return model
 
-    def _speech_ae(self) -> SpeechAE:
-        """The SpeechAE that belongs to the transformer: the finished one, or what stands for it."""
+    def _speech_ae(self) -> SpeechAE | AveragePool:
+        """What makes the codes that the transformer is trained with."""
         config = self.config
         trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
         variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
-        made: SpeechAE = variants[config.speech](trained)
-        asked, found = self.transformer.config, made.config
-        if (asked.speech_slots, asked.speech_dim) != (found.code_window, found.code_dim):
+        made: SpeechAE | AveragePool = variants[config.speech](trained)
+        asked, (slots, width) = self.transformer.config, made.code_shape
+        if (asked.speech_slots, asked.speech_dim) != (slots, width):
             raise ConfigError(
                 f"model.speech_slots and speech_dim are {asked.speech_slots} and {asked.speech_dim}; "
-                f"the speech codes ({config.speech}) need {found.code_window} and {found.code_dim}"
+                f"the speech codes ({config.speech}) need {slots} and {width}"
             )
         return made
 

@@ -1,7 +1,7 @@
 """A2V-DiT with another SpeechAE than the finished one: tuned along, from scratch, or none that learns.
 
-The latter two are the ablations of the paper's Table 2. All are SpeechAEs in form, so what is trained with
-them is assembled and loaded like any other checkpoint.
+The latter two are the ablations of the paper's Table 2. What is trained with them is assembled and loaded
+like any other checkpoint.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..corpus.video_file import ClipFile
 from ..geometry import frames_of_latents, latents_of_frames
-from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
-from ..speech.speech_ae import CONTEXT_FRAMES, Downsample, MixingBlock
+from ..speech import AveragePool, SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
+from ..speech.speech_ae import CONTEXT_FRAMES
 from .latents import WindowDataset, encode_missing, fingerprint
 
 TRAINED_ALONG = ("tuned", "scratch")
 """Those whose encoder is trained with A2V-DiT, by eq. 15 alone."""
-_SMALL = 2.0**-18
-"""Signals of this size are far below what a LayerNorm's epsilon is for: it multiplies them by a constant."""
 
 
 def tuned(trained: SpeechAE) -> SpeechAE:
@@ -40,38 +38,11 @@ def scratch(trained: SpeechAE) -> SpeechAE:
     return made
 
 
-@torch.no_grad()
-def pooled(trained: SpeechAE) -> SpeechAE:
-    """A SpeechAE that learns nothing: its codes are the Whisper features themselves, averaged over time.
-
-    Code i is the mean of S over the eight frames 8i-7 .. 8i of latent i (frame 0 alone for code 0, and
-    repeated before it), each of the H_w window positions for itself: h_w = H_w and d_A = D_A. As everywhere,
-    the features are standardised before, with the statistics of ``trained``, and every slot is normalised
-    over its channels afterwards. The only linear maps that touch them are A2V-DiT's keys and values.
-
-    The weights realise this to 4 digits: hidden channels hold u and -u, and SiLU(u) - SiLU(-u) = u; u is so
-    small that the LayerNorm before it only scales; each of the three stages averages neighbouring steps.
-    """
-    slots, dim = trained.config.speech_window, trained.config.speech_dim
-    made: SpeechAE = SpeechAE(slots, dim, slots, dim, hidden_dim=2 * dim, expansion=1)
-    for parameter in made.parameters():
-        parameter.zero_()
+def pooled(trained: SpeechAE) -> AveragePool:
+    """Averages of the features in place of a SpeechAE, with the statistics of ``trained``."""
+    made: AveragePool = AveragePool(trained.config.speech_window, trained.config.speech_dim)
     _copy_statistics(trained, made)
-    both = torch.cat([torch.eye(dim), -torch.eye(dim)])
-    made.encoder_window.weight.copy_(torch.eye(slots))
-    made.encoder_dim.weight.copy_(_SMALL * both)
-    for module in made.encoder_stages.modules():
-        if isinstance(module, Downsample):
-            module.norm.weight.fill_(module.norm.eps**0.5)
-            difference = both @ both.T / 2
-            module.conv.weight[:, :, 1] = difference  # the step before, in exchange for half of the last one
-            module.conv.weight[:, :, 2] = -difference
-        elif isinstance(module, MixingBlock):
-            for norm in (module.window_norm, module.dim_norm):
-                nn.init.ones_(norm.weight)
-    made.encoder_out.weight.copy_(both.T / 8 / _SMALL)  # 2**15: what float16 holds
-    nn.init.ones_(made.code_norm.weight)
-    made.eval().requires_grad_(False)
+    made.eval()
     return made
 
 
@@ -80,13 +51,17 @@ def _train_encoder_alone(speech_ae: SpeechAE) -> None:
         parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
 
 
-def _copy_statistics(trained: SpeechAE, made: SpeechAE) -> None:
+def _copy_statistics(trained: SpeechAE, made: SpeechAE | AveragePool) -> None:
     made.speech_mean.copy_(trained.speech_mean)
     made.speech_std.copy_(trained.speech_std)
 
 
 def write_codes(
-    files: Sequence[ClipFile], folder: Path, whisper: Path, speech_ae: SpeechAE, device: torch.device
+    files: Sequence[ClipFile],
+    folder: Path,
+    whisper: Path,
+    speech_ae: SpeechAE | AveragePool,
+    device: torch.device,
 ) -> list[Path]:
     """Files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i; those there are kept."""
 

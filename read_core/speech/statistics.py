@@ -1,0 +1,41 @@
+"""Mean and deviation of the speech features, which their encoders standardise them with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from torch import Tensor
+
+STATISTICS = ("speech_mean", "speech_std")
+
+
+class FeatureStatistics(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Base of the models that encode speech features: their statistics, float32 in any precision.
+
+    They are per window position and channel, (H_w, D_A), and measured by the training.
+    """
+
+    speech_mean: Tensor
+    speech_std: Tensor
+
+    def register_statistics(self, speech_window: int, speech_dim: int) -> None:
+        """Make the buffers, for features that are left as they are."""
+        self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
+        self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
+
+    def standardise(self, speech: Tensor) -> Tensor:
+        """Features (..., H_w, D_A) in units of their deviation in the training data, float32."""
+        return (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """What ``to``, ``half`` and their like do to every tensor, all but the type of the statistics."""
+        kept = {name: getattr(self, name) for name in STATISTICS}
+        super()._apply(fn, recurse)
+        for name, before in kept.items():
+            after = getattr(self, name)
+            if torch.finfo(after.dtype).bits < torch.finfo(torch.float32).bits and not before.is_meta:
+                setattr(self, name, before.to(after.device, torch.float32))
+        return self
