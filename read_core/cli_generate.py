@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .bundled import BUNDLED
 from .checks import MAX_OUTPUT, MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
 from .errors import InputError
 from .geometry import FPS, MAX_WINDOW, MIN_WINDOW
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .generate import Estimate, Report
     from .sheet import ContactSheet
 
-BUNDLED = Path(__file__).parent / "checkpoints" / "read-tiny"
 LOG_SECONDS = 30  # between two lines of progress in a log file
 _OURS = "(default: the checkpoint's)"
 _DTYPES = ("float32", "float16", "bfloat16")

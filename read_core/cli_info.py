@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core info``."""
-    from .cli_generate import BUNDLED
+    from .bundled import BUNDLED
 
     parser.add_argument("checkpoint", type=Path, nargs="?", default=BUNDLED, help="folder of the checkpoint")
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from read_core.cli_generate import BUNDLED
+from read_core.bundled import BUNDLED
 from read_core.errors import InputError, ReadError
 from read_core.evaluation.face import read_placed
 from read_core.evaluation.material import speakers_here

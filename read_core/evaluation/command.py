@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..bundled import BUNDLED
 from ..checks import check_seed, check_steps
-from ..cli_generate import BUNDLED
 from ..errors import InputError
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Weights: the only place that reads them from files and puts them into models, always strictly."""
+"""Weights: reading safetensors files and putting them into models, always strictly."""

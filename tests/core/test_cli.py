@@ -409,7 +409,7 @@ def test_a_scale_that_has_no_meaning_is_refused():
 
 
 def test_the_bundled_checkpoint_is_the_default():
-    from read_core.cli_generate import BUNDLED
+    from read_core.bundled import BUNDLED
 
     assert Path(sys.modules["read_core.cli"].__file__).parent / "checkpoints" / "read-tiny" == BUNDLED
 
