@@ -4,7 +4,7 @@
 
     model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration", optionally
                         "face", see Card; library and class of each model
-    vae/                AutoencoderKLLTXVideo: config.json, safetensors
+    vae/                AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
     whisper/            the encoder of Whisper alone
     speech_ae/          SpeechAE, or AveragePool
     transformer/        A2VTransformer3DModel
@@ -52,7 +52,10 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
-INSTEAD = {"speech_ae": ("read_core.speech", "AveragePool")}  # of the ablation without a SpeechAE
+INSTEAD = {  # of format 2
+    "vae": ("read_core.video", "AlignedAutoencoder"),  # of aligned faces
+    "speech_ae": ("read_core.speech", "AveragePool"),  # of the ablation without a SpeechAE
+}
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
 _ADVICE = "Copy the checkpoint anew, or use the files that belong to it"
 T = TypeVar("T")
@@ -177,7 +180,7 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
     (folder / "scheduler").mkdir()
     _write_json(_defaults_file(folder), components.defaults.to_dict())
-    newer = components.detail is not None or components.card.face is not None
+    newer = components.card.face is not None or not set(kinds.values()) <= set(MODELS.values())
     index = {"_class_name": CLASS_NAME, "format": FORMATS[-1 if newer else 0], **components.card.to_dict()}
     _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in kinds.items()})
 
@@ -246,6 +249,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from ..detail import DetailNetwork
     from ..speech import AveragePool, SpeechAE
     from ..transformer import A2VTransformer3DModel
+    from ..video import AlignedAutoencoder
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
         return lambda folder: kind.from_config(_read_config(folder, "_class_name", kind.__name__))
@@ -255,7 +259,8 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         encoder: nn.Module = WhisperEncoder(config)
         return encoder
 
-    classes = (AutoencoderKLLTXVideo, SpeechAE, AveragePool, A2VTransformer3DModel, DetailNetwork)
+    vaes, speech = (AutoencoderKLLTXVideo, AlignedAutoencoder), (SpeechAE, AveragePool)
+    classes = (*vaes, *speech, A2VTransformer3DModel, DetailNetwork)
     return {"WhisperEncoder": whisper} | {kind.__name__: diffusers_model(kind) for kind in classes}
 
 

@@ -12,14 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..ans import NoCFG, add_noise, draw_times, velocity_target
-from ..checkpoint import Card, Components, Prompt, SamplingDefaults
+from ..checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
 from ..corpus.video_file import ClipFile, find_clips
 from ..pipeline import ReadPipeline
 from ..records import Reference, SpeechCodes
 from ..speech import AveragePool, SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
-from ..video.load import load_vae
 from ..weights.ltx_transformer import load_diffusers
 from .config import ConfigError, StageConfig, Strict, require_component
 from .held_out import HeldOut
@@ -246,7 +245,7 @@ class A2VStage:
     def pipeline(self) -> ReadPipeline:
         """The pipeline with the transformer as it is by now and stand-in defaults."""
         config = self.config
-        vae = load_vae(config.vae).to(self.transformer.device)
+        vae = load_model("vae", config.vae).to(self.transformer.device)
         size = 32 * self.dataset.items[0]["latents"].shape[-1]
         prompt = Prompt(self.prompt[0].cpu(), torch.ones(self.prompt.shape[1], dtype=torch.bool))
         return ReadPipeline(

@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from ..checkpoint import load_model
 from ..corpus.video_file import ClipFile
 from ..geometry import FRAMES_PER_LATENT
 from ..video import DecodeSettings, TemporalVAE
-from ..video.load import load_vae
 from .config import Strict
 from .latents import encode_missing, fingerprint
 
@@ -61,7 +61,7 @@ def decode_clips(
     stamp = fingerprint([vae], decoders=True) + json.dumps(config.model_dump(), sort_keys=True)
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
-        model = load_vae(vae).to(device).eval()
+        model = load_model("vae", vae).to(device).eval()
         decoding = DecodeSettings(config.halo, config.chunk, config.timestep, config.noise_scale)
         codec = TemporalVAE(model, decoding)
         return lambda file: _decode(file, codec, config)

@@ -21,12 +21,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from ..checkpoint import load_model
 from ..corpus.video_file import ClipFile
 from ..errors import ReadError
 from ..geometry import MIN_WINDOW
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..video import TemporalVAE
-from ..video.load import load_vae
 from .config import ConfigError
 from .processes import processes
 
@@ -71,7 +71,7 @@ def encode_clips(
     """
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
-        vae = TemporalVAE(load_vae(encoders.vae).to(device))
+        vae = TemporalVAE(load_model("vae", encoders.vae).to(device))
         features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
         speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
         return lambda file: _encode(file, vae, features, speech_ae)

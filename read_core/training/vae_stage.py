@@ -14,12 +14,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ..checkpoint import load_model
 from ..corpus.video_file import ClipFile, find_clips
 from ..geometry import FRAMES_PER_LATENT
 from ..mouth.face_fit import FaceFitSettings
 from ..mouth.fit import FitSettings
 from ..video.aligned import AlignedAutoencoder
-from ..video.load import load_vae
 from .aligned_init import initialise_aligned
 from .config import ConfigError, StageConfig, Strict, require_component
 from .loop import Batch, Figures, Logged, Model
@@ -175,7 +175,7 @@ class VaeStage:
         config = self.config
         if config.initial is not None:
             require_component("initial", config.initial, "vae")
-            return load_vae(config.initial)
+            return _trainable(config.initial)
         with processes().main_process_first():  # it solves the linear start, the others read it
             return self._first_weights()
 
@@ -183,7 +183,7 @@ class VaeStage:
         config = self.config
         started = config.output / "start"
         if started.exists():
-            return load_vae(started)
+            return _trainable(started)
         torch.manual_seed(config.loop.seed)
         vae = (AlignedAutoencoder if "inner" in config.model else AutoencoderKLLTXVideo)(**config.model)
         if config.start_clips:
@@ -301,6 +301,11 @@ class VaeStage:
                 sums[name][0] += values.sum().item()
                 sums[name][1] += values.numel()
         return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items() if n}
+
+
+def _trainable(folder: Path) -> Vae:
+    vae: Vae = load_model("vae", folder)
+    return vae.train().requires_grad_(True)
 
 
 def spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .aligned import AlignedAutoencoder
 from .vae import DecodeSettings, TemporalVAE
 
-__all__ = ["DecodeSettings", "TemporalVAE"]
+__all__ = ["AlignedAutoencoder", "DecodeSettings", "TemporalVAE"]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from ..precision import at_precision
+from ..video.aligned import AlignedAutoencoder
 from .files import read_tensors
 from .strict import compare, load_strict
 
@@ -55,15 +56,16 @@ RELEASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """By release, what differs from the class's defaults."""
 
 _PREFIX = "vae."
-_PARTS = ("encoder.", "decoder.", "per_channel_statistics.")
+_PARTS = ("encoder.", "decoder.", "per_channel_statistics.", "autoencoder.", "down.", "up.")
 
 
 def load_vae_file(
     path: str | Path, own: Mapping[str, Any] | None = None, dtype: torch.dtype | None = None
-) -> AutoencoderKLLTXVideo:
+) -> AutoencoderKLLTXVideo | AlignedAutoencoder:
     """Load an autoencoder from one safetensors file, under the original or diffusers' names.
 
-    The file is matched, name by name and shape by shape, with the releases of LTX-Video.
+    The file is matched, name by name and shape by shape, with the releases of LTX-Video. In place of an
+    ``AlignedAutoencoder``, only another of its shape fits.
 
     Args:
         path: an original LTX-Video file (whole, or its VAE alone), or diffusers' own.
@@ -76,11 +78,13 @@ def load_vae_file(
     """
     path = Path(path)
     weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
-    candidates = {**RELEASES} if own is None else {"the checkpoint's own VAE": own, **RELEASES}
+    aligned = own is not None and "inner" in own  # no other VAE's latents are like these
+    candidates = {} if own is None else {"the checkpoint's own VAE": own}
+    candidates |= {} if aligned else RELEASES
     differing: dict[str, int] = {}
     for name, config in candidates.items():
         with torch.device("meta"):
-            model = AutoencoderKLLTXVideo.from_config(dict(config))
+            model = (AlignedAutoencoder if aligned else AutoencoderKLLTXVideo).from_config(dict(config))
         differing[name] = len(compare(model.state_dict(), weights))
         if not differing[name]:
             _check_channels(path, name, config=model.config, own=own)
@@ -88,7 +92,7 @@ def load_vae_file(
             load_strict(model, weights, f"{path} does not fit {name}", "Use an unmodified file")
             return model.eval().requires_grad_(False)
     told = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
-    raise CheckpointError(f"{path} is no LTX-Video autoencoder that fits: {told}. Use an unmodified file")
+    raise CheckpointError(f"{path} is no autoencoder that fits: {told}. Use an unmodified file")
 
 
 def _check_channels(

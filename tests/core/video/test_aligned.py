@@ -6,12 +6,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo
 
+from read_core.checkpoint import load_model
 from read_core.errors import CheckpointError
 from read_core.training.config import LoopConfig
 from read_core.training.optim import make_optimizer, orthogonalise
 from read_core.video import DecodeSettings, TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder, PositionwiseLinear, fold, unfold
-from read_core.video.load import load_vae
+from read_core.weights.ltx_vae import load_vae_file
 
 INNER = {
     "latent_channels": 8,
@@ -96,7 +97,7 @@ def test_it_stands_where_an_ltx_video_autoencoder_does(tmp_path):
         frames, (whole / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 4, 1), atol=1e-5, rtol=0
     )
     vae.save_pretrained(tmp_path / "vae")
-    loaded = load_vae(tmp_path / "vae")
+    loaded = load_model("vae", tmp_path / "vae")
     assert torch.equal(TemporalVAE(loaded, DecodeSettings(halo=12, chunk=2)).decode(latents), frames)
 
 
@@ -105,20 +106,26 @@ def test_another_compression_is_refused():
         AlignedAutoencoder(inner=INNER | {"patch_size": 2})
 
 
-def test_loading_names_what_a_folder_holds(tmp_path):
-    with pytest.raises(CheckpointError, match="expected one of"):
-        load_vae(tmp_path)
-    (tmp_path / "config.json").write_text('{"_class_name": "UNet"}')
-    with pytest.raises(CheckpointError, match="UNet"):
-        load_vae(tmp_path)
-
-
-def test_loading_tells_the_two_kinds_apart(tmp_path):
+def test_loading_knows_the_two_kinds(tmp_path):
     torch.manual_seed(0)
     AutoencoderKLLTXVideo(**INNER).save_pretrained(tmp_path / "ltx")
     make_vae().save_pretrained(tmp_path / "aligned")
-    assert isinstance(load_vae(tmp_path / "ltx"), AutoencoderKLLTXVideo)
-    assert isinstance(load_vae(tmp_path / "aligned"), AlignedAutoencoder)
+    assert isinstance(load_model("vae", tmp_path / "ltx"), AutoencoderKLLTXVideo)
+    assert isinstance(load_model("vae", tmp_path / "aligned"), AlignedAutoencoder)
+    make_vae((1, 3)).save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "config.json").write_text((tmp_path / "aligned" / "config.json").read_text())
+    with pytest.raises(CheckpointError, match=r"down.weight has shape"):
+        load_model("vae", tmp_path / "other")
+
+
+def test_only_a_vae_of_its_kind_takes_its_place(tmp_path):
+    make_vae().save_pretrained(tmp_path / "aligned")
+    torch.manual_seed(0)
+    AutoencoderKLLTXVideo(**INNER).save_pretrained(tmp_path / "ltx")
+    name, own = "diffusion_pytorch_model.safetensors", make_vae().config
+    assert isinstance(load_vae_file(tmp_path / "aligned" / name, own=own), AlignedAutoencoder)
+    with pytest.raises(CheckpointError, match="differ from the checkpoint's own VAE"):
+        load_vae_file(tmp_path / "ltx" / name, own=own)
 
 
 def test_muon_turns_each_position_alone():
