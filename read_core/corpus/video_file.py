@@ -59,13 +59,18 @@ class ClipFile:
             eyes: Tensor = file.get_slice("eyes")[start:stop]
         return eyes
 
-    def blinks(self) -> Tensor:
-        """Frames (K,) int64 with lids more than half closed; none where the file does not tell."""
+    def blink(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """How far the lids are closed in [start, stop), (f,) in 0..1; 0 where the file does not tell."""
+        stop = self.frames if stop is None else stop
         with safe_open(self.path, "pt") as file:
             if "blink" not in file.keys():  # noqa: SIM118
-                return torch.zeros(0, dtype=torch.int64)
-            blink: Tensor = file.get_tensor("blink")
-        return (blink > _SHUT).nonzero()[:, 0]
+                return torch.zeros(stop - start)
+            blink: Tensor = file.get_slice("blink")[start:stop]
+        return blink
+
+    def blinks(self) -> Tensor:
+        """Frames (K,) int64 with lids more than half closed; none where the file does not tell."""
+        return (self.blink() > _SHUT).nonzero()[:, 0]
 
     def waveform(self) -> Tensor:
         """The recording, (640 F,) float32 at 16 kHz."""

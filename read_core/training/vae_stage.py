@@ -37,6 +37,7 @@ class VaeLoss(Strict):
     Attributes:
         mouth: how much more a pixel inside the mouth box counts.
         eyes: the same for the boxes of the eyes.
+        closed: how many times more the eyes count while the lids are closed.
         edges: weight of the differences between neighbouring pixels.
         motion: weight of the differences between successive frames.
         noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
@@ -48,6 +49,7 @@ class VaeLoss(Strict):
 
     mouth: float = Field(default=4.0, ge=0)
     eyes: float = Field(default=0.0, ge=0)
+    closed: float = Field(default=0.0, ge=0)
     edges: float = Field(default=0.5, ge=0)
     motion: float = Field(default=0.5, ge=0)
     noise: float = Field(default=0.05, ge=0)
@@ -109,7 +111,7 @@ class VaeConfig(StageConfig):
 class ClipDataset(Dataset[dict[str, Tensor]]):
     """Crops in time; sample i is a function of (seed, i).
 
-    {"frames": (f, H, W, 3) uint8, "boxes": (f, 4) of the mouth, "eyes": (f, 2, 4)}.
+    {"frames": (f, H, W, 3) uint8, "boxes": (f, 4) of the mouth, "eyes": (f, 2, 4), "blink": (f,)}.
     """
 
     def __init__(self, files: Sequence[ClipFile], config: VaeConfig) -> None:
@@ -123,13 +125,10 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         file = self.files[int(torch.randint(len(self.files), (), generator=generator))]
         start = int(torch.randint(file.frames - length + 1, (), generator=generator))
         if self.blinks and float(torch.rand((), generator=generator)) < self.blinks:
-            shut = file.blinks()
-            if len(shut):
-                frame = int(shut[int(torch.randint(len(shut), (), generator=generator))])
-                before = int(torch.randint(length, (), generator=generator))
-                start = min(max(frame - before, 0), file.frames - length)
+            start = around_a_blink(file, start, length, generator)
         frames, boxes = file.read(start, start + length)
-        return {"frames": frames, "boxes": boxes, "eyes": file.eyes(start, start + length)}
+        eyes, blink = file.eyes(start, start + length), file.blink(start, start + length)
+        return {"frames": frames, "boxes": boxes, "eyes": eyes, "blink": blink}
 
 
 class Reconstruction(nn.Module):
@@ -206,20 +205,24 @@ class VaeStage:
         else:
             initialise(vae, clips, weights, config.whitening)
 
-    def _crop(self, file: ClipFile, start: int) -> tuple[Tensor, Tensor]:
-        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of the shortest length, from frame ``start``."""
-        length = min(self.config.lengths)
-        start %= file.frames - length + 1
+    def _crop(self, file: ClipFile, key: int) -> tuple[Tensor, Tensor]:
+        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of the shortest length, from ``key``."""
+        length, generator = min(self.config.lengths), torch.Generator().manual_seed(key)
+        start = key % (file.frames - length + 1)
+        if float(torch.rand((), generator=generator)) < self.config.blinks:
+            start = around_a_blink(file, start, length, generator)
         frames, boxes = file.read(start, start + length)
+        eyes, blink = file.eyes(start, start + length), file.blink(start, start + length)
         pixels = to_pixels(frames[None])
-        return pixels, self._weights(boxes[None], file.eyes(start, start + length)[None], pixels)
+        return pixels, self._weights(boxes[None], eyes[None], blink[None], pixels)
 
-    def _weights(self, boxes: Tensor, eyes: Tensor, pixels: Tensor) -> Tensor:
-        """What every pixel counts, (b, 1, f, H, W), from boxes (b, f, 4) and (b, f, 2, 4)."""
+    def _weights(self, boxes: Tensor, eyes: Tensor, blink: Tensor, pixels: Tensor) -> Tensor:
+        """What every pixel counts, (b, 1, f, H, W), from boxes (b, f, 4), (b, f, 2, 4) and lids (b, f)."""
         loss, size = self.config.loss, pixels.shape[-2:]
         mask = box_weights(boxes, size, loss.mouth)
         for side in range(2) if loss.eyes else ():
-            mask = mask + box_weights(eyes[:, :, side], size, loss.eyes) - 1
+            inside = box_weights(eyes[:, :, side], size, loss.eyes) - 1
+            mask = mask + inside * (1 + loss.closed * blink)[:, None, :, None, None]
         return mask
 
     def prepare(self, device: torch.device) -> None:
@@ -236,7 +239,7 @@ class VaeStage:
         noise = torch.randn(shape, generator=generator)
         noise = (noise * weights.noise * torch.rand(b, 1, 1, 1, 1, generator=generator)).to(pixels)
         output, latents = model(pixels, noise)
-        mask = self._weights(batch["boxes"], batch["eyes"], pixels)
+        mask = self._weights(batch["boxes"], batch["eyes"], batch["blink"], pixels)
         difference = output - pixels
         level = (soft_l1(difference) * mask).sum() / mask.sum() / 3
         edges = sum((soft_l1(difference.diff(dim=d)) * _shrink(mask, d)).mean() for d in (3, 4))
@@ -301,6 +304,16 @@ class VaeStage:
                 sums[name][0] += values.sum().item()
                 sums[name][1] += values.numel()
         return {f"psnr_{name}": -10 * math.log10(total / n) for name, (total, n) in sums.items() if n}
+
+
+def around_a_blink(file: ClipFile, start: int, length: int, generator: torch.Generator) -> int:
+    """A start whose ``length`` frames hold a blink of the video; ``start`` if there is none."""
+    shut = file.blinks()
+    if not len(shut):
+        return start
+    frame = int(shut[int(torch.randint(len(shut), (), generator=generator))])
+    before = int(torch.randint(length, (), generator=generator))
+    return min(max(frame - before, 0), file.frames - length)
 
 
 def _trainable(folder: Path) -> Vae:
