@@ -158,7 +158,7 @@ def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_pat
     plain, figures = stage.loss(wrong, batch, generator(0))
     loss, more = with_shape.loss(wrong, batch, generator(0))
     assert more["shape"] > 0
-    assert loss.item() == pytest.approx(plain.item() + 0.5 * more["shape"], rel=1e-5)
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * more["shape"].item(), rel=1e-5)
     assert more["db"] == figures["db"]
     assert "shape" not in figures
 
@@ -179,7 +179,7 @@ def test_a_reader_of_faces_sees_lids_too(stage, clips_folder, tmp_path):
     for lids in (1.0, 3.0):
         with_lids = VaeStage(make_config(clips_folder, tmp_path, **changes, **{"loss.lids": lids}))
         loss, figures = with_lids.loss(wrong, batch, generator(0))
-        assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["shape"], rel=1e-5)
+        assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["shape"].item(), rel=1e-5)
         seen.append(figures["shape"])
     assert seen[1] > seen[0] > 0
 
