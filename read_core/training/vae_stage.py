@@ -38,6 +38,7 @@ class VaeLoss(Strict):
         mouth: how much more a pixel inside the mouth box counts.
         eyes: the same for the boxes of the eyes.
         closed: how many times more the eyes count while the lids are closed.
+        tip: errors well below it count by their square, errors above it by their size.
         edges: weight of the differences between neighbouring pixels.
         motion: weight of the differences between successive frames.
         noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
@@ -50,6 +51,7 @@ class VaeLoss(Strict):
     mouth: float = Field(default=4.0, ge=0)
     eyes: float = Field(default=0.0, ge=0)
     closed: float = Field(default=0.0, ge=0)
+    tip: float = Field(default=0.05, gt=0)
     edges: float = Field(default=0.5, ge=0)
     motion: float = Field(default=0.5, ge=0)
     noise: float = Field(default=0.05, ge=0)
@@ -241,7 +243,7 @@ class VaeStage:
         output, latents = model(pixels, noise)
         mask = self._weights(batch["boxes"], batch["eyes"], batch["blink"], pixels)
         difference = output - pixels
-        level = (soft_l1(difference) * mask).sum() / mask.sum() / 3
+        level = (soft_l1(difference, weights.tip) * mask).sum() / mask.sum() / 3
         edges = sum((soft_l1(difference.diff(dim=d)) * _shrink(mask, d)).mean() for d in (3, 4))
         motion = (soft_l1(difference.diff(dim=2)) * _shrink(mask, 2)).mean()
         loss = (
@@ -358,9 +360,9 @@ def box_weights(boxes: Tensor, size: Sequence[int], extra: float) -> Tensor:
     return (1 + extra * inside.float())[:, None]
 
 
-def soft_l1(difference: Tensor) -> Tensor:
-    """Charbonnier: |d| with a rounded tip of width 0.05."""
-    return (difference.square() + 0.05**2).sqrt() - 0.05
+def soft_l1(difference: Tensor, tip: float = 0.05) -> Tensor:
+    """Charbonnier: |d| with a rounded tip."""
+    return (difference.square() + tip**2).sqrt() - tip
 
 
 def _shrink(mask: Tensor, dim: int) -> Tensor:
