@@ -49,7 +49,7 @@ def main() -> None:
     transformer = given.pipe.transformer
     other = same_size(transformer)
     calls: dict[str, Callable[[], object]] = {
-        OURS: lambda: given.pipe.sample(given.speech, given.reference, given.steps),
+        OURS: lambda: given.pipe.sample(given.speech, given.reference, given.settings),
         TOKENS: lambda: plain_loop(other, given, per_token=True),
         ITEMS: lambda: plain_loop(other, given, per_token=False),
     }

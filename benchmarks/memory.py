@@ -20,6 +20,7 @@ from timing import PORTRAIT, Page, guarded, load, parser, percent, repeated_spee
 from read_core.errors import InputError, ReadError
 from read_core.generate import Job, generate
 from read_core.geometry import SAMPLE_RATE
+from read_core.records import SamplingSettings
 from read_core.usage import peak_device_memory, peak_host_memory
 
 FLAT = 0.05
@@ -101,7 +102,9 @@ def _generate(args: argparse.Namespace, speech: Path, out: Path) -> Peaks:
     pipe = load(args)
     loaded = peak_host_memory()
     size = (args.size, args.size) if args.size else None
-    report = generate(pipe, Job(PORTRAIT, speech, out, args.steps, size=size, overwrite=True))
+    report = generate(
+        pipe, Job(PORTRAIT, speech, out, SamplingSettings(args.steps), size=size, overwrite=True)
+    )
     return Peaks(
         pipe.card.name, report.num_frames, report.seconds, loaded, peak_host_memory(), peak_device_memory()
     )

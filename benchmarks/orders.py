@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from timing import Page, guarded, inputs, interleaved, milliseconds, parser
 
-from read_core.ans import ORDERS
+from read_core.limits import ORDERS
 
 
 def main() -> None:
     args = parser(__doc__, clips=4, repeats=5).parse_args()
     given = inputs(args, args.clips)
-    sample = partial(given.pipe.sample, given.speech, given.reference, given.steps)
-    calls = {order: partial(sample, order=order) for order in ORDERS}
+    sample = partial(given.pipe.sample, given.speech, given.reference)
+    calls = {order: partial(sample, replace(given.settings, order=order)) for order in ORDERS}
     expected = calls["clips"]()
     apart = {order: float((call() - expected).abs().max()) for order, call in calls.items()}
     times = interleaved(calls, args.repeats, expected.device)

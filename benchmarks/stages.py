@@ -42,9 +42,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recording = write_wav(Path(folder) / "speech.wav", given.waveform)
         written = Path(folder) / "stage.mp4"
-        job = Job(
-            PORTRAIT, recording, Path(folder) / "whole.mp4", given.steps, size=given.size, overwrite=True
-        )
+        whole = Path(folder) / "whole.mp4"
+        job = Job(PORTRAIT, recording, whole, given.settings, size=given.size, overwrite=True)
 
         def write() -> None:
             with VideoWriter(written, given.size, recording, overwrite=True) as writer:
@@ -54,7 +53,7 @@ def main() -> None:
             "portrait (VAE encoder)": lambda: pipe.encode_reference(given.portrait, given.size),
             "features (Whisper)": lambda: pipe.features(samples, features_frames),
             "SpeechAE": lambda: _codes(given, features),
-            "sampling (A2V-DiT)": lambda: pipe.sample(given.speech, given.reference, given.steps),
+            "sampling (A2V-DiT)": lambda: pipe.sample(given.speech, given.reference, given.settings),
             "decode (VAE decoder)": lambda: pipe.decode(latents, given.speech.num_frames),
             "write (H.264, AAC)": write,
             WHOLE: lambda: generate(pipe, job),
@@ -94,7 +93,7 @@ def _prepared(given: Inputs, features_frames: int) -> tuple[Tensor, Tensor, Tens
     """Waveform, features, latents and frames: what the stages start from."""
     samples = given.waveform.to(given.pipe.transformer.device)
     features = given.pipe.features(samples, features_frames)
-    latents = given.pipe.sample(given.speech, given.reference, given.steps)
+    latents = given.pipe.sample(given.speech, given.reference, given.settings)
     return samples, features, latents, given.pipe.decode(latents, given.speech.num_frames)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from read_core import ReadError, ReadPipeline, Reference, SpeechCodes
+from read_core import ReadError, ReadPipeline, Reference, SamplingSettings, SpeechCodes
 from read_core.ans import frames_of_clips
 from read_core.geometry import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_of_latents
 from read_core.media import read_audio, read_image
@@ -102,6 +102,11 @@ class Inputs:
     size: tuple[int, int]
     steps: int
     clips: int
+
+    @property
+    def settings(self) -> SamplingSettings:
+        """How to sample: the checkpoint's defaults but for the steps."""
+        return SamplingSettings(self.steps)
 
     @property
     def seconds(self) -> float:

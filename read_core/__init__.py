@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
 from .nameless import name_cache
-from .records import FaceChoice, Reference, SpeechCodes
+from .records import FaceChoice, Reference, SamplingSettings, SpeechCodes
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "ReadPipeline",
     "ReadWarning",
     "Reference",
+    "SamplingSettings",
     "SpeechCodes",
     "SplitCFG",
     "__version__",

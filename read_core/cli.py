@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from .errors import ReadError, ReadWarning
-from .terminal import forgiving_output, stop_signals
+from .errors import ReadError
+from .terminal import forgiving_output, say, stop_signals
 from .usage import out_of_memory
 from .version import __version__
 
@@ -100,28 +99,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ReadWarning)
-        warnings.showwarning = _one_line_warnings()
-        try:
-            args = _parser(arguments).parse_args(arguments)
-            status: int | None = COMMANDS[args.command][0]().run(args)
-            return status or 0
-        except ReadError as error:
-            return _say(f"error: {error}", BAD_INPUT)
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("read_core"):
-                raise
-            return _say(
-                f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT
-            )
-        except KeyboardInterrupt as interrupt:
-            return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
-        except Exception as error:
-            trouble = out_of_memory(error)
-            if trouble is None:
-                raise
-            return _say(f"error: {trouble}; ask for less (a smaller size or window) or free some", BAD_INPUT)
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        status: int | None = COMMANDS[args.command][0]().run(args)
+        return status or 0
+    except ReadError as error:
+        return _say(f"error: {error}", BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("read_core"):
+            raise
+        return _say(f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT)
+    except KeyboardInterrupt as interrupt:
+        return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
+    except Exception as error:
+        trouble = out_of_memory(error)
+        if trouble is None:
+            raise
+        return _say(f"error: {trouble}; ask for less (a smaller size or window) or free some", BAD_INPUT)
 
 
 def _parser(arguments: Sequence[str]) -> Parser:
@@ -145,23 +139,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
-def _one_line_warnings() -> Any:
-    """A ``warnings.showwarning`` that gives our own warnings as one line each, once each."""
-    shown: set[str] = set()
-    usual = warnings.showwarning
-
-    def show(message: Any, category: type[Warning], *rest: Any) -> None:
-        if not issubclass(category, ReadWarning):
-            usual(message, category, *rest)
-        elif str(message) not in shown:
-            shown.add(str(message))
-            _say(f"warning: {message}", 0)
-
-    return show
-
-
 def _say(message: str, status: int) -> int:
-    print(f"read-core: {' '.join(message.split())}", file=sys.stderr)
+    say(message)
     return status
 
 

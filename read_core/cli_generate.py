@@ -10,9 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .bundled import BUNDLED
-from .checks import MAX_OUTPUT, MAX_SIZE, MAX_STEPS, MIN_SIZE, MIN_STEPS
-from .errors import InputError
-from .geometry import FPS, MAX_WINDOW, MIN_WINDOW
+from .errors import InputError, once
+from .geometry import FPS, PIXELS_PER_LATENT
+from .limits import (
+    ALPHA,
+    BETA,
+    FITS,
+    ORDERS,
+    OUTPUT_SIZE,
+    PASTED_SIDE,
+    PORTRAIT_SIDE,
+    SEED,
+    SIZE,
+    STEPS,
+    WINDOW,
+)
+from .terminal import say_warning
 from .usage import gigabytes
 
 if TYPE_CHECKING:
@@ -57,24 +70,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="folder of the checkpoint (default: the bundled read-tiny)",
     )
     sampling = parser.add_argument_group("sampling")
-    sampling.add_argument("--steps", type=int, help=f"steps per clip, {MIN_STEPS} to {MAX_STEPS} {_OURS}")
+    sampling.add_argument("--steps", type=int, help=f"steps per clip, {STEPS} {_OURS}")
     sampling.add_argument(
         "--guidance",
         choices=("split", "joint", "none"),
         help=f"classifier-free guidance: 3, 2 or 1 evaluations per step {_OURS}",
     )
     sampling.add_argument(
-        "--alpha", type=float, help=f"scale of split and joint guidance, -10 to 20; may be negative {_OURS}"
+        "--alpha", type=float, help=f"scale of split and joint guidance, {ALPHA}; may be negative {_OURS}"
     )
-    sampling.add_argument("--beta", type=float, help=f"speech scale of split guidance, 0 to 20 {_OURS}")
-    sampling.add_argument(
-        "--window", type=int, help=f"latents per clip of 8 frames each, {MIN_WINDOW} to {MAX_WINDOW} {_OURS}"
-    )
-    sampling.add_argument("--seed", type=int, default=0, help="0 to 2^64 - 1; the same seed, the same video")
+    sampling.add_argument("--beta", type=float, help=f"speech scale of split guidance, {BETA} {_OURS}")
+    sampling.add_argument("--window", type=int, help=f"latents per clip of 8 frames each, {WINDOW} {_OURS}")
+    sampling.add_argument("--seed", type=int, default=0, help=f"{SEED}; the same seed, the same video")
     sampling.add_argument(
         "--order",
-        choices=("clips", "steps", "wavefront"),
-        default="clips",
+        choices=ORDERS,
+        default=ORDERS[0],
         help="clips: write each clip when it is finished, in memory that does not grow with length; "
         "the others give the same video and sample all of it first",
     )
@@ -83,12 +94,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=_size,
         metavar="WIDTHxHEIGHT",
-        help="that the model works at, the face alone with --fit face: multiples of 32 "
-        f"from {MIN_SIZE} to {MAX_SIZE}; 256 means 256x256 {_OURS}",
+        help=f"that the model works at, the face alone with --fit face: multiples of {PIXELS_PER_LATENT} "
+        f"from {SIZE}; 256 means 256x256 {_OURS}",
     )
     picture.add_argument(
         "--fit",
-        choices=("face", "crop", "pad", "stretch"),
+        choices=FITS,
         help="face: find the face, turn it upright and crop it; of a portrait of another shape crop its "
         f"middle, pad it with its border, or stretch it {_OURS}",
     )
@@ -120,8 +131,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output-size",
         type=int,
         metavar="PIXELS",
-        help=f"longest side of the video, {MIN_SIZE} to {MAX_OUTPUT}; width and height are even (default: "
-        "the portrait's own, at most 1920; with --crop-only its crop's, at most 1024; "
+        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even (default: "
+        f"the portrait's own, at most {PASTED_SIDE}; with --crop-only its crop's, at most {PORTRAIT_SIDE}; "
         "without --detail the model's)",
     )
     machine = parser.add_argument_group("machine")
@@ -136,20 +147,17 @@ def run(args: argparse.Namespace) -> int:
     from .finish import Finishing
     from .generate import Job, check_job, generate
     from .media import check_output
-    from .records import FaceChoice
+    from .records import FaceChoice, SamplingSettings
 
     job = Job(
         portrait=args.portrait,
         speech=args.speech,
         out=args.out,
-        steps=args.steps,
-        window=args.window,
-        seed=args.seed,
+        settings=SamplingSettings(args.steps, None, args.window, args.seed, args.order),
         size=args.size,
         fit=args.fit,
         face=FaceChoice(args.face_index, *(args.face or ())),
         finishing=Finishing(args.detail, args.paste_back, args.output_size),
-        order=args.order,
         overwrite=args.overwrite,
         track=args.track,
     )
@@ -163,10 +171,20 @@ def run(args: argparse.Namespace) -> int:
 
     defaults = describe(args.checkpoint).defaults
     default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
-    job = replace(job, guidance=choose_guidance(default, args.guidance, args.alpha, args.beta))
+    guidance = choose_guidance(default, args.guidance, args.alpha, args.beta)
+    job = replace(job, settings=replace(job.settings, guidance=guidance))
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     with _Display(args.sheet is not None, args.order == "clips") as display:
-        report = generate(pipe, job, display.estimated, display.stepped, display.shown, display.heard)
+        report = generate(
+            pipe,
+            job,
+            on_estimate=display.estimated,
+            on_step=display.stepped,
+            on_frames=display.shown,
+            on_window=display.heard,
+            on_time=display.timed,
+            on_warning=display.warned,
+        )
     if display.sheet is not None:
         display.sheet.save(args.sheet, args.speech, args.overwrite, args.track)
     _print_report(report)
@@ -200,9 +218,10 @@ class _Display:
         self.sheet: ContactSheet | None = None
         self.bar: tqdm[NoReturn] | None = None
         self.steps = 1
+        self.warned = once(say_warning)
 
     def __enter__(self) -> _Display:
-        print("encoding the recording, then timing one step of one clip ...", flush=True)
+        print("encoding the recording ...", flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -225,13 +244,19 @@ class _Display:
             f"{width} x {height} pixels: {_count(estimate.clips, 'clip')} of {estimate.window} latents, "
             f"{_count(estimate.steps, 'step')} each"
         )
-        memory = _memory(estimate.memory, estimate.device_memory)
-        print(f"estimate: about {_clock(estimate.seconds)}, {memory}", flush=True)
+        where = "memory" if estimate.device == "cpu" else "GPU memory"
+        print(f"estimate: {gigabytes(estimate.memory)} of {where} for the models and the work", flush=True)
         self.steps = estimate.steps
         if self.with_sheet:
             from .sheet import ContactSheet
 
-            self.sheet = ContactSheet(estimate.num_frames)
+            self.sheet = ContactSheet(estimate.num_frames, self.warned)
+
+    def timed(self, seconds: float) -> None:
+        """Printed above the bar where there is one already."""
+        from tqdm import tqdm
+
+        tqdm.write(f"estimate: sampling takes about {_clock(seconds)}, decoding comes on top", sys.stdout)
 
     def stepped(self, done: int, total: int) -> None:
         if self.bar is None:

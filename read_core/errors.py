@@ -2,7 +2,17 @@
 
 They give the package as their module: hosts show that name in front of the message, and a long path hides the
 sentence.
+
+What works but probably is not meant is a warning. A function that may warn takes ``on_warning`` and calls it
+with the text; the default makes a ``ReadWarning`` of Python's.
 """
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+OnWarning = Callable[[str], None]
 
 
 class ReadError(ValueError):
@@ -33,3 +43,24 @@ class ReadWarning(UserWarning):
     """Something that works but probably is not meant: silent audio, a window other than the trained one."""
 
     __module__ = "read_core"
+
+
+def warn(message: str) -> None:
+    """Warn in Python's way: the default of every ``on_warning``."""
+    warnings.warn(message, ReadWarning, stacklevel=3)
+
+
+def ignore(_message: str) -> None:
+    """An ``on_warning`` that says nothing."""
+
+
+def once(on_warning: OnWarning) -> OnWarning:
+    """An ``on_warning`` that passes each text on once, though it comes several times."""
+    said: set[str] = set()
+
+    def pass_on(message: str) -> None:
+        if message not in said:
+            said.add(message)
+            on_warning(message)
+
+    return pass_on

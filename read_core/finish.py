@@ -11,8 +11,10 @@ from torch.nn import functional as F
 
 from .checks import check_output_size
 from .errors import InputError
-from .face.framing import FACE, portrait_size, scaled_size
-from .face.paste import MAX_SIDE, PasteBack, at_once
+from .face.framing import portrait_size, scaled_size
+from .face.paste import PIXELS_AT_ONCE, PasteBack, at_once
+from .limits import FACE, PASTED_SIDE
+from .memory import detail_memory, pasting_memory
 
 if TYPE_CHECKING:
     from .detail import DetailRestorer
@@ -27,8 +29,9 @@ class Finishing:
         detail: give them the portrait's own detail; None: with the fit ``face`` and a checkpoint of aligned
             faces.
         paste_back: put them into the original picture; None: with the fit ``face``.
-        size: longest side of the result, 64 to 4096; None: pasted back the original's, 1920 at most; else
-            with detail the portrait's own, 1024 at most, and without it the model's.
+        size: longest side of the result, within ``limits.OUTPUT_SIZE``; None: pasted back the original's,
+            ``limits.PASTED_SIDE`` at most; else with detail the portrait's own, ``limits.PORTRAIT_SIDE`` at
+            most, and without it the model's.
     """
 
     detail: bool | None = None
@@ -81,7 +84,7 @@ class Finish:
         self._paste = None
         if finishing.paste_back and original is not None:
             check_original(reference, original)
-            self._paste = PasteBack(original, reference.crop, finishing.size or MAX_SIDE)
+            self._paste = PasteBack(original, reference.crop, finishing.size or PASTED_SIDE)
         self._speaking = self._speaking_size(finishing, reference)
         self.size = self._speaking if self._paste is None else self._paste.size
         self._detail = None
@@ -115,6 +118,13 @@ class Finish:
     def busy(self) -> bool:
         """Whether anything is done: else frames pass as they are."""
         return self._detail is not None or self._paste is not None or self.size != self.frame
+
+    @property
+    def memory(self) -> int:
+        """Bytes taken for what is made at a time: a guess from above."""
+        pixels = max(PIXELS_AT_ONCE, self.size[0] * self.size[1])
+        pictures = pasting_memory(pixels) if self.busy else 0
+        return pictures + (0 if self._detail is None else detail_memory(self._speaking))
 
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
         """(height, width) of the speaking crop: no more pixels than the result has place for."""

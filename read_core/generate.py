@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .checks import check_seed, check_size, check_steps
-from .errors import ReadError, ReadWarning
+from .checks import check_size
+from .errors import OnWarning, ReadError, ignore, once, warn
 from .finish import Finish, Finishing
-from .geometry import (
-    FPS,
-    SAMPLE_RATE,
-    check_window,
-    clips_of_latents,
-    frames_of_latents,
-    latents_of_frames,
-    padded_latents,
-)
+from .geometry import FPS, SAMPLE_RATE, clips_of_latents, latents_of_frames
 from .media import VideoWriter, check_output, file_track, read_image, read_track
 from .media.files import check_input
 from .media.partial import check_unclaimed
-from .records import FaceChoice
-from .usage import (
-    out_of_memory,
-    peak_device_memory,
-    peak_host_memory,
-    recent_device_memory,
-    recent_host_memory,
-    restart_peaks,
-    settle,
-)
+from .memory import decoding_memory, sampling_memory, weights_memory
+from .records import FaceChoice, ResolvedSettings, SamplingSettings
+from .usage import out_of_memory, peak_device_memory, peak_host_memory, settle
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .ans import Guidance
-    from .ans.reverse import Order
-    from .checkpoint import Prompt
     from .pipeline import ReadPipeline
     from .records import Reference, SpeechCodes
-
-_PROBE_LATENTS = 4
 
 
 @dataclass(frozen=True)
@@ -57,34 +36,31 @@ class Job:
         portrait: any image, or a video whose first frame is taken.
         speech: any audio file, or a video with sound.
         out: ``*.mp4``.
+        settings: how to sample. The order ``clips`` writes each clip when it is finished, in memory that does
+            not grow; the others sample the whole video before the first frame is written.
         size: (height, width) that the model works at, multiples of 32.
         fit: "face", "crop", "pad" or "stretch", see ``ReadPipeline.encode_reference``.
         face: which face, or where it is.
         finishing: detail, the way back into the original picture, and the size of the result.
-        order: "clips" writes each clip when it is finished, in memory that does not grow; "steps" and
-            "wavefront" sample the whole video before the first frame is written.
+        overwrite: replace ``out``.
         track: number of the audio track, from 1; None: the one that the file flags as default, or its first.
     """
 
     portrait: Path
     speech: Path
     out: Path
-    steps: int | None = None
-    guidance: Guidance | None = None
-    window: int | None = None
-    seed: int = 0
+    settings: SamplingSettings = field(default_factory=SamplingSettings)
     size: tuple[int, int] | None = None
     fit: str | None = None
     face: FaceChoice = field(default_factory=FaceChoice)
     finishing: Finishing = field(default_factory=Finishing)
-    order: Order = "clips"
     overwrite: bool = False
     track: int | None = None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job is expected to take.
+    """What a job is expected to take, known before it begins.
 
     Attributes:
         num_frames: of the video.
@@ -92,11 +68,8 @@ class Estimate:
         clips: of the sampler.
         steps: per clip.
         window: latents per clip.
-        sampling: seconds that the sampler will take.
-        decoding: seconds that the decoder will take.
-        finishing: seconds for detail and the way back into the original picture.
-        memory: bytes of main memory, the models included; None where the system does not tell.
-        device_memory: bytes of GPU memory; None without a GPU.
+        memory: bytes that the models and the work take, Python and its libraries not counted.
+        device: whose memory that is, as ``cpu`` or ``cuda``.
     """
 
     num_frames: int
@@ -104,16 +77,8 @@ class Estimate:
     clips: int
     steps: int
     window: int
-    sampling: float
-    decoding: float
-    memory: int | None
-    device_memory: int | None
-    finishing: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """All together."""
-        return self.sampling + self.decoding + self.finishing
+    memory: int
+    device: str
 
 
 @dataclass(frozen=True)
@@ -160,13 +125,8 @@ def check_job(job: Job) -> None:
     inputs = (check_input(job.portrait, "an image"), check_input(job.speech, "a recording"))
     check_output(job.out, ".mp4", job.overwrite, inputs)
     check_unclaimed(job.out)
-    check_seed(job.seed)
     if job.size is not None:
         check_size(job.size)
-    if job.steps is not None:
-        check_steps(job.steps)
-    if job.window is not None:
-        check_window(job.window)
 
 
 def generate(
@@ -176,6 +136,8 @@ def generate(
     on_step: Callable[[int, int], None] | None = None,
     on_frames: Callable[[Tensor], None] | None = None,
     on_window: Callable[[int, int], None] | None = None,
+    on_time: Callable[[float], None] | None = None,
+    on_warning: OnWarning = warn,
 ) -> Report:
     """Make the video of a job.
 
@@ -188,6 +150,8 @@ def generate(
             not in the original picture, after it is written.
         on_window: on_window(done, total), called after each piece of the recording is encoded, before the
             estimate.
+        on_time: called once with the seconds that sampling takes, see :class:`StepTimer`.
+        on_warning: called with each warning, once.
 
     Raises:
         ReadError: an unusable input or value, a full disk, too little memory; nothing is kept.
@@ -195,37 +159,35 @@ def generate(
     """
     started = time.perf_counter()
     check_job(job)
-    job = _resolved(pipe, job)
-    assert job.size is not None
-    assert job.window is not None
-    portrait, track = read_image(job.portrait), file_track(job.speech, job.track)
+    settings, on_warning = job.settings.resolved(pipe.defaults), once(on_warning)
+    portrait = read_image(job.portrait, on_warning)
+    track = file_track(job.speech, job.track, on_warning)
     waveform = read_track(track)
     writer = None
     try:
-        reference = pipe.encode_reference(portrait, job.size, job.fit, job.face)
+        reference = pipe.encode_reference(portrait, job.size, job.fit, job.face, on_warning=on_warning)
         finish = pipe.finish(reference, portrait, job.finishing, job.fit)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the waveform is silent", ReadWarning)  # read_track has said it
-            speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, job.window, keep_on="cpu")
+        # What there is to warn of, reading the track has said.
+        speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform
         if on_estimate is not None:
-            found = estimate(
-                pipe,
-                speech,
-                reference,
-                job.steps,
-                job.guidance,
-                job.window,
-                job.seed,
-                job.order,
-                finish=finish,
-            )
-            on_estimate(found)
-        writer = VideoWriter(
-            job.out, finish.size, track, synthesis_tags(pipe, job.out.stem, vars(job)), job.overwrite
-        )
+            on_estimate(estimate(pipe, speech, reference, settings, finish, settings.order == "clips"))
+        tags = synthesis_tags(pipe, job.out.stem, settings)
+        writer = VideoWriter(job.out, finish.size, track, tags, job.overwrite, on_warning=on_warning)
+        timer = StepTimer(pipe.transformer.device, on_time)
+
+        def step(done: int, total: int, _: Tensor | None) -> None:
+            timer(done, total)
+            if on_step is not None:
+                on_step(done, total)
+
         with writer:
-            for frames in _frames(pipe, job, speech, reference, on_step):
+            if settings.order == "clips":
+                video = pipe.stream(speech, reference, settings, step, on_warning)
+            else:
+                latents = pipe.sample(speech, reference, settings, step, on_warning)
+                video = pipe.decode_stream(latents, speech.num_frames, settings.seed)
+            for frames in video:
                 for pictures in finish(frames):
                     writer.write(pictures)
                 if on_frames is not None:
@@ -244,126 +206,83 @@ def generate(
     return Report(job.out, speech.num_frames, seconds, peak_host_memory(), peak_device_memory())
 
 
-def estimate(  # noqa: PLR0913
+def estimate(
     pipe: ReadPipeline,
     speech: SpeechCodes,
     reference: Reference,
-    steps: int | None = None,
-    guidance: Guidance | None = None,
-    window: int | None = None,
-    seed: int = 0,
-    order: Order = "clips",
-    text: Prompt | None = None,
+    settings: SamplingSettings,
     finish: Finish | None = None,
+    streamed: bool = False,
 ) -> Estimate:
-    """Time one step of one clip and the decoding of a few latents, and scale them to the whole video.
-
-    Args: as :meth:`ReadPipeline.sample`; ``finish``: what is done to the frames afterwards.
-    """
-    steps = pipe.defaults.steps if steps is None else steps
-    window = pipe.defaults.window if window is None else window
-    latents = latents_of_frames(speech.num_frames)
-    clips = clips_of_latents(latents, window)
-    one_clip = replace(speech, num_frames=min(speech.num_frames, frames_of_latents(window)))
-    restart_peaks()
-    before = _peaks()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReadWarning)  # they come again when the work begins
-        for _ in range(2 if torch.cuda.is_available() else 1):  # a GPU's first run is slower than the others
-            started = time.perf_counter()
-            sample = pipe.sample(one_clip, reference, 1, guidance, window, seed, text=text)
-            settle(sample)
-    sampled, during = time.perf_counter(), _peaks()
-    probe = sample[:, :, :_PROBE_LATENTS]
-    frames = pipe.decode(probe, frames_of_latents(probe.shape[2]), seed)
-    settle(frames)
-    decoded = time.perf_counter()
-    finishing = 0.0 if finish is None else _time_of_finishing(finish, frames) * speech.num_frames
-    after = _peaks()
-    settings = pipe.defaults.decode
-    per_latent = (decoded - sampled) / probe.shape[2] * (1 + 2 * settings.halo / settings.chunk)
-    # What one clip takes, for those beside it; and the whole video's noise, latents and copies.
-    under_way = min(steps, clips) if order == "wavefront" else 1
-    whole = 0 if order == "clips" else 4 * padded_latents(latents, window) * reference.latent[0].nbytes
-    memory, device_memory = (
-        None if last is None else last + (under_way - 1) * ((most or 0) - (first or 0)) + whole
-        for first, most, last in zip(before, during, after, strict=True)
-    )
-    height, width = reference.image.shape[:2]
-    return Estimate(
-        num_frames=speech.num_frames,
-        size=(height, width) if finish is None else finish.size,
-        clips=clips,
-        steps=steps,
-        window=window,
-        sampling=clips * steps * (sampled - started),
-        decoding=latents * per_latent,
-        memory=memory,
-        device_memory=device_memory,
-        finishing=finishing,
-    )
-
-
-def _time_of_finishing(finish: Finish, frames: Tensor) -> float:
-    """Seconds per frame, from the first few."""
-    started = time.perf_counter()
-    pictures = next(finish(frames))
-    settle(pictures)
-    return (time.perf_counter() - started) / len(pictures)
-
-
-def _peaks() -> tuple[int | None, int | None]:
-    return recent_host_memory(), recent_device_memory()
-
-
-def _frames(
-    pipe: ReadPipeline,
-    job: Job,
-    speech: SpeechCodes,
-    reference: Reference,
-    on_step: Callable[[int, int], None] | None,
-) -> Iterator[Tensor]:
-    """The video in pieces (n, H, W, 3), F frames in all, as early as the order allows."""
-
-    def step(done: int, total: int, _: Tensor | None) -> None:
-        if on_step is not None:
-            on_step(done, total)
-
-    if job.order == "clips":
-        yield from pipe.stream(speech, reference, job.steps, job.guidance, job.window, job.seed, step)
-        return
-    latents = pipe.sample(
-        speech, reference, job.steps, job.guidance, job.window, job.seed, step, order=job.order
-    )
-    yield from pipe.decode_stream(latents, speech.num_frames, job.seed)
-
-
-def _resolved(pipe: ReadPipeline, job: Job) -> Job:
-    """The job with the checkpoint's defaults filled in."""
-    defaults = pipe.defaults
-    return replace(
-        job,
-        steps=defaults.steps if job.steps is None else job.steps,
-        guidance=defaults.guidance if job.guidance is None else job.guidance,
-        window=defaults.window if job.window is None else job.window,
-        size=pipe.card.resolution if job.size is None else job.size,
-    )
-
-
-def synthesis_tags(pipe: ReadPipeline, title: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """What every file says of itself: that it is synthesised, and how.
+    """What a video will take, by arithmetic: nothing is run.
 
     Args:
-        settings: ``seed``, ``steps``, ``window`` and ``guidance``; None: the checkpoint's.
+        pipe: the loaded pipeline.
+        speech: of the video.
+        reference: of the video.
+        settings: how it is sampled.
+        finish: what is done to the frames afterwards.
+        streamed: the latents are handed on clip by clip, so that the whole video's are never held.
     """
-    guidance = settings["guidance"] or pipe.defaults.guidance
-    scales = " ".join(f"{name}={value}" for name, value in guidance.to_dict().items())
+    chosen = settings.resolved(pipe.defaults)
+    height, width = reference.image.shape[:2]
+    size = (height, width)
+    clips = clips_of_latents(latents_of_frames(speech.num_frames), chosen.window)
+    device = pipe.transformer.device
+    sampling = sampling_memory(pipe, chosen, size, 1 if streamed else clips)
+    behind = decoding_memory(pipe, size) + (0 if finish is None else finish.memory)
+    codes = speech.codes.nbytes if speech.codes.device == device else 0
+    return Estimate(
+        num_frames=speech.num_frames,
+        size=size if finish is None else finish.size,
+        clips=clips,
+        steps=chosen.steps,
+        window=chosen.window,
+        memory=weights_memory(pipe) + codes + max(sampling, behind),
+        device=device.type,
+    )
+
+
+class StepTimer:
+    """Tells how long sampling takes, after its first step; on a GPU after the second, as the first warms up.
+
+    Args:
+        device: where the sampler runs. It is waited for once or twice, not after every step.
+        on_time: called once, with the seconds that all steps take together; None: nothing is timed.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        on_time: Callable[[float], None] | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.device, self.on_time, self.clock = device, on_time, clock
+        self.warm = device.type == "cpu"
+        self.before, self.since = 0, clock()
+
+    def __call__(self, done: int, total: int) -> None:
+        """``done`` of ``total`` steps are done."""
+        if self.on_time is None:
+            return
+        settle(self.device)
+        now = self.clock()
+        if self.warm or done == total:
+            self.on_time((now - self.since) / (done - self.before) * total)
+            self.on_time = None
+        else:
+            self.warm, self.before, self.since = True, done, now
+
+
+def synthesis_tags(pipe: ReadPipeline, title: str, settings: ResolvedSettings) -> dict[str, str]:
+    """What every file says of itself: that it is synthesised, and how."""
+    scales = " ".join(f"{name}={value}" for name, value in settings.guidance.to_dict().items())
     return {
         "title": title,
         "comment": (
             f"Synthesised video: not a recording of a person. READ {__version__}, "
-            f"checkpoint {pipe.card.name}, seed {settings['seed']}, "
-            f"steps {settings['steps'] or pipe.defaults.steps}, "
-            f"window {settings['window'] or pipe.defaults.window}, guidance {scales}"
+            f"checkpoint {pipe.card.name}, seed {settings.seed}, "
+            f"steps {settings.steps}, window {settings.window}, guidance {scales}"
         ),
     }

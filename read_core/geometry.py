@@ -8,6 +8,7 @@ A clip is a window of W latents: z_R and f = W - 1 generated ones; neighbouring 
 from __future__ import annotations
 
 from .errors import InputError
+from .limits import WINDOW
 
 FPS = 25
 SAMPLE_RATE = 16_000
@@ -17,8 +18,6 @@ FEATURE_RATE = FPS * FEATURES_PER_FRAME
 SAMPLES_PER_FEATURE = SAMPLE_RATE // FEATURE_RATE
 FRAMES_PER_LATENT = 8
 PIXELS_PER_LATENT = 32
-MIN_WINDOW = 3
-MAX_WINDOW = 64
 
 
 def frames_of_samples(samples: int, sample_rate: int = SAMPLE_RATE) -> int:
@@ -50,6 +49,6 @@ def padded_latents(latents: int, window: int) -> int:
 
 def check_window(window: int) -> int:
     """Return ``window`` if it is a usable number of latents per clip (z_R counted), else raise InputError."""
-    if not MIN_WINDOW <= window <= MAX_WINDOW or window != int(window):
-        raise InputError(f"window is {window!r}; expected {MIN_WINDOW} to {MAX_WINDOW} latents per clip")
+    if window not in WINDOW or window != int(window):
+        raise InputError(f"window is {window!r}; expected {WINDOW} latents per clip")
     return window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .ans import Guidance, LatentNoise, OnStep, Order, reverse, reverse_stream, timesteps
-from .checkpoint import Components, Prompt, load_checkpoint
-from .checks import check_seed, check_steps
+from .ans import LatentNoise, OnStep, reverse, reverse_stream, timesteps
+from .checkpoint import Components, load_checkpoint
+from .checks import check_seed
 from .detail import DetailRestorer
-from .errors import InputError, ReadWarning
+from .errors import InputError, OnWarning, warn
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
-from .face.framing import FACE, encoded, frame_portrait
+from .face.framing import encoded, frame_portrait
 from .finish import Finish, Finishing
 from .geometry import (
-    MAX_WINDOW,
     check_window,
     clips_of_latents,
     frames_of_latents,
@@ -29,8 +27,9 @@ from .geometry import (
     latents_of_frames,
     padded_latents,
 )
+from .limits import FACE, WINDOW
 from .media import opaque, resample
-from .records import FaceChoice, Reference, SpeechCodes
+from .records import FaceChoice, Reference, ResolvedSettings, SamplingSettings, SpeechCodes
 from .speech import WhisperFeatures, encode_speech_codes
 from .velocity import GuidedVelocity
 from .video import TemporalVAE
@@ -46,7 +45,6 @@ class _Run:
     noise: LatentNoise
     reference: Tensor
     times: Tensor
-    window: int
     clips: int
 
 
@@ -58,7 +56,7 @@ class ReadPipeline:
         pipe = ReadPipeline.from_pretrained(folder)
         speech = pipe.encode_speech(waveform, sample_rate)
         reference = pipe.encode_reference(image)
-        for frames in pipe.stream(speech, reference, seed=0):
+        for frames in pipe.stream(speech, reference, SamplingSettings(seed=0)):
             ...  # (n, H, W, 3), 0..1
 
     Every model is used on the device on which it is at that moment, so they may be moved about.
@@ -104,10 +102,11 @@ class ReadPipeline:
         waveform: Tensor,
         sample_rate: int,
         on_window: Callable[[int, int], None] | None = None,
-        max_window: int = MAX_WINDOW,
+        max_window: int = WINDOW.largest,
         keep_on: torch.device | str | None = None,
+        on_warning: OnWarning = warn,
     ) -> SpeechCodes:
-        """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a ReadWarning.
+        """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a warning.
 
         The recording is continued with silence, so that whole clips of any window up to ``max_window`` can be
         made from it.
@@ -117,15 +116,16 @@ class ReadPipeline:
                 averaged.
             sample_rate: of ``waveform``, in Hz.
             on_window: called as (windows done, windows in all).
-            max_window: the largest window that :meth:`sample` will be asked for, 3 to 64; a small one saves
-                encoding silence.
+            max_window: the largest window that :meth:`sample` will be asked for, within ``limits.WINDOW``; a
+                small one saves encoding silence.
             keep_on: device that keeps the codes; None: the SpeechAE's. An hour's are a gigabyte at full size.
+            on_warning: called with each warning.
 
         Raises:
             InputError: a wrong shape, type or rate, no samples, NaN or infinity, a window out of range.
         """
         spare = check_window(max_window) - 2
-        samples = resample(waveform, sample_rate)
+        samples = resample(waveform, sample_rate, on_warning)
         num_frames = frames_of_samples(len(samples))
         num_latents = latents_of_frames(num_frames) + spare
         codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window, keep_on)
@@ -138,20 +138,22 @@ class ReadPipeline:
         fit: str | None = None,
         face: FaceChoice | None = None,
         find: Callable[[Tensor], Faces] | None = None,
+        on_warning: OnWarning = warn,
     ) -> Reference:
         """The portrait's latent z_R (eq. 4), and what leads back to the original picture.
 
         No face to be found, a face that will give a poor video, and a fit other than ``face`` for a
-        checkpoint of aligned faces are a ReadWarning.
+        checkpoint of aligned faces are a warning.
 
         Args:
             image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid grey.
-            size: height and width of the video, multiples of 32 from 64 to 2048; None: the
-                checkpoint's resolution.
+            size: height and width of the video, multiples of 32 within ``limits.SIZE``; None:
+                the checkpoint's resolution.
             fit: ``face`` finds the face, turns it upright and crops it as the checkpoint wants; ``crop``,
                 ``pad`` and ``stretch``: see :func:`read_core.media.fit_image`; None: the checkpoint's own.
             face: which face, or where it is.
             find: finds the faces of (H, W, 3) float 0..1; None: the package's own finder.
+            on_warning: called with each warning.
 
         Raises:
             InputError: a wrong shape, type or size, NaN or infinity, an unknown ``fit``, or no such face.
@@ -160,14 +162,12 @@ class ReadPipeline:
         size, own = size or self.card.resolution, self.own_fit
         fit = fit or own
         if own == FACE and fit != FACE:
-            warnings.warn(
+            on_warning(
                 f"the fit is {fit}, but {self.card.name} was trained on aligned faces: "
-                f"expect worse videos, and choose {FACE} or the checkpoint's default",
-                ReadWarning,
-                stacklevel=2,
+                f"expect worse videos, and choose {FACE} or the checkpoint's default"
             )
         framing = frame_portrait(
-            image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces
+            image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces, on_warning
         )
         return encoded(self.vae, image, framing)
 
@@ -185,45 +185,44 @@ class ReadPipeline:
         """The package's own face finder, loaded when it is first used, beside the VAE."""
         return load_finder().to(self.vae.vae.device)
 
-    def sample(  # noqa: PLR0913
+    def sample(
         self,
         speech: SpeechCodes,
         reference: Reference,
-        steps: int | None = None,
-        guidance: Guidance | None = None,
-        window: int | None = None,
-        seed: int = 0,
+        settings: SamplingSettings | None = None,
         on_step: OnStep | None = None,
-        order: Order = "clips",
-        text: Prompt | None = None,
+        on_warning: OnWarning = warn,
     ) -> Tensor:
         """Latents of the whole video by the asynchronous noise scheduler (Algorithm 1).
 
         The same seed gives the same latents: bit for bit in the orders ``clips`` and ``steps``, to rounding
-        in ``wavefront``. Noise comes from the CPU, whatever the device.
+        in ``wavefront``. Noise comes from the CPU, whatever the device. Fewer steps than the checkpoint's
+        minimum, and a window other than the one trained for, are a warning.
 
         Args:
             speech: from :meth:`encode_speech`.
             reference: from :meth:`encode_reference`.
-            steps: updates per clip, 1 to 100; None: the checkpoint's; fewer than its minimum are a
-                ReadWarning.
-            guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``; None: the checkpoint's.
-            window: latents per clip, z_R counted, 3 to 64; None: the one trained for; another is a
-                ReadWarning.
-            seed: 0 to 2^64 - 1.
+            settings: how; None: as the checkpoint wants, with seed 0.
             on_step: on_step(done, total, clean) after every evaluation, see :func:`read_core.ans.reverse`.
-            order: ``clips``, ``steps`` or ``wavefront``.
-            text: an embedding instead of the checkpoint's.
+            on_warning: called with each warning.
 
         Returns:
             (1, C, N + 1, h, w) float32 on the transformer's device, z_R first; N fills whole clips.
 
         Raises:
-            InputError: an argument is out of range or does not fit the checkpoint.
+            InputError: an argument does not fit the checkpoint.
         """
-        run = self._prepare(speech, reference, steps, guidance, window, seed, order, text)
+        chosen = self._resolved(settings)
+        run = self._prepare(speech, reference, chosen, on_warning)
         latents = reverse(
-            run.velocity, run.noise, run.reference, run.times, run.window, order, on_step, clips=run.clips
+            run.velocity,
+            run.noise,
+            run.reference,
+            run.times,
+            chosen.window,
+            chosen.order,
+            on_step,
+            clips=run.clips,
         )
         return torch.cat([run.reference, latents], dim=2)
 
@@ -263,31 +262,35 @@ class ReadPipeline:
         self,
         speech: SpeechCodes,
         reference: Reference,
-        steps: int | None = None,
-        guidance: Guidance | None = None,
-        window: int | None = None,
-        seed: int = 0,
+        settings: SamplingSettings | None = None,
         on_step: OnStep | None = None,
-        text: Prompt | None = None,
+        on_warning: OnWarning = warn,
     ) -> Iterator[Tensor]:
         """:meth:`sample` and :meth:`decode` clip by clip; memory does not grow with the recording.
 
-        The frames are those of ``decode(sample(..., order="clips"), speech.num_frames, seed)``, bit for bit.
+        The frames are those of ``decode(sample(...), speech.num_frames, seed)``, bit for bit.
         Frames whose decoding looks at latents that are still to come wait for them.
 
-        Args: as :meth:`sample`; the same seed serves the decoder.
+        Args: as :meth:`sample`, with the order ``clips``; the same seed serves the decoder.
 
         Returns:
             An iterator over (n, H, W, 3) float32, 0..1, on the VAE's device; F frames in all.
 
         Raises:
-            InputError: as :meth:`sample`, at once and not when the first frames are asked for.
+            InputError: as :meth:`sample`, and another order; at once and not when the first frames are asked
+                for.
         """
-        run = self._prepare(speech, reference, steps, guidance, window, seed, "clips", text)
+        chosen = self._resolved(settings)
+        if chosen.order != "clips":
+            raise InputError(
+                f"order is {chosen.order!r}, but a stream is made clip by clip; expected clips: sample and "
+                "decode_stream take every order"
+            )
+        run = self._prepare(speech, reference, chosen, on_warning)
         clips = reverse_stream(
-            run.velocity, run.noise, run.reference, run.times, run.window, run.clips, on_step
+            run.velocity, run.noise, run.reference, run.times, chosen.window, run.clips, on_step
         )
-        return self._trimmed(chain([run.reference], clips), speech.num_frames, seed)
+        return self._trimmed(chain([run.reference], clips), speech.num_frames, chosen.seed)
 
     def finish(
         self,
@@ -331,46 +334,39 @@ class ReadPipeline:
             if left <= 0:
                 return
 
+    def _resolved(self, settings: SamplingSettings | None) -> ResolvedSettings:
+        return (settings or SamplingSettings()).resolved(self.defaults)
+
     @torch.no_grad()
     def _prepare(
-        self,
-        speech: SpeechCodes,
-        reference: Reference,
-        steps: int | None,
-        guidance: Guidance | None,
-        window: int | None,
-        seed: int,
-        order: Order,
-        text: Prompt | None,
+        self, speech: SpeechCodes, reference: Reference, chosen: ResolvedSettings, on_warning: OnWarning
     ) -> _Run:
-        steps = check_steps(self.defaults.steps if steps is None else steps)
-        window = check_window(self.defaults.window if window is None else window)
+        steps, window = chosen.steps, chosen.window
         if window != self.defaults.window:
-            message = f"window is {window}, but {self.card.name} was trained for {self.defaults.window}"
-            warnings.warn(f"{message}: expect worse videos", ReadWarning, stacklevel=3)
+            trained = f"{self.card.name} was trained for {self.defaults.window}"
+            on_warning(f"window is {window}, but {trained}: expect worse videos")
         if steps < self.defaults.min_steps:
-            message = f"steps is {steps}, but {self.card.name} needs {self.defaults.min_steps} or more"
-            warnings.warn(f"{message}: expect broken colors", ReadWarning, stacklevel=3)
+            needed_steps = f"{self.card.name} needs {self.defaults.min_steps} or more"
+            on_warning(f"steps is {steps}, but {needed_steps}: expect broken colors")
         transformer = self.transformer
         device, dtype = transformer.device, transformer.dtype
         needed = padded_latents(latents_of_frames(speech.num_frames), window)
         self._check_records(speech, reference, window, needed)
         z_r = reference.latent.to(device, torch.float32)
-        prompt = text or self.prompt
+        prompt = chosen.text or self.prompt
         velocity = GuidedVelocity(
             transformer,
             speech.codes[:, :needed],
             transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None]),
-            guidance or self.defaults.guidance,
+            chosen.guidance,
             window,
-            kept_clips=steps if order == "wavefront" else 1,
+            kept_clips=steps if chosen.order == "wavefront" else 1,
         )
         return _Run(
             velocity=velocity,
-            noise=LatentNoise(seed, z_r.shape[1], *z_r.shape[3:]),
+            noise=LatentNoise(chosen.seed, z_r.shape[1], *z_r.shape[3:]),
             reference=z_r,
             times=timesteps(steps, self.defaults.shift),
-            window=window,
             clips=clips_of_latents(needed, window),
         )
 

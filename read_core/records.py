@@ -1,19 +1,75 @@
-"""What travels between the stages of the pipeline."""
+"""What is chosen for a video, and what travels between the stages of the pipeline."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .checks import check_seed, check_steps
 from .errors import InputError
 from .face.alignment import FaceCrop
+from .geometry import check_window
+from .limits import FACE_SIZE, ORDERS, Order
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .ans import Guidance
+    from .checkpoint_records import Prompt, SamplingDefaults
 
-MAX_FACE_SIZE = 4.0
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How a video is sampled. None means the checkpoint's own.
+
+    Attributes:
+        steps: updates per clip, within ``limits.STEPS``.
+        guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``.
+        window: latents per clip, z_R counted, within ``limits.WINDOW``.
+        seed: of the noise, within ``limits.SEED``.
+        order: of the cells of Algorithm 1, one of ``limits.ORDERS``; it does not change the video.
+        text: a text embedding.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    steps: int | None = None
+    guidance: Guidance | None = None
+    window: int | None = None
+    seed: int = 0
+    order: Order = ORDERS[0]
+    text: Prompt | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            check_steps(self.steps)
+        if self.window is not None:
+            check_window(self.window)
+        check_seed(self.seed)
+        if self.order not in ORDERS:
+            raise InputError(f"order is {self.order!r}; expected one of {', '.join(ORDERS)}")
+
+    def resolved(self, defaults: SamplingDefaults) -> ResolvedSettings:
+        """The same with the checkpoint's ``defaults`` instead of None; ``text`` stays as it is."""
+        return ResolvedSettings(
+            steps=defaults.steps if self.steps is None else self.steps,
+            guidance=self.guidance or defaults.guidance,
+            window=defaults.window if self.window is None else self.window,
+            seed=self.seed,
+            order=self.order,
+            text=self.text,
+        )
+
+
+@dataclass(frozen=True)
+class ResolvedSettings(SamplingSettings):
+    """Settings that leave nothing to the checkpoint but the text."""
+
+    steps: int = field()
+    guidance: Guidance = field()
+    window: int = field()
 
 
 @dataclass(frozen=True)
@@ -22,7 +78,7 @@ class SpeechCodes:
 
     Attributes:
         codes: (1, M, h_w, d_A) float32; code i - 1 belongs to z_i. M exceeds the latents that ``num_frames``
-            needs by silence enough to fill the last clip of any window up to ``geometry.MAX_WINDOW``, or up
+            needs by silence enough to fill the last clip of any window up to ``limits.WINDOW``, or up
             to the ``max_window`` that it was encoded for.
         num_frames: video frames F that the recording lasts; the video is trimmed to it.
     """
@@ -49,10 +105,10 @@ class FaceChoice:
     def __post_init__(self) -> None:
         if self.index < 0 or self.index != int(self.index):
             raise InputError(f"the face's index is {self.index!r}; expected 0 (the largest) or more")
-        if not all(map(math.isfinite, (self.x, self.y, self.size))) or not 0 <= self.size <= MAX_FACE_SIZE:
+        if not all(map(math.isfinite, (self.x, self.y, self.size))) or self.size not in FACE_SIZE:
             raise InputError(
                 f"the face is at x {self.x}, y {self.y} with size {self.size}; expected fractions of the "
-                f"picture's width and a size up to {MAX_FACE_SIZE}, or 0 to find it"
+                f"picture's width and a size up to {FACE_SIZE.largest}, or 0 to find it"
             )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from .errors import ReadError, ReadWarning
+from .errors import OnWarning, ReadError, warn
 from .geometry import FPS
 from .media import check_output, file_track
 from .media.files import temporary_beside, write_error
@@ -35,9 +34,11 @@ class ContactSheet:
 
     Args:
         num_frames: length of the video.
+        on_warning: called where there can be no mouth track, and with what is remarkable about the recording.
     """
 
-    def __init__(self, num_frames: int) -> None:
+    def __init__(self, num_frames: int, on_warning: OnWarning = warn) -> None:
+        self.on_warning = on_warning
         count = min(COLUMNS * ROWS, num_frames)
         self.num_frames = num_frames
         self.wanted = np.linspace(0, num_frames - 1, count).round().astype(int).tolist()
@@ -75,7 +76,7 @@ class ContactSheet:
             MediaError: the file exists or cannot be written, or ``speech`` cannot be read.
         """
         path = check_output(path, ".png", overwrite)
-        image = self._drawn(loudness(speech, self.num_frames, track))
+        image = self._drawn(loudness(speech, self.num_frames, track, self.on_warning))
         temporary = temporary_beside(path)
         try:
             image.save(temporary, format="PNG")
@@ -93,7 +94,7 @@ class ContactSheet:
         try:
             self.opening.append(mouth_opening(frames).numpy())
         except ReadError as error:
-            warnings.warn(f"the contact sheet has no mouth track: {error}", ReadWarning, stacklevel=3)
+            self.on_warning(f"the contact sheet has no mouth track: {error}")
             self.opening = None
 
     def _drawn(self, sound: Track) -> Image.Image:
@@ -132,9 +133,11 @@ def plot_tracks(
     draw.text((right - 50, bottom + 2), f"{len(sound) / FPS:.2f} s", fill=INK)
 
 
-def loudness(speech: str | os.PathLike[str], num_frames: int, number: int | None = None) -> Track:
+def loudness(
+    speech: str | os.PathLike[str], num_frames: int, number: int | None = None, on_warning: OnWarning = warn
+) -> Track:
     """Root mean square of a recording per video frame, (num_frames,), decoded piece by piece."""
-    track = file_track(speech, number)
+    track = file_track(speech, number, on_warning)
     power = np.zeros(num_frames, np.float64)
     start = 0
     for chunk in track.chunks():

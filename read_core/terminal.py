@@ -56,6 +56,16 @@ def forgiving_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def say(message: str) -> None:
+    """Print a message as one line on standard error."""
+    print(f"read-core: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+
+
+def say_warning(message: str) -> None:
+    """Print a warning, as an ``on_warning``."""
+    say(f"warning: {message}")
+
+
 class ForgivingStream:
     """A text stream whose ``write`` and ``flush`` never fail; all else is the stream's own.
 

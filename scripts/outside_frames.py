@@ -30,8 +30,9 @@ from read_core.evaluation.report import mean
 from read_core.evaluation.seams import whole_clips
 from read_core.evaluation.sync import correlation
 from read_core.evaluation.talks import FINE, Studies
-from read_core.evaluation.videos import Setting, Studio
+from read_core.evaluation.videos import Studio
 from read_core.pipeline import ReadPipeline
+from read_core.records import SamplingSettings
 
 NEAR = 0.05
 """By how much both readings' correlations may differ."""
@@ -105,7 +106,7 @@ def videos(
         return
     studies = Studies("test", frames, pipe.card.resolution, pipe.card.face, speakers)
     for talk in studies.photographs(faces, count):
-        made = Studio(pipe).finished(talk, Setting(seed=seed))
+        made = Studio(pipe).finished(talk, SamplingSettings(seed=seed))
         for kind, shown in (("rendered", talk.frames), ("generated", made)):
             yield f"{kind}-{talk.name}", shown, read_placed(shown, talk.points).mouth[:, 0], talk.mouth[:, 0]
 

@@ -4,11 +4,12 @@ Time is t = 1 for noise and t = 0 for data, float, one per latent frame: (B, 1+f
 Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 """
 
+from ..limits import ORDERS, Order
 from .clips import clip_spans, frames_of_clips
 from .forward import add_noise, velocity_target
 from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
-from .reverse import ORDERS, OnStep, Order, reverse, reverse_stream
+from .reverse import OnStep, reverse, reverse_stream
 from .times import draw_continuation, draw_times, shift_times, timesteps
 
 __all__ = [

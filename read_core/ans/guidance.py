@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-
-ALPHA_RANGE = (-10.0, 20.0)
-BETA_RANGE = (0.0, 20.0)
+from ..limits import ALPHA, BETA, Limits
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class JointCFG(Guidance):
     """(1 - alpha) v(none) + alpha v(speech, reference) (eq. 16): 2 evaluations.
 
     Attributes:
-        alpha: -10..20; 1 is the conditional velocity itself.
+        alpha: within ``limits.ALPHA``; 1 is the conditional velocity itself.
 
     Raises:
         InputError: ``alpha`` is out of range.
@@ -94,7 +92,7 @@ class JointCFG(Guidance):
     )
 
     def __post_init__(self) -> None:
-        _check_scale("alpha", self.alpha, ALPHA_RANGE)
+        _check_scale("alpha", self.alpha, ALPHA)
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -106,8 +104,9 @@ class SplitCFG(Guidance):
     """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations.
 
     Attributes:
-        alpha: -10..20, of the reference alone; negative values suit small checkpoints.
-        beta: 0..20, of speech and reference; with alpha = 0 it is the alpha of :class:`JointCFG`.
+        alpha: within ``limits.ALPHA``, of the reference alone; negative values suit small checkpoints.
+        beta: within ``limits.BETA``, of speech and reference; with alpha = 0 it is the alpha of
+            :class:`JointCFG`.
 
     Raises:
         InputError: a scale is out of range.
@@ -124,8 +123,8 @@ class SplitCFG(Guidance):
     )
 
     def __post_init__(self) -> None:
-        _check_scale("alpha", self.alpha, ALPHA_RANGE)
-        _check_scale("beta", self.beta, BETA_RANGE)
+        _check_scale("alpha", self.alpha, ALPHA)
+        _check_scale("beta", self.beta, BETA)
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -173,7 +172,6 @@ def of_kind(kind: str, guidance: Guidance) -> Guidance:
     return guidance_from_dict({"kind": kind, **values.get(kind, {})})
 
 
-def _check_scale(name: str, value: float, limits: tuple[float, float]) -> None:
-    low, high = limits
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}; expected a number from {low:g} to {high:g}")
+def _check_scale(name: str, value: float, limits: Limits) -> None:
+    if isinstance(value, bool) or value not in limits:
+        raise InputError(f"{name} is {value!r}; expected a number from {limits}")

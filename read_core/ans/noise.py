@@ -23,7 +23,7 @@ class LatentNoise:
     shorter one and any slice can be drawn by itself.
 
     Attributes:
-        seed: 0 .. 2^64 - 1; every one gives noise of its own.
+        seed: within ``limits.SEED``; every one gives noise of its own.
         channels: C.
         height: h, in latents.
         width: w, in latents.

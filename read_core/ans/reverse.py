@@ -12,17 +12,15 @@ T_{i+1} already and guides the clip as its first, the motion frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..limits import ORDERS, Order
 from .cells import Cells, Velocity
 from .clips import clip_spans, frames_of_clips
 
-Order = Literal["clips", "steps", "wavefront"]
-ORDERS: tuple[Order, ...] = get_args(Order)
 NoiseSource = Callable[[int, int], Tensor]
 OnStep = Callable[[int, int, Tensor | None], None]
 

@@ -73,7 +73,7 @@ class SamplingDefaults:
 
     Attributes:
         shift: s of the shifted schedule.
-        steps: updates, 1..100.
+        steps: updates, within ``limits.STEPS``.
         guidance: as in ``read_core.ans``.
         window: latents per clip, z_R counted, that the model was trained with.
         decode: halo, chunk, time and noise scale of decoding, in the file ``halo``, ``decode_chunk``,

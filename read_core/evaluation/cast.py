@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..records import SamplingSettings
 from .report import mean
 from .sync import ShutCases, SyncScore, common_lag, count_shut, opening_range, relative_opening, score_sync
-from .videos import Setting, Studio, Video
+from .videos import Studio, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,23 +39,27 @@ class Cast:
     Args:
         studio: generates.
         samples: one or more.
-        setting: how to sample.
+        settings: how to sample.
         what: names the work in the progress bar.
     """
 
     def __init__(
-        self, studio: Studio, samples: Sequence[Sample], setting: Setting, what: str = "generating"
+        self,
+        studio: Studio,
+        samples: Sequence[Sample],
+        settings: SamplingSettings,
+        what: str = "generating",
     ) -> None:
         self.studio = studio
         self.samples = samples
-        self.setting = setting
+        self.settings = settings
         self.what = what
 
     @cached_property
     def videos(self) -> list[Video]:
         """What the checkpoint makes of each sample."""
         work = tqdm(self.samples, desc=self.what, leave=False)
-        return [self.studio.asynchronous(sample, self.setting) for sample in work]
+        return [self.studio.asynchronous(sample, self.settings) for sample in work]
 
     @cached_property
     def drawn(self) -> list[Tensor]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..ans import NoCFG
+from ..records import SamplingSettings
 from .face import read_placed
 from .facts import weights_digest
 from .guidance import CANDIDATES, describe
@@ -21,7 +22,7 @@ from .seams import whole_clips
 from .span import opening_span
 from .sync import score_sync
 from .talks import DRAWN, FINE, PHOTOGRAPHS, Studies
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from ..ans import Guidance
@@ -166,15 +167,17 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
 
 def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> Trial:
     """Generate every talk with one setting and average what is measured."""
-    rows = [_measured(studio, talk, Setting(form, steps, seed)) for talk in talks]
+    rows = [_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
     opening, shape, decibels, seconds, span = (mean(column) for column in zip(*rows, strict=True))
     return Trial(form, steps, opening, shape, decibels, seconds, span)
 
 
-def _measured(studio: Studio, talk: Talk, setting: Setting) -> tuple[float, float, float, float, float]:
+def _measured(
+    studio: Studio, talk: Talk, settings: SamplingSettings
+) -> tuple[float, float, float, float, float]:
     """Opening, width and rounding, decibels, seconds and range of one talk."""
     start = time.perf_counter()
-    frames = studio.finished(talk, setting)
+    frames = studio.finished(talk, settings)
     seconds, true = time.perf_counter() - start, talk.frames
     found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
     score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..geometry import FPS
+from ..records import SamplingSettings
 from .cast import Cast
 from .guidance import compared_with, describe
 from .plots import plot_trade_off
 from .psnr import psnr
 from .report import Report, mean
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from .material import Sample
@@ -29,7 +30,7 @@ def add_guidance(
     with tqdm(total=len(forms) * len(steps), desc="guidance", leave=False) as progress:
         for form in forms:
             for count in steps:
-                cast = Cast(studio, samples, Setting(form, count, seed), describe(form))
+                cast = Cast(studio, samples, SamplingSettings(count, form, seed=seed), describe(form))
                 seconds = mean(video.seconds for video in cast.videos)
                 closeness = mean(psnr(v.frames, s.frames) for s, v in zip(samples, cast.videos, strict=True))
                 opening = mean(score.opening for score in cast.scores)

@@ -66,7 +66,7 @@ def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
         _LONG_SEED, "test", frames, pipe.card.resolution, cast.samples[-1].synthesiser, pipe.card.face
     )
     gallery = draw_gallery(sample, others)
-    video = cast.studio.asynchronous(sample, cast.setting)
+    video = cast.studio.asynchronous(sample, cast.settings)
     made, drawn = (
         measure_drift(split_clips(x, window), sample.portrait, gallery) for x in (video.frames, sample.frames)
     )

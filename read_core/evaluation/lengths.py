@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from ..geometry import FPS, FRAMES_PER_LATENT
+from ..records import SamplingSettings
 from .facts import facts_of
 from .gallery import draw_gallery
 from .length_figures import (
@@ -37,7 +38,7 @@ from .pictures import COLUMNS, save_rows, spread
 from .report import Report, make_folder
 from .seams import still_pixels, whole_clips
 from .sync import opening_range
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
@@ -97,7 +98,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     make_folder(out)
     window = pipe.defaults.window
     frames = [whole_clips(clips, window) for clips in size.clips]
-    studio, setting = Studio(pipe), Setting(seed=seed)
+    studio, settings = Studio(pipe), SamplingSettings(seed=seed)
     card = pipe.card
     samples = draw_samples(
         "test", size.count, frames[-1], card.resolution, first_seed=_SEED, layout=card.face
@@ -111,7 +112,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
         for place, clips in enumerate(size.clips):
             found: list[ClipFigures] = []
             for seen, piece in pieces(sample, clips, size.clips[-1], window):
-                video = studio.asynchronous(piece, setting)
+                video = studio.asynchronous(piece, settings)
                 found += [of_clip(piece, video, own, truth) for own in own_frames(clips, window)[seen:]]
             figures[place].append(of_face(found))
             if face == 0:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import ReadWarning
+from ..errors import OnWarning, warn
 from ..geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def draw_samples(
 ) -> list[Sample]:
     """``count`` faces with the given synthesisers in turn; None: espeak and the held-out flite.
 
-    Where flite is not installed a ReadWarning says so and espeak speaks all of them.
+    Where flite is not installed a warning says so and espeak speaks all of them.
     """
     speakers = speakers or speakers_here()
     return [
@@ -157,7 +156,7 @@ def draw_samples(
     ]
 
 
-def speakers_here() -> tuple[str, ...]:
+def speakers_here(on_warning: OnWarning = warn) -> tuple[str, ...]:
     """The synthesisers to use: espeak (SynthesiserError if it is absent), and flite where it is installed."""
     from ..corpus.synthesis import SynthesiserError, require_synthesiser
 
@@ -165,6 +164,6 @@ def speakers_here() -> tuple[str, ...]:
     try:
         require_synthesiser("flite")
     except SynthesiserError as error:
-        warnings.warn(f"the held-out synthesiser is left out: {error}", ReadWarning, stacklevel=2)
+        on_warning(f"the held-out synthesiser is left out: {error}")
         return SAID_BY[:1]
     return SAID_BY

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ReadWarning
+from ..errors import OnWarning, warn
 
 _SHOWN = 0.2  # correlations farther below the best than this are cut off: the rest could not be told apart
 _MARKS = "os^DvP*X"
 
 
-def plot_trade_off(cells: Sequence[tuple[str, int, float, float, float]], path: Path) -> bool:
+def plot_trade_off(
+    cells: Sequence[tuple[str, int, float, float, float]], path: Path, on_warning: OnWarning = warn
+) -> bool:
     """Draw (guidance, steps, seconds per clip, correlation, PSNR) as one line per guidance in two plots.
 
     Returns:
-        Whether it was drawn: without matplotlib a ReadWarning says how to get it.
+        Whether it was drawn: without matplotlib a warning says how to get it.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        warnings.warn(
-            f"{path.name} was not drawn: it needs matplotlib (pip install matplotlib)",
-            ReadWarning,
-            stacklevel=2,
-        )
+        on_warning(f"{path.name} was not drawn: it needs matplotlib (pip install matplotlib)")
         return False
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     lips, pictures = figure.subplots(1, 2)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..checks import MAX_SIZE, MIN_SIZE
 from ..corpus import framing
 from ..geometry import PIXELS_PER_LATENT
+from ..limits import SIZE
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def other_sizes(resolution: tuple[int, int], ratios: tuple[float, ...]) -> list[
     found = []
     for ratio in ratios:
         height, width = (
-            min(max(round(side * ratio / PIXELS_PER_LATENT) * PIXELS_PER_LATENT, MIN_SIZE), MAX_SIZE)
+            min(max(round(side * ratio / PIXELS_PER_LATENT) * PIXELS_PER_LATENT, SIZE.least), SIZE.largest)
             for side in resolution
         )
         if (height, width) != resolution:

@@ -14,6 +14,7 @@ from ..face.alignment import FaceLayout
 from ..finish import Finishing
 from ..geometry import FPS, SAMPLE_RATE
 from ..media import read_image
+from ..records import SamplingSettings
 from .eyes import eye_contrast, faded_frames, open_eyes
 from .face import read_placed
 from .report import Report, mean
@@ -83,7 +84,7 @@ def animate(
     utterance = sample_utterance(_SEED + seed, frames / FPS, "test", speaker)
     speech = pipe.encode_speech(utterance.waveform, SAMPLE_RATE)
     reference = pipe.encode_reference(picture)
-    latents = pipe.sample(speech, reference, seed=seed)
+    latents = pipe.sample(speech, reference, SamplingSettings(seed=seed))
     longest = max(side, *reference.image.shape[:2])
     finish = pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
     made = torch.cat([few.cpu() for few in finish(pipe.decode(latents, speech.num_frames))])

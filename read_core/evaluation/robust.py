@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from ..errors import ReadWarning
+from ..errors import ignore, warn
 from ..media import fit_image, read_image
+from ..records import SamplingSettings
 from .cast import LIP_COLUMNS, LIP_NOTE, Cast
-from .conditions import AS_IS, PLAIN, Condition, RobustSize, conditions
+from .conditions import AS_IS, PLAIN, RobustSize, conditions
 from .drift import detail
 from .facts import facts_of
 from .pictures import COLUMNS, save_rows, spread
@@ -21,7 +21,7 @@ from .portraits import CROPS
 from .report import Cell, Report, make_folder, mean
 from .seams import flicker, still_pixels
 from .sync import SHUT
-from .videos import Setting, Studio, Video
+from .videos import Studio, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,8 +73,7 @@ def run_robust(
     """
     picture = None if photo is None else read_image(photo)
     make_folder(out)
-    studio = Studio(pipe)
-    plain = Setting(steps=size.steps or None, seed=seed)
+    settings = SamplingSettings(steps=size.steps or None, seed=seed)
     lips: list[tuple[Cell, ...]] = []
     pictures: list[tuple[Cell, ...]] = []
     openings: list[tuple[Cell, ...]] = []
@@ -82,7 +81,9 @@ def run_robust(
     found: dict[str, float] = {}  # open r of each condition
     photographed: tuple[Tensor, Video] | None = None
     for condition in tqdm(conditions(pipe, size), desc="conditions", leave=False):
-        cast = _generated(studio, condition, plain)
+        # A recording in which nothing is said may well be silent.
+        studio = Studio(pipe, condition.size, ignore if condition.wordless else warn)
+        cast = Cast(studio, condition.samples, settings, condition.name)
         sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
         if condition.wordless or condition.name == AS_IS:
             openings.append((condition.name, len(condition.samples), *opening_row(cast.openings)))
@@ -94,7 +95,7 @@ def run_robust(
             measure = mean(score.opening for score in cast.measure)
             lips.append((condition.name, measure, _by_base(found, condition.name, condition.base), *row))
         if condition.name == AS_IS and picture is not None:
-            photographed = _animated(studio, condition.samples[0], picture, plain)
+            photographed = _animated(studio, condition.samples[0], picture, settings)
     if photographed is not None:
         portrait, video = photographed
         figures = picture_row(video.frames, portrait, _border(*portrait.shape[:2]))
@@ -114,15 +115,6 @@ def run_robust(
     report.write(out, "robust")
     save_rows(sheet, out / "robust.png", _SIDE)
     return report
-
-
-def _generated(studio: Studio, condition: Condition, setting: Setting) -> Cast:
-    cast = Cast(studio, condition.samples, replace(setting, size=condition.size), condition.name)
-    with warnings.catch_warnings():
-        if condition.wordless:
-            warnings.filterwarnings("ignore", ".*is silent", ReadWarning)  # it is meant to be
-        _ = cast.videos
-    return cast
 
 
 def opening_row(openings: list[Tensor]) -> tuple[float, float, float]:
@@ -165,8 +157,10 @@ def _border(height: int, width: int) -> Tensor:
     return where
 
 
-def _animated(studio: Studio, sample: Sample, picture: Tensor, setting: Setting) -> tuple[Tensor, Video]:
+def _animated(
+    studio: Studio, sample: Sample, picture: Tensor, settings: SamplingSettings
+) -> tuple[Tensor, Video]:
     """A photograph (H, W, 3) as it is fitted, and its video, which says what ``sample`` says."""
     fitted = fit_image(picture, studio.pipe.card.resolution)[0]
     pixels = (fitted * 255).round().byte()[None]
-    return fitted, studio.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), setting)
+    return fitted, studio.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), settings)

@@ -106,9 +106,9 @@ def add_seams(
 
 def _made(cast: Cast, index: int, other: Studio | None) -> dict[str, Video]:
     sample = cast.samples[index]
-    made = {ANS: cast.videos[index], INDEPENDENT: cast.studio.independent(sample, cast.setting)}
+    made = {ANS: cast.videos[index], INDEPENDENT: cast.studio.independent(sample, cast.settings)}
     if other is not None:
-        made[SYNCHRONOUS] = other.independent(sample, cast.setting)
+        made[SYNCHRONOUS] = other.independent(sample, cast.settings)
     return made
 
 

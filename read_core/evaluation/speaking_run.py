@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..geometry import latents_of_frames
+from ..records import SamplingSettings
 from .codec_detail import Coded, coded_of
 from .seams import clip_starts
 from .speaking import Speaking, read_talk, speaking_of
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +70,7 @@ def speak(
         coded = coded_of(through, talk)
         generated = []
         for index, seed in enumerate(seeds):
-            frames = studio.finished(talk, Setting(seed=seed))
+            frames = studio.finished(talk, SamplingSettings(seed=seed))
             generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
             if on_talk is not None and index == 0:
                 on_talk(talk, through, frames)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..corpus.sentences import SPLITS
+from ..records import SamplingSettings
 from .labels import read_labels
 from .material import speakers_here
 from .real import REAL, add_real, animate, real_figures, real_photographs
@@ -18,7 +19,7 @@ from .speaking_run import speak
 from .speaking_tables import add_speaking
 from .talk_sheets import PRIVATE, PUBLIC, TalkSheet
 from .talks import FINE, PHOTOGRAPHS, Studies, Talk, closed_stills
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,6 +128,6 @@ def _add_shown(
         for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
             talk, studio = studies.photograph(still, _BLENDED + index, studies.speakers[0]), Studio(pipe)
             sheet.add_talk(
-                talk, studio.coded(talk, studies.frames), studio.finished(talk, Setting(seed=seed))
+                talk, studio.coded(talk, studies.frames), studio.finished(talk, SamplingSettings(seed=seed))
             )
     return sheet

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..records import SamplingSettings
 from .aims import add_aims, aims_of
 from .cast import Cast
 from .codec_tables import add_pictures, check_codec
@@ -22,7 +23,7 @@ from .seams import whole_clips
 from .sheets import save_faces, save_mouths
 from .speaking_suite import SpeakingSize, add_talks
 from .talks import closed_stills
-from .videos import Setting, Studio
+from .videos import Studio
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
@@ -111,7 +112,7 @@ def run_suite(
     samples = draw_samples(
         "test", size.count, whole_clips(size.clips, window), card.resolution, layout=card.face
     )
-    cast = Cast(Studio(pipe), samples, Setting(seed=seed))
+    cast = Cast(Studio(pipe), samples, SamplingSettings(seed=seed))
     galleries = [draw_gallery(sample, size.gallery) for sample in samples]
     facts = facts_of(pipe, seed, size)
     if other is not None:

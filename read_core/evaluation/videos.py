@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..ans import clip_spans
-from ..face.framing import FACE, frame_portrait
+from ..errors import OnWarning, warn
+from ..face.framing import frame_portrait
 from ..finish import Finishing
 from ..geometry import SAMPLE_RATE, frames_of_latents, latents_of_frames, padded_latents
+from ..limits import FACE
 from ..mouth.measure import mouth_shape
-from ..records import FaceChoice, Reference, SpeechCodes
+from ..records import FaceChoice, Reference, SamplingSettings, SpeechCodes
 from .face import read_placed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..ans import Guidance
     from ..pipeline import ReadPipeline
     from .material import Sample
     from .talks import Talk
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How to sample; None means the checkpoint's default. ``size``: height and width in pixels."""
-
-    guidance: Guidance | None = None
-    steps: int | None = None
-    seed: int = 0
-    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +46,17 @@ class Studio:
 
     Args:
         pipe: the checkpoint to measure.
+        size: (height, width) of the videos of samples; None: the checkpoint's.
+        on_warning: called with what the pipeline warns of.
     """
 
-    def __init__(self, pipe: ReadPipeline) -> None:
+    def __init__(
+        self, pipe: ReadPipeline, size: tuple[int, int] | None = None, on_warning: OnWarning = warn
+    ) -> None:
         self.pipe = pipe
-        self._encoded: dict[tuple[str, tuple[int, int] | None], tuple[SpeechCodes, Reference]] = {}
+        self.size = size
+        self.on_warning = on_warning
+        self._encoded: dict[str, tuple[SpeechCodes, Reference]] = {}
 
     def mouth(self, frames: Tensor) -> Tensor:
         """Open, width and round (F, 3) of frames (F, H, W, 3) framed as the checkpoint wants.
@@ -73,15 +70,14 @@ class Studio:
         points = layout.points((height, width)) * torch.tensor([width, height])
         return read_placed(frames, points).mouth
 
-    def finished(self, talk: Talk, setting: Setting | None = None) -> Tensor:
+    def finished(self, talk: Talk, settings: SamplingSettings | None = None) -> Tensor:
         """As users get a crop: with the portrait's own detail where the checkpoint gives it by default.
 
         Returns:
             (F, S, S, 3), 0..1, on the CPU: the video's middle at the size and in the shape of the talk.
         """
-        setting = setting or Setting()
         speech, reference = self._encode_talk(talk)
-        latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
+        latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
         return self._finish(self.pipe.decode(latents, speech.num_frames), reference, talk)
 
     def coded(self, talk: Talk, frames: int) -> Tensor:
@@ -97,30 +93,28 @@ class Studio:
         finish = self.pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
         return torch.cat([middle(few.cpu(), (size[0], size[1])) for few in finish(frames)])
 
-    def asynchronous(self, sample: Sample, setting: Setting | None = None) -> Video:
+    def asynchronous(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:
         """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
-        setting = setting or Setting()
-        speech, reference = self._encode(sample, setting.size)
+        speech, reference = self._encode(sample)
         start = time.perf_counter()
-        latents = self.pipe.sample(speech, reference, setting.steps, setting.guidance, seed=setting.seed)
+        latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
         return self._decode(latents, speech.num_frames, start)
 
-    def independent(self, sample: Sample, setting: Setting | None = None) -> Video:
+    def independent(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:
         """Every clip starts anew from the portrait and noise of its own; of shared latents the earlier stays.
 
         The clips lie where the asynchronous scheduler puts them, so the seams are in the same places.
         """
-        setting = setting or Setting()
-        speech, reference = self._encode(sample, setting.size)
+        settings = settings or SamplingSettings()
+        speech, reference = self._encode(sample)
         window = self.pipe.defaults.window
         total = padded_latents(latents_of_frames(speech.num_frames), window)
         start = time.perf_counter()
         parts = [reference.latent]
         for index, (first, last) in enumerate(clip_spans(total, window)):
             codes = SpeechCodes(speech.codes[:, first:last], frames_of_latents(window))
-            clip = self.pipe.sample(
-                codes, reference, setting.steps, setting.guidance, seed=setting.seed + 1000 * index
-            )
+            own_noise = replace(settings, seed=settings.seed + 1000 * index)
+            clip = self.pipe.sample(codes, reference, own_noise, on_warning=self.on_warning)
             parts.append(clip[:, :, 1 if index == 0 else 2 :])
         return self._decode(torch.cat([part.cpu() for part in parts], dim=2), speech.num_frames, start)
 
@@ -128,21 +122,19 @@ class Studio:
         """Frames (8 n + 1, H, W, 3) through the VAE and back, on the CPU."""
         return self.pipe.vae.decode(self.pipe.vae.encode(frames[None]))[0].cpu()
 
-    def _encode(self, sample: Sample, size: tuple[int, int] | None) -> tuple[SpeechCodes, Reference]:
-        key = sample.name, size
-        if key not in self._encoded:
-            speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE)
-            self._encoded[key] = (speech, encode_framed(self.pipe, sample.portrait, size))
-        return self._encoded[key]
+    def _encode(self, sample: Sample) -> tuple[SpeechCodes, Reference]:
+        if sample.name not in self._encoded:
+            speech = self.pipe.encode_speech(sample.waveform, SAMPLE_RATE, on_warning=self.on_warning)
+            self._encoded[sample.name] = speech, encode_framed(self.pipe, sample.portrait, self.size)
+        return self._encoded[sample.name]
 
     def _encode_talk(self, talk: Talk) -> tuple[SpeechCodes, Reference]:
-        key = talk.name, None
-        if key not in self._encoded:
-            speech = self.pipe.encode_speech(talk.waveform, SAMPLE_RATE)
+        if talk.name not in self._encoded:
+            speech = self.pipe.encode_speech(talk.waveform, SAMPLE_RATE, on_warning=self.on_warning)
             portrait = talk.portrait
             reference = self.pipe.encode_reference(portrait, fit=FACE, face=_whole(portrait))
-            self._encoded[key] = speech, reference
-        return self._encoded[key]
+            self._encoded[talk.name] = speech, reference
+        return self._encoded[talk.name]
 
     def _decode(self, latents: Tensor, num_frames: int, start: float) -> Video:
         frames = self.pipe.decode(latents, num_frames).cpu()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..errors import InputError, ReadWarning
+from ..errors import InputError, OnWarning, warn
+from ..limits import FACE, PORTRAIT_SIDE
 from ..media import fit_image
 from ..records import FaceChoice, Reference
 from .alignment import FaceCrop, FaceLayout, cut_face, face_crop, upright_order
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..video import TemporalVAE
     from .finder import Faces
 
-FACE = "face"
-MAX_PORTRAIT = 1024  # pixels of the longest side of a portrait that is kept for its detail
 _CORE = (0.25, 0.75)  # of an aligned crop: where the face itself is
 _SMALL = 0.5  # pixels of the original per pixel of the frame
 _TURNED = 0.6  # distance of the eyes by that from eyes to mouth, as a share of the layout's
@@ -45,10 +43,11 @@ def frame_portrait(
     layout: FaceLayout | None,
     choice: FaceChoice,
     find: Callable[[Tensor], Faces],
+    on_warning: OnWarning = warn,
 ) -> Framing:
     """Bring a portrait to the size of the video.
 
-    No face, a small one, one that the picture's border cuts and one that is turned away are a ReadWarning.
+    No face, a small one, one that the picture's border cuts and one that is turned away are a warning.
     Without a face the middle of the picture is taken.
 
     Args:
@@ -65,7 +64,7 @@ def frame_portrait(
     """
     if fit != FACE:
         if choice.by_hand:
-            _warn(f"the face's place has no effect with the fit {fit}: it is for the fit {FACE}")
+            on_warning(f"the face's place has no effect with the fit {fit}: it is for the fit {FACE}")
         return Framing(*fit_image(image, size, fit))
     layout = layout or FaceLayout()
     if choice.by_hand:
@@ -73,7 +72,7 @@ def frame_portrait(
     else:
         found = find(image).points
         if not len(found) and choice.index == 0:
-            _warn(
+            on_warning(
                 "no face was found, so the middle of the picture is taken; give the face's place by hand "
                 "(face_x, face_y and face_size; --face on the command line), or take another picture"
             )
@@ -86,7 +85,8 @@ def frame_portrait(
         chosen = upright_order(found[choice.index].cpu().float())
         crop = face_crop(chosen, size, layout)
         points = crop.to_crop(chosen)
-        _remark(chosen, crop, image.shape[:2], size, layout)
+        if (remark := _remark(chosen, crop, image.shape[:2], size, layout)) is not None:
+            on_warning(remark)
     return Framing(cut_face(image, crop, size), crop.box, crop, points)
 
 
@@ -106,7 +106,7 @@ def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:
     return replace(reference, portrait=cut_face(image, reference.crop, portrait_size(reference.crop, frame)))
 
 
-def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = MAX_PORTRAIT) -> tuple[int, int]:
+def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = PORTRAIT_SIDE) -> tuple[int, int]:
     """(height, width) at which a crop has the original's own pixels; even, and in the shape of the frame.
 
     Args:
@@ -143,8 +143,8 @@ def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCr
 
 def _remark(
     points: Tensor, crop: FaceCrop, original: tuple[int, ...], size: tuple[int, int], layout: FaceLayout
-) -> None:
-    """Warn of what makes a poor video: the first thing that there is to say."""
+) -> str | None:
+    """What makes a poor video: the first thing that there is to say."""
     height, width = original[:2]
     corners = torch.tensor([[x, y] for x in _CORE for y in _CORE])
     core = crop.to_original(corners)
@@ -152,17 +152,14 @@ def _remark(
     eyes, mouth = (points[1] - points[0]).norm(), (points[2] - points[:2].mean(0)).norm()
     turned = float(eyes / mouth.clamp(min=1e-6)) * (layout.mouth - layout.eyes) / layout.eye_distance
     if not inside:
-        _warn("the picture's border cuts the face; expect a poor video, and take a picture of all of it")
-    elif crop.width / size[1] < _SMALL:
-        _warn(
+        return "the picture's border cuts the face; expect a poor video, and take a picture of all of it"
+    if crop.width / size[1] < _SMALL:
+        return (
             f"the face is small: {crop.width:.0f} pixels of the picture become {size[1]}; "
             "expect a soft video, and take a closer or larger picture"
         )
-    elif abs(crop.roll) > math.pi / 3:
-        _warn("the face is not upright; expect a poor video, and turn the picture first")
-    elif turned < _TURNED:
-        _warn("the face is turned away; expect a poor video, and take a picture that looks into the camera")
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ReadWarning, stacklevel=4)
+    if abs(crop.roll) > math.pi / 3:
+        return "the face is not upright; expect a poor video, and turn the picture first"
+    if turned < _TURNED:
+        return "the face is turned away; expect a poor video, and take a picture that looks into the camera"
+    return None

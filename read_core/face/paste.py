@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..limits import PASTED_SIDE
 from .alignment import FaceCrop
 
-MAX_SIDE = 1920
 RIM = 0.1  # of the crop's shorter side, from the original at its border to the frame
-_PIXELS_AT_ONCE = 2**22  # of results, in a stream
+PIXELS_AT_ONCE = 2**22  # of results, in a stream
 
 
 class PasteBack:
@@ -34,7 +34,7 @@ class PasteBack:
         InputError: a wrong shape or type, a picture of one pixel, ``max_side`` below 2.
     """
 
-    def __init__(self, original: Tensor, crop: FaceCrop, max_side: int = MAX_SIDE) -> None:
+    def __init__(self, original: Tensor, crop: FaceCrop, max_side: int = PASTED_SIDE) -> None:
         if original.ndim != 3 or original.shape[2] != 3 or not original.is_floating_point():
             raise InputError(
                 f"the picture is {tuple(original.shape)} {original.dtype}; expected (H, W, 3) floats"
@@ -92,7 +92,7 @@ class PasteBack:
 
 
 def paste_back(
-    frames: Tensor, original: Tensor, crop: FaceCrop, max_side: int = MAX_SIDE
+    frames: Tensor, original: Tensor, crop: FaceCrop, max_side: int = PASTED_SIDE
 ) -> tuple[Tensor, Tensor]:
     """Paste all frames of a video: (n, h, w, 3) -> (n, height, width, 3), and the mask (height, width).
 
@@ -107,7 +107,7 @@ def paste_back(
     return pictures, paste.mask
 
 
-def pasted_size(original: tuple[int, int], max_side: int = MAX_SIDE) -> tuple[int, int]:
+def pasted_size(original: tuple[int, int], max_side: int = PASTED_SIDE) -> tuple[int, int]:
     """(height, width) of the result for an original of that size: even, at most ``max_side``.
 
     Raises:
@@ -127,7 +127,7 @@ def pasted_size(original: tuple[int, int], max_side: int = MAX_SIDE) -> tuple[in
 
 def at_once(size: tuple[int, int]) -> int:
     """How many results (height, width) a stream makes at a time."""
-    return max(1, _PIXELS_AT_ONCE // (size[0] * size[1]))
+    return max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
 
 
 def _rim(places: Tensor, crop: FaceCrop) -> Tensor:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from .audio import AudioTrack, file_track, read_audio, read_track, resample, waveform_track
 from .files import check_output
-from .images import FITS, fit_image, opaque, read_image
+from .images import fit_image, opaque, read_image
 from .video import VideoWriter
 
 __all__ = [
-    "FITS",
     "AudioTrack",
     "VideoWriter",
     "check_output",

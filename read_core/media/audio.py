@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError, MediaError, ReadWarning
+from ..errors import InputError, MediaError, OnWarning, ignore, warn
 from ..geometry import SAMPLE_RATE
 from .decode import WHAT, Chunk, decode, find_source
 
@@ -34,20 +33,24 @@ class AudioTrack:
         channels: 1 or 2.
         name: the file's name, or "the waveform", for messages.
         chunks: starts reading; yields (channels, n) float32 pieces.
+        on_warning: called with what is remarkable about the sound, each time that it is read.
     """
 
     sample_rate: int
     channels: int
     name: str
     chunks: Callable[[], Iterator[Chunk]]
+    on_warning: OnWarning = warn
 
 
-def file_track(path: str | os.PathLike[str], number: int | None = None) -> AudioTrack:
+def file_track(
+    path: str | os.PathLike[str], number: int | None = None, on_warning: OnWarning = warn
+) -> AudioTrack:
     """An audio track of a file, at its own rate; more than two channels are mixed to stereo, or to their mean
     where the file does not say which is where.
 
     Time that the file has no packets for becomes silence, and floating-point samples of another scale than
-    -1..1 (a peak above 4) are scaled to it; both are told in a ReadWarning.
+    -1..1 (a peak above 4) are scaled to it; both are warnings.
 
     Args:
         path: any audio file, or a video with sound.
@@ -56,30 +59,29 @@ def file_track(path: str | os.PathLike[str], number: int | None = None) -> Audio
     Raises:
         MediaError: no such file or track, an unknown codec.
     """
-    source = find_source(path, number)
+    source = find_source(path, number, on_warning)
     if not MIN_RATE <= source.rate <= MAX_RATE:
         raise MediaError(f"{path} has a sample rate of {source.rate} Hz; expected {MIN_RATE} to {MAX_RATE}")
     gain = 1.0
     if source.is_float:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReadWarning)  # they come again
-            peak = max((float(np.abs(chunk).max(initial=0)) for chunk in decode(source)), default=0.0)
-        gain = _gain(peak, str(path))
+        pieces = decode(source, ignore)  # its warnings come again when the track is read
+        peak = max((float(np.abs(chunk).max(initial=0)) for chunk in pieces), default=0.0)
+        gain = _gain(peak, str(path), on_warning)
 
     def chunks() -> Iterator[Chunk]:
-        for chunk in decode(source):
+        for chunk in decode(source, on_warning):
             yield chunk if gain == 1 else chunk * np.float32(gain)
 
-    return AudioTrack(source.rate, source.channels, str(path), chunks)
+    return AudioTrack(source.rate, source.channels, str(path), chunks, on_warning)
 
 
-def waveform_track(waveform: Tensor, sample_rate: int) -> AudioTrack:
+def waveform_track(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> AudioTrack:
     """A waveform in memory, (channels, samples) or (samples,); more than two channels are mixed to one.
 
     Raises:
         InputError: a wrong shape or type, no samples, NaN or infinity, or a rate out of range.
     """
-    waveform = check_waveform(waveform, sample_rate)
+    waveform = check_waveform(waveform, sample_rate, on_warning)
     if waveform.shape[0] > 2:
         waveform = waveform.mean(0, keepdim=True)
 
@@ -87,20 +89,23 @@ def waveform_track(waveform: Tensor, sample_rate: int) -> AudioTrack:
         for block in torch.split(waveform, _BLOCK, dim=1):
             yield block.numpy()
 
-    return AudioTrack(sample_rate, waveform.shape[0], "the waveform", chunks)
+    return AudioTrack(sample_rate, waveform.shape[0], "the waveform", chunks, on_warning)
 
 
 def read_audio(
-    path: str | os.PathLike[str], sample_rate: int = SAMPLE_RATE, number: int | None = None
+    path: str | os.PathLike[str],
+    sample_rate: int = SAMPLE_RATE,
+    number: int | None = None,
+    on_warning: OnWarning = warn,
 ) -> Tensor:
     """Read the sound of an audio or video file as one channel: :func:`read_track` of :func:`file_track`."""
-    return read_track(file_track(path, number), sample_rate)
+    return read_track(file_track(path, number, on_warning), sample_rate)
 
 
 def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
     """Read a track as one channel (the mean of left and right).
 
-    Decoded piece by piece: the memory needed is the result's. Silent audio is a ReadWarning.
+    Decoded piece by piece: the memory needed is the result's. Silent audio is a warning.
 
     Returns:
         (samples,) float32 with ceil(seconds * sample_rate) samples, nominally -1..1.
@@ -111,11 +116,11 @@ def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
     waveform = _mono(track.chunks(), track.sample_rate, sample_rate)
     if waveform.numel() == 0:
         raise MediaError(f"{track.name} has an audio stream without any samples; expected {WHAT}")
-    _check_silence(waveform, track.name)
+    _check_silence(waveform, track.name, track.on_warning)
     return waveform
 
 
-def resample(waveform: Tensor, sample_rate: int) -> Tensor:
+def resample(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> Tensor:
     """A waveform of any rate -> 16 kHz mono, by the same road as ``read_audio``.
 
     Args:
@@ -128,17 +133,17 @@ def resample(waveform: Tensor, sample_rate: int) -> Tensor:
     Raises:
         InputError: a wrong shape or type, no samples, NaN or infinity, or a rate out of range.
     """
-    waveform = check_waveform(waveform, sample_rate)
+    waveform = check_waveform(waveform, sample_rate, on_warning)
     if sample_rate == SAMPLE_RATE:
         mono = waveform.mean(0) if len(waveform) > 1 else waveform[0]
     else:
         pieces = (block.numpy() for block in torch.split(waveform, _BLOCK, dim=1))
         mono = _mono(pieces, sample_rate, SAMPLE_RATE)
-    _check_silence(mono, "the waveform")
+    _check_silence(mono, "the waveform", on_warning)
     return mono
 
 
-def check_waveform(waveform: Tensor, sample_rate: int) -> Tensor:
+def check_waveform(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> Tensor:
     """Return ``waveform`` as (channels, samples) float32 on the CPU, scaled to -1..1, or raise InputError."""
     if waveform.ndim not in {1, 2} or not waveform.is_floating_point():
         raise InputError(
@@ -157,7 +162,7 @@ def check_waveform(waveform: Tensor, sample_rate: int) -> Tensor:
         raise InputError(
             f"waveform has {bad} NaN or infinite samples; expected finite values, nominally -1..1"
         )
-    gain = _gain(float(extremes.abs().max()), "the waveform")
+    gain = _gain(float(extremes.abs().max()), "the waveform", on_warning)
     return waveform if gain == 1 else waveform * gain
 
 
@@ -211,19 +216,15 @@ def _mono(pieces: Iterable[Chunk], source_rate: int, target_rate: int) -> Tensor
     return torch.frombuffer(samples, dtype=torch.float32) if len(samples) else torch.zeros(0)
 
 
-def _gain(peak: float, name: str) -> float:
-    """What brings samples to the scale -1..1: 1, or, with a ReadWarning, one over the peak."""
+def _gain(peak: float, name: str, on_warning: OnWarning) -> float:
+    """What brings samples to the scale -1..1: 1, or, with a warning, one over the peak."""
     if peak <= MAX_PEAK:
         return 1.0
-    warnings.warn(
-        f"{name} has samples up to {peak:.3g}; expected -1 to 1, so it was divided by {peak:.3g}",
-        ReadWarning,
-        stacklevel=3,
-    )
+    on_warning(f"{name} has samples up to {peak:.3g}; expected -1 to 1, so it was divided by {peak:.3g}")
     return 1 / peak
 
 
-def _check_silence(waveform: Tensor, name: str) -> None:
+def _check_silence(waveform: Tensor, name: str, on_warning: OnWarning) -> None:
     low, high = waveform.aminmax()
     if max(-low.item(), high.item()) < SILENCE:
-        warnings.warn(f"{name} is silent: the mouth will stay closed", ReadWarning, stacklevel=3)
+        on_warning(f"{name} is silent: the mouth will stay closed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaError, ReadWarning
+from ..errors import MediaError, OnWarning, warn
 from .files import open_input, reason
 
 WHAT = "a recording: any audio file, or a video with sound"
@@ -59,10 +58,12 @@ class Source:
     is_float: bool
 
 
-def find_source(path: str | os.PathLike[str], number: int | None = None) -> Source:
+def find_source(
+    path: str | os.PathLike[str], number: int | None = None, on_warning: OnWarning = warn
+) -> Source:
     """Choose an audio track: the ``number``-th, or the one that the file flags as default, or the first.
 
-    A choice among several is told in a ReadWarning.
+    A choice among several is a warning.
 
     Raises:
         MediaError: no such file or track, or one of an unknown codec.
@@ -81,17 +82,17 @@ def find_source(path: str | os.PathLike[str], number: int | None = None) -> Sour
         if number is None and len(streams) > 1:
             words = ", ".join(filter(None, map(stream.metadata.get, ("language", "title"))))
             named = f"{chosen} ({words})" if words else f"{chosen}"
-            message = f"{path} has {len(streams)} audio tracks; track {named} is taken"
-            warnings.warn(message, ReadWarning, stacklevel=3)
+            on_warning(f"{path} has {len(streams)} audio tracks; track {named} is taken")
         channels = 1 if _is_unplaced(stream.layout) else min(2, stream.channels)
         is_float = stream.format.name.startswith(("flt", "dbl"))
         return Source(Path(path), stream.index, stream.rate, channels, is_float)
 
 
-def decode(source: Source) -> Iterator[Chunk]:
+def decode(source: Source, on_warning: OnWarning = warn) -> Iterator[Chunk]:
     """Decode a track as finite (channels, n), at one rate whatever the stream does.
 
-    Time that the file has no packets for, and damaged packets where its timestamps tell, become silence.
+    Time that the file has no packets for, and damaged packets where its timestamps tell, become silence; what
+    of the track is not as it was recorded is a warning, at its end.
     """
     path = source.path
     output = _Output(source)
@@ -115,7 +116,9 @@ def decode(source: Source) -> Iterator[Chunk]:
         raise MediaError(
             f"{path} cannot be decoded: {bad} of {bad + good} packets are damaged; expected {WHAT}"
         )
-    _remark(path, bad, output, declared)
+    remarks = _remarks(bad, output, declared)
+    if remarks:
+        on_warning(f"{path}: {'; '.join(remarks)}")
 
 
 class _Clock:
@@ -220,16 +223,15 @@ def _declared_seconds(container: Any, stream: Any) -> float | None:
     return float(stream.duration * stream.time_base)
 
 
-def _remark(path: Path, bad: int, output: _Output, declared: float | None) -> None:
-    """Say in a ReadWarning what of the track is not as it was recorded."""
+def _remarks(bad: int, output: _Output, declared: float | None) -> list[str]:
+    """What of the track is not as it was recorded."""
     decoded = output.clock.written / output.source.rate
     remarks = [f"{bad} damaged audio packets were left out"] if bad else []
     if output.filled:
         remarks.append(f"{output.filled / output.source.rate:.2f} s without sound packets became silence")
     if declared is not None and declared - decoded > _CUT_SHORT:
         remarks.append(f"{decoded:.2f} s could be decoded of the {declared:.2f} s that it says it has")
-    if remarks:
-        warnings.warn(f"{path}: {'; '.join(remarks)}", ReadWarning, stacklevel=2)
+    return remarks
 
 
 def _finite(piece: Chunk, path: Path) -> Chunk:

@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..checks import check_image, check_size
-from ..errors import InputError, MediaError, ReadWarning
+from ..errors import InputError, MediaError, OnWarning, ignore, once, warn
+from ..limits import PLAIN_FITS
 from .files import check_input, open_input, reason
 
 MIN_PORTRAIT = 16
-FITS = ("crop", "pad", "stretch")
 _WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is taken"
 _MATTE = np.float32(0.5)
 _DRAFT_PIXELS = 64_000_000  # JPEGs above are shrunk while they are decoded
@@ -40,12 +40,12 @@ _PHONE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"}
 FloatImage = NDArray[np.float32]
 
 
-def read_image(path: str | os.PathLike[str]) -> Tensor:
+def read_image(path: str | os.PathLike[str], on_warning: OnWarning = warn) -> Tensor:
     """Read an image, or the first frame of a video, upright and with square pixels.
 
     EXIF and display rotation are applied, colour profiles become sRGB, 16-bit and floating-point images keep
     their precision, grey and palette images become RGB, and transparency is composited on mid grey. JPEGs
-    beyond 64 megapixels are shrunk while they are read. What had to be guessed is a ReadWarning.
+    beyond 64 megapixels are shrunk while they are read. What had to be guessed is a warning.
 
     Returns:
         (H, W, 3) float32, 0..1.
@@ -53,16 +53,16 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
     Raises:
         MediaError: no such file, not an image, damaged, too large, or smaller than 16 pixels on a side.
     """
-    path = check_input(path, _WHAT)
+    path, on_warning = check_input(path, _WHAT), once(on_warning)
     try:
-        pixels = _decoded(path, path)
+        pixels = _decoded(path, path, on_warning)
     except UnidentifiedImageError:
         pixels = _first_frame(path)
     except Image.DecompressionBombError as error:
         most = 2e-6 * (Image.MAX_IMAGE_PIXELS or 0)
         raise MediaError(f"{path} has more than {most:.0f} megapixels; make it smaller first") from error
     except (OSError, ValueError, SyntaxError) as error:
-        almost = _without_end(path)
+        almost = _without_end(path, on_warning)
         if almost is None:
             raise MediaError(f"{path} is a damaged image ({reason(error)}); expected {_WHAT}") from error
         pixels = almost
@@ -76,14 +76,15 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
     return torch.from_numpy(pixels.clip(0, 1))
 
 
-def _decoded(source: Path | IO[bytes], path: Path) -> FloatImage:
+def _decoded(source: Path | IO[bytes], path: Path, on_warning: OnWarning) -> FloatImage:
     """An image file, or its bytes, as (H, W, 3), roughly 0..1."""
     with _opened(source) as image:
         pixels = image.width * image.height
         if isinstance(image, JpegImagePlugin.JpegImageFile) and pixels > _DRAFT_PIXELS:
             shrink = 2 ** math.ceil(math.log2(pixels / _DRAFT_PIXELS) / 2)
             image.draft(None, (-(-image.width // shrink), -(-image.height // shrink)))
-        return _pixels(_in_srgb(ImageOps.exif_transpose(image), path), path)
+        upright = _in_srgb(ImageOps.exif_transpose(image), path, on_warning)
+        return _pixels(upright, path, on_warning)
 
 
 def _opened(source: Path | IO[bytes]) -> Image.Image:
@@ -100,7 +101,7 @@ def _opened(source: Path | IO[bytes]) -> Image.Image:
             raise
 
 
-def _without_end(path: Path) -> FloatImage | None:
+def _without_end(path: Path, on_warning: OnWarning) -> FloatImage | None:
     """The picture of a JPEG that lacks no more than its last bytes; None: of anything else.
 
     What the file holds does not depend on what follows it: with two different endings in the place of the
@@ -111,16 +112,17 @@ def _without_end(path: Path) -> FloatImage | None:
         return None
     filler = bytes(range(255)) * (len(data) // 255 + 1)
     try:
-        one, other = (_decoded(io.BytesIO(data + end + _JPEG_END), path) for end in (b"", filler))
+        one = _decoded(io.BytesIO(data + _JPEG_END), path, on_warning)
+        other = _decoded(io.BytesIO(data + filler + _JPEG_END), path, ignore)
     except (OSError, ValueError, SyntaxError):
         return None
     if (one != other).any(axis=-1).mean() > _MISSING_END:
         return None
-    warnings.warn(f"{path} lacks its last bytes; its picture is there", ReadWarning, stacklevel=3)
+    on_warning(f"{path} lacks its last bytes; its picture is there")
     return one
 
 
-def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
+def _in_srgb(image: Image.Image, path: Path, on_warning: OnWarning) -> Image.Image:
     """Apply the colour profile of an image, if it has one, whatever it is but sRGB."""
     data = image.info.get("icc_profile")
     if not data or image.mode.startswith(("I", "F", "1")):
@@ -133,8 +135,7 @@ def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
         target = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image.convert(mode), profile, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:
-        message = f"{path} has a colour profile that cannot be applied ({reason(error)}); taken as sRGB"
-        warnings.warn(message, ReadWarning, stacklevel=4)
+        on_warning(f"{path} has a colour profile that cannot be applied ({reason(error)}); taken as sRGB")
         return image
     assert converted is not None
     if image.has_transparency_data:
@@ -142,13 +143,13 @@ def _in_srgb(image: Image.Image, path: Path) -> Image.Image:
     return converted
 
 
-def _pixels(image: Image.Image, path: Path) -> FloatImage:
+def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage:
     """A Pillow image of any mode -> (H, W, 3), roughly 0..1."""
     if image.mode.startswith("I;"):  # 16-bit grey, whatever its byte order
         return _grey(np.asarray(image).astype(np.float32) / np.float32(65535))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, np.float32)
-        return _grey(values / np.float32(_white(float(values.max()), image.mode, path)))
+        return _grey(values / np.float32(_white(float(values.max()), image.mode, path, on_warning)))
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
         colour, alpha = rgba[..., :3], rgba[..., 3:]
@@ -156,14 +157,13 @@ def _pixels(image: Image.Image, path: Path) -> FloatImage:
     return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
 
 
-def _white(brightest: float, mode: str, path: Path) -> float:
+def _white(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> float:
     """What stands for white in 32-bit pixels, which files do not tell: 1, or the most of 8, 16 or 31 bits."""
     if mode == "F" and not brightest > _BRIGHTEST:
         return 1.0
     white = next((top for top in (255.0, 65535.0) if brightest <= top), 2.0**31 - 1)
     if mode == "F" and math.isfinite(brightest):
-        message = f"{path} has pixels up to {brightest:g}; expected 0 to 1, so {white:g} is taken for white"
-        warnings.warn(message, ReadWarning, stacklevel=5)
+        on_warning(f"{path} has pixels up to {brightest:g}; expected 0 to 1, so {white:g} is taken for white")
     return white
 
 
@@ -253,8 +253,8 @@ def fit_image(
         raise InputError(
             f"image is {tuple(image.shape)} {image.dtype}; expected (H, W, 3) floating point, 0..1"
         )
-    if fit not in FITS:
-        raise InputError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
+    if fit not in PLAIN_FITS:
+        raise InputError(f"fit is {fit!r}; expected one of {', '.join(PLAIN_FITS)}")
     h, w = image.shape[:2]
     box_h, box_w = h, w
     if fit == "crop":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from itertools import count
 from pathlib import Path
 from typing import IO
 
-from ..errors import MediaError, ReadWarning
+from ..errors import MediaError, OnWarning, warn
 from .files import partial_beside, write_error
 
 if sys.platform == "win32":
@@ -24,10 +23,11 @@ class PartialFile:
     """``<stem>.partial.mp4`` beside a target, created by this process alone.
 
     The system drops the lock with the process, whatever ends it: an unlocked partial file is what a dead
-    writer left. It is kept and named in a ReadWarning, and the new one is numbered.
+    writer left. It is kept and named in a warning, and the new one is numbered.
 
     Args:
         target: the finished file's name.
+        on_warning: called with the warning.
 
     Attributes:
         path: where it is.
@@ -37,15 +37,11 @@ class PartialFile:
         MediaError: it cannot be created, or another process is writing the same target.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, on_warning: OnWarning = warn) -> None:
         left = check_unclaimed(target)
         names = ", ".join(str(path) for path in left if path.stat().st_size)
         if names:
-            warnings.warn(
-                f"{names}: left by a run that ended early; what it had finished plays and is kept",
-                ReadWarning,
-                stacklevel=3,
-            )
+            on_warning(f"{names}: left by a run that ended early; what it had finished plays and is kept")
         for number in count(len(left) + 1):
             self.path = partial_beside(target, number)
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -19,8 +18,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from torch import Tensor
 
 from ..checks import check_finite, check_video_size
-from ..errors import InputError, MediaError, ReadWarning
+from ..errors import InputError, MediaError, OnWarning, warn
 from ..geometry import FPS
+from ..limits import CRF
 from .audio import AudioTrack, at_rate, file_track
 from .decode import Chunk
 from .files import check_output, reason, temporary_beside, write_error
@@ -52,8 +52,10 @@ class VideoWriter:
             cut, or padded with silence, to exactly the length of the frames written.
         metadata: tags of any name.
         overwrite: replace an existing target. Without, one that comes meanwhile stays as well.
-        crf: constant rate factor of x264, 0 (lossless) to 51.
+        crf: constant rate factor of x264, within ``limits.CRF``; 0 is lossless.
         fps: frames per second.
+        on_warning: called with what is remarkable about the file; what is so about the sound goes where the
+            ``AudioTrack`` says.
 
     Attributes:
         num_frames: frames written so far.
@@ -74,20 +76,24 @@ class VideoWriter:
         overwrite: bool = False,
         crf: int = 17,
         fps: int = FPS,
+        on_warning: OnWarning = warn,
     ) -> None:
         self.fps = fps
+        self.on_warning = on_warning
         self.path = check_output(path, ".mp4", overwrite)
         self.size = check_video_size(size)
-        if not 0 <= crf <= 51:
-            raise InputError(f"crf is {crf}; expected 0 (lossless) to 51")
-        track = audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio)
+        if crf not in CRF:
+            raise InputError(f"crf is {crf}; expected {CRF.least} (lossless) to {CRF.largest}")
+        track = (
+            audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio, None, on_warning)
+        )
         self.metadata = {name: _encodable(value) for name, value in (metadata or {}).items()}
         self.overwrite = overwrite
         self.num_frames = 0
         self.kept: Path | None = None
         self._open = True
         # Given a name, PyAV does not tell when the last fragments find no room; given a file, it does.
-        self._partial = PartialFile(self.path)
+        self._partial = PartialFile(self.path, on_warning)
         options = _options(_FRAGMENTS, self.metadata)
         self._container = av.open(self._partial.file, "w", format="mp4", options=options)
         with self._removed_on_error():
@@ -214,7 +220,7 @@ class VideoWriter:
         self.kept = self._partial.path
 
     def _ordinary(self) -> Path | None:
-        """An ordinary MP4 of the fragments, under a temporary name; None, with a ReadWarning: they must do.
+        """An ordinary MP4 of the fragments, under a temporary name; None, with a warning: they must do.
 
         Raises:
             MediaError: neither can be read back.
@@ -226,10 +232,8 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError, MediaError) as error:
             whole.unlink(missing_ok=True)
             self._check_fragments()
-            warnings.warn(
-                f"{self.path} stays in fragments ({reason(error)}): it plays, but few players can seek in it",
-                ReadWarning,
-                stacklevel=4,
+            self.on_warning(
+                f"{self.path} stays in fragments ({reason(error)}): it plays, but few players can seek in it"
             )
             return None
         return whole

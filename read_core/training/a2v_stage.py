@@ -15,7 +15,7 @@ from ..ans import NoCFG, add_noise, draw_times, velocity_target
 from ..checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
 from ..corpus.video_file import ClipFile, find_clips
 from ..pipeline import ReadPipeline
-from ..records import Reference, SpeechCodes
+from ..records import Reference, SamplingSettings, SpeechCodes
 from ..speech import AveragePool, SpeechAE, load_whisper_encoder
 from ..transformer import A2VTransformer3DModel
 from ..video import DecodeSettings
@@ -271,7 +271,7 @@ class A2VStage:
             codes = self.model.codes(self.held_out.speech(video, 1, f)[None].to(self.transformer.device))
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
             reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
-            made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, steps=6)
+            made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, SamplingSettings(steps=6))
             for sequence in (latents, made):
                 frames = pipeline.decode(sequence, 8 * f + 1)
                 rows.append([frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)])

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..checkpoint import load_model
 from ..corpus.video_file import ClipFile
 from ..errors import ReadError
-from ..geometry import MIN_WINDOW
+from ..limits import WINDOW
 from ..speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ..video import TemporalVAE
 from .config import ConfigError
@@ -194,9 +194,9 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
         self.items = [load_file(file) for file in files]
         shortest = min(item["latents"].shape[1] for item in self.items)
-        if not windows or min(windows) < MIN_WINDOW or max(windows) > shortest:
+        if not windows or min(windows) < WINDOW.least or max(windows) > shortest:
             raise ConfigError(
-                f"windows are {list(windows)}: expected {MIN_WINDOW} to {shortest}, as the videos allow"
+                f"windows are {list(windows)}: expected {WINDOW.least} to {shortest}, as the videos allow"
             )
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:

@@ -93,14 +93,19 @@ def test_generate_makes_a_video_and_tells_what_it_took(inputs, tmp_path, tiny_ch
     printed = capsys.readouterr()
     for words in (
         f"{FRAMES} frames (1.20 s)",
-        "estimate: about",
+        "GB of memory for the models and the work",
+        "sampling takes about",
         "1.20 s of video",
         "taken:",
         "real-time factor:",
         "peak:",
     ):
         assert words in printed.out
-    assert printed.out.index("estimate: about") < printed.out.index("taken:")
+    assert (
+        printed.out.index("for the models")
+        < printed.out.index("sampling takes")
+        < printed.out.index("taken:")
+    )
     assert "4/4" in printed.err  # two clips of two steps
 
 

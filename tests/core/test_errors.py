@@ -7,7 +7,8 @@ import pytest
 import read_core
 from read_core import errors
 
-CLASSES = [value for value in vars(errors).values() if isinstance(value, type)]
+NAMES = ("ReadError", "MediaError", "InputError", "CheckpointError", "ReadWarning")
+CLASSES = [getattr(errors, name) for name in NAMES]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -16,3 +17,13 @@ def test_the_name_in_front_is_short_and_leads_back_to_the_class(kind):
     assert shown == f"read_core.{kind.__name__}"
     assert getattr(read_core, kind.__name__) is kind
     assert type(pickle.loads(pickle.dumps(kind("text")))) is kind
+
+
+def test_a_warning_is_passed_on_once_and_python_s_where_nobody_listens():
+    heard = []
+    on_warning = errors.once(heard.append)
+    for text in ("silent", "small", "silent"):
+        on_warning(text)
+    assert heard == ["silent", "small"]
+    with pytest.warns(errors.ReadWarning, match="silent"):
+        errors.warn("silent")

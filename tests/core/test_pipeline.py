@@ -13,9 +13,10 @@ import read_core
 from read_core.ans import JointCFG, LatentNoise, NoCFG, SplitCFG
 from read_core.checkpoint import Prompt
 from read_core.errors import InputError, ReadWarning
-from read_core.geometry import MAX_WINDOW, clips_of_latents, latents_of_frames, padded_latents
+from read_core.geometry import clips_of_latents, latents_of_frames, padded_latents
+from read_core.limits import WINDOW
 from read_core.pipeline import ReadPipeline
-from read_core.records import SpeechCodes
+from read_core.records import SamplingSettings, SpeechCodes
 
 SIZE = (64, 64)
 FRAMES = 59  # 8 latents: 4 clips of window 4
@@ -93,7 +94,7 @@ def plain_algorithm_1(pipe, speech, reference, steps, alpha, beta, window, seed)
 @pytest.mark.parametrize("frames", [3, FRAMES])
 def test_sampling_is_algorithm_1(pipe, reference, frames):
     speech = SpeechCodes(random_codes(80), frames)
-    latents = pipe.sample(speech, reference, steps=3, guidance=SplitCFG(-0.5, 2.0), seed=9)
+    latents = pipe.sample(speech, reference, SamplingSettings(steps=3, guidance=SplitCFG(-0.5, 2.0), seed=9))
     expected = plain_algorithm_1(pipe, speech, reference, 3, -0.5, 2.0, 4, 9)
     assert latents.shape == expected.shape
     torch.testing.assert_close(latents, expected, atol=2e-5, rtol=1e-4)
@@ -101,19 +102,21 @@ def test_sampling_is_algorithm_1(pipe, reference, frames):
 
 def test_every_option_defaults_to_the_checkpoint(pipe, speech, reference):
     explicit = pipe.sample(
-        speech, reference, steps=2, guidance=SplitCFG(0.5, 1.5), window=4, seed=0, text=pipe.prompt
+        speech,
+        reference,
+        SamplingSettings(steps=2, guidance=SplitCFG(0.5, 1.5), window=4, seed=0, text=pipe.prompt),
     )
     assert torch.equal(pipe.sample(speech, reference), explicit)
 
 
 def test_the_seed_alone_decides_and_the_first_two_orders_agree_to_the_bit(pipe, speech, reference):
-    first = pipe.sample(speech, reference, seed=2**64 - 1)
+    first = pipe.sample(speech, reference, SamplingSettings(seed=2**64 - 1))
     torch.manual_seed(99)
-    assert torch.equal(first, pipe.sample(speech, reference, seed=2**64 - 1))
-    assert torch.equal(first, pipe.sample(speech, reference, seed=2**64 - 1, order="steps"))
-    wavefront = pipe.sample(speech, reference, seed=2**64 - 1, order="wavefront")
+    assert torch.equal(first, pipe.sample(speech, reference, SamplingSettings(seed=2**64 - 1)))
+    assert torch.equal(first, pipe.sample(speech, reference, SamplingSettings(seed=2**64 - 1, order="steps")))
+    wavefront = pipe.sample(speech, reference, SamplingSettings(seed=2**64 - 1, order="wavefront"))
     torch.testing.assert_close(first, wavefront, atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(first, pipe.sample(speech, reference, seed=0), atol=0.1)
+    assert not torch.allclose(first, pipe.sample(speech, reference, SamplingSettings(seed=0)), atol=0.1)
 
 
 def test_z_r_comes_first_and_whole_clips_follow(pipe, speech, reference):
@@ -129,14 +132,16 @@ def test_z_r_comes_first_and_whole_clips_follow(pipe, speech, reference):
 def test_branches_run_as_one_batch(pipe, speech, reference, guidance, branches):
     batches = []
     hook = pipe.transformer.proj_in.register_forward_pre_hook(lambda _, args: batches.append(len(args[0])))
-    pipe.sample(speech, reference, guidance=guidance)
+    pipe.sample(speech, reference, SamplingSettings(guidance=guidance))
     hook.remove()
     assert batches == [branches] * (2 * clips_of_latents(8, 4))
 
 
 def test_split_guidance_with_alpha_0_is_joint_guidance(pipe, speech, reference):
-    split = pipe.sample(speech, reference, guidance=SplitCFG(0.0, 1.7))
-    torch.testing.assert_close(split, pipe.sample(speech, reference, guidance=JointCFG(1.7)))
+    split = pipe.sample(speech, reference, SamplingSettings(guidance=SplitCFG(0.0, 1.7)))
+    torch.testing.assert_close(
+        split, pipe.sample(speech, reference, SamplingSettings(guidance=JointCFG(1.7)))
+    )
 
 
 @pytest.mark.parametrize(("order", "per_clip"), [("clips", 1), ("wavefront", 1), ("steps", 3)])
@@ -154,7 +159,7 @@ def test_conditions_are_projected_once(pipe, speech, reference, order, per_clip)
         block.audio_attn.to_k.register_forward_hook(counter("speech")),
         block.attn2.to_k.register_forward_hook(counter("text")),
     ]
-    pipe.sample(speech, reference, steps=3, order=order)
+    pipe.sample(speech, reference, SamplingSettings(steps=3, order=order))
     for hook in hooks:
         hook.remove()
     assert calls == {"speech": 1 + per_clip * clips_of_latents(8, 4), "text": 1}
@@ -168,7 +173,7 @@ def test_speech_and_portrait_and_text_matter(pipe, speech, reference):
     for changed in (
         pipe.sample(other_speech, reference),
         pipe.sample(speech, other_face),
-        pipe.sample(speech, reference, text=other_text),
+        pipe.sample(speech, reference, SamplingSettings(text=other_text)),
     ):
         assert float((changed - latents)[:, :, 1:].abs().max()) > 1e-3
 
@@ -177,8 +182,8 @@ def test_a_longer_recording_begins_as_a_shorter_one(pipe, reference):
     common, window = 9, 4
     codes = random_codes(100)
     short_codes = torch.cat([codes[:, :common], torch.zeros_like(codes[:, common:])], dim=1)
-    short = pipe.sample(SpeechCodes(short_codes, 8 * common - 3), reference, window=window)
-    long = pipe.sample(SpeechCodes(codes, 8 * 15), reference, window=window)
+    short = pipe.sample(SpeechCodes(short_codes, 8 * common - 3), reference, SamplingSettings(window=window))
+    long = pipe.sample(SpeechCodes(codes, 8 * 15), reference, SamplingSettings(window=window))
     f, clips = window - 1, clips_of_latents(common, window)
     before_last = 1 + f + (clips - 2) * (f - 1)
     assert clips >= 3
@@ -189,9 +194,9 @@ def test_a_longer_recording_begins_as_a_shorter_one(pipe, reference):
 @pytest.mark.filterwarnings("ignore::read_core.errors.ReadWarning")
 def test_streaming_gives_the_frames_of_decoding_the_sample(pipe, reference, frames, window):
     speech = SpeechCodes(random_codes(90), frames)
-    latents = pipe.sample(speech, reference, window=window, seed=4)
+    latents = pipe.sample(speech, reference, SamplingSettings(window=window, seed=4))
     whole = pipe.decode(latents, frames, seed=4)
-    parts = list(pipe.stream(speech, reference, window=window, seed=4))
+    parts = list(pipe.stream(speech, reference, SamplingSettings(window=window, seed=4)))
     assert whole.shape == (frames, *SIZE, 3)
     assert float(whole.min()) >= 0
     assert float(whole.max()) <= 1
@@ -250,9 +255,10 @@ def test_codes_reach_to_the_end_of_any_window(pipe, samples):
     speech = pipe.encode_speech(noise_like_speech(samples), 16_000)
     latents = latents_of_frames(speech.num_frames)
     assert speech.num_frames == -(-samples // 640)
-    assert speech.codes.shape == (1, latents + MAX_WINDOW - 2, 3, 10)
+    assert speech.codes.shape == (1, latents + WINDOW.largest - 2, 3, 10)
     assert (
-        max(padded_latents(latents, window) for window in range(3, MAX_WINDOW + 1)) <= speech.codes.shape[1]
+        max(padded_latents(latents, window) for window in range(3, WINDOW.largest + 1))
+        <= speech.codes.shape[1]
     )
 
 
@@ -267,14 +273,14 @@ def test_less_silence_serves_a_known_window(pipe, reference):
         pipe.sample(short, reference), pipe.sample(full, reference), atol=1e-4, rtol=1e-4
     )
     with pytest.raises(InputError, match="a window of 20 needs"), pytest.warns(ReadWarning):
-        pipe.sample(short, reference, window=20)
+        pipe.sample(short, reference, SamplingSettings(window=20))
     with pytest.raises(InputError, match="window is 2"):
         pipe.encode_speech(waveform, 16_000, max_window=2)
 
 
 def test_code_0_is_dropped_and_silence_is_what_is_padded(pipe):
     waveform = noise_like_speech(20 * 640)
-    silence = torch.zeros((MAX_WINDOW + 3) * 8 * 640)
+    silence = torch.zeros((WINDOW.largest + 3) * 8 * 640)
     codes = pipe.encode_speech(waveform, 16_000).codes
     features = pipe.features(torch.cat([waveform, silence]))[: 8 * codes.shape[1] + 1]
     with torch.no_grad():
@@ -300,17 +306,17 @@ def test_fewer_steps_than_the_checkpoint_bears_warn(tiny_components, speech, ref
     defaults = replace(tiny_components.defaults, min_steps=2)
     pipe = ReadPipeline(replace(tiny_components, defaults=defaults))
     with pytest.warns(ReadWarning, match="steps is 1, but tiny needs 2 or more"):
-        pipe.sample(speech, reference, steps=1)
+        pipe.sample(speech, reference, SamplingSettings(steps=1))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ReadWarning)
-        pipe.sample(speech, reference, steps=2)
+        pipe.sample(speech, reference, SamplingSettings(steps=2))
 
 
 def test_another_window_warns(pipe, speech, reference):
     with pytest.warns(ReadWarning, match="window is 5, but tiny was trained for 4"):
-        pipe.sample(speech, reference, window=5)
+        pipe.sample(speech, reference, SamplingSettings(window=5))
     with pytest.warns(ReadWarning, match="window is 64"):
-        assert pipe.sample(speech, reference, window=64, steps=1).shape[2] == 64
+        assert pipe.sample(speech, reference, SamplingSettings(window=64, steps=1)).shape[2] == 64
 
 
 def test_the_reference_is_the_cropped_portrait_encoded(pipe):
@@ -358,8 +364,8 @@ def test_half_precision_stays_close(pipe, tiny_checkpoint, speech, reference):
     half = ReadPipeline.from_pretrained(tiny_checkpoint, device="cpu", dtype=torch.bfloat16)
     own_reference = half.encode_reference(reference.image, SIZE)
     own_speech = half.encode_speech(noise_like_speech(FRAMES * 640), 16_000)
-    latents = half.sample(own_speech, own_reference, guidance=NoCFG())
-    exact = pipe.sample(speech, reference, guidance=NoCFG())
+    latents = half.sample(own_speech, own_reference, SamplingSettings(guidance=NoCFG()))
+    exact = pipe.sample(speech, reference, SamplingSettings(guidance=NoCFG()))
     assert latents.dtype == torch.float32
     assert float((latents - exact).square().mean().sqrt()) < 0.1
     frames = half.decode(latents, FRAMES)

@@ -10,6 +10,7 @@ import torch
 from read_core.checkpoint import Prompt
 from read_core.errors import InputError
 from read_core.pipeline import ReadPipeline
+from read_core.records import SamplingSettings
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,19 @@ def reference(pipe):
         ({"steps": 2.5}, "steps is 2.5"),
         ({"window": 4.5}, "window is 4.5"),
         ({"order": "random"}, "order is"),
+        ({"steps": "many"}, "steps is 'many'"),
+        ({"seed": float("nan")}, "seed is nan"),
     ],
 )
-def test_options_out_of_range(pipe, speech, reference, options, message):
+def test_settings_out_of_range(options, message):
     with pytest.raises(InputError, match=message):
-        pipe.sample(speech, reference, **options)
-    if "order" not in options:
-        with pytest.raises(InputError, match=message):
-            pipe.stream(speech, reference, **options)  # at once
+        SamplingSettings(**options)
+
+
+@pytest.mark.parametrize("order", ["steps", "wavefront"])
+def test_a_stream_is_made_clip_by_clip(pipe, speech, reference, order):
+    with pytest.raises(InputError, match=f"order is '{order}'.*expected clips"):
+        pipe.stream(speech, reference, SamplingSettings(order=order))  # at once
 
 
 @pytest.mark.parametrize("use", ["sample", "stream"])
@@ -63,8 +69,9 @@ def test_records_that_do_not_fit_are_refused_at_once(pipe, speech, reference, us
         run(speech, replace(reference, latent=reference.latent[:, :4]))
     with pytest.raises(InputError, match=r"latent is \(8, 1, 2, 2\)"):
         run(speech, replace(reference, latent=reference.latent[0]))
+    text = SamplingSettings(text=Prompt(torch.zeros(2, 7), torch.ones(2, dtype=torch.bool)))
     with pytest.raises(InputError, match="text embedding"):
-        run(speech, reference, text=Prompt(torch.zeros(2, 7), torch.ones(2, dtype=torch.bool)))
+        run(speech, reference, text)
 
 
 @pytest.mark.parametrize(

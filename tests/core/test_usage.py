@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from read_core.usage import out_of_memory, recent_device_memory, restart_peaks, settle
+from read_core.usage import out_of_memory, peak_device_memory, settle
 
 
 def refused():
@@ -71,24 +71,17 @@ diffusers.AutoencoderKLLTXVideo
 
 
 def test_peaks_are_those_of_any_gpu_not_of_the_current_one(monkeypatch):
-    reset = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda index: [0, 7_000, 0][index])
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
-    assert recent_device_memory() == 7_000
-    restart_peaks()
-    assert reset == [0, 1, 2]
+    assert peak_device_memory() == 7_000
 
 
 def test_settling_waits_for_apples_gpus_too(monkeypatch):
     waited = []
     monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
-
-    class Elsewhere:
-        device, is_cuda = torch.device("mps"), False
-
-    settle(Elsewhere())
-    settle(torch.zeros(1))
-    assert waited == ["mps"]
+    settle(torch.device("mps"))
+    settle(torch.device("cpu"))
+    settle(torch.device("cuda:1"))
+    assert waited == ["mps", torch.device("cuda:1")]

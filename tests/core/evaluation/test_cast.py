@@ -9,14 +9,15 @@ import torch
 
 from read_core.evaluation.cast import LIP_COLUMNS, Cast
 from read_core.evaluation.sync import correlation, opening_range
-from read_core.evaluation.videos import Setting, Studio, Video
+from read_core.evaluation.videos import Studio, Video
 from read_core.mouth.measure import mouth_shape
+from read_core.records import SamplingSettings
 
 
 class Perfect(Studio):
     """Its videos do what the truth says."""
 
-    def asynchronous(self, sample, setting=None):
+    def asynchronous(self, sample, settings=None):
         return Video(sample.frames, sample.mouth, 0.0)
 
 
@@ -25,7 +26,7 @@ def cast(pipe, sample):
     """Three recordings of one face."""
     truths = sample.mouth, sample.mouth.roll(7, 0), sample.mouth.flip(0)
     samples = [replace(sample, name=str(index), mouth=mouth) for index, mouth in enumerate(truths)]
-    return Cast(Perfect(pipe), samples, Setting())
+    return Cast(Perfect(pipe), samples, SamplingSettings())
 
 
 @pytest.mark.corpus

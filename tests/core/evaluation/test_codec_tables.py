@@ -13,8 +13,9 @@ from read_core.evaluation.cast import Cast
 from read_core.evaluation.codec_tables import add_pictures, check_codec
 from read_core.evaluation.linear_codec import blocks_of
 from read_core.evaluation.report import Report
-from read_core.evaluation.videos import Setting, Studio
+from read_core.evaluation.videos import Studio
 from read_core.mouth.measure import mouth_shape
+from read_core.records import SamplingSettings
 
 
 class Planted(Studio):
@@ -32,7 +33,7 @@ class Planted(Studio):
 @pytest.mark.corpus
 def test_what_a_codec_takes_away_is_told(pipe, sample):
     report = Report("", {})
-    cast = Cast(Planted(pipe), [sample, replace(sample, name="again")], Setting())
+    cast = Cast(Planted(pipe), [sample, replace(sample, name="again")], SamplingSettings())
     add_pictures(report, cast, 17, codec_clips=2, components=4)
     names = report.tables[0].columns
     vae, linear = (dict(zip(names, row, strict=True)) for row in report.tables[0].rows)

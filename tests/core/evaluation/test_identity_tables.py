@@ -13,7 +13,8 @@ from read_core.evaluation.cast import Cast
 from read_core.evaluation.gallery import draw_gallery, others
 from read_core.evaluation.identity_tables import add_drift, add_identity
 from read_core.evaluation.report import Report
-from read_core.evaluation.videos import Setting, Studio, Video
+from read_core.evaluation.videos import Studio, Video
+from read_core.records import SamplingSettings
 
 
 class Copies(Studio):
@@ -24,7 +25,7 @@ class Copies(Studio):
         self.other = other
         self.light = light
 
-    def asynchronous(self, sample, setting=None):
+    def asynchronous(self, sample, settings=None):
         frames = sample.frames.clone()
         frames[25:] = self.light * frames[25:] if self.other is None else self.other
         return Video(frames, sample.mouth, 0.0)
@@ -40,7 +41,7 @@ def test_the_share_of_clips_with_the_right_face(pipe, sample):
     gallery = draw_gallery(sample, 5)
     stranger = others(sample.presenter, 3)[2]
     picture = render(stranger, neutral_motion(1), torch.zeros(1, 3), (64, 96))[0]
-    cast = Cast(Copies(pipe, picture), [sample, replace(sample, name="again")], Setting())
+    cast = Cast(Copies(pipe, picture), [sample, replace(sample, name="again")], SamplingSettings())
     report = Report("", {})
     add_identity(report, cast, [gallery, gallery])
     drawn, generated = table(report)
@@ -56,7 +57,7 @@ def test_the_share_of_clips_with_the_right_face(pipe, sample):
 @pytest.mark.corpus
 def test_a_dark_end_is_seen_clip_by_clip(pipe, sample):
     report = Report("", {})
-    add_drift(report, Cast(Copies(pipe, light=0.5), [sample], Setting()), 3, 5)
+    add_drift(report, Cast(Copies(pipe, light=0.5), [sample], SamplingSettings()), 3, 5)
     first, *later = table(report)
     assert [row["clip"] for row in (first, *later)] == [1, 2, 3]
     assert first["face, from clip 1"] == 0

@@ -19,7 +19,8 @@ from read_core.evaluation.material import draw_sample, draw_samples
 from read_core.evaluation.plots import plot_trade_off
 from read_core.evaluation.speaking_suite import SpeakingSize
 from read_core.evaluation.suite import SuiteSize, run_suite
-from read_core.evaluation.videos import Setting, Studio
+from read_core.evaluation.videos import Studio
+from read_core.records import SamplingSettings
 
 SIZE = SuiteSize(
     count=2,
@@ -74,8 +75,10 @@ def test_independent_clips_start_anew_where_the_clips_lie(pipe, sample):
 def test_a_setting_reaches_the_sampler(pipe, sample):
     studio, short = Studio(pipe), sample.cut(25)
     default = studio.asynchronous(short).frames
-    assert torch.equal(studio.asynchronous(short, Setting(pipe.defaults.guidance, 2)).frames, default)
-    for other in (Setting(NoCFG()), Setting(steps=1), Setting(seed=1)):
+    assert torch.equal(
+        studio.asynchronous(short, SamplingSettings(2, pipe.defaults.guidance)).frames, default
+    )
+    for other in (SamplingSettings(guidance=NoCFG()), SamplingSettings(1), SamplingSettings(seed=1)):
         assert not torch.equal(studio.asynchronous(short, other).frames, default)
 
 

@@ -1,0 +1,46 @@
+"""Least and largest values of what a user may choose, for the library, the command line and the nodes.
+
+Only the standard library is imported, so that reading a limit costs nothing.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, Literal, NamedTuple, get_args
+
+
+class Limits(NamedTuple):
+    """The least and the largest value, both allowed. As text: ``3 to 64``."""
+
+    least: int
+    largest: int
+
+    def __contains__(self, value: Any) -> bool:
+        is_number = isinstance(value, Real)
+        return is_number and bool(self.least <= value <= self.largest)
+
+    def __str__(self) -> str:
+        return f"{self.least} to {self.largest}"
+
+
+STEPS = Limits(1, 100)  # updates per clip
+WINDOW = Limits(3, 64)  # latents per clip, z_R counted
+SEED = Limits(0, 2**64 - 1)
+ALPHA = Limits(-10, 20)  # of the reference, or of both conditions
+BETA = Limits(0, 20)  # of the speech
+SIZE = Limits(64, 2048)  # pixels of a side that the model works at; multiples of 32
+OUTPUT_SIZE = Limits(64, 4096)  # pixels of the longest side of a result
+FILE_SIZE = Limits(2, 8192)  # pixels of a side of a video file; even
+CRF = Limits(0, 51)  # constant rate factor of x264
+FACE_SIZE = Limits(0, 4)  # side of a face's square as a fraction of the picture's width; 0: it is found
+PASTED_SIDE = 1920  # pixels of the longest side of a picture that a face goes back into, where none is chosen
+PORTRAIT_SIDE = 1024  # pixels of the longest side of a portrait that is kept for its detail
+
+Order = Literal["clips", "steps", "wavefront"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""In which the cells of Algorithm 1 are computed, the default first."""
+
+FACE = "face"
+PLAIN_FITS = ("crop", "pad", "stretch")
+FITS = (FACE, *PLAIN_FITS)
+"""How a picture is brought to the model's size; the plain ones look for no face."""

@@ -1,0 +1,80 @@
+"""Memory that models and work take, by arithmetic: nothing is run.
+
+The figures of the work are upper guesses for the tensors that are alive at once. The tests hold them against
+measured peaks: never less, at most twice as much.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
+
+if TYPE_CHECKING:
+    from .pipeline import ReadPipeline
+    from .records import ResolvedSettings
+
+_FLOAT = 4  # bytes
+_BLOCK = 16  # values per token and channel in a block of the transformer: attention, then the wide layer
+_ROTARY = 8  # bytes per token and channel of rotations, which are float32 in every model
+_ROTARY_TABLES = 16  # the same, for both variants of the grid while they are made
+_MODULATION = 1  # tokens' worth of a latent's six modulations
+_WHOLE_LATENTS = 4  # copies of a video's latents: noise, result and what joins them
+_DECODER = 8  # copies of the decoder's widest features
+_PICTURES = 42  # bytes per pixel and frame where features become pictures
+_DETAIL = 64  # values per pixel of the one frame whose detail is restored
+_PASTED = 12  # values per pixel of pasted pictures
+
+
+def weights_memory(pipe: ReadPipeline) -> int:
+    """Bytes of the weights of all models that make a video."""
+    models = [pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer]
+    if pipe.detail is not None:
+        models.append(pipe.detail)
+    return sum(t.nbytes for model in models for t in (*model.parameters(), *model.buffers()))
+
+
+def sampling_memory(
+    pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], clips: int = 1
+) -> int:
+    """Bytes that sampling takes, without the weights.
+
+    Args:
+        settings: how; the order ``wavefront`` has several clips under way.
+        size: (height, width) of the video in pixels.
+        clips: of the video.
+    """
+    config, value = pipe.transformer.config, pipe.transformer.dtype.itemsize
+    width = config.num_attention_heads * config.attention_head_dim
+    places = size[0] * size[1] // PIXELS_PER_LATENT**2
+    under_way = min(settings.steps, clips) if settings.order == "wavefront" else 1
+    items = len(settings.guidance.branches) * under_way
+    tokens = settings.window * (places + _MODULATION)
+    work = tokens * width * (items * (_BLOCK * value + _ROTARY) + _ROTARY_TABLES)
+    copies = 1 if under_way == 1 else 2  # those of several clips are joined for each step
+    # Keys and values of speech, those of a clip once more while they are made; and of text.
+    speech = settings.window * config.speech_slots * (items * copies + 1)
+    text = len((settings.text or pipe.prompt).embedding)
+    keys_values = 2 * config.num_layers * width * (speech + text) * value
+    latents = clips * settings.window * config.in_channels * places * _FLOAT
+    return int(work + keys_values + _WHOLE_LATENTS * latents)
+
+
+def decoding_memory(pipe: ReadPipeline, size: tuple[int, int]) -> int:
+    """Bytes that decoding a chunk of frames of (height, width) takes, without the weights."""
+    settings, vae = pipe.vae.settings, pipe.vae.vae
+    config = vae.config
+    frames = FRAMES_PER_LATENT * (settings.chunk + 2 * settings.halo)
+    channels = config.decoder_block_out_channels[0] // config.upsample_factor[0]
+    features = _DECODER * channels * vae.dtype.itemsize // config.patch_size**2
+    return int(frames * size[0] * size[1] * max(features, _PICTURES))
+
+
+def detail_memory(size: tuple[int, int]) -> int:
+    """Bytes that restoring the detail of one frame of (height, width) takes."""
+    return size[0] * size[1] * _DETAIL * _FLOAT
+
+
+def pasting_memory(pixels: int) -> int:
+    """Bytes that pasting frames into pictures of so many pixels, all together, takes."""
+    return pixels * _PASTED * _FLOAT

@@ -1,0 +1,119 @@
+"""Memory by arithmetic against what torch's profiler has seen allocated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from read_core.ans import JointCFG, NoCFG, SplitCFG
+from read_core.detail import DetailNetwork, DetailRestorer
+from read_core.errors import ignore
+from read_core.finish import Finish, Finishing
+from read_core.memory import decoding_memory, sampling_memory, weights_memory
+from read_core.pipeline import ReadPipeline
+from read_core.records import Reference, SamplingSettings, SpeechCodes
+
+
+def measured(work):
+    """The most bytes of the CPU that tensors held at once while ``work`` ran, beyond those before it."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.no_grad(), torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        work()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
+def test_the_measure_sees_what_is_alive_at_once():
+    assert measured(lambda: torch.zeros(1000, 1000) + 1) == pytest.approx(8e6, rel=0.01)
+    together = measured(lambda: [torch.zeros(1000, 1000) for _ in range(5)])
+    assert together == pytest.approx(2e7, rel=0.01)
+    assert measured(lambda: [torch.zeros(1000, 1000).shape for _ in range(5)]) < 9e6
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def pipe(request, tiny_checkpoint):
+    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu", request.param)
+
+
+def sampled(pipe, settings, places, clips):
+    """What sampling takes, by arithmetic and measured."""
+    chosen, config = settings.resolved(pipe.defaults), pipe.transformer.config
+    f = chosen.window - 1
+    latents = f + (clips - 1) * (f - 1)
+    codes = torch.randn(1, latents, config.speech_slots, config.speech_dim)
+    size = (32 * places[0], 32 * places[1])
+    reference = Reference(
+        torch.randn(1, config.in_channels, 1, *places), torch.rand(*size, 3), (0, 0, size[1], size[0])
+    )
+    speech = SpeechCodes(codes, 8 * latents)
+
+    def work():
+        pipe.sample(speech, reference, settings, on_warning=ignore)
+
+    work()  # so that nothing kept from other work is freed meanwhile
+    return sampling_memory(pipe, chosen, size, clips), measured(work)
+
+
+@pytest.mark.parametrize(
+    ("guidance", "places", "window", "clips", "order"),
+    [
+        (NoCFG(), (4, 4), 4, 1, "clips"),
+        (JointCFG(2.0), (4, 4), 16, 2, "clips"),
+        (SplitCFG(0.5, 1.5), (8, 6), 5, 2, "steps"),
+        (NoCFG(), (4, 4), 9, 3, "wavefront"),
+        (SplitCFG(0.5, 1.5), (4, 4), 4, 4, "wavefront"),
+    ],
+)
+def test_sampling(pipe, guidance, places, window, clips, order):
+    settings = SamplingSettings(2, guidance, window, order=order)
+    expected, peak = sampled(pipe, settings, places, clips)
+    assert peak <= expected <= 2 * peak
+
+
+def test_several_clips_at_once_take_more_and_so_do_evaluations(pipe):
+    size = (128, 128)
+
+    def needed(clips=4, **how):
+        return sampling_memory(pipe, SamplingSettings(3, **how).resolved(pipe.defaults), size, clips)
+
+    assert needed(order="wavefront") > 2 * needed(order="clips")
+    assert needed(order="wavefront", clips=50) < 1.5 * needed(order="wavefront", clips=4)  # 3 steps: 3 clips
+    assert needed(guidance=SplitCFG(0.0, 1.0)) > 2 * needed(guidance=NoCFG())
+
+
+@pytest.mark.parametrize("places", [(4, 4), (4, 6)])
+def test_decoding(pipe, places):
+    """Smaller pictures go through other convolutions, which need room of their own."""
+    settings = pipe.vae.settings
+    latents = torch.randn(1, 8, settings.chunk + 2 * settings.halo, *places)
+    peak = measured(lambda: pipe.vae._decode_slice(latents, 0, 0))
+    assert peak <= decoding_memory(pipe, (32 * places[0], 32 * places[1])) <= 2 * peak
+
+
+def test_weights(pipe):
+    models = (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer)
+    stored = sum(t.nbytes for model in models for t in model.state_dict().values())
+    assert weights_memory(pipe) == pytest.approx(stored, rel=0.1)  # what is not stored is little
+
+
+@pytest.mark.parametrize("network", [None, DetailNetwork()], ids=["unlearned", "network"])
+@pytest.mark.parametrize("paste", [False, True])
+def test_finishing(network, paste):
+    """At a size at which no more than four pictures are made at a time."""
+    side, frame = 1024, torch.rand(128, 128, 3)
+    portrait = torch.rand(side, side, 3)
+    reference = Reference(
+        torch.zeros(1), frame, (0, 0, side, side), None, None, portrait, frame, original=(side, side)
+    )
+    restorer = DetailRestorer(None if network is None else network.eval())
+    finish = Finish(Finishing(True, paste, side), reference, portrait, restorer)
+    peak = measured(lambda: [few.shape for few in finish(torch.rand(4, 128, 128, 3))])
+    assert peak <= finish.memory <= 3 * peak
+    idle = Finish(Finishing(False, False), replace(reference, image=frame))
+    assert idle.memory == 0
