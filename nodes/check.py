@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from comfy_api.latest import io, ui
 
+from ..read_core.limits import WINDOW
 from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, about, say
 from .incoming import counted, frames_of, image_of, recording
@@ -39,7 +40,7 @@ class Check(io.ComfyNode):
                     "window",
                     default=16,
                     min=0,
-                    max=64,
+                    max=WINDOW.largest,
                     tooltip="Latents per clip that they were sampled with: it tells where clips meet. "
                     "0: what the checkpoint of the input models was trained for.",
                 ),

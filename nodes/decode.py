@@ -8,10 +8,11 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
+from ..read_core.memory import decoding_memory
 from .discovery import found_by
 from .feedback import Progress, about, say
 from .incoming import counted, video_latent, wanted_frames
-from .placement import decoding_memory, place
+from .placement import place
 from .sockets import Models, ReadModels
 
 
@@ -57,7 +58,7 @@ class Decode(io.ComfyNode):
             stream = models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0))
         height, width = (PIXELS_PER_LATENT * side for side in samples.shape[3:])
         total = wanted or frames_of_latents(samples.shape[2])
-        place(models.vae, activations=decoding_memory(models, height, width))
+        place(models.vae, activations=decoding_memory(models.pipe, (height, width)))
         images = torch.empty((total, height, width, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
         for pictures in stream:

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from .discovery import found_by
 from .feedback import Progress, about, say
 from .incoming import counted, frames_of
-from .placement import check_room, detail_memory, place
+from .placement import check_room, place
 from .sockets import Models, Portrait, ReadModels, ReadReference
 
 CHUNK = 16  # frames on the device at once
@@ -58,7 +58,7 @@ class RestoreDetail(io.ComfyNode):
             finishing = Finishing(detail=True, paste_back=False, size=size or None)
         finish = models.pipe.finish(reference.reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
-        place(*models.for_detail, activations=detail_memory(finish.size))
+        place(*models.for_detail, activations=finish.memory)
         restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
         for frames in images[..., :3].split(CHUNK):

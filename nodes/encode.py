@@ -8,17 +8,22 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io, ui
 
+from ..read_core.geometry import PIXELS_PER_LATENT
+from ..read_core.limits import FACE_SIZE, FITS, SIZE, WINDOW
+from ..read_core.memory import decoding_memory
+from ..read_core.records import FaceChoice
 from .discovery import REFERENCE, SPEECH, found_by
-from .feedback import Progress, about, say, warnings_said
-from .incoming import counted, image_of, recording
-from .placement import decoding_memory, place
+from .feedback import Progress, Remarks, about, say
+from .incoming import LAST_IMAGE, counted, image_of, recording
+from .placement import place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 if TYPE_CHECKING:
     from ..read_core import Reference, SpeechCodes
-    from ..read_core.records import FaceChoice
+    from ..read_core.speech.prepare import Preparation
 
 CHECKPOINT_FIT = "checkpoint default"
+FOUND = FaceChoice()  # what the widgets are at where nobody chooses
 
 
 class EncodeSpeech(io.ComfyNode):
@@ -48,15 +53,24 @@ class EncodeSpeech(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, models: ReadModels, audio: dict[str, Any], **how: Any) -> io.NodeOutput:
-        from ..read_core.speech.prepare import padded_to_frames
+    def execute(
+        cls,
+        models: ReadModels,
+        audio: Any,
+        start: float,
+        duration: float,
+        normalize_loudness: bool,
+        audio_scale: float,
+        silence_gate: float,
+    ) -> io.NodeOutput:
+        from ..read_core.speech.prepare import Preparation, padded_to_frames
 
         place(models.speech)
-        with warnings_said() as remarks:
-            codes, sound, rate = encode_recording(models, audio, how)
+        remarks, heard = Remarks(), Preparation(normalize_loudness, audio_scale, silence_gate)
+        codes, sound, rate = encode_recording(models, audio, (start, duration), heard, remarks)
         say(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
-        heard = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
-        return io.NodeOutput(ReadSpeech(codes), heard, codes.num_frames)
+        kept = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
+        return io.NodeOutput(ReadSpeech(codes), kept, codes.num_frames)
 
 
 class EncodeReference(io.ComfyNode):
@@ -76,7 +90,11 @@ class EncodeReference(io.ComfyNode):
                 io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
                 *size_inputs(),
                 io.Int.Input(
-                    "index", default=0, min=0, max=4095, tooltip="Which image of a batch, counted from 0."
+                    "index",
+                    default=0,
+                    min=0,
+                    max=LAST_IMAGE,
+                    tooltip="Which image of a batch, counted from 0.",
                 ),
                 *face_inputs(),
             ],
@@ -99,14 +117,18 @@ class EncodeReference(io.ComfyNode):
         height: int,
         fit: str,
         index: int,
-        **face: Any,
+        face_index: int = FOUND.index,
+        face_x: float = FOUND.x,
+        face_y: float = FOUND.y,
+        face_size: float = FOUND.size,
     ) -> io.NodeOutput:
         with about("image"):
             picture = image_of(image, index)
-        size = video_size(models, width, height)
-        place(models.vae, models.finder, activations=decoding_memory(models, *size))
-        with warnings_said() as remarks, about("image"):
-            reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), chosen_face(face))
+        size, remarks = video_size(models, width, height), Remarks()
+        place(models.vae, models.finder, activations=decoding_memory(models.pipe, size))
+        with about("image"):
+            face = FaceChoice(face_index, face_x, face_y, face_size)
+            reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
         Progress()(1, 1)
         say(face_text(reference), remarks)
         left, top, right, bottom = reference.box
@@ -118,14 +140,6 @@ class EncodeReference(io.ComfyNode):
 def chosen_fit(fit: str) -> str | None:
     """The widget as the argument of ``ReadPipeline.encode_reference``."""
     return None if fit == CHECKPOINT_FIT else fit
-
-
-def chosen_face(widgets: dict[str, Any]) -> FaceChoice:
-    """The widgets of :func:`face_inputs`; what an older prompt does not have is at its default."""
-    from ..read_core.records import FaceChoice
-
-    names = {"index": "face_index", "x": "face_x", "y": "face_y", "size": "face_size"}
-    return FaceChoice(**{name: widgets[widget] for name, widget in names.items() if widget in widgets})
 
 
 def face_text(reference: Reference) -> str:
@@ -156,13 +170,21 @@ def video_size(models: ReadModels, width: int, height: int) -> tuple[int, int]:
 
 
 def encode_recording(
-    models: ReadModels, audio: Any, how: dict[str, Any], **options: Any
+    models: ReadModels,
+    audio: Any,
+    span: tuple[float, float],
+    heard: Preparation,
+    remarks: Remarks,
+    max_window: int = WINDOW.largest,
+    keep_on: str | None = None,
 ) -> tuple[SpeechCodes, torch.Tensor, int]:
     """Encode the host's AUDIO as the widgets of :func:`speech_inputs` say.
 
     Args:
-        how: the widgets.
-        options: of ``ReadPipeline.encode_speech``.
+        span: start and duration in seconds.
+        heard: what is done to the sound that the encoder hears.
+        remarks: gets the warnings.
+        max_window, keep_on: of ``ReadPipeline.encode_speech``.
 
     Returns:
         The codes; and the sound of the video, (channels, samples), with its rate: cut, but not levelled.
@@ -172,14 +194,13 @@ def encode_recording(
     """
     from ..read_core.geometry import SAMPLE_RATE
     from ..read_core.media import resample
-    from ..read_core.speech.prepare import Preparation, cut, prepare
+    from ..read_core.speech.prepare import cut, prepare
 
-    preparation = Preparation(how["normalize_loudness"], how["audio_scale"], how["silence_gate"])
     with about("audio"):
         waveform, rate = recording(audio)
-        sound = cut(waveform, rate, how["start"], how["duration"])
-        heard = prepare(resample(sound, rate)[None], SAMPLE_RATE, preparation)
-        codes = models.pipe.encode_speech(heard, SAMPLE_RATE, Progress(), **options)
+        sound = cut(waveform, rate, *span)
+        prepared = prepare(resample(sound, rate, remarks)[None], SAMPLE_RATE, heard)
+        codes = models.pipe.encode_speech(prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks)
     return codes, sound, rate
 
 
@@ -231,14 +252,17 @@ def speech_inputs() -> list[io.Input]:
 
 def size_inputs() -> list[io.Input]:
     """Widgets on the size of the video, shared with the node that writes a file."""
-    side = {"default": 0, "min": 0, "max": 2048, "step": 32}
-    about = "That the model works at, a multiple of 32, from 64; 0: as the checkpoint was trained."
+    side = {"default": 0, "min": 0, "max": SIZE.largest, "step": PIXELS_PER_LATENT}
+    about = (
+        f"That the model works at, a multiple of {PIXELS_PER_LATENT}, from {SIZE.least}; "
+        "0: as the checkpoint was trained."
+    )
     return [
         io.Int.Input("width", **side, tooltip=about),
         io.Int.Input("height", **side, tooltip=about),
         io.Combo.Input(
             "fit",
-            options=[CHECKPOINT_FIT, "face", "crop", "pad", "stretch"],
+            options=[CHECKPOINT_FIT, *FITS],
             default=CHECKPOINT_FIT,
             tooltip="face finds the face, turns it upright and crops it. Where the shape differs, crop keeps "
             "the middle, pad repeats the border around the whole picture, stretch distorts it.",
@@ -252,7 +276,7 @@ def face_inputs() -> list[io.Input]:
     return [
         io.Int.Input(
             "face_index",
-            default=0,
+            default=FOUND.index,
             min=0,
             max=63,
             optional=True,
@@ -260,21 +284,21 @@ def face_inputs() -> list[io.Input]:
         ),
         io.Float.Input(
             "face_x",
-            default=0.5,
+            default=FOUND.x,
             **place,
             tooltip="By hand, where face_size is above 0: center of the square to cut, from the left, as a "
             "fraction of the picture's width.",
         ),
         io.Float.Input(
             "face_y",
-            default=0.5,
+            default=FOUND.y,
             **place,
             tooltip="The same from the top, as a fraction of the picture's width too.",
         ),
         io.Float.Input(
             "face_size",
-            default=0.0,
-            **(place | {"max": 4.0}),
+            default=FOUND.size,
+            **(place | {"max": float(FACE_SIZE.largest)}),
             tooltip="Side of that square, as a fraction of the picture's width; 0: the face is found. "
             "What is found is told under the node, in these numbers.",
         ),

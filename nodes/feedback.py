@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import comfy.model_management as mm
 import comfy.utils
@@ -18,7 +16,7 @@ from comfy_execution.utils import get_executing_context
 from PIL import Image
 from torch import Tensor
 
-from ..read_core.errors import ReadError, ReadWarning
+from ..read_core.errors import ReadError
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
@@ -71,14 +69,14 @@ def end_previews() -> None:
     time.sleep(_PREVIEW_STAYS)
 
 
-def say(text: str, remarks: Iterable[str] = ()) -> None:
+def say(text: str, remarks: Remarks | None = None) -> None:
     """Write to the host's log and, where there is one, under the node in the graph.
 
     Args:
         remarks: warnings that were said before, and must stand under the node still.
     """
     log.info(text)
-    _show(" ".join([text, *remarks]))
+    _show(" ".join([text, *(remarks.texts if remarks else ())]))
 
 
 def _show(text: str) -> None:
@@ -93,28 +91,21 @@ def _show(text: str) -> None:
         return
 
 
-@contextmanager
-def warnings_said() -> Iterator[list[str]]:
-    """Hand warnings of the core to the user as they come; those of others go where they always go.
+class Remarks:
+    """Hands warnings of the core to the user as they come, each once: an ``on_warning``.
 
-    Yields:
-        What was said so far, for the last text of the node (a text replaces the one before).
+    Attributes:
+        texts: what was said so far, for the next text of the node (a text replaces the one before).
     """
-    remarks: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ReadWarning)
-        pass_on = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if not issubclass(category, ReadWarning):
-                pass_on(message, category, *where, **more)
-            elif (text := f"Warning: {message}.") not in remarks:
-                remarks.append(text)
-                log.warning(text)
-                _show(text)
+    def __init__(self) -> None:
+        self.texts: list[str] = []
 
-        warnings.showwarning = show
-        yield remarks
+    def __call__(self, message: str) -> None:
+        if (text := f"Warning: {message}.") not in self.texts:
+            self.texts.append(text)
+            log.warning(text)
+            _show(text)
 
 
 @contextmanager

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ..read_core.limits import CRF
 from .discovery import folded
+from .incoming import LAST_IMAGE
 
-CRF = 17
+QUALITY = 17  # constant rate factor
 FRAME_RATES = ["25", "24", "30", "50", "60"]
 
 
@@ -32,15 +33,15 @@ def file_inputs() -> list[io.Input]:
             "index",
             default=0,
             min=0,
-            max=4095,
+            max=LAST_IMAGE,
             optional=True,
             **folded(tooltip="Which image of a batch, counted from 0."),
         ),
         io.Int.Input(
             "crf",
-            default=CRF,
-            min=0,
-            max=51,
+            default=QUALITY,
+            min=CRF.least,
+            max=CRF.largest,
             optional=True,
             **folded(
                 tooltip="Quality of the file: lower is better and larger; 17 looks as good as lossless."
@@ -67,8 +68,13 @@ def file_inputs() -> list[io.Input]:
     ]
 
 
-def target_of(prefix: str, size: tuple[int, int], how: dict[str, Any]) -> Target:
+def target_of(prefix: str, size: tuple[int, int], crf: int, fps: str, save: bool) -> Target:
     """The next free file of this prefix in the host's output folder, or temp folder.
+
+    Args:
+        prefix: of its name.
+        size: (height, width) of the video.
+        crf, fps, save: the widgets of :func:`file_inputs`.
 
     Raises:
         MediaError: it cannot be written.
@@ -76,10 +82,9 @@ def target_of(prefix: str, size: tuple[int, int], how: dict[str, Any]) -> Target
     from ..read_core.media import check_output
 
     height, width = size
-    kept = how.get("save", True)
-    root = folder_paths.get_output_directory() if kept else folder_paths.get_temp_directory()
+    root = folder_paths.get_output_directory() if save else folder_paths.get_temp_directory()
     Path(root).mkdir(parents=True, exist_ok=True)
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
     path = check_output(Path(folder) / f"{name}_{counter:05}_.mp4", ".mp4")
-    saved = ui.SavedResult(path.name, subfolder, io.FolderType.output if kept else io.FolderType.temp)
-    return Target(path, saved, int(how.get("fps", FRAME_RATES[0])), how.get("crf", CRF))
+    saved = ui.SavedResult(path.name, subfolder, io.FolderType.output if save else io.FolderType.temp)
+    return Target(path, saved, int(fps), crf)

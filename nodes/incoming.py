@@ -9,6 +9,8 @@ import torch
 
 from ..read_core.errors import InputError
 
+LAST_IMAGE = 4095
+"""The last image of a batch that a widget can name."""
 LENGTH = "read_latents"
 """Key of a LATENT: how many latents the sampler made. Nodes that cut or join latents leave it as it was."""
 

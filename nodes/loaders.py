@@ -89,13 +89,22 @@ class LoadModels(io.ComfyNode):
         return checkpoints.fingerprint(name, *_files(**inputs).values())
 
     @classmethod
-    def execute(cls, checkpoint: str, dtype: str, attention: str, **rest: Any) -> io.NodeOutput:
-        files = _files(**rest)
+    def execute(
+        cls,
+        checkpoint: str,
+        dtype: str,
+        attention: str,
+        vae: str,
+        transformer: str,
+        lora: str,
+        lora_strength: float,
+    ) -> io.NodeOutput:
+        files = _files(vae=vae, transformer=transformer, lora=lora)
         models = checkpoints.load_models(checkpoint, dtype, attention, files["vae"], files["transformer"])
         notes = ""
         if files["lora"] is not None:
             with about("lora"):
-                patched, notes = with_lora(models.transformer, files["lora"], rest["lora_strength"])
+                patched, notes = with_lora(models.transformer, files["lora"], lora_strength)
             models = replace(models, transformer=patched, base=models)
         card, defaults = models.pipe.card, models.pipe.defaults
         height, width = card.resolution

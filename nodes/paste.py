@@ -6,13 +6,13 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
+from ..read_core.limits import OUTPUT_SIZE, PASTED_SIDE
+from ..read_core.memory import pasting_memory
 from .discovery import found_by
 from .feedback import Progress, about, say
-from .incoming import counted, frames_of, image_of
+from .incoming import LAST_IMAGE, counted, frames_of, image_of
 from .placement import check_room, place
 from .sockets import Portrait, ReadReference
-
-_AT_ONCE = 8  # pictures' worth of memory that pasting one takes: an upper guess
 
 
 class PasteBack(io.ComfyNode):
@@ -33,15 +33,19 @@ class PasteBack(io.ComfyNode):
                 Portrait.Input("reference", tooltip="From READ Encode Reference: it knows the place."),
                 io.Int.Input(
                     "max_side",
-                    default=1920,
-                    min=64,
-                    max=4096,
+                    default=PASTED_SIDE,
+                    min=OUTPUT_SIZE.least,
+                    max=OUTPUT_SIZE.largest,
                     step=2,
                     tooltip="Longest side of the result: a larger picture is made smaller. Width and height "
                     "become even, as video encoders want.",
                 ),
                 io.Int.Input(
-                    "index", default=0, min=0, max=4095, tooltip="Which image of a batch, counted from 0."
+                    "index",
+                    default=0,
+                    min=0,
+                    max=LAST_IMAGE,
+                    tooltip="Which image of a batch, counted from 0.",
                 ),
             ],
             outputs=[
@@ -72,7 +76,7 @@ class PasteBack(io.ComfyNode):
         height, width = paste.size
         check_room(len(images), paste.size, "a smaller max_side")
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
-        place(activations=_AT_ONCE * pasted[:1].nbytes)
+        place(activations=pasting_memory(height * width))
         progress = Progress()
         for done, frame in enumerate(images[..., :3].split(1), 1):
             pasted[done - 1 : done] = paste(frame.to(original))

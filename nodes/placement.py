@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import comfy.model_management as mm
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
-from ..read_core.geometry import PIXELS_PER_LATENT
-
-if TYPE_CHECKING:
-    from .sockets import ReadModels
-
 _ALL = 1e32
-_PER_TOKEN = 24  # values per token and channel alive at once in a block: attention, and the wide layer
-_PER_DETAIL = 128  # values per pixel alive at once where detail is restored
-_PER_PIXEL = 64  # values per pixel alive at once in the last blocks of LTX-Video's decoder
 
 
 class WholePatcher(ModelPatcher):
@@ -60,39 +52,6 @@ def place(*patchers: ModelPatcher, activations: int = 0) -> None:
         mm.load_models_gpu(list(patchers), memory_required=activations)
     else:
         mm.free_memory(activations, mm.get_torch_device())
-
-
-def sampling_memory(
-    models: ReadModels, settings: dict[str, Any], size: tuple[int, int], clips: int = 1
-) -> int:
-    """Bytes that sampling needs beside the weights: an upper guess, for the host's memory manager.
-
-    Args:
-        settings: the arguments of ``ReadPipeline.sample``.
-        size: (height, width) of the video.
-        clips: that are under way at once.
-    """
-    pipe, config = models.pipe, models.pipe.transformer.config
-    branches = len((settings["guidance"] or pipe.defaults.guidance).branches)
-    window = settings["window"] or pipe.defaults.window
-    tokens = window * size[0] * size[1] // PIXELS_PER_LATENT**2
-    kept = 2 * config.num_layers * (window - 1) * config.speech_slots  # keys and values of the speech
-    copies = 1 if clips == 1 else 2  # several clips' are joined for each step
-    width = config.num_attention_heads * config.attention_head_dim
-    values = branches * clips * (tokens * _PER_TOKEN + kept * copies) * width
-    return values * pipe.transformer.dtype.itemsize
-
-
-def decoding_memory(models: ReadModels, height: int, width: int) -> int:
-    """Bytes that decoding a chunk of frames of ``height`` x ``width`` needs: an upper guess."""
-    settings = models.pipe.vae.settings
-    frames = 8 * (settings.chunk + 2 * settings.halo)
-    return frames * height * width * _PER_PIXEL * models.pipe.vae.vae.dtype.itemsize
-
-
-def detail_memory(size: tuple[int, int]) -> int:
-    """Bytes that restoring the detail of one frame of (height, width) needs: an upper guess."""
-    return size[0] * size[1] * _PER_DETAIL * 4
 
 
 def check_room(count: int, size: tuple[int, int], advice: str) -> None:

@@ -9,19 +9,22 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
+from ..read_core.geometry import clips_of_latents, latents_of_frames
+from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
+from ..read_core.memory import decoding_memory, sampling_memory
 from .discovery import LIP_SYNC, found_by
-from .feedback import Progress, say, warnings_said
+from .feedback import Progress, Remarks, say
 from .incoming import LENGTH, counted
-from .placement import decoding_memory, place, sampling_memory
+from .placement import place
 from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
 
 if TYPE_CHECKING:
-    from ..read_core import ReadPipeline, Reference, SpeechCodes
-    from ..read_core.ans import Guidance
+    from ..read_core import ReadPipeline
+    from ..read_core.ans import Guidance, OnStep
     from ..read_core.checkpoint import Prompt
-    from ..read_core.finish import Finish
+    from ..read_core.generate import Estimate
+    from ..read_core.records import ResolvedSettings
 
-MAX_SEED = 2**64 - 1
 GUIDANCE = {
     "checkpoint default": (),
     "split (checkpoint's)": (),
@@ -39,8 +42,8 @@ def sampling_inputs() -> list[io.Input]:
     alpha = io.Float.Input(
         "alpha",
         default=2.0,
-        min=-10.0,
-        max=20.0,
+        min=float(ALPHA.least),
+        max=float(ALPHA.largest),
         step=0.1,
         tooltip="Strength of the reference (and, for joint, of both conditions); 0 means 0. The paper's "
         "value is 2, for full-size checkpoints; small ones want it negative.",
@@ -48,8 +51,8 @@ def sampling_inputs() -> list[io.Input]:
     beta = io.Float.Input(
         "beta",
         default=6.0,
-        min=0.0,
-        max=20.0,
+        min=float(BETA.least),
+        max=float(BETA.largest),
         step=0.1,
         tooltip="Strength of the speech: higher for livelier lips; 0 means 0. The paper's value is 6, for "
         "full-size checkpoints.",
@@ -62,8 +65,8 @@ def sampling_inputs() -> list[io.Input]:
         io.Int.Input(
             "seed",
             default=0,
-            min=0,
-            max=MAX_SEED,
+            min=SEED.least,
+            max=SEED.largest,
             control_after_generate=True,
             tooltip="The same seed gives the same video, whatever the device and the order.",
         ),
@@ -71,7 +74,7 @@ def sampling_inputs() -> list[io.Input]:
             "steps",
             default=0,
             min=0,
-            max=100,
+            max=STEPS.largest,
             tooltip="Updates per clip: more is slower and finer; 0: the checkpoint's default. The number "
             "that is used is told under the node. Below the checkpoint's minimum colors break.",
         ),
@@ -86,8 +89,8 @@ def sampling_inputs() -> list[io.Input]:
             "window",
             default=0,
             min=0,
-            max=64,
-            tooltip="Latents per clip, the reference counted, 3 to 64; 0: what the checkpoint was trained "
+            max=WINDOW.largest,
+            tooltip=f"Latents per clip, the reference counted, {WINDOW}; 0: what the checkpoint was trained "
             "with. Others are possible and worse.",
         ),
     ]
@@ -122,8 +125,8 @@ class Sampler(io.ComfyNode):
                 *sampling_inputs(),
                 io.Combo.Input(
                     "order",
-                    options=["clips", "steps", "wavefront"],
-                    default="clips",
+                    options=list(ORDERS),
+                    default=ORDERS[0],
                     tooltip="clips: one after the other, least memory. wavefront: several at once, faster on "
                     "a large GPU. steps: as the paper prints it. All give the same video.",
                 ),
@@ -140,88 +143,113 @@ class Sampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, models: ReadModels, speech: ReadSpeech, reference: ReadReference, **how: Any
+        cls,
+        models: ReadModels,
+        speech: ReadSpeech,
+        reference: ReadReference,
+        seed: int,
+        steps: int,
+        window: int,
+        order: Order,
+        guidance: dict[str, Any] | None = None,
+        conditioning: list[Any] | None = None,
     ) -> io.NodeOutput:
-        settings, order = sampling_settings(models.pipe, how), how["order"]
+        from ..read_core.generate import estimate
+
+        pipe, codes, remarks = models.pipe, speech.codes, Remarks()
+        settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning, order)
         size = reference.reference.image.shape[:2]
-        chosen = settings_text(models.pipe, settings, size)
-        place(models.vae, models.transformer, activations=working_memory(models, settings, size, order))
-        with warnings_said() as remarks:
-            expected = estimate_text(models.pipe, speech.codes, reference.reference, settings, order)
-            say(f"{chosen} {expected}")
-            started = time.perf_counter()
-            latents = models.pipe.sample(
-                speech.codes,
-                reference.reference,
-                order=order,
-                on_step=Progress(models.pipe.preview),
-                **settings,
-            ).to(mm.intermediate_device())
-        say(f"{chosen} {sampling_text(speech.codes.num_frames, time.perf_counter() - started)}", remarks)
+        chosen = settings_text(settings, size)
+        needed = working_memory(pipe, settings, size, codes.num_frames)
+        place(models.vae, models.transformer, activations=needed)
+        say(f"{chosen} {estimate_text(estimate(pipe, codes, reference.reference, settings))}")
+        started = time.perf_counter()
+        step = timed(Progress(pipe.preview), pipe, chosen, remarks)
+        latents = pipe.sample(codes, reference.reference, settings, step, remarks)
+        latents = latents.to(mm.intermediate_device())
+        say(f"{chosen} {sampling_text(codes.num_frames, time.perf_counter() - started)}", remarks)
         latent = {
             "samples": latents,
-            "read_num_frames": speech.codes.num_frames,
-            "read_seed": how["seed"],
-            "read_checkpoint": models.pipe.card.name,
+            "read_num_frames": codes.num_frames,
+            "read_seed": seed,
+            "read_checkpoint": pipe.card.name,
             LENGTH: latents.shape[2],
         }
         return io.NodeOutput(latent)
 
 
-def sampling_settings(pipe: ReadPipeline, how: dict[str, Any]) -> dict[str, Any]:
-    """Widgets to the arguments of ``ReadPipeline.sample``; 0 and "checkpoint default" become None."""
-    return {
-        "seed": how["seed"],
-        "steps": how["steps"] or None,
-        "window": how["window"] or None,
-        "guidance": _guidance(pipe, how.get("guidance")),
-        "text": _prompt(how.get("conditioning")),
-    }
+def sampling_settings(
+    pipe: ReadPipeline,
+    seed: int,
+    steps: int,
+    window: int,
+    guidance: dict[str, Any] | None,
+    conditioning: list[Any] | None,
+    order: Order = ORDERS[0],
+) -> ResolvedSettings:
+    """Widgets to settings; 0 and "checkpoint default" become the checkpoint's own.
+
+    Raises:
+        InputError: a value out of range, or something missing.
+    """
+    from ..read_core.records import SamplingSettings
+
+    chosen = _guidance(pipe, guidance)
+    settings = SamplingSettings(steps or None, chosen, window or None, seed, order, _prompt(conditioning))
+    return settings.resolved(pipe.defaults)
 
 
-def settings_text(pipe: ReadPipeline, settings: dict[str, Any], size: tuple[int, int]) -> str:
+def settings_text(settings: ResolvedSettings, size: tuple[int, int]) -> str:
     """What is used where the widgets say "the checkpoint's", as ``steps 6, window 16, joint 2.5, 128 x 128.``
 
     Args:
         settings: of :func:`sampling_settings`.
         size: (height, width) that the model works at.
     """
-    defaults = pipe.defaults
-    guidance = (settings["guidance"] or defaults.guidance).to_dict()
+    guidance = settings.guidance.to_dict()
     scales = "".join(f" {value:g}" for name, value in guidance.items() if name != "kind")
-    return (
-        f"steps {settings['steps'] or defaults.steps}, window {settings['window'] or defaults.window}, "
-        f"{guidance['kind']}{scales}, {size[1]} x {size[0]}."
-    )
+    used = f"steps {settings.steps}, window {settings.window}, {guidance['kind']}{scales}"
+    return f"{used}, {size[1]} x {size[0]}."
 
 
 def working_memory(
-    models: ReadModels, settings: dict[str, Any], size: tuple[int, int], order: str = "clips"
+    pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], num_frames: int = 1
 ) -> int:
-    """Bytes that sampling, and decoding what it has made, need beside the weights."""
-    under_way = (settings["steps"] or models.pipe.defaults.steps) if order == "wavefront" else 1
-    return max(sampling_memory(models, settings, size, under_way), decoding_memory(models, *size))
+    """Bytes that sampling, and decoding what it has made, need beyond the weights.
+
+    Args:
+        size: (height, width) that the model works at.
+        num_frames: of a video whose latents are held whole; 1: they are handed on clip by clip.
+    """
+    clips = clips_of_latents(latents_of_frames(num_frames), settings.window)
+    return max(sampling_memory(pipe, settings, size, clips), decoding_memory(pipe, size))
 
 
-def estimate_text(
-    pipe: ReadPipeline,
-    speech: SpeechCodes,
-    reference: Reference,
-    settings: dict[str, Any],
-    order: str = "clips",
-    finish: Finish | None = None,
-) -> str:
-    """What the work is expected to take, from timing a little of it."""
-    from ..read_core.generate import estimate
+def estimate_text(found: Estimate) -> str:
+    """What the work is expected to take, before it begins."""
+    made = f"{counted(found.num_frames, 'frame')} in {counted(found.clips, 'clip')}"
+    return f"{made}: {found.memory / 2**30:.1f} GB for the models and the work."
 
-    found = estimate(pipe, speech, reference, order=order, finish=finish, **settings)
-    after = f", detail and paste back {_about(found.finishing)}" if found.finishing >= 1 else ""
-    memory = found.memory if found.device_memory is None else found.device_memory
-    held = "" if memory is None else f", {memory / 2**30:.1f} GB"
-    return (
-        f"{counted(found.num_frames, 'frame')} in {counted(found.clips, 'clip')}: sampling takes "
-        f"{_about(found.sampling)}, decoding {_about(found.decoding)}{after}{held}."
+
+def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks) -> OnStep:
+    """``progress`` as an ``on_step`` that also says, after the first step, how long sampling takes.
+
+    Args:
+        chosen: what stands in front of it.
+        remarks: what stands behind it.
+    """
+    from ..read_core.usage import StepTimer
+
+    timer = StepTimer(
+        pipe.transformer.device,
+        lambda seconds: say(f"{chosen} Sampling takes {_about(seconds)}.", remarks),
     )
+
+    def step(done: int, total: int, finished: torch.Tensor | None) -> None:
+        timer(done, total)
+        progress(done, total, finished)
+
+    return step
 
 
 def sampling_text(num_frames: int, seconds: float) -> str:

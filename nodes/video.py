@@ -11,9 +11,12 @@ import torch
 from comfy.cli_args import args
 from comfy_api.latest import InputImpl, io, ui
 
+from ..read_core.limits import OUTPUT_SIZE, PASTED_SIDE, PORTRAIT_SIDE
+from ..read_core.memory import detail_memory
+from ..read_core.records import FaceChoice
 from .discovery import FILE, found_by
 from .encode import (
-    chosen_face,
+    FOUND,
     chosen_fit,
     encode_recording,
     face_inputs,
@@ -21,11 +24,11 @@ from .encode import (
     speech_inputs,
     video_size,
 )
-from .feedback import Progress, about, end_previews, say, warnings_said
-from .files import Target, file_inputs, target_of
+from .feedback import Progress, Remarks, about, end_previews, say
+from .files import FRAME_RATES, QUALITY, Target, file_inputs, target_of
 from .incoming import image_of
 from .naming import filled_in
-from .placement import detail_memory, place
+from .placement import place
 from .sample import (
     conditioning_input,
     estimate_text,
@@ -33,17 +36,20 @@ from .sample import (
     sampling_settings,
     settings_text,
     speed_text,
+    timed,
     working_memory,
 )
 from .sockets import Models, ReadModels
 
 if TYPE_CHECKING:
-    from ..read_core import Reference, SpeechCodes
+    from ..read_core import ReadPipeline, Reference, SpeechCodes
     from ..read_core.finish import Finish, Finishing
     from ..read_core.media import VideoWriter
+    from ..read_core.records import ResolvedSettings
 
-CHOICES = {"auto": None, "on": True, "off": False}
-_LARGEST = (1024, 1024)  # pixels of a face whose detail is restored
+AUTO = "auto"
+CHOICES = {AUTO: None, "on": True, "off": False}
+_LARGEST = (PORTRAIT_SIDE, PORTRAIT_SIDE)  # pixels of a face whose detail is restored
 
 
 class TalkingHeadToFile(io.ComfyNode):
@@ -85,23 +91,55 @@ class TalkingHeadToFile(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, models: ReadModels, image: Any, audio: Any, filename_prefix: str, **how: Any
+        cls,
+        models: ReadModels,
+        image: Any,
+        audio: Any,
+        filename_prefix: str,
+        start: float,
+        duration: float,
+        normalize_loudness: bool,
+        audio_scale: float,
+        silence_gate: float,
+        width: int,
+        height: int,
+        fit: str,
+        seed: int,
+        steps: int,
+        window: int,
+        guidance: dict[str, Any] | None = None,
+        conditioning: list[Any] | None = None,
+        detail: str = AUTO,
+        paste_back: str = AUTO,
+        output_size: int = 0,
+        face_index: int = FOUND.index,
+        face_x: float = FOUND.x,
+        face_y: float = FOUND.y,
+        face_size: float = FOUND.size,
+        index: int = 0,
+        crf: int = QUALITY,
+        fps: str = FRAME_RATES[0],
+        save: bool = True,
     ) -> io.NodeOutput:
-        settings, pipe, started = sampling_settings(models.pipe, how), models.pipe, time.perf_counter()
-        prefix = filled_in(filename_prefix, cls.hidden.prompt)
+        from ..read_core.generate import estimate
+        from ..read_core.speech.prepare import Preparation
+
+        pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
+        settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
+        prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
+        finishing = _finishing(pipe, chosen_fit(fit), detail, paste_back, output_size)
         with about("image"):
-            picture = image_of(image, how.get("index", 0))
-        finishing, size = _finishing(models, how), video_size(models, how["width"], how["height"])
-        _place(models, settings, size, finishing)
-        chosen = settings_text(pipe, settings, size)
-        with warnings_said() as remarks:
-            reference, finish = _portrait(models, picture, how, finishing)
-            target = target_of(prefix, finish.size, how)
-            window = settings["window"] or pipe.defaults.window
-            speech, sound, rate = encode_recording(models, audio, how, max_window=window, keep_on="cpu")
-            say(f"{chosen} {estimate_text(pipe, speech, reference, settings, finish=finish)}", remarks)
-            writer = _writer(cls, target, models, finish.size, (sound, rate), settings)
-            _write(models, speech, reference, settings, finish, writer)
+            picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
+            _place(models, settings, size, finishing)
+            reference = pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
+            finish = pipe.finish(reference, picture, finishing, chosen_fit(fit))
+        target, chosen = target_of(prefix, finish.size, crf, fps, save), settings_text(settings, size)
+        heard, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
+        speech, *sound = encode_recording(models, audio, span, heard, remarks, settings.window, "cpu")
+        expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
+        say(f"{chosen} {estimate_text(expected)}", remarks)
+        writer = _writer(cls, target, pipe, finish.size, sound, settings, remarks)
+        _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
         height, width = finish.size
         took = speed_text(speech.num_frames, time.perf_counter() - started)
         say(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
@@ -114,7 +152,7 @@ def finishing_inputs() -> list[io.Input]:
 
     The page gives such a graph the defaults, so these must leave a graph with the fit ``crop`` as it was.
     """
-    choices: dict[str, Any] = {"options": list(CHOICES), "default": "auto", "optional": True}
+    choices: dict[str, Any] = {"options": list(CHOICES), "default": AUTO, "optional": True}
     return [
         io.Combo.Input(
             "detail",
@@ -132,84 +170,75 @@ def finishing_inputs() -> list[io.Input]:
             "output_size",
             default=0,
             min=0,
-            max=4096,
+            max=OUTPUT_SIZE.largest,
             step=2,
             optional=True,
-            tooltip="Longest side of the video, from 64; width and height become even. 0: the picture's own, "
-            "1920 at most; of the face alone the portrait's own with detail, 1024 at most, else the model's.",
+            tooltip=f"Longest side of the video, from {OUTPUT_SIZE.least}; width and height become even. 0: "
+            f"the picture's own, {PASTED_SIDE} at most; of the face alone the portrait's own with detail, "
+            f"{PORTRAIT_SIDE} at most, else the model's.",
         ),
     ]
 
 
-def _finishing(models: ReadModels, how: dict[str, Any]) -> Finishing:
+def _finishing(
+    pipe: ReadPipeline, fit: str | None, detail: str, paste_back: str, output_size: int
+) -> Finishing:
     """The widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
     from ..read_core.finish import Finishing
 
     with about("output_size"):
-        chosen = Finishing(
-            CHOICES[how.get("detail", "auto")],
-            CHOICES[how.get("paste_back", "auto")],
-            how.get("output_size") or None,
-        )
-    fit = chosen_fit(how["fit"]) or models.pipe.own_fit
-    return chosen.resolved(fit, models.pipe.card.face is not None)
+        chosen = Finishing(CHOICES[detail], CHOICES[paste_back], output_size or None)
+    return chosen.resolved(fit or pipe.own_fit, pipe.card.face is not None)
 
 
-def _place(models: ReadModels, settings: dict[str, Any], size: tuple[int, int], finishing: Finishing) -> None:
+def _place(
+    models: ReadModels, settings: ResolvedSettings, size: tuple[int, int], finishing: Finishing
+) -> None:
     patchers, needed = [models.speech, models.vae, models.transformer, models.finder], 0
     if finishing.detail:
         patchers, needed = [*patchers, *models.for_detail], detail_memory(_LARGEST)
-    place(*patchers, activations=max(working_memory(models, settings, size), needed))
-
-
-def _portrait(
-    models: ReadModels, image: torch.Tensor, how: dict[str, Any], finishing: Finishing
-) -> tuple[Reference, Finish]:
-    """The reference as the widgets want it, and what makes the result from decoded frames."""
-    size, fit = video_size(models, how["width"], how["height"]), chosen_fit(how["fit"])
-    with about("image"):
-        reference = models.pipe.encode_reference(image, size, fit, chosen_face(how))
-        return reference, models.pipe.finish(reference, image, finishing, fit)
+    place(*patchers, activations=max(working_memory(models.pipe, settings, size), needed))
 
 
 def _writer(
     node: type[io.ComfyNode],
     target: Target,
-    models: ReadModels,
+    pipe: ReadPipeline,
     size: tuple[int, int],
     sound: tuple[torch.Tensor, int],
-    settings: dict[str, Any],
+    settings: ResolvedSettings,
+    remarks: Remarks,
 ) -> VideoWriter:
     """A file that says how it was made and, as the host's own do, carries its workflow."""
     from ..read_core.generate import synthesis_tags
     from ..read_core.media import VideoWriter, waveform_track
 
-    tags = synthesis_tags(models.pipe, target.path.stem, settings)
+    tags = synthesis_tags(pipe, target.path.stem, settings)
     if not args.disable_metadata:
         workflow = {"prompt": node.hidden.prompt, **(node.hidden.extra_pnginfo or {})}
         tags |= {name: json.dumps(value) for name, value in workflow.items() if value is not None}
-    track = waveform_track(*sound)
-    return VideoWriter(target.path, size, track, tags, crf=target.crf, fps=target.fps)
+    track = waveform_track(*sound, remarks)
+    return VideoWriter(target.path, size, track, tags, crf=target.crf, fps=target.fps, on_warning=remarks)
 
 
 def _write(
-    models: ReadModels,
+    pipe: ReadPipeline,
     speech: SpeechCodes,
     reference: Reference,
-    settings: dict[str, Any],
+    settings: ResolvedSettings,
     finish: Finish,
     writer: VideoWriter,
+    chosen: str,
+    remarks: Remarks,
 ) -> None:
     """Sample, decode, finish and write clip by clip; what is finished is kept, whatever ends the work."""
     from ..read_core.media.rate import HeldFrames
 
-    progress, held = (
-        _Progress(models.pipe.preview, speech.num_frames if finish.busy else 0),
-        HeldFrames(writer.fps),
-    )
+    progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
+    held, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks)
     with writer:
         try:
-            for frames in models.pipe.stream(speech, reference, on_step=progress, **settings):
+            for frames in pipe.stream(speech, reference, settings, step, remarks):
                 for pictures in finish(frames):
                     progress.finished(len(pictures))
                     writer.write(held(pictures))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from .checks import check_size
@@ -20,7 +19,7 @@ from .media.files import check_input
 from .media.partial import check_unclaimed
 from .memory import decoding_memory, sampling_memory, weights_memory
 from .records import FaceChoice, ResolvedSettings, SamplingSettings
-from .usage import out_of_memory, peak_device_memory, peak_host_memory, settle
+from .usage import StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def generate(
             not in the original picture, after it is written.
         on_window: on_window(done, total), called after each piece of the recording is encoded, before the
             estimate.
-        on_time: called once with the seconds that sampling takes, see :class:`StepTimer`.
+        on_time: called once with the seconds that sampling takes, see :class:`read_core.usage.StepTimer`.
         on_warning: called with each warning, once.
 
     Raises:
@@ -241,38 +240,6 @@ def estimate(
         memory=weights_memory(pipe) + codes + max(sampling, behind),
         device=device.type,
     )
-
-
-class StepTimer:
-    """Tells how long sampling takes, after its first step; on a GPU after the second, as the first warms up.
-
-    Args:
-        device: where the sampler runs. It is waited for once or twice, not after every step.
-        on_time: called once, with the seconds that all steps take together; None: nothing is timed.
-        clock: gives seconds.
-    """
-
-    def __init__(
-        self,
-        device: torch.device,
-        on_time: Callable[[float], None] | None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self.device, self.on_time, self.clock = device, on_time, clock
-        self.warm = device.type == "cpu"
-        self.before, self.since = 0, clock()
-
-    def __call__(self, done: int, total: int) -> None:
-        """``done`` of ``total`` steps are done."""
-        if self.on_time is None:
-            return
-        settle(self.device)
-        now = self.clock()
-        if self.warm or done == total:
-            self.on_time((now - self.since) / (done - self.before) * total)
-            self.on_time = None
-        else:
-            self.warm, self.before, self.since = True, done, now
 
 
 def synthesis_tags(pipe: ReadPipeline, title: str, settings: ResolvedSettings) -> dict[str, str]:

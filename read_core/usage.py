@@ -1,8 +1,10 @@
-"""What the process has used so far."""
+"""What the process has used so far, how long its steps take, and how it says that memory has run out."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,38 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+class StepTimer:
+    """Tells how long sampling takes, after its first step; on a GPU after the second, as the first warms up.
+
+    Args:
+        device: where the sampler runs. It is waited for once or twice, not after every step.
+        on_time: called once, with the seconds that all steps take together; None: nothing is timed.
+        clock: gives seconds.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        on_time: Callable[[float], None] | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.device, self.on_time, self.clock = device, on_time, clock
+        self.warm = device.type == "cpu"
+        self.before, self.since = 0, clock()
+
+    def __call__(self, done: int, total: int) -> None:
+        """``done`` of ``total`` steps are done."""
+        if self.on_time is None:
+            return
+        settle(self.device)
+        now = self.clock()
+        if self.warm or done == total:
+            self.on_time((now - self.since) / (done - self.before) * total)
+            self.on_time = None
+        else:
+            self.warm, self.before, self.since = True, done, now
 
 
 def gigabytes(count: int) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from read_core.ans import JointCFG
 from read_core.errors import InputError, MediaError, ReadError, ReadWarning
 from read_core.finish import Finishing
-from read_core.generate import Interrupted, Job, StepTimer, check_job, estimate, generate
+from read_core.generate import Interrupted, Job, check_job, estimate, generate
 from read_core.media import VideoWriter, read_audio, read_image
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice, SamplingSettings
@@ -139,24 +139,6 @@ def test_the_estimate_runs_nothing_and_grows_only_where_the_whole_video_is_held(
     }
     assert (found[25, True].clips, found[25_000, True].clips) == (1, 1562)
     assert found[25, True].memory == found[25_000, True].memory < found[25_000, False].memory
-
-
-def test_the_time_is_told_once_and_from_a_step_like_the_others():
-    def told(device, ends, total):
-        """What is told when steps end at these times, (seconds, steps done) each, begun at 100."""
-        clock, seconds = iter([100.0, *(at for at, _ in ends)]), []
-        timer = StepTimer(
-            torch.device(device), lambda all_of_it: seconds.append(all_of_it), lambda: next(clock)
-        )
-        for _, done in ends:
-            timer(done, total)
-        return seconds
-
-    assert told("cpu", [(102.0, 1), (103.0, 2)], 6) == [12.0]
-    assert told("cpu", [(102.0, 1)], 1) == [2.0]
-    assert told("meta", [(109.0, 1), (110.0, 2), (111.0, 3)], 6) == [6.0]  # the first one warmed up
-    assert told("meta", [(109.0, 1), (113.0, 5)], 9) == [9.0]  # four cells of a wavefront at once
-    assert told("meta", [(109.0, 1)], 1) == [9.0]
 
 
 def test_interrupted_it_keeps_what_was_finished(pipe, job, tmp_path):

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from read_core.usage import out_of_memory, peak_device_memory, settle
+from read_core.usage import StepTimer, out_of_memory, peak_device_memory, settle
 
 
 def refused():
@@ -85,3 +85,21 @@ def test_settling_waits_for_apples_gpus_too(monkeypatch):
     settle(torch.device("cpu"))
     settle(torch.device("cuda:1"))
     assert waited == ["mps", torch.device("cuda:1")]
+
+
+def test_the_time_is_told_once_and_from_a_step_like_the_others():
+    def told(device, ends, total):
+        """What is told when steps end at these times, (seconds, steps done) each, begun at 100."""
+        clock, seconds = iter([100.0, *(at for at, _ in ends)]), []
+        timer = StepTimer(
+            torch.device(device), lambda all_of_it: seconds.append(all_of_it), lambda: next(clock)
+        )
+        for _, done in ends:
+            timer(done, total)
+        return seconds
+
+    assert told("cpu", [(102.0, 1), (103.0, 2)], 6) == [12.0]
+    assert told("cpu", [(102.0, 1)], 1) == [2.0]
+    assert told("meta", [(109.0, 1), (110.0, 2), (111.0, 3)], 6) == [6.0]  # the first one warmed up
+    assert told("meta", [(109.0, 1), (113.0, 5)], 9) == [9.0]  # four cells of a wavefront at once
+    assert told("meta", [(109.0, 1)], 1) == [9.0]
