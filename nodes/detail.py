@@ -6,6 +6,7 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
+from ..read_core.limits import OUTPUT_SIZE, PORTRAIT_SIDE
 from .discovery import found_by
 from .feedback import Progress, about, say
 from .incoming import counted, frames_of
@@ -39,8 +40,8 @@ class RestoreDetail(io.ComfyNode):
                     min=0,
                     max=2048,
                     step=2,
-                    tooltip="Longest side of the result, from 64; 0: what the portrait's own pixels give, "
-                    "1024 at most.",
+                    tooltip=f"Longest side of the result, from {OUTPUT_SIZE.least}; 0: what the portrait's "
+                    f"own pixels give, {PORTRAIT_SIDE} at most.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="images", tooltip="As many, sharper and larger.")],

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 
 from ..read_core.geometry import clips_of_latents, latents_of_frames
 from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
-from ..read_core.memory import decoding_memory, sampling_memory
+from ..read_core.memory import decoding_memory, sampling_memory, weights_memory
 from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, Remarks, say
 from .incoming import LENGTH, counted
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..read_core import ReadPipeline
     from ..read_core.ans import Guidance, OnStep
     from ..read_core.checkpoint import Prompt
-    from ..read_core.generate import Estimate
     from ..read_core.records import ResolvedSettings
 
 GUIDANCE = {
@@ -154,15 +153,15 @@ class Sampler(io.ComfyNode):
         guidance: dict[str, Any] | None = None,
         conditioning: list[Any] | None = None,
     ) -> io.NodeOutput:
-        from ..read_core.generate import estimate
-
         pipe, codes, remarks = models.pipe, speech.codes, Remarks()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning, order)
         size = reference.reference.image.shape[:2]
         chosen = settings_text(settings, size)
-        needed = working_memory(pipe, settings, size, codes.num_frames)
+        clips = clips_of_latents(latents_of_frames(codes.num_frames), settings.window)
+        needed = working_memory(pipe, settings, size, clips)
         place(models.vae, models.transformer, activations=needed)
-        say(f"{chosen} {estimate_text(estimate(pipe, codes, reference.reference, settings))}")
+        needed += weights_memory(pipe.vae.vae, pipe.transformer)
+        say(f"{chosen} {estimate_text(codes.num_frames, clips, needed)}")
         started = time.perf_counter()
         step = timed(Progress(pipe.preview), pipe, chosen, remarks)
         latents = pipe.sample(codes, reference.reference, settings, step, remarks)
@@ -213,22 +212,21 @@ def settings_text(settings: ResolvedSettings, size: tuple[int, int]) -> str:
 
 
 def working_memory(
-    pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], num_frames: int = 1
+    pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], clips: int = 1
 ) -> int:
     """Bytes that sampling, and decoding what it has made, need beyond the weights.
 
     Args:
         size: (height, width) that the model works at.
-        num_frames: of a video whose latents are held whole; 1: they are handed on clip by clip.
+        clips: of a video whose latents are held whole; 1: they are handed on clip by clip.
     """
-    clips = clips_of_latents(latents_of_frames(num_frames), settings.window)
     return max(sampling_memory(pipe, settings, size, clips), decoding_memory(pipe, size))
 
 
-def estimate_text(found: Estimate) -> str:
-    """What the work is expected to take, before it begins."""
-    made = f"{counted(found.num_frames, 'frame')} in {counted(found.clips, 'clip')}"
-    return f"{made}: {found.memory / 2**30:.1f} GB for the models and the work."
+def estimate_text(num_frames: int, clips: int, memory: int) -> str:
+    """What the work is expected to take, before it begins; ``memory`` in bytes."""
+    made = f"{counted(num_frames, 'frame')} in {counted(clips, 'clip')}"
+    return f"{made}: {memory / 2**30:.1f} GB for the models and the work."
 
 
 def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks) -> OnStep:

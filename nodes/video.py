@@ -137,7 +137,7 @@ class TalkingHeadToFile(io.ComfyNode):
         heard, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
         speech, *sound = encode_recording(models, audio, span, heard, remarks, settings.window, "cpu")
         expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
-        say(f"{chosen} {estimate_text(expected)}", remarks)
+        say(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
         writer = _writer(cls, target, pipe, finish.size, sound, settings, remarks)
         _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
         height, width = finish.size

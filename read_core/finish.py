@@ -14,7 +14,7 @@ from .errors import InputError
 from .face.framing import portrait_size, scaled_size
 from .face.paste import PIXELS_AT_ONCE, PasteBack, at_once
 from .limits import FACE, PASTED_SIDE
-from .memory import detail_memory, pasting_memory
+from .memory import detail_memory, pasting_memory, pictures_memory
 
 if TYPE_CHECKING:
     from .detail import DetailRestorer
@@ -123,8 +123,9 @@ class Finish:
     def memory(self) -> int:
         """Bytes taken for what is made at a time: a guess from above."""
         pixels = max(PIXELS_AT_ONCE, self.size[0] * self.size[1])
-        pictures = pasting_memory(pixels) if self.busy else 0
-        return pictures + (0 if self._detail is None else detail_memory(self._speaking))
+        pictures = pictures_memory(pixels) if self._paste is None else pasting_memory(pixels)
+        detail = 0 if self._detail is None else detail_memory(self._speaking)
+        return pictures + detail if self.busy else 0
 
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
         """(height, width) of the speaking crop: no more pixels than the result has place for."""

@@ -230,6 +230,7 @@ def estimate(
     device = pipe.transformer.device
     sampling = sampling_memory(pipe, chosen, size, 1 if streamed else clips)
     behind = decoding_memory(pipe, size) + (0 if finish is None else finish.memory)
+    models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail
     codes = speech.codes.nbytes if speech.codes.device == device else 0
     return Estimate(
         num_frames=speech.num_frames,
@@ -237,7 +238,7 @@ def estimate(
         clips=clips,
         steps=chosen.steps,
         window=chosen.window,
-        memory=weights_memory(pipe) + codes + max(sampling, behind),
+        memory=weights_memory(*models) + codes + max(sampling, behind),
         device=device.type,
     )
 

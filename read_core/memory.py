@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from .geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .pipeline import ReadPipeline
     from .records import ResolvedSettings
 
@@ -22,16 +24,15 @@ _MODULATION = 1  # tokens' worth of a latent's six modulations
 _WHOLE_LATENTS = 4  # copies of a video's latents: noise, result and what joins them
 _DECODER = 8  # copies of the decoder's widest features
 _PICTURES = 42  # bytes per pixel and frame where features become pictures
-_DETAIL = 64  # values per pixel of the one frame whose detail is restored
+_DETAIL = 48  # values per pixel of the one frame whose detail is restored
 _PASTED = 12  # values per pixel of pasted pictures
+_COLORS = 3  # values per pixel of a picture
 
 
-def weights_memory(pipe: ReadPipeline) -> int:
-    """Bytes of the weights of all models that make a video."""
-    models = [pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer]
-    if pipe.detail is not None:
-        models.append(pipe.detail)
-    return sum(t.nbytes for model in models for t in (*model.parameters(), *model.buffers()))
+def weights_memory(*models: nn.Module | None) -> int:
+    """Bytes of the weights of models; None: there is no such model."""
+    there = [model for model in models if model is not None]
+    return sum(t.nbytes for model in there for t in (*model.parameters(), *model.buffers()))
 
 
 def sampling_memory(
@@ -78,3 +79,8 @@ def detail_memory(size: tuple[int, int]) -> int:
 def pasting_memory(pixels: int) -> int:
     """Bytes that pasting frames into pictures of so many pixels, all together, takes."""
     return pixels * _PASTED * _FLOAT
+
+
+def pictures_memory(pixels: int) -> int:
+    """Bytes of pictures of so many pixels, all together."""
+    return pixels * _COLORS * _FLOAT

@@ -26,7 +26,7 @@ def interrupt_at(client, node, step):
     def watch(kind, data):
         if sent:
             return
-        begun = step == 0 and kind == "text" and "sampling takes about" in data
+        begun = step == 0 and kind == "text" and "GB for the models" in data
         reached = kind == "progress" and data["node"] == node and data["value"] >= step > 0
         if begun or reached:
             sent.append(kind)
