@@ -11,7 +11,7 @@ from comfy_api.latest import io
 
 from ..read_core.geometry import clips_of_latents, latents_of_frames
 from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
-from ..read_core.memory import decoding_memory, sampling_memory, weights_memory
+from ..read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, Remarks, say
 from .incoming import LENGTH, counted
@@ -220,7 +220,8 @@ def working_memory(
         size: (height, width) that the model works at.
         clips: of a video whose latents are held whole; 1: they are handed on clip by clip.
     """
-    return max(sampling_memory(pipe, settings, size, clips), decoding_memory(pipe, size))
+    work = max(sampling_memory(pipe, settings, size, clips), decoding_memory(pipe, size))
+    return work + latents_memory(pipe, settings.window, size, clips)
 
 
 def estimate_text(num_frames: int, clips: int, memory: int) -> str:

@@ -47,7 +47,7 @@ class ReadWarning(UserWarning):
 
 def warn(message: str) -> None:
     """Warn in Python's way: the default of every ``on_warning``."""
-    warnings.warn(message, ReadWarning, stacklevel=3)
+    warnings.warn(message, ReadWarning, stacklevel=2)
 
 
 def ignore(_message: str) -> None:

@@ -17,7 +17,7 @@ from .geometry import FPS, SAMPLE_RATE, clips_of_latents, latents_of_frames
 from .media import VideoWriter, check_output, file_track, read_image, read_track
 from .media.files import check_input
 from .media.partial import check_unclaimed
-from .memory import decoding_memory, sampling_memory, weights_memory
+from .memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from .records import FaceChoice, ResolvedSettings, SamplingSettings
 from .usage import StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from .version import __version__
@@ -228,7 +228,8 @@ def estimate(
     size = (height, width)
     clips = clips_of_latents(latents_of_frames(speech.num_frames), chosen.window)
     device = pipe.transformer.device
-    sampling = sampling_memory(pipe, chosen, size, 1 if streamed else clips)
+    latents = latents_memory(pipe, chosen.window, size, 1 if streamed else clips)
+    sampling = sampling_memory(pipe, chosen, size, clips)
     behind = decoding_memory(pipe, size) + (0 if finish is None else finish.memory)
     models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail
     codes = speech.codes.nbytes if speech.codes.device == device else 0
@@ -238,7 +239,7 @@ def estimate(
         clips=clips,
         steps=chosen.steps,
         window=chosen.window,
-        memory=weights_memory(*models) + codes + max(sampling, behind),
+        memory=weights_memory(*models) + codes + latents + max(sampling, behind),
         device=device.type,
     )
 

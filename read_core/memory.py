@@ -21,7 +21,7 @@ _BLOCK = 16  # values per token and channel in a block of the transformer: atten
 _ROTARY = 8  # bytes per token and channel of rotations, which are float32 in every model
 _ROTARY_TABLES = 16  # the same, for both variants of the grid while they are made
 _MODULATION = 1  # tokens' worth of a latent's six modulations
-_WHOLE_LATENTS = 4  # copies of a video's latents: noise, result and what joins them
+_COPIES = 4  # of a video's latents: noise, result and what they are joined from
 _DECODER = 8  # copies of the decoder's widest features
 _PICTURES = 42  # bytes per pixel and frame where features become pictures
 _DETAIL = 48  # values per pixel of the one frame whose detail is restored
@@ -38,7 +38,7 @@ def weights_memory(*models: nn.Module | None) -> int:
 def sampling_memory(
     pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], clips: int = 1
 ) -> int:
-    """Bytes that sampling takes, without the weights.
+    """Bytes that the steps of sampling take, without the weights and without the video's latents.
 
     Args:
         settings: how; the order ``wavefront`` has several clips under way.
@@ -57,8 +57,13 @@ def sampling_memory(
     speech = settings.window * config.speech_slots * (items * copies + 1)
     text = len((settings.text or pipe.prompt).embedding)
     keys_values = 2 * config.num_layers * width * (speech + text) * value
-    latents = clips * settings.window * config.in_channels * places * _FLOAT
-    return int(work + keys_values + _WHOLE_LATENTS * latents)
+    return int(work + keys_values)
+
+
+def latents_memory(pipe: ReadPipeline, window: int, size: tuple[int, int], clips: int) -> int:
+    """Bytes of the latents of so many clips of ``window`` latents, and of what they are joined from."""
+    places = size[0] * size[1] // PIXELS_PER_LATENT**2
+    return int(_COPIES * clips * window * pipe.transformer.config.in_channels * places * _FLOAT)
 
 
 def decoding_memory(pipe: ReadPipeline, size: tuple[int, int]) -> int:

@@ -11,7 +11,7 @@ from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.detail import DetailNetwork, DetailRestorer
 from read_core.errors import ignore
 from read_core.finish import Finish, Finishing
-from read_core.memory import decoding_memory, sampling_memory, weights_memory
+from read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from read_core.pipeline import ReadPipeline
 from read_core.records import Reference, SamplingSettings, SpeechCodes
 
@@ -57,7 +57,8 @@ def sampled(pipe, settings, places, clips):
         pipe.sample(speech, reference, settings, on_warning=ignore)
 
     work()  # so that nothing kept from other work is freed meanwhile
-    return sampling_memory(pipe, chosen, size, clips), measured(work)
+    expected = sampling_memory(pipe, chosen, size, clips)
+    return expected + latents_memory(pipe, chosen.window, size, clips), measured(work)
 
 
 @pytest.mark.parametrize(

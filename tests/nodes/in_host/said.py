@@ -64,8 +64,8 @@ class Said:
         for module in modules:
             module.say = self
 
-    def __call__(self, text, remarks=()):
-        self.texts.append(" ".join([text, *remarks]))
+    def __call__(self, text, remarks=None):
+        self.texts.append(" ".join([text, *(remarks.texts if remarks else ())]))
 
     def take(self):
         last, self.texts = self.texts[-1], []
