@@ -58,7 +58,7 @@ class Decode(io.ComfyNode):
             stream = models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0))
         height, width = (PIXELS_PER_LATENT * side for side in samples.shape[3:])
         total = wanted or frames_of_latents(samples.shape[2])
-        place(models.vae, activations=decoding_memory(models.pipe, (height, width)))
+        place(models.vae, activations=decoding_memory(models.pipe.vae, (height, width)))
         images = torch.empty((total, height, width, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
         for pictures in stream:

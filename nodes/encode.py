@@ -125,7 +125,7 @@ class EncodeReference(io.ComfyNode):
         with about("image"):
             picture = image_of(image, index)
         size, remarks = video_size(models, width, height), Remarks()
-        place(models.vae, models.finder, activations=decoding_memory(models.pipe, size))
+        place(models.vae, models.finder, activations=decoding_memory(models.pipe.vae, size))
         with about("image"):
             face = FaceChoice(face_index, face_x, face_y, face_size)
             reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)

@@ -220,8 +220,9 @@ def working_memory(
         size: (height, width) that the model works at.
         clips: of a video whose latents are held whole; 1: they are handed on clip by clip.
     """
-    work = max(sampling_memory(pipe, settings, size, clips), decoding_memory(pipe, size))
-    return work + latents_memory(pipe, settings.window, size, clips)
+    sampling = sampling_memory(pipe.transformer, pipe.prompt, settings, size, clips)
+    latents = latents_memory(pipe.transformer.config.in_channels, settings.window, size, clips)
+    return latents + max(sampling, decoding_memory(pipe.vae, size))
 
 
 def estimate_text(num_frames: int, clips: int, memory: int) -> str:

@@ -228,9 +228,11 @@ def estimate(
     size = (height, width)
     clips = clips_of_latents(latents_of_frames(speech.num_frames), chosen.window)
     device = pipe.transformer.device
-    latents = latents_memory(pipe, chosen.window, size, 1 if streamed else clips)
-    sampling = sampling_memory(pipe, chosen, size, clips)
-    behind = decoding_memory(pipe, size) + (0 if finish is None else finish.memory)
+    latents = latents_memory(
+        pipe.transformer.config.in_channels, chosen.window, size, 1 if streamed else clips
+    )
+    sampling = sampling_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
+    behind = decoding_memory(pipe.vae, size) + (0 if finish is None else finish.memory)
     models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail
     codes = speech.codes.nbytes if speech.codes.device == device else 0
     return Estimate(

@@ -13,8 +13,10 @@ from .geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
 if TYPE_CHECKING:
     from torch import nn
 
-    from .pipeline import ReadPipeline
+    from .checkpoint import Prompt
     from .records import ResolvedSettings
+    from .transformer import A2VTransformer3DModel
+    from .video import TemporalVAE
 
 _FLOAT = 4  # bytes
 _BLOCK = 16  # values per token and channel in a block of the transformer: attention, then the wide layer
@@ -36,16 +38,22 @@ def weights_memory(*models: nn.Module | None) -> int:
 
 
 def sampling_memory(
-    pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], clips: int = 1
+    transformer: A2VTransformer3DModel,
+    prompt: Prompt,
+    settings: ResolvedSettings,
+    size: tuple[int, int],
+    clips: int = 1,
 ) -> int:
     """Bytes that the steps of sampling take, without the weights and without the video's latents.
 
     Args:
+        transformer: the model.
+        prompt: the checkpoint's text, where the settings have none.
         settings: how; the order ``wavefront`` has several clips under way.
         size: (height, width) of the video in pixels.
         clips: of the video.
     """
-    config, value = pipe.transformer.config, pipe.transformer.dtype.itemsize
+    config, value = transformer.config, transformer.dtype.itemsize
     width = config.num_attention_heads * config.attention_head_dim
     places = size[0] * size[1] // PIXELS_PER_LATENT**2
     under_way = min(settings.steps, clips) if settings.order == "wavefront" else 1
@@ -55,24 +63,23 @@ def sampling_memory(
     copies = 1 if under_way == 1 else 2  # those of several clips are joined for each step
     # Keys and values of speech, those of a clip once more while they are made; and of text.
     speech = settings.window * config.speech_slots * (items * copies + 1)
-    text = len((settings.text or pipe.prompt).embedding)
+    text = len((settings.text or prompt).embedding)
     keys_values = 2 * config.num_layers * width * (speech + text) * value
     return int(work + keys_values)
 
 
-def latents_memory(pipe: ReadPipeline, window: int, size: tuple[int, int], clips: int) -> int:
+def latents_memory(channels: int, window: int, size: tuple[int, int], clips: int) -> int:
     """Bytes of the latents of so many clips of ``window`` latents, and of what they are joined from."""
     places = size[0] * size[1] // PIXELS_PER_LATENT**2
-    return int(_COPIES * clips * window * pipe.transformer.config.in_channels * places * _FLOAT)
+    return int(_COPIES * clips * window * channels * places * _FLOAT)
 
 
-def decoding_memory(pipe: ReadPipeline, size: tuple[int, int]) -> int:
+def decoding_memory(vae: TemporalVAE, size: tuple[int, int]) -> int:
     """Bytes that decoding a chunk of frames of (height, width) takes, without the weights."""
-    settings, vae = pipe.vae.settings, pipe.vae.vae
-    config = vae.config
-    frames = FRAMES_PER_LATENT * (settings.chunk + 2 * settings.halo)
+    config = getattr(vae.vae, "autoencoder", vae.vae).config  # that of aligned faces has one inside
+    frames = FRAMES_PER_LATENT * (vae.settings.chunk + 2 * vae.settings.halo)
     channels = config.decoder_block_out_channels[0] // config.upsample_factor[0]
-    features = _DECODER * channels * vae.dtype.itemsize // config.patch_size**2
+    features = _DECODER * channels * vae.vae.dtype.itemsize // config.patch_size**2
     return int(frames * size[0] * size[1] * max(features, _PICTURES))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .ans import Guidance
-    from .checkpoint_records import Prompt, SamplingDefaults
+    from .checkpoint import Prompt, SamplingDefaults
 
 
 @dataclass(frozen=True)

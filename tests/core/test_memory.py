@@ -14,6 +14,8 @@ from read_core.finish import Finish, Finishing
 from read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from read_core.pipeline import ReadPipeline
 from read_core.records import Reference, SamplingSettings, SpeechCodes
+from read_core.video import DecodeSettings, TemporalVAE
+from read_core.video.aligned import AlignedAutoencoder
 
 
 def measured(work):
@@ -57,8 +59,8 @@ def sampled(pipe, settings, places, clips):
         pipe.sample(speech, reference, settings, on_warning=ignore)
 
     work()  # so that nothing kept from other work is freed meanwhile
-    expected = sampling_memory(pipe, chosen, size, clips)
-    return expected + latents_memory(pipe, chosen.window, size, clips), measured(work)
+    expected = sampling_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
+    return expected + latents_memory(config.in_channels, chosen.window, size, clips), measured(work)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,8 @@ def test_several_clips_at_once_take_more_and_so_do_evaluations(pipe):
     size = (128, 128)
 
     def needed(clips=4, **how):
-        return sampling_memory(pipe, SamplingSettings(3, **how).resolved(pipe.defaults), size, clips)
+        settings = SamplingSettings(3, **how).resolved(pipe.defaults)
+        return sampling_memory(pipe.transformer, pipe.prompt, settings, size, clips)
 
     assert needed(order="wavefront") > 2 * needed(order="clips")
     assert needed(order="wavefront", clips=50) < 1.5 * needed(order="wavefront", clips=4)  # 3 steps: 3 clips
@@ -94,7 +97,28 @@ def test_decoding(pipe, places):
     settings = pipe.vae.settings
     latents = torch.randn(1, 8, settings.chunk + 2 * settings.halo, *places)
     peak = measured(lambda: pipe.vae._decode_slice(latents, 0, 0))
-    assert peak <= decoding_memory(pipe, (32 * places[0], 32 * places[1])) <= 2 * peak
+    assert peak <= decoding_memory(pipe.vae, (32 * places[0], 32 * places[1])) <= 2 * peak
+
+
+def test_decoding_aligned_faces():
+    """The autoencoder that has an LTX-Video autoencoder inside."""
+    inner = {
+        "latent_channels": 8,
+        "block_out_channels": [16, 16],
+        "down_block_types": ["LTXVideoDownBlock3D"] * 2,
+        "layers_per_block": [0, 1, 1],
+        "spatio_temporal_scaling": [True, True],
+        "downsample_type": ["conv", "conv"],
+        "decoder_block_out_channels": [64, 64],
+        "decoder_layers_per_block": [1, 1, 1],
+        "decoder_spatio_temporal_scaling": [True, True],
+        "decoder_inject_noise": [False] * 3,
+        "upsample_factor": [2, 2],
+        "upsample_residual": [False, False],
+    }
+    vae = TemporalVAE(AlignedAutoencoder(inner, (4, 4), 6).eval(), DecodeSettings(halo=2, chunk=4))
+    peak = measured(lambda: vae._decode_slice(torch.randn(1, 6, 8, 4, 4), 0, 0))
+    assert peak <= decoding_memory(vae, (128, 128)) <= 2 * peak
 
 
 def test_weights(pipe):
