@@ -109,7 +109,7 @@ def test_decoding_aligned_faces():
         "layers_per_block": [0, 1, 1],
         "spatio_temporal_scaling": [True, True],
         "downsample_type": ["conv", "conv"],
-        "decoder_block_out_channels": [64, 64],
+        "decoder_block_out_channels": [32, 64],
         "decoder_layers_per_block": [1, 1, 1],
         "decoder_spatio_temporal_scaling": [True, True],
         "decoder_inject_noise": [False] * 3,
