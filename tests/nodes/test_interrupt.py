@@ -69,7 +69,7 @@ def test_what_is_finished_of_a_file_stays_and_plays(host, client, name, share):
 
     def watch(kind, data):
         nonlocal total
-        begun = kind == "text" and " clips: sampling takes" in data
+        begun = kind == "text" and " GB for the models" in data
         if begun:
             total = int(data.split(" clips")[0].split()[-1])
         stop = min(total - 1, max(1, round(total * share)))

@@ -24,7 +24,7 @@ ERRORS = {
 
 def main(folder):
     import_pack()
-    video = importlib.import_module(f"{NAME}.nodes.video")
+    video, feedback = (importlib.import_module(f"{NAME}.nodes.{n}") for n in ("video", "feedback"))
     media = importlib.import_module(f"{NAME}.read_core.media")
     records, finishing = (importlib.import_module(f"{NAME}.read_core.{n}") for n in ("records", "finish"))
     told = []
@@ -40,10 +40,12 @@ def main(folder):
         reference = records.Reference(latent=torch.zeros(1), image=picture, box=(0, 0, 64, 64))
         finish = finishing.Finish(finishing.Finishing(False, False), reference)
         speech = records.SpeechCodes(torch.zeros(1), 100)
-        models = SimpleNamespace(pipe=SimpleNamespace(stream=stream, preview=None))
+        device = SimpleNamespace(device=torch.device("cpu"))
+        pipe = SimpleNamespace(stream=stream, preview=None, transformer=device)
+        settings, remarks = records.SamplingSettings(), feedback.Remarks()
         writer = media.VideoWriter(folder / f"{name}.mp4", (64, 64))
         try:
-            video._write(models, speech, reference, {}, finish, writer)
+            video._write(pipe, speech, reference, settings, finish, writer, "", remarks)
         except BaseException as raised:
             found[name] = {"raised": raised is error, "told": told[-1]}
     print(json.dumps(found))
