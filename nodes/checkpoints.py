@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 import folder_paths
 
 from .feedback import about, log
-from .placement import held, model_dtype
+from .placement import held, model_dtype, patcher_of
 from .sockets import ReadModels
+from .vae import HeldVAE
 
 FOLDER = "read"
 BUNDLED = Path(__file__).parents[1] / "read_core" / "checkpoints"
@@ -115,7 +116,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     return ReadModels(
         pipe=pipe,
         speech=held(whisper=pipe.features.encoder, speech_ae=pipe.speech_ae),
-        vae=held(vae=pipe.vae.vae),
+        vae=patcher_of(HeldVAE(pipe.vae)),
         transformer=held(transformer=pipe.transformer),
         finder=held(finder=pipe.finder),
         detail=None if pipe.detail is None else held(detail=pipe.detail),

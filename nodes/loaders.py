@@ -13,6 +13,7 @@ from .discovery import AVATAR, LIP_SYNC, found_by
 from .feedback import about, log, say
 from .lora import with_lora
 from .sockets import Models
+from .vae import host_vae
 
 
 class LoadModels(io.ComfyNode):
@@ -80,7 +81,13 @@ class LoadModels(io.ComfyNode):
                     tooltip="Factor of the LoRA; 0 is none, negative ones turn it round.",
                 ),
             ],
-            outputs=[Models.Output(display_name="models", tooltip="What the other READ nodes need.")],
+            outputs=[
+                Models.Output(display_name="models", tooltip="What the other READ nodes need."),
+                io.Vae.Output(
+                    display_name="vae",
+                    tooltip="The same temporal VAE for core's nodes, as VAE Decode and VAE Encode.",
+                ),
+            ],
         )
 
     @classmethod
@@ -120,7 +127,7 @@ class LoadModels(io.ComfyNode):
             limits = ": drawn presenters, not photographs" if card.face is None else ""
             notes = f"A demonstration{limits}. {notes}"
         say(f"{card.name}, {width} x {height}. {notes}".rstrip())
-        return io.NodeOutput(models)
+        return io.NodeOutput(models, host_vae(models))
 
 
 def _files(**inputs: Any) -> dict[str, str | None]:

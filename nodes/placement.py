@@ -37,7 +37,12 @@ class Held(nn.Module):
 
 def held(**models: nn.Module) -> WholePatcher:
     """A patcher of models that are used together. They stay where they are until they are placed."""
-    return WholePatcher(Held(**models), mm.get_torch_device(), mm.unet_offload_device())
+    return patcher_of(Held(**models))
+
+
+def patcher_of(model: Held) -> WholePatcher:
+    """A patcher of what is held."""
+    return WholePatcher(model, mm.get_torch_device(), mm.unet_offload_device())
 
 
 def place(*patchers: ModelPatcher, activations: int = 0) -> None:

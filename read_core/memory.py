@@ -76,8 +76,12 @@ def latents_memory(channels: int, window: int, size: tuple[int, int], clips: int
 
 def decoding_memory(vae: TemporalVAE, size: tuple[int, int]) -> int:
     """Bytes that decoding a chunk of frames of (height, width) takes, without the weights."""
+    return coding_memory(vae, FRAMES_PER_LATENT * (vae.settings.chunk + 2 * vae.settings.halo), size)
+
+
+def coding_memory(vae: TemporalVAE, frames: int, size: tuple[int, int]) -> int:
+    """Bytes that the autoencoder takes for so many frames at once, without the weights."""
     config = getattr(vae.vae, "autoencoder", vae.vae).config  # that of aligned faces has one inside
-    frames = FRAMES_PER_LATENT * (vae.settings.chunk + 2 * vae.settings.halo)
     channels = config.decoder_block_out_channels[0] // config.upsample_factor[0]
     features = _DECODER * channels * vae.vae.dtype.itemsize // config.patch_size**2
     return int(frames * size[0] * size[1] * max(features, _PICTURES))

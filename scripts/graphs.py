@@ -39,7 +39,7 @@ class Kind:
 
 # A test compares titles and outputs with what the nodes say themselves.
 KINDS = {
-    "READ_LoadModels": Kind("Load READ Models", [("models", "READ_MODELS")], 202, 316),
+    "READ_LoadModels": Kind("Load READ Models", [("models", "READ_MODELS"), ("vae", "VAE")], 222, 340),
     "READ_EncodeSpeech": Kind(
         "Whisper + SpeechAE Encode",
         [("speech", "READ_SPEECH"), ("audio", "AUDIO"), ("frames", "INT")],

@@ -1,9 +1,12 @@
-"""Our decoder against core's, with the same file."""
+"""Our decoder against core's, with the same file; and the VAE that Load READ Models gives to core's nodes."""
+
+import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from .conftest import BUNDLED
 from .host import run_in_host
 from .prompts import load, node
 
@@ -75,3 +78,117 @@ def test_core_s_own_loader_takes_the_file_too(client, ltx_vae):
     run = client.run(prompt)
     assert run.status == "success", run.error
     assert load_file(run.ui("dump", "file"))["value"].shape == (1, 64, 64, 3)
+
+
+# The output ``vae``: pixels go through -1..1 in float32, which is all that may differ.
+ROUNDING = 1e-6
+
+
+@pytest.fixture(scope="module")
+def timed(host):
+    """A checkpoint whose decoder has another shape than its encoder, a time and noise of its own."""
+    from diffusers import AutoencoderKLLTXVideo
+
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTXVideo(
+        block_out_channels=(8, 8, 16, 16),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 2, 1, 1),
+        decoder_spatio_temporal_scaling=(True, True, True),
+        decoder_inject_noise=(True, True, False, False),
+        upsample_residual=(True, True, True),
+        upsample_factor=(2, 2, 2),
+        timestep_conditioning=True,
+    )
+    vae.latents_mean.uniform_(-1, 1)
+    vae.latents_std.uniform_(0.5, 2)
+    for name, weight in vae.named_parameters():
+        if "per_channel_scale" in name:
+            weight.data.normal_(std=0.1)
+    folder = host.base / "models" / "read" / "timed"
+    shutil.copytree(BUNDLED, folder)
+    shutil.rmtree(folder / "vae")
+    vae.save_pretrained(folder / "vae")
+    return "timed"
+
+
+def both_decoders(client, **inputs):
+    """Frames of READ Temporal VAE Decode and of core's VAE Decode, of more latents than one chunk."""
+    prompt = {
+        "latent": node("ReadTest_Latent", frames=11, height=2, width=3),
+        "models": load(**inputs),
+        "ours": node("READ_Decode", models=["models", 0], latent=["latent", 0]),
+        "core's": node("VAEDecode", vae=["models", 1], samples=["latent", 0]),
+        "our frames": node("ReadTest_Dump", value=["ours", 0], name="ours"),
+        "core's frames": node("ReadTest_Dump", value=["core's", 0], name="core"),
+    }
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    return [load_file(run.ui(name, "file"))["value"] for name in ("our frames", "core's frames")]
+
+
+@pytest.mark.parametrize("checkpoint", ["read-tiny", "timed"])
+def test_core_decodes_with_the_checkpoint_s_vae_as_we_do(client, timed, checkpoint):
+    ours, core = both_decoders(client, checkpoint=checkpoint)
+    assert ours.shape == core.shape == (81, 64, 96, 3)
+    assert ours.std() > 0.05
+    torch.testing.assert_close(core, ours, rtol=0, atol=ROUNDING)
+
+
+def test_core_decodes_with_a_file_in_its_place_as_we_do(client, ltx_vae):
+    ours, core = both_decoders(client, vae=ltx_vae)
+    torch.testing.assert_close(core, ours, rtol=0, atol=ROUNDING)
+
+
+def test_core_encodes_a_portrait_with_the_checkpoint_s_vae_as_we_do(client):
+    """The latent too is normalised; of what core's node crops to multiples of 32 nothing is left here."""
+    prompt = {
+        "image": node("ReadTest_Image", width=96, height=64, channels=3, batch=1),
+        "models": load(),
+        "ours": node(
+            "READ_EncodeReference",
+            models=["models", 0],
+            image=["image", 0],
+            width=96,
+            height=64,
+            fit="crop",
+            index=0,
+        ),
+        "core's": node("VAEEncode", vae=["models", 1], pixels=["image", 0]),
+        "our latent": node("ReadTest_Dump", value=["ours", 0], name="ours"),
+        "core's latent": node("ReadTest_Dump", value=["core's", 0], name="core"),
+    }
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    ours = load_file(run.ui("our latent", "file"))["latent"]
+    core = load_file(run.ui("core's latent", "file"))["samples"]
+    assert 0.1 < ours.std() < 10
+    torch.testing.assert_close(core, ours, rtol=0, atol=1e-5)
+
+
+def test_core_s_tiled_nodes_take_it_too(client):
+    """Twenty frames are encoded as the seventeen that make whole latents."""
+    tiles = {"tile_size": 64, "overlap": 32, "temporal_size": 64, "temporal_overlap": 8}
+    prompt = {
+        "image": node("ReadTest_Image", width=96, height=64, channels=3, batch=20),
+        "models": load(),
+        "latent": node("VAEEncodeTiled", vae=["models", 1], pixels=["image", 0], **tiles),
+        "frames": node("VAEDecodeTiled", vae=["models", 1], samples=["latent", 0], **tiles),
+        "dump": node("ReadTest_Dump", value=["frames", 0]),
+    }
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    assert load_file(run.ui("dump", "file"))["value"].shape == (17, 64, 96, 3)
+
+
+def test_core_is_told_which_latents_fit(client):
+    prompt = {
+        "latent": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "models": load(),
+        "frames": node("VAEDecode", vae=["models", 1], samples=["latent", 0]),
+        "dump": node("ReadTest_Dump", value=["frames", 0]),
+    }
+    run = client.run(prompt)
+    assert run.status == "error"
+    assert "expected a video's latents" in run.error["exception_message"]

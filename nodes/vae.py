@@ -1,0 +1,88 @@
+"""The checkpoint's temporal VAE as the host's VAE, for core's own nodes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_management as mm
+import comfy.sd
+import torch
+from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
+from einops import rearrange
+
+from ..read_core.geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
+from ..read_core.memory import coding_memory, decoding_memory
+from .placement import Held
+
+if TYPE_CHECKING:
+    from ..read_core.video import TemporalVAE
+    from .sockets import ReadModels
+
+# The smallest autoencoder that the host takes for LTX-Video's.
+_SMALLEST: dict[str, Any] = {
+    "dims": 3,
+    "latent_channels": 4,
+    "blocks": [["res_x", 1]],
+    "norm_layer": "pixel_norm",
+    "latent_log_var": "uniform",
+    "encoder_base_channels": 32,
+    "decoder_base_channels": 32,
+}
+
+
+class HeldVAE(Held):
+    """A temporal VAE under the methods of core's LTX-Video autoencoder: pixels -1..1, normalised latents.
+
+    Args:
+        vae: it keeps its own device, type, chunks and halo.
+    """
+
+    def __init__(self, vae: TemporalVAE) -> None:
+        super().__init__(vae=vae.vae)
+        self.temporal = vae
+
+    def encode(self, pixels: torch.Tensor, **_: Any) -> torch.Tensor:
+        """(B, 3, F, H, W) -> (B, C, L, h, w); as core does, frames beyond the last 8 n + 1 are left out."""
+        count = 1 + (pixels.shape[2] - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT
+        return self.temporal.encode(rearrange(pixels[:, :, :count], "b c f h w -> b f h w c") / 2 + 0.5)
+
+    def decode(self, latents: torch.Tensor, **_: Any) -> torch.Tensor:
+        """(B, C, L, h, w) -> (B, 3, 8 (L - 1) + 1, H, W) in the host's memory; noise is that of seed 0.
+
+        Raises:
+            InputError: latents of another shape.
+        """
+        self._check(latents)
+        frames = self.temporal.decode(latents.to(mm.intermediate_device()))
+        return rearrange(frames, "b f h w c -> b c f h w") * 2 - 1
+
+    def _check(self, latents: torch.Tensor) -> None:
+        from ..read_core.errors import InputError
+
+        channels = self.temporal.vae.config.latent_channels
+        if latents.ndim != 5 or latents.shape[1] != channels:
+            raise InputError(
+                f"samples have shape {tuple(latents.shape)}; expected a video's latents, "
+                f"(batch, {channels}, latents, height, width), as READ ANS Sampler gives"
+            )
+
+
+def host_vae(models: ReadModels) -> comfy.sd.VAE:
+    """The host's VAE over the same weights and the same patcher that the other nodes use.
+
+    The host builds one for LTX-Video, so that ratios and shapes are as this version of it wants them; then
+    the model within is exchanged.
+    """
+    weights = VideoVAE(config=_SMALLEST).state_dict()
+    vae = comfy.sd.VAE(sd=weights, metadata={"config": json.dumps({"vae": _SMALLEST})})
+    vae.patcher, vae.first_stage_model = models.vae, models.vae.model
+    vae.device, vae.vae_dtype = models.vae.load_device, torch.float32  # the model casts by itself
+    vae.latent_channels = models.pipe.vae.vae.config.latent_channels
+    temporal = models.pipe.vae
+    vae.memory_used_decode = lambda shape, _: decoding_memory(
+        temporal, (PIXELS_PER_LATENT * shape[-2], PIXELS_PER_LATENT * shape[-1])
+    )
+    vae.memory_used_encode = lambda shape, _: coding_memory(temporal, shape[2], (shape[3], shape[4]))
+    vae.size = None  # to be measured anew
+    return vae
