@@ -54,6 +54,34 @@ def test_what_is_seldom_changed_is_folded_away(client):
     }
 
 
+def test_english_texts_of_the_page_are_the_nodes_own(client):
+    """``locales/en`` against what the host itself says, with the dots of dynamic inputs as the page has them."""
+
+    def texts(inputs):
+        found = {}
+        for group in ("required", "optional"):
+            for name, (_, *options) in inputs.get(group, {}).items():
+                found[name] = options[0]["tooltip"]
+                for option in options[0].get("options", []):
+                    if isinstance(option, dict):
+                        found |= {f"{name}_{child}": text for child, text in texts(option["inputs"]).items()}
+        return found
+
+    shown, english = client.get("/object_info"), client.get("/i18n")["en"]["nodeDefs"]
+    for name in NODES:
+        node, said = shown[name], english[name]
+        assert (said["display_name"], said["description"]) == (node["display_name"], node["description"])
+        assert {key: value["tooltip"] for key, value in said["inputs"].items()} == texts(node["input"])
+        outputs = [(value["name"], value["tooltip"]) for value in said["outputs"].values()]
+        assert outputs == list(zip(node["output_name"], node["output_tooltips"], strict=True))
+
+
+def test_host_hands_out_every_language(client):
+    handed = client.get("/i18n")
+    for language in ("fr", "ja", "ko", "ru", "zh"):
+        assert NODES <= set(handed[language]["nodeDefs"])
+
+
 @pytest.mark.parametrize("words", ["lip sync", "talking head", "avatar", "audio to video"])
 def test_users_find_nodes_by_what_they_want(client, words):
     """By other names where the host takes them, and by the description everywhere."""
