@@ -138,6 +138,27 @@ class ComfyPage:
         )
         return found
 
+    def take(self, name: str) -> None:
+        """Put an entry of the node library onto an empty graph, as a user does: search, click, click."""
+        self.page.evaluate("app.graph.clear()")
+        self.page.keyboard.press("n")
+        search = self.page.locator("input[placeholder*='earch']:visible").first
+        search.fill(name)
+        entry = (
+            "name => [...document.querySelectorAll('span, div')].filter(e => e.textContent.trim() === name)"
+            ".map(e => e.getBoundingClientRect()).filter(r => r.width && r.top > 100).at(-1)"
+        )
+        self.page.wait_for_function(f"name => ({entry})(name)", arg=name)
+        self.page.wait_for_timeout(1000)
+        box = self.page.evaluate(entry, name)
+        self.page.mouse.click(box["left"] + box["width"] / 2, box["top"] + 8)
+        self.page.wait_for_timeout(1000)
+        self.page.mouse.move(SIZE[0] / 2, SIZE[1] / 2)
+        if not self.page.evaluate("app.graph._nodes.some(n => !n.flags.ghost)"):  # newer pages: it follows
+            self.page.mouse.click(SIZE[0] / 2, SIZE[1] / 2)
+        self.page.wait_for_function("app.graph._nodes.some(n => !n.flags.ghost)")
+        self.page.keyboard.press("n")
+
     def run(self) -> tuple[str, dict[str, Any]]:
         """Press Run and wait for the end: how it ended, and the last message about it."""
         self.page.evaluate(

@@ -13,8 +13,8 @@ from make_locales import LANGUAGES
 ROOT = Path(__file__).parents[1]
 SYNTAX = re.compile(r"[{}@|]")  # the page reads more than a text in these
 KEPT = re.compile(
-    r"%[^% ,]+%|%Node title\.widget%|\b(?:models/\w+|model_index\.json|read-tiny|float32|native|fp8|safetensors|T5|"
-    r"LTX-Video|MP4|GPU|READ|ANS|VAE|Whisper|SpeechAE|A2V-DiT|LoRA|CLIPTextEncode|wavefront|stretch)\b"
+    r"%[^% ,]+%|%Node title\.widget%|\b(?:models/\w+|model_index\.json|read-tiny|float32|native|fp8|"
+    r"safetensors|T5|LTX-Video|MP4|GPU|READ|ANS|VAE|Whisper|SpeechAE|A2V-DiT|LoRA|CLIPTextEncode|wavefront|stretch)\b"
 )
 NUMBER = re.compile(r"-?\d+")
 
@@ -80,6 +80,12 @@ class TestTranslation:
             if key[-1] == "name":
                 names.setdefault(english[key], set()).add(text)
         assert {name: found for name, found in names.items() if len(found) > 1} == {}
+
+    def test_inputs_and_outputs_of_a_node_have_different_names(self, language):
+        names = Counter(
+            (*key[:2], text) for key, text in texts(language).items() if key[1:2] and key[-1] == "name"
+        )
+        assert [key for key, count in names.items() if count > 1] == []
 
     def test_nodes_are_called_in_tooltips_by_their_names(self, language):
         """As ``From READ Encode Reference``: the tooltip holds the node's name in the same language."""

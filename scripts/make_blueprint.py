@@ -1,0 +1,219 @@
+"""Writes ``subgraphs/READ Talking Head.json``: the five nodes from portrait and speech to frames as one.
+
+ComfyUI offers it among the subgraph blueprints, under the file's name. Run it after a change of the nodes:
+``python scripts/make_blueprint.py``. With ``--check`` it writes nothing and fails where the file differs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
+
+from graphs import COLUMN, COLUMN_GAP, Graph, Wire
+from schemas import ROOT, Schema, read_schemas
+
+NAME = "READ Talking Head"
+PATH = ROOT / "subgraphs" / f"{NAME}.json"
+DESCRIPTION = (
+    "One portrait and one recording to the frames of a talking head (lip sync, avatar, audio to video): Load "
+    "READ Models, both encoders, READ ANS Sampler and READ Temporal VAE Decode."
+)
+INPUT, OUTPUT = -10, -20  # the page's numbers of a subgraph's own ends
+WIDTH, SLOT = 160, 20  # pixels of these ends, and of a line in them
+
+
+@dataclass
+class Blueprint:
+    """A subgraph in the making: nodes, and what it shows of them."""
+
+    graph: Graph = field(default_factory=Graph)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    schemas: dict[str, Schema] = field(default_factory=lambda: {s.node_id: s for s in read_schemas()})
+
+    def add(self, kind: str, **wires: Wire) -> int:
+        """A node with these inputs, every widget at its default."""
+        number, widgets = self.graph.add(kind, **wires), self._widgets(kind)
+        node = self.graph.nodes[number - 1]
+        linked = {slot["name"]: slot["link"] for slot in node["inputs"]}
+        node["inputs"] = self._slots(kind)
+        for place, slot in enumerate(node["inputs"]):
+            if slot["name"] in linked:
+                slot["link"] = linked[slot["name"]]
+                self.graph.links[slot["link"] - 1][4] = place
+        node["widgets_values"] = [value for values in widgets.values() for value in values]
+        return number
+
+    def take(self, node: int, *names: str) -> None:
+        """Show inputs of a node as the subgraph's own; those that are widgets stay widgets."""
+        slots = self.graph.nodes[node - 1]["inputs"]
+        places = {slot["name"]: place for place, slot in enumerate(slots)}
+        for name in names:
+            slot = slots[places[name]]
+            slot["link"] = self._link(INPUT, len(self.inputs), node, places[name], slot["type"])
+            shown = {key: slot[key] for key in slot if key != "link"}
+            self.inputs.append(shown | {"linkIds": [slot["link"]]})
+
+    def give(self, node: int, *names: str) -> None:
+        """Show outputs of a node as the subgraph's own."""
+        shown = self.graph.nodes[node - 1]["outputs"]
+        for name in names:
+            index = next(index for index, output in enumerate(shown) if output["name"] == name)
+            link = self._link(node, index, OUTPUT, len(self.outputs), shown[index]["type"])
+            shown[index]["links"].append(link)
+            self.outputs.append({"name": name, "type": shown[index]["type"], "linkIds": [link]})
+
+    def file(self) -> dict[str, Any]:
+        """A graph of one node, and what is in it, as the page saves it."""
+        page, number = self.graph.page(), len(self.graph.nodes) + 1
+        behind = {end["id"]: {"parentId": end["parentId"]} for end in page["extra"]["linkExtensions"]}
+        keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+        links = [dict(zip(keys, link, strict=True)) | behind.get(link[0], {}) for link in page["links"]]
+        right = max(node["pos"][0] for node in self.graph.nodes) + COLUMN + COLUMN_GAP
+        subgraph = {
+            "id": _uuid(NAME),
+            "version": 1,
+            "state": {
+                "lastGroupId": 0,
+                "lastNodeId": number,
+                "lastLinkId": len(links) + len(self.links),
+                "lastRerouteId": len(page["extra"]["reroutes"]),
+            },
+            "revision": 0,
+            "config": {},
+            "name": NAME,
+            "category": "READ",
+            "description": DESCRIPTION,
+            "inputNode": {"id": INPUT, "bounding": _box(-WIDTH - COLUMN_GAP, len(self.inputs))},
+            "outputNode": {"id": OUTPUT, "bounding": _box(right, len(self.outputs))},
+            "inputs": [_end("input", slot) for slot in self.inputs],
+            "outputs": [_end("output", slot) for slot in self.outputs],
+            "widgets": [],
+            "nodes": self.graph.nodes,
+            "groups": [],
+            "links": [*links, *self.links],
+            "reroutes": page["extra"]["reroutes"],
+            "extra": {},
+        }
+        return {
+            "revision": 0,
+            "last_node_id": number,
+            "last_link_id": 0,
+            "nodes": [self._node(number)],
+            "links": [],
+            "version": 0.4,
+            "definitions": {"subgraphs": [subgraph]},
+            "extra": {"BlueprintDescription": DESCRIPTION},
+        }
+
+    def _slots(self, kind: str) -> list[dict[str, Any]]:
+        """Inputs of a kind of node as the page orders them, which links count: widgets come last."""
+        inputs, widgets = self.schemas[kind].inputs, self._widgets(kind)
+        return [
+            {"name": found.id, "type": found.type, "link": None}
+            | ({"widget": {"name": found.id}} if found.id in widgets else {})
+            for found in sorted(inputs, key=lambda found: found.id in widgets)
+        ]
+
+    def _widgets(self, kind: str) -> dict[str, list[Any]]:
+        """What the widgets of a kind of node begin with; the page adds one to a seed."""
+        return {
+            found.id: [found.default, "fixed"]
+            if found.options.get("control_after_generate")
+            else [found.default]
+            for found in self.schemas[kind].inputs
+            if found.is_widget
+        }
+
+    def _link(self, source: int, slot: int, target: int, place: int, kind: str) -> int:
+        """A link to or from one of the ends; it counts on behind those between nodes, which are all there."""
+        number = len(self.graph.links) + len(self.links) + 1
+        ends = {"origin_id": source, "origin_slot": slot, "target_id": target, "target_slot": place}
+        self.links.append({"id": number, **ends, "type": kind})
+        return number
+
+    def _node(self, number: int) -> dict[str, Any]:
+        """The one that stands for all."""
+        return {
+            "id": number,
+            "type": _uuid(NAME),
+            "pos": [0, 0],
+            "size": [COLUMN, 300],
+            "flags": {},
+            "order": 0,
+            "mode": 0,
+            "inputs": [_shown(slot) | {"link": None} for slot in self.inputs],
+            "outputs": [_shown(slot) | {"links": []} for slot in self.outputs],
+            "title": NAME,
+            "properties": {},
+            "widgets_values": [],
+        }
+
+
+def talking_head() -> Blueprint:
+    """The nodes of READ_talking_head up to the frames."""
+    made = Blueprint()
+    made.graph.column("1 · Models")
+    models = made.add("READ_LoadModels")
+    own = {"models": Wire(models, "models")}
+    made.graph.column("2 · Encode")
+    speech = made.add("READ_EncodeSpeech", **own)
+    reference = made.add("READ_EncodeReference", **own)
+    made.graph.column("3 · Sample")
+    heard, seen = Wire(speech, "speech"), Wire(reference, "reference")
+    sampler = made.add("READ_ANSSampler", **own, speech=heard, reference=seen)
+    made.graph.column("4 · Decode")
+    frames = Wire(speech, "frames")
+    decoder = made.add("READ_Decode", **own, latent=Wire(sampler, "latent"), frames=frames)
+    made.take(reference, "image")
+    made.take(speech, "audio")
+    made.take(models, "checkpoint")
+    made.take(reference, "fit")
+    made.take(speech, "start", "duration", "audio_scale")
+    made.take(sampler, "seed", "steps")
+    made.give(decoder, "images")
+    made.give(speech, "audio")
+    made.give(decoder, "fps")
+    made.give(models, "models")
+    made.give(reference, "reference")
+    return made
+
+
+def main() -> int:
+    """Write the blueprint, or with ``--check`` compare it."""
+    text = json.dumps(talking_head().file(), indent=2, ensure_ascii=False) + "\n"
+    if "--check" in sys.argv[1:]:
+        stale = not PATH.is_file() or PATH.read_text(encoding="utf-8") != text
+        if stale:
+            sys.stderr.write(f"{PATH} is not what scripts/make_blueprint.py makes\n")
+        return int(stale)
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _uuid(name: str) -> str:
+    """The same for the same name: the page wants one for everything."""
+    return str(uuid5(NAMESPACE_DNS, f"read-talking-head/{name}"))
+
+
+def _shown(slot: dict[str, Any]) -> dict[str, Any]:
+    """One of the subgraph's inputs or outputs, as the node that stands for it has it."""
+    return {key: slot[key] for key in slot if key != "linkIds"}
+
+
+def _end(side: str, slot: dict[str, Any]) -> dict[str, Any]:
+    """The same, as the subgraph has it."""
+    return {"id": _uuid(f"{NAME}/{side}/{slot['name']}")} | {k: slot[k] for k in slot if k != "widget"}
+
+
+def _box(left: int, lines: int) -> list[int]:
+    return [left, 0, WIDTH, SLOT * (lines + 2)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
