@@ -8,6 +8,7 @@ from .check import Check
 from .decode import Decode
 from .detail import RestoreDetail
 from .encode import EncodeReference, EncodeSpeech
+from .examples import ExampleInputs
 from .loaders import LoadModels
 from .paste import PasteBack
 from .sample import Sampler
@@ -15,6 +16,7 @@ from .video import TalkingHeadToFile
 
 NODES: list[type[io.ComfyNode]] = [
     LoadModels,
+    ExampleInputs,
     EncodeSpeech,
     EncodeReference,
     Sampler,

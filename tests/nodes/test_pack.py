@@ -14,6 +14,7 @@ from .prompts import quick, quick_file
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 NODES = {
     "READ_LoadModels",
+    "READ_ExampleInputs",
     "READ_EncodeSpeech",
     "READ_EncodeReference",
     "READ_ANSSampler",
