@@ -201,14 +201,6 @@ class ComfyPage:
         self.page.wait_for_timeout(1500)
         return shown.first.inner_text()
 
-    def upload(self, path: Path) -> str:
-        """Put a file into the host's input folder; its name there, another one where that is taken."""
-        file = {"name": path.name, "mimeType": "application/octet-stream", "buffer": path.read_bytes()}
-        answer = self.page.request.post(f"{self.address}/upload/image", multipart={"image": file})
-        if not answer.ok:
-            raise OSError(f"the host does not take {path}: HTTP {answer.status}")
-        return str(answer.json()["name"])
-
     def fetch(self, item: dict[str, str], target: Path) -> Path:
         """Save one of the outputs."""
         query = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}

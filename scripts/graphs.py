@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 CONTROLLED = "seed"  # the page adds a widget after it that says what becomes of it after a run
-COLUMN = 340  # pixels: width of a column
-NODE_GAP = 54  # between nodes: the lower one's title and the badge of its pack lie in it
-COLUMN_GAP = 100  # between columns, where the links run
-EDGE = 22  # from a group's edge to its nodes
-HEAD = 92  # above a group's first node: the group's title, the badge, the node's title
-LANE = 24  # height of a lane above the nodes, for links to columns further on
-CORNER = 28  # from a column to where a link enters or leaves its lane
+WIRED = {"frames": 0}  # widgets that became sockets keep a value
+NODE_GAP = 54  # between nodes of a column: the lower one's title and the badge of its pack lie in it
+COLUMN_GAP = 56  # between columns of a group, where links run
+GROUP_GAP = 76  # between columns of two groups
+EDGE = 16  # from a group's edge to its nodes
+HEAD = 40  # height of a group's title
 TITLE = 30  # height of a node's title
-NOTE = 430  # height of the note
+BADGE = 22  # height of the pack's badge above it
+SLOT = 20  # from a node's input or output to the next
+LANE = 22  # from a link that runs above the nodes to the next
+CORNER, STEP = 14, 10  # from a column to where a link turns to it, and to where the next one does
 VIEW = (1740, 900)  # pixels of a page that the graph may fill when it opens
+FIT = (1340, 800)  # pixels that the page's Fit View fills of a screen of 1920 x 1080
+NOTE_WIDTHS = 440, 1280  # left of the graph, above it
+LETTER, LINE, PARAGRAPH = 11, 24, 14  # of the note: a letter's width, a line's height, and between two
 COLOR = "#3f789e"
 
 
@@ -26,28 +33,33 @@ class Kind:
     Attributes:
         title: its name there.
         outputs: name and type of each.
-        height: in pixels.
-        room: to leave for it: a node that says something grows, and the page's newer drawing makes all of
-            them higher. Nodes that show a picture or video have room for it.
+        width: in pixels, at least.
+        height: in pixels, with the text that it shows after a run, its previews and its result.
+        room: the most that it takes in any of the page's drawings; a test compares it with the page.
     """
 
     title: str
     outputs: list[tuple[str, str]]
+    width: int
     height: int
     room: int
 
 
 # A test compares titles and outputs with what the nodes say themselves.
 KINDS = {
-    "READ_LoadModels": Kind("Load READ Models", [("models", "READ_MODELS"), ("vae", "VAE")], 222, 340),
+    "READ_LoadModels": Kind("Load READ Models", [("models", "READ_MODELS"), ("vae", "VAE")], 290, 288, 350),
+    "READ_ExampleInputs": Kind(
+        "READ Example Inputs", [("portrait", "IMAGE"), ("recording", "AUDIO")], 290, 310, 345
+    ),
     "READ_EncodeSpeech": Kind(
-        "Whisper + SpeechAE Encode",
+        "READ Whisper + SpeechAE Encode",
         [("speech", "READ_SPEECH"), ("audio", "AUDIO"), ("frames", "INT")],
-        194,
-        304,
+        310,
+        244,
+        310,
     ),
     "READ_EncodeReference": Kind(
-        "Encode Reference",
+        "READ Encode Reference",
         [
             ("reference", "READ_REFERENCE"),
             ("image", "IMAGE"),
@@ -56,33 +68,32 @@ KINDS = {
             ("region_width", "INT"),
             ("region_height", "INT"),
         ],
-        560,
+        310,
         620,
+        690,
     ),
-    "READ_ANSSampler": Kind("ANS Sampler", [("latent", "LATENT")], 238, 320),
+    "READ_ANSSampler": Kind("READ ANS Sampler", [("latent", "LATENT")], 330, 300, 580),
     "READ_Decode": Kind(
-        "Temporal VAE Decode", [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")], 66, 100
+        "READ Temporal VAE Decode", [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")], 264, 150, 200
     ),
-    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 106, 150),
-    "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 130, 190),
-    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 1070, 1200),
+    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 220, 150, 200),
+    "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 250, 190, 235),
+    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 744, 1160),
     "READ_Check": Kind(
         "READ Check",
         [("plot", "IMAGE"), ("report", "STRING"), ("follows", "FLOAT"), ("lag", "INT")],
-        460,
-        500,
+        480,
+        430,
+        470,
     ),
-    "LoadImage": Kind("Load Image", [("IMAGE", "IMAGE"), ("MASK", "MASK")], 326, 472),
-    "LoadAudio": Kind("Load Audio", [("AUDIO", "AUDIO")], 136, 140),
-    "CreateVideo": Kind("Create Video", [("VIDEO", "VIDEO")], 102, 112),
-    "SaveVideo": Kind("Save Video", [], 440, 480),
-    "ImageStitch": Kind("Stitch Images", [("IMAGE", "IMAGE")], 150, 154),
-    "CLIPLoader": Kind("Load CLIP", [("CLIP", "CLIP")], 106, 140),
-    "CLIPTextEncode": Kind("CLIP Text Encode (Prompt)", [("CONDITIONING", "CONDITIONING")], 150, 160),
+    "CreateVideo": Kind("Create Video", [("VIDEO", "VIDEO")], 210, 102, 115),
+    "SaveVideo": Kind("Save Video", [], 340, 106, 360),
+    "ImageStitch": Kind("Stitch Images", [("IMAGE", "IMAGE")], 240, 150, 155),
+    "CLIPLoader": Kind("Load CLIP", [("CLIP", "CLIP")], 290, 106, 140),
+    "CLIPTextEncode": Kind("CLIP Text Encode (Prompt)", [("CONDITIONING", "CONDITIONING")], 310, 150, 160),
 }
-SCALE_HEIGHT = 26  # of a widget that the choice of guidance brings
-# Widgets that only the page has, after the node's own: the button or player of an upload.
-PAGE_ONLY: dict[str, Any] = {"LoadImage": "image", "LoadAudio": None}
+Output = tuple[int, int]  # a node's id, and which of its outputs
+SCALE_HEIGHT, SCALE_ROOM = 26, 28  # of a widget that the choice of guidance brings
 
 
 @dataclass(frozen=True)
@@ -95,78 +106,119 @@ class Wire:
 
 @dataclass
 class Column:
-    """Nodes below each other in a group."""
+    """Nodes below each other, none of which is linked to another.
 
-    title: str
+    Attributes:
+        left: its left edge.
+        width: of its nodes.
+        bottom: of the room of its last node.
+    """
+
     left: int
     width: int
-    bottom: int = -NODE_GAP
+    bottom: int
 
-    def place(self, room: int) -> list[int]:
-        """The position of the next node, which needs that height."""
-        top = self.bottom + NODE_GAP
-        self.bottom = top + room
-        return [self.left, top]
+    @property
+    def right(self) -> int:
+        """Its right edge."""
+        return self.left + self.width
 
-    def group(self, number: int, head: int) -> dict[str, Any]:
-        """The frame around the nodes and ``head`` pixels above them, as the page saves it."""
-        box = [self.left - EDGE, -head, self.width + 2 * EDGE, self.bottom + head + EDGE]
-        return {
-            "id": number,
-            "title": self.title,
-            "bounding": box,
-            "color": COLOR,
-            "font_size": 24,
-            "flags": {},
-        }
+
+@dataclass
+class Bends:
+    """Points that links pass through, and which links end from which, as the page saves them."""
+
+    points: list[dict[str, Any]] = field(default_factory=list)
+    ends: list[dict[str, int]] = field(default_factory=list)
+
+    def add(self, x: int, y: int, links: list[list[Any]], before: int | None = None) -> int:
+        """A point, after another one; its id."""
+        parent = {} if before is None else {"parentId": before}
+        number = len(self.points) + 1
+        self.points.append({"id": number, **parent, "pos": [x, y], "linkIds": [link[0] for link in links]})
+        return number
 
 
 @dataclass
 class Graph:
-    """A graph in the making, column by column from left to right; ``add`` returns the node's id."""
+    """A graph in the making, column by column from left to right; ``add`` returns the node's id.
 
+    Columns whose links skip others begin higher than those: their links then run straight above the nodes.
+    """
+
+    title: str = ""
+    text: str = ""
     nodes: list[dict[str, Any]] = field(default_factory=list)
     links: list[list[Any]] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    groups: list[tuple[str | None, list[int]]] = field(default_factory=list)  # title and nodes
     homes: dict[int, int] = field(default_factory=dict)  # the column of each node
+    rooms: dict[int, int] = field(default_factory=dict)  # the height that each node needs at most
     prompt: dict[str, Any] = field(default_factory=dict)
-    text: str = ""
+    here: int = 0  # the column that the next node goes into
 
-    def column(self, title: str, width: int = COLUMN) -> None:
-        """Begin a column; the following nodes go into it."""
-        last = self.columns[-1] if self.columns else None
-        left = 0 if last is None else last.left + last.width + COLUMN_GAP
-        self.columns.append(Column(title, left, width))
+    def group(self, title: str | None, top: int = 0, width: int = 0) -> None:
+        """Begin a group with a column of its own; see :meth:`column`.
 
-    def level_with(self, node: int) -> None:
-        """Put the next node level with one of another column."""
-        self.columns[-1].bottom = self.nodes[node - 1]["pos"][1] - NODE_GAP
+        Args:
+            title: of the frame around its nodes; None: there is no frame, as around nodes that grow.
+        """
+        self.groups.append((title, []))
+        self.column(top, width)
+
+    def column(self, top: int = 0, width: int = 0) -> None:
+        """Begin a column; the following nodes go into it.
+
+        Args:
+            top: where its first node begins.
+            width: of its nodes, at least.
+        """
+        left = 0
+        if self.columns:
+            last = self.columns[-1]
+            left = last.right + (COLUMN_GAP if self.groups[-1][1] else GROUP_GAP)
+        self.here = len(self.columns)
+        self.columns.append(Column(left, width, top - NODE_GAP))
+
+    def column_below(self, node: int, level: int | None = None) -> None:
+        """Go on in the column of a node, level with another one where it is given."""
+        self.here = self.homes[node]
+        if level is not None:
+            self.columns[self.here].bottom = self.nodes[level - 1]["pos"][1] - NODE_GAP
 
     def add(
         self,
         kind: str,
         title: str | None = None,
         properties: dict[str, Any] | None = None,
+        shows: float = 0.0,
         **inputs: Any,
     ) -> int:
-        """A node. A Wire is a link, anything else a widget, in the page's order; ``a__b`` is the key a.b."""
-        number, column, look = len(self.nodes) + 1, self.columns[-1], KINDS[kind]
-        scales = SCALE_HEIGHT * sum("__" in name for name in inputs)
-        self.homes[number] = len(self.columns) - 1
+        """A node. A Wire is a link, anything else a widget, in the page's order; ``a__b`` is the key a.b.
+
+        Args:
+            shows: height of the video that the node shows, over its width.
+        """
+        number, column, look = len(self.nodes) + 1, self.columns[self.here], KINDS[kind]
+        scales = sum("__" in name for name in inputs)
+        column.width = max(column.width, look.width)
+        height = look.height + SCALE_HEIGHT * scales + round(shows * column.width)
+        self.homes[number] = self.here
+        self.groups[-1][1].append(number)
+        self.rooms[number] = max(look.room + SCALE_ROOM * scales, height)
+        place = [column.left, column.bottom + NODE_GAP]
+        column.bottom = place[1] + self.rooms[number]
         slots: list[dict[str, Any]] = []
         widgets: list[Any] = []
         for name, value in inputs.items():
             if isinstance(value, Wire):
                 slots.append(self._link(value, number, len(slots), name))
-                if name == "fps":  # a widget that became a socket keeps its value
+                if name in WIRED:
                     slots[-1]["widget"] = {"name": name}
-                    widgets.append(25)
+                    widgets.append(WIRED[name])
             else:
                 widgets += [value, "fixed"] if name == CONTROLLED else [value]
-        if kind in PAGE_ONLY:
-            widgets.append(PAGE_ONLY[kind])
-        place, size = column.place(look.room + scales), [column.width, look.height + scales]
-        node = _node(number, kind, place, size, widgets)
+        node = _node(number, kind, place, [0, height], widgets)
         node["inputs"] = slots
         node["outputs"] = [{"name": n, "type": t, "links": []} for n, t in look.outputs]
         node["properties"] = {"Node name for S&R": kind} | (properties or {})
@@ -182,53 +234,106 @@ class Graph:
         return number
 
     def page(self) -> dict[str, Any]:
-        """The graph as the page saves it, the note to the left of all."""
-        number, width, last = len(self.nodes) + 1, 400, self.columns[-1]
-        left, height = -EDGE - COLUMN_GAP // 2 - width, max(column.bottom for column in self.columns)
-        bends, head = self._bends()
-        note = _node(number, "MarkdownNote", [left, TITLE - head], [width, NOTE], [])
-        note |= {"widgets_values": [self.text], "title": "Read me", "color": "#222", "bgcolor": "#000"}
-        extent = last.left + last.width + EDGE - left, height + EDGE + head
-        scale = round(min(1.0, VIEW[0] / extent[0], VIEW[1] / extent[1]), 3)
+        """The graph as the page saves it, with a note where it leaves the graph largest in view."""
+        for node in self.nodes:
+            node["size"][0] = self.columns[self.homes[node["id"]]].width
+        bends, lane = self._bends()
+        top = min([lane - LANE // 2, *(self._top(node) for node in self.nodes)]) - HEAD
+        right = self.columns[-1].right + EDGE
+        bottom = max(column.bottom for column in self.columns) + EDGE
+        number, (narrow, wide) = len(self.nodes) + 1, NOTE_WIDTHS
+        beside = [-EDGE - GROUP_GAP // 2 - narrow, top + TITLE, narrow, self._note_height(narrow)]
+        above = [-EDGE, top - GROUP_GAP // 2 - self._note_height(wide), wide, self._note_height(wide)]
+        box = max((beside, above), key=lambda box: _scale(FIT, box, right, bottom))
+        note = _node(number, "MarkdownNote", box[:2], box[2:], [self.text])
+        note |= {"title": self.title, "color": "#222", "bgcolor": "#000"}
+        scale = _scale(VIEW, box, right, bottom)
+        view = {"scale": scale, "offset": [100 / scale - box[0], 110 / scale + TITLE - box[1]]}
         return {
             "last_node_id": number,
             "last_link_id": len(self.links),
             "nodes": [*self.nodes, note],
             "links": self.links,
-            "groups": [column.group(index, head) for index, column in enumerate(self.columns, 1)],
+            "groups": list(self._groups(top)),
             "config": {},
-            "extra": {"ds": {"scale": scale, "offset": [100 / scale - left, 110 / scale + head]}} | bends,
+            "extra": {"ds": view} | bends,
             "version": 0.4,
         }
 
-    def _bends(self) -> tuple[dict[str, Any], int]:
-        """Where links pass above the columns that they skip, as the page saves it; the groups' height there.
+    def _note_height(self, width: int) -> int:
+        """What the note needs at a width, its headings' marks included."""
+        paragraphs = self.text.split("\n\n")
+        lines = sum(-(-len(paragraph) * LETTER // width) for paragraph in paragraphs)
+        return lines * LINE + (len(paragraphs) + 1) * PARAGRAPH
 
-        The links of an output share a lane; outputs share one where they pass above different columns.
+    def _top(self, node: dict[str, Any]) -> int:
+        """The upper edge of a node and what is above it."""
+        return int(node["pos"][1]) - TITLE - BADGE
+
+    def _groups(self, top: int) -> Iterator[dict[str, Any]]:
+        """Frames from ``top`` around the nodes, as the page saves them."""
+        framed = [(title, members) for title, members in self.groups if title is not None]
+        for number, (title, members) in enumerate(framed, 1):
+            columns = [self.columns[self.homes[member]] for member in members]
+            left = min(column.left for column in columns) - EDGE
+            right = max(column.right for column in columns) + EDGE
+            bottom = max(column.bottom for column in columns) + EDGE
+            yield {
+                "id": number,
+                "title": title,
+                "bounding": [left, top, right - left, bottom - top],
+                "color": COLOR,
+                "font_size": 24,
+                "flags": {},
+            }
+
+    def _bends(self) -> tuple[dict[str, Any], int]:
+        """Points that lead links past the columns that they skip, as the page saves them; the highest one.
+
+        A link runs at the height of its output where no node lies there; else it first turns to a lane above
+        all nodes. It turns to its input before the input's column, and once more above an input so far down
+        that its curve would bulge behind the column before. Links of an output share their way.
         """
-        skipping: dict[tuple[int, int], list[tuple[int, int]]] = {}  # link and column of its target by output
-        for number, source, slot, target, *_ in self.links:
-            if self.homes[target] > self.homes[source] + 1:
-                skipping.setdefault((source, slot), []).append((number, self.homes[target]))
-        taken: list[set[int]] = []  # columns below each lane
-        bends: list[dict[str, Any]] = []
-        ends: list[dict[str, int]] = []
-        for (source, _), links in skipping.items():
-            first, stops = self.homes[source] + 1, sorted({stop for _, stop in links})
-            passed = set(range(first, stops[-1]))
-            lane = next((lane for lane, columns in enumerate(taken) if not columns & passed), len(taken))
-            taken[lane:] = [passed.union(*taken[lane : lane + 1]), *taken[lane + 1 :]]
-            y, x = LANE // 2 - HEAD - LANE * lane + TITLE // 2, self.columns[first].left - CORNER
-            bends.append(_bend(len(bends) + 1, None, [x, y], [number for number, _ in links]))
-            for stop in stops:
-                before = self.columns[stop - 1]
-                onward, x = (
-                    [number for number, end in links if end >= stop],
-                    before.left + before.width + CORNER,
-                )
-                bends.append(_bend(len(bends) + 1, len(bends), [x, y], onward))
-                ends += [{"id": number, "parentId": len(bends)} for number, end in links if end == stop]
-        return {"reroutes": bends, "linkExtensions": ends}, HEAD + LANE * len(taken)
+        skipping: dict[Output, list[list[Any]]] = {}
+        for link in self.links:
+            if self.homes[link[3]] > self.homes[link[1]] + 1:
+                skipping.setdefault((link[1], link[2]), []).append(link)
+        heights = {output: self._height(output, links) for output, links in skipping.items()}
+        tops = [self._top(node) for node in self.nodes if self.homes[node["id"]]]
+        lane = min([*tops, *(height for height in heights.values() if height is not None)])
+        lanes = count(lane - LANE, -LANE)
+        ways = {output: next(lanes) if height is None else height for output, height in heights.items()}
+        turns: dict[int, list[Output]] = {}  # whose links turn before each column, the highest first
+        for output in sorted(ways, key=lambda output: ways[output]):
+            for stop in {self.homes[link[3]] for link in skipping[output]}:
+                turns.setdefault(stop, []).append(output)
+        bends = Bends()
+        for output, links in skipping.items():
+            y, before = ways[output], None
+            if heights[output] is None:
+                before = bends.add(self.columns[self.homes[output[0]]].right + CORNER, y, links)
+            for stop in sorted({self.homes[link[3]] for link in links}):
+                x = self.columns[stop].left - CORNER - STEP * turns[stop].index(output)
+                before = bends.add(x, y, [link for link in links if self.homes[link[3]] >= stop], before)
+                for link in links:
+                    if self.homes[link[3]] == stop:
+                        below, last = self.nodes[link[3] - 1]["pos"][1], before
+                        if x - _bulge(self.columns[stop].left - x, below - y) < self.columns[stop - 1].right:
+                            last = bends.add(x, below, [link], before)
+                        bends.ends.append({"id": link[0], "parentId": last})
+        return {"reroutes": bends.points, "linkExtensions": bends.ends}, min([0, *ways.values()])
+
+    def _height(self, output: Output, links: list[list[Any]]) -> int | None:
+        """At which links from an output run straight past the columns that they skip; None: at none."""
+        source, slot = output
+        y = self.nodes[source - 1]["pos"][1] + round(SLOT * (slot + 0.7))
+        passed = range(self.homes[source] + 1, max(self.homes[link[3]] for link in links))
+        taken = any(
+            self._top(node) < y < node["pos"][1] + self.rooms[node["id"]]
+            for node in self.nodes
+            if self.homes[node["id"]] in passed
+        )
+        return None if taken else y
 
     def _slot(self, wire: Wire) -> int:
         return [name for name, _ in KINDS[self.nodes[wire.node - 1]["type"]].outputs].index(wire.output)
@@ -258,6 +363,17 @@ def _node(number: int, kind: str, pos: list[int], size: list[int], widgets: list
     }
 
 
-def _bend(number: int, before: int | None, pos: list[int], links: list[int]) -> dict[str, Any]:
-    """A point that links pass through, after another one, as the page saves it."""
-    return {"id": number, **({} if before is None else {"parentId": before}), "pos": pos, "linkIds": links}
+def _scale(view: tuple[int, int], note: list[int], right: int, bottom: int) -> float:
+    """How large a page shows the graph from the note to its lower right corner."""
+    left, top, width, height = note
+    extent = max(right, left + width) - left, max(bottom, top + height) - top + TITLE
+    return round(min(1.0, view[0] / extent[0], view[1] / extent[1]), 3)
+
+
+def _bulge(right: int, down: int) -> float:
+    """How far left a link swings that the page draws to an input so far right and down of a bend.
+
+    It is a Bezier curve whose last control point lies left of the input by a quarter of the way; this is its
+    value at two thirds.
+    """
+    return 4 / 9 * (down / 4 - right) - 8 / 27 * right

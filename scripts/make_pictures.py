@@ -36,6 +36,7 @@ QUALITY = 88
 PLOT = 222  # pixels of READ Check's plot above its numbers
 PAPER, INK = (250, 248, 244), (90, 150, 190)
 NOT_RUN = "READ_text_and_lora"
+INPUTS = ("READ_ExampleInputs", "READ_EncodeReference")  # they show what goes in
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -159,23 +160,19 @@ def tiled(frames: Any, columns: int, side: int) -> Image.Image:
 
 
 def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
-    """What the last run has made, by the file's ending; inputs and crops that the page shows are left out."""
+    """What the last run has made, by the file's ending; portraits that the page shows are left out."""
     found, nodes = {}, page.prompt()
     for number, output in page.outputs().items():
-        crop = nodes.get(number, {}).get("class_type") == "READ_EncodeReference"
-        for item in output.get("images", []):
-            if item.get("type") != "input" and not crop:
+        if nodes.get(number, {}).get("class_type") not in INPUTS:
+            for item in output.get("images", []):
                 target = folder / item["filename"]
                 found[target.suffix] = page.fetch(item, target)
     return found
 
 
-def make(page: ComfyPage, name: str, inputs: dict[str, str], folder: Path) -> None:
-    """Both pictures of a workflow; ``inputs``: names that the host gave the examples."""
-    text = (WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")
-    for example, uploaded in inputs.items():
-        text = text.replace(json.dumps(example), json.dumps(uploaded))
-    page.open(json.loads(text), name)
+def make(page: ComfyPage, name: str, folder: Path) -> None:
+    """Both pictures of a workflow."""
+    page.open(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), name)
     if name != NOT_RUN:
         ending, detail = page.run()
         if ending != "execution_success":
@@ -203,9 +200,8 @@ def main() -> int:
     names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         page = ComfyPage(browser, args.host.rstrip("/"), size=WINDOW)
-        inputs = {path.name: page.upload(path) for path in ASSETS.iterdir() if path.is_file()}
         for name in names:
-            make(page, name, inputs, Path(folder))
+            make(page, name, Path(folder))
             sys.stderr.write(f"{name}\n")
     return 0
 

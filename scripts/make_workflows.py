@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from graphs import COLUMN, Graph, Wire
+from graphs import Graph, Wire
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "workflows"
 CHECKPOINT = "read-tiny"
 DEFAULTS = ROOT / "read_core" / "checkpoints" / CHECKPOINT / "scheduler" / "scheduler_config.json"
-PORTRAIT, PHOTO, SPEECH = "portrait.png", "photo.jpg", "speech.flac"
 HEARD: dict[str, Any] = {
     "start": 0.0,
     "duration": 0.0,
@@ -30,6 +29,7 @@ HEARD: dict[str, Any] = {
 SIZE: dict[str, Any] = {"width": 0, "height": 0, "fit": "checkpoint default"}
 FACE: dict[str, Any] = {"face_index": 0, "face_x": 0.5, "face_y": 0.5, "face_size": 0.0}
 FINISHING: dict[str, Any] = {"detail": "auto", "paste_back": "auto", "output_size": 0}
+FILE: dict[str, Any] = {"index": 0, "crf": 17, "fps": "25", "save": True}
 MAX_SIDE = 1920
 GUIDANCE = {"guidance": "checkpoint default"}
 JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best of the kind that is not its default
@@ -40,35 +40,29 @@ T5 = {
 }
 NOTE = """{purpose}
 
-### To run it
+# Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and \
+*Load Audio* in place of *READ Example Inputs*.
 
-Drop `{portrait}` and `speech.flac` from this pack's folder `assets` onto *Load Image* and *Load Audio*, \
-or take your own drawn portrait and speech, and press **Run**.
-
-`read-tiny` comes with the pack and is a demonstration: it animates **drawn presenters** at 128 x 128, not \
-photographs.
-
-### With a full-size checkpoint
-
-Put its folder into `models/read`, press **R** and choose it in *Load READ Models*. {full_size}
-
-Every node has a help page: select it and press **i** above it."""
-
+# `read-tiny`, which comes with the pack too, is a demonstration: it animates **drawn presenters** at \
+128 x 128, not photographs. Put a full-size checkpoint's folder into `models/read`, press **R** and \
+choose it in *Load READ Models*. {full_size} Every node has a help page: select it and press **i** \
+above it."""
 AS_TRAINED = (
     "Leave size, steps and window at 0 and guidance at *checkpoint default*: they are then as it was trained."
 )
+ABOVE, HIGHER = -116, -190  # tops of columns whose links pass above the others
 
 
-def note(purpose: str, full_size: str = AS_TRAINED, portrait: str = PORTRAIT) -> str:
-    """The note beside a graph: what it is for, and what to set for a full-size checkpoint."""
-    return NOTE.format(purpose=purpose, full_size=full_size, portrait=portrait)
+def note(purpose: str = "", full_size: str = AS_TRAINED) -> str:
+    """The note of a graph: what it is for, and what to set for a full-size checkpoint."""
+    return NOTE.format(purpose=purpose, full_size=full_size).lstrip()
 
 
 def inputs(
-    graph: Graph, lora: str = "none", title: str | None = None, portrait: str = PORTRAIT
+    graph: Graph, title: str | None = None, portrait: str = "drawn", top: int = HIGHER
 ) -> tuple[Wire, Wire, Wire]:
     """Models, portrait and recording."""
-    graph.column("1 · Models, speech, portrait")
+    graph.group("Models, portrait, speech", top)
     models = graph.add(
         "READ_LoadModels",
         title,
@@ -77,28 +71,30 @@ def inputs(
         attention="auto",
         vae="checkpoint's own",
         transformer="checkpoint's own",
-        lora=lora,
+        lora="none",
         lora_strength=1.0,
     )
-    audio = graph.add("LoadAudio", audio=SPEECH)
-    image = graph.add("LoadImage", image=portrait)
-    return Wire(models, "models"), Wire(image, "IMAGE"), Wire(audio, "AUDIO")
+    examples = graph.add("READ_ExampleInputs", portrait=portrait)
+    return Wire(models, "models"), Wire(examples, "portrait"), Wire(examples, "recording")
 
 
 def encode(
     graph: Graph, models: Wire, image: Wire, audio: Wire, fit: str = "checkpoint default"
 ) -> tuple[int, int]:
-    """Both encoders."""
-    graph.column("2 · Encode")
-    speech = graph.add(
-        "READ_EncodeSpeech",
-        models=models,
-        audio=audio,
-        **HEARD,
-    )
+    """Both encoders: speech, reference."""
+    return encode_speech(graph, models, audio), encode_reference(graph, models, image, fit)
+
+
+def encode_speech(graph: Graph, models: Wire, audio: Wire) -> int:
+    """The recording's encoder; its id."""
+    graph.group("Encode", ABOVE)
+    return graph.add("READ_EncodeSpeech", models=models, audio=audio, **HEARD)
+
+
+def encode_reference(graph: Graph, models: Wire, image: Wire, fit: str = "checkpoint default") -> int:
+    """The portrait's encoder; its id."""
     size = SIZE | {"fit": fit}
-    reference = graph.add("READ_EncodeReference", models=models, image=image, **size, index=0, **FACE)
-    return speech, reference
+    return graph.add("READ_EncodeReference", models=models, image=image, **size, index=0, **FACE)
 
 
 def sample(
@@ -126,11 +122,10 @@ def sample(
     )
 
 
-def decode(graph: Graph, models: Wire, sampler: int, level: bool = False) -> int:
-    """The decoder of a sampler, below the last node or level with the sampler; its id."""
-    if level:
-        graph.level_with(sampler)
-    return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"))
+def decode(graph: Graph, models: Wire, sampler: int, speech: int) -> int:
+    """The decoder of a sampler; its id."""
+    frames = Wire(speech, "frames")
+    return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"), frames=frames)
 
 
 def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
@@ -156,12 +151,16 @@ def paste(
     )
 
 
-def save(graph: Graph, images: Wire, decoder: int, speech: int, name: str) -> None:
-    """Frames and sound to a file."""
-    sound, fps = Wire(speech, "audio"), Wire(decoder, "fps")
-    video = graph.add("CreateVideo", images=images, audio=sound, fps=fps)
+def create(graph: Graph, images: Wire, speech: int) -> int:
+    """Frames and sound as a video; its id."""
+    return graph.add("CreateVideo", images=images, audio=Wire(speech, "audio"), fps=25.0)
+
+
+def save(graph: Graph, video: int, name: str, shape: float = 1.0) -> None:
+    """A video to a file, and on screen; ``shape``: its height over its width."""
     graph.add(
         "SaveVideo",
+        shows=shape,
         video=Wire(video, "VIDEO"),
         filename_prefix=f"video/{name}",
         format="auto",
@@ -169,40 +168,52 @@ def save(graph: Graph, images: Wire, decoder: int, speech: int, name: str) -> No
     )
 
 
-def to_frames(graph: Graph) -> tuple[int, int, int]:
-    """From the inputs to frames: speech, reference, decoder."""
-    models, image, audio = inputs(graph)
-    speech, reference = encode(graph, models, image, audio)
-    graph.column("3 · Sample and decode")
-    return speech, reference, decode(graph, models, sample(graph, models, speech, reference))
+def stitch(graph: Graph, left: int, right: int) -> Wire:
+    """Frames side by side."""
+    both = graph.add(
+        "ImageStitch",
+        image1=Wire(left, "images"),
+        image2=Wire(right, "images"),
+        direction="right",
+        match_image_size=True,
+        spacing_width=8,
+        spacing_color="white",
+    )
+    return Wire(both, "IMAGE")
 
 
 def talking_head(name: str) -> Graph:
-    """Seven nodes, then CreateVideo and SaveVideo."""
-    graph = Graph(text=note("## Portrait + speech = talking head"))
+    """Eight nodes, then CreateVideo and SaveVideo."""
+    graph = Graph(title="Read me: portrait + speech = talking head", text=note())
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
-    graph.column("3 · Sample and decode")
-    decoder = decode(graph, models, sample(graph, models, speech, reference))
-    graph.column("4 · Detail, and back into the picture")
-    pasted = paste(graph, restore(graph, models, decoder, reference), image, reference)
-    graph.column("5 · Video")
-    save(graph, Wire(pasted, "images"), decoder, speech, name)
+    graph.group(None)
+    sampler = sample(graph, models, speech, reference)
+    graph.group("Decode, restore detail, paste back into the picture, add the sound")
+    decoder = decode(graph, models, sampler, speech)
+    graph.column()
+    restored = restore(graph, models, decoder, reference)
+    graph.column()
+    pasted = paste(graph, restored, image, reference)
+    graph.column()
+    video = create(graph, Wire(pasted, "images"), speech)
+    graph.group(None)
+    save(graph, video, name)
     return graph
 
 
 def long_audio(name: str) -> Graph:
-    """The two-node road."""
+    """The road of three nodes."""
     purpose = (
-        "## Speech of any length\n\nEvery clip is on the disk before the next is sampled, so an hour takes "
-        "no more memory than a minute. After an interrupt what is finished stays beside the target as "
-        "`*.partial.mp4` and plays."
+        "# Every clip is on the disk before the next is sampled, so an hour takes no more memory than a "
+        "minute. After an interrupt what is finished stays beside the target as `*.partial.mp4` and plays."
     )
-    graph = Graph(text=note(purpose))
-    models, image, audio = inputs(graph)
-    graph.column("2 · Straight to a file, clip by clip", width=420)
+    graph = Graph(title="Read me: speech of any length", text=note(purpose))
+    models, image, audio = inputs(graph, top=0)
+    graph.group(None)
     graph.add(
         "READ_TalkingHeadToFile",
+        shows=1.0,
         models=models,
         image=image,
         audio=audio,
@@ -215,6 +226,7 @@ def long_audio(name: str) -> Graph:
         window=0,
         **FINISHING,
         **FACE,
+        **FILE,
     )
     return graph
 
@@ -222,43 +234,44 @@ def long_audio(name: str) -> Graph:
 def text_and_lora(name: str) -> Graph:
     """With text and a LoRA, for full-size checkpoints."""
     purpose = (
-        "## Text and a LoRA\n\nFor a **full-size checkpoint** in `models/read`: it does not run with "
-        "`read-tiny`, whose prompt has another size.\n\n"
-        "1. Choose the checkpoint and your LoRA (made for LTX-Video 2B, in `models/loras`) in the loader.\n"
-        "2. Put LTX-Video's T5, `t5xxl_fp16.safetensors`, into `models/text_encoders`.\n"
-        "3. Write what the video shows."
+        "# For a **full-size checkpoint** in `models/read`: `read-tiny`'s prompt has another size. Choose "
+        "the checkpoint and your LoRA (for LTX-Video 2B, in `models/loras`) in the loader, put LTX-Video's "
+        "T5 (`t5xxl_fp16.safetensors`) into `models/text_encoders`, and write what the video shows."
     )
-    graph = Graph(text=note(purpose))
+    graph = Graph(title="Read me: text and a LoRA", text=note(purpose))
     models, image, audio = inputs(graph, title="Load READ Models · your LoRA")
-    speech, reference = encode(graph, models, image, audio)
     clip = graph.add(
         "CLIPLoader", properties={"models": [T5]}, clip_name=T5["name"], type="ltxv", device="default"
     )
-    graph.column("3 · Text, sample, decode")
+    speech = encode_speech(graph, models, audio)
     text = graph.add(
         "CLIPTextEncode",
         clip=Wire(clip, "CLIP"),
         text="A person speaks to the camera, soft light, calm background.",
     )
+    reference = encode_reference(graph, models, image)
+    graph.group(None)
     sampler = sample(graph, models, speech, reference, conditioning=Wire(text, "CONDITIONING"))
-    decoder = decode(graph, models, sampler)
-    graph.column("4 · Video")
-    save(graph, Wire(decoder, "images"), decoder, speech, name)
+    graph.group("Decode, add the sound")
+    decoder = decode(graph, models, sampler, speech)
+    graph.column()
+    video = create(graph, Wire(decoder, "images"), speech)
+    graph.group(None)
+    save(graph, video, name)
     return graph
 
 
 def compare(name: str) -> Graph:
     """Split against Joint."""
     purpose = (
-        "## Split-CFG beside Joint-CFG\n\nThe same seed and speech under both guidances: **Split-CFG** on "
-        "the left, with a scale for the reference (alpha) and one for the speech (beta), **Joint-CFG** on "
-        "the right."
+        "# The same seed and speech under both guidances: **Split-CFG** on the left, with a scale for the "
+        "reference (alpha) and one for the speech (beta), **Joint-CFG** on the right."
     )
     full_size = (
         "Leave size, steps and window at 0. The scales here are `read-tiny`'s: give *split* the paper's, "
         "alpha 2 and beta 6, and *joint* the one to compare."
     )
-    graph = Graph(text=note(purpose, full_size))
+    graph = Graph(title="Read me: Split-CFG beside Joint-CFG", text=note(purpose, full_size))
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     own = defaults()["guidance"]
@@ -266,81 +279,76 @@ def compare(name: str) -> Graph:
     alpha = own["alpha"] if own["kind"] == "joint" else JOINT_ALPHA
     split = {"guidance": "split", "guidance__alpha": scales[0], "guidance__beta": scales[1]}
     joint = {"guidance": "joint", "guidance__alpha": alpha}
-    graph.column("3 · Sample: Split-CFG, Joint-CFG")
-    samplers = [
-        sample(graph, models, speech, reference, split, "ANS Sampler · split"),
-        sample(graph, models, speech, reference, joint, "ANS Sampler · joint"),
-    ]
-    graph.column("4 · Decode")
-    left, right = (decode(graph, models, sampler, level=True) for sampler in samplers)
-    graph.column("5 · Side by side", width=420)
-    both = graph.add(
-        "ImageStitch",
-        image1=Wire(left, "images"),
-        image2=Wire(right, "images"),
-        direction="right",
-        match_image_size=True,
-        spacing_width=8,
-        spacing_color="white",
-    )
-    save(graph, Wire(both, "IMAGE"), left, speech, name)
+    graph.group(None)
+    split_sampler = sample(graph, models, speech, reference, split, "READ ANS Sampler · split")
+    graph.column()
+    left = decode(graph, models, split_sampler, speech)
+    graph.column_below(split_sampler)
+    joint_sampler = sample(graph, models, speech, reference, joint, "READ ANS Sampler · joint")
+    graph.column_below(left, level=joint_sampler)
+    right = decode(graph, models, joint_sampler, speech)
+    graph.group("Side by side, add the sound")
+    both = stitch(graph, left, right)
+    graph.column()
+    video = create(graph, both, speech)
+    graph.group(None, width=440)
+    save(graph, video, name, shape=0.5)
     return graph
 
 
 def photo_compare(name: str) -> Graph:
     """With the portrait's own detail and without, both back in the picture."""
     purpose = (
-        "## The portrait's own detail\n\nThe same frames in the whole picture: on the **left** after *READ "
-        "Restore Detail*, on the **right** as the decoder made them. The face is found, turned upright and "
-        "cropped; the preview under *Encode Reference* shows the crop, and its *face* widgets correct it."
+        "# The same frames in the whole picture: on the **left** after *READ Restore Detail*, on the "
+        "**right** as the decoder made them. The face is found, turned upright and cropped; the preview "
+        "under *READ Encode Reference* shows the crop, and its *face* widgets correct it."
     )
-    graph = Graph(text=note(purpose, portrait=PHOTO))
-    models, image, audio = inputs(graph, portrait=PHOTO)
+    graph = Graph(title="Read me: the portrait's own detail", text=note(purpose))
+    models, image, audio = inputs(graph, portrait="photo")
     speech, reference = encode(graph, models, image, audio, "face")
-    graph.column("3 · Sample and decode")
-    decoder = decode(graph, models, sample(graph, models, speech, reference))
-    graph.column("4 · Detail")
+    graph.group(None)
+    sampler = sample(graph, models, speech, reference)
+    graph.group("Decode, restore detail")
+    decoder = decode(graph, models, sampler, speech)
+    graph.column()
     restored = restore(graph, models, decoder, reference)
-    graph.column("5 · Into the picture: with, without")
+    graph.group("Into the picture", width=270)
     left = paste(graph, restored, image, reference, 960, "READ Paste Back · with detail")
     right = paste(graph, decoder, image, reference, 960, "READ Paste Back · without")
-    graph.column("6 · Side by side", width=420)
-    both = graph.add(
-        "ImageStitch",
-        image1=Wire(left, "images"),
-        image2=Wire(right, "images"),
-        direction="right",
-        match_image_size=True,
-        spacing_width=8,
-        spacing_color="white",
-    )
-    save(graph, Wire(both, "IMAGE"), decoder, speech, name)
+    graph.group("Side by side, add the sound")
+    both = stitch(graph, left, right)
+    graph.column()
+    video = create(graph, both, speech)
+    graph.group(None, width=440)
+    save(graph, video, name, shape=0.62)
     return graph
 
 
 def check(name: str) -> Graph:
-    """The first graph, measured."""
+    """The first graph without its finish, measured."""
     purpose = (
-        "## Does the mouth follow the sound?\n\n*READ Check* plots how far the mouth is open over the "
-        "loudness, and gives their correlation and lag, the jumps where clips meet, and the drift of face "
-        "and colours."
+        "# *READ Check* plots how far the mouth is open over the loudness, and gives their correlation and "
+        "lag, the jumps where clips meet, and the drift of face and colours."
     )
-    window = (
-        "Set *window* in *READ Check* to the checkpoint's window (16 for `read-tiny`; the log names it when "
-        "it loads)."
-    )
-    graph = Graph(text=note(purpose, f"{AS_TRAINED} {window}"))
-    speech, reference, decoder = to_frames(graph)
-    graph.column("4 · Video")
-    save(graph, Wire(decoder, "images"), decoder, speech, name)
-    graph.column("5 · Check", width=COLUMN + 260)
+    graph = Graph(title="Read me: does the mouth follow the sound?", text=note(purpose))
+    models, image, audio = inputs(graph)
+    speech, reference = encode(graph, models, image, audio)
+    graph.group(None)
+    sampler = sample(graph, models, speech, reference)
+    graph.group(None)
+    decoder = decode(graph, models, sampler, speech)
+    graph.group("Add the sound; check")
+    video = create(graph, Wire(decoder, "images"), speech)
     graph.add(
         "READ_Check",
         images=Wire(decoder, "images"),
         audio=Wire(speech, "audio"),
         reference=Wire(reference, "image"),
-        window=defaults()["window"],
+        models=models,
+        window=0,
     )
+    graph.group(None)
+    save(graph, video, name)
     return graph
 
 

@@ -2,10 +2,10 @@
 
     python scripts/queue_workflow.py workflows/api/READ_talking_head.json --portrait me.png --speech talk.wav
 
-Needs aiohttp: run it with ComfyUI's own Python, which has it, or after ``pip install aiohttp``. The node at
-work and its steps are told on the error stream, the names of the fetched files on the output stream. Ctrl-C
-stops the work in the host too. Exit status: 0 done, 1 the host refused or failed, 2 wrong arguments, 130
-Ctrl-C.
+What is not given is an example of the pack. Needs aiohttp: run it with ComfyUI's own Python, which has it, or
+after ``pip install aiohttp``. The node at work and its steps are told on the error stream, the names of the
+fetched files on the output stream. Ctrl-C stops the work in the host too. Exit status: 0 done, 1 the host
+refused or failed, 2 wrong arguments, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ except ImportError:
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
+EXAMPLES = "READ_ExampleInputs"  # its outputs are what those two load
 QUIET = 30.0  # seconds without a message after which the host's history is asked
 Prompt = dict[str, Any]
 
@@ -230,9 +232,19 @@ def results(outputs: Prompt) -> Iterator[dict[str, str]]:
                     yield item
 
 
+def chosen(prompt: Prompt, portrait: Path | None, speech: Path | None) -> dict[str, Path]:
+    """Files to upload by class of the loading node: what is given, else an example where one is loaded."""
+    given = {"LoadImage": portrait, "LoadAudio": speech}
+    examples = {"LoadImage": ASSETS / "portrait.png", "LoadAudio": ASSETS / "speech.flac"}
+    loads = {node["class_type"] for node in prompt.values()}
+    return {kind: path or examples[kind] for kind, path in given.items() if path is not None or kind in loads}
+
+
 def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Prompt:
     """A copy of a prompt with other inputs: ``files`` by class of the loading node."""
     prompt = json.loads(json.dumps(prompt))
+    for number in [number for number, node in prompt.items() if node["class_type"] == EXAMPLES]:
+        replace_examples(prompt, number, files)
     for node in prompt.values():
         kind, inputs = node["class_type"], node["inputs"]
         if kind in files:
@@ -240,6 +252,19 @@ def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Pr
         if seed is not None and "seed" in inputs:
             inputs["seed"] = seed
     return prompt
+
+
+def replace_examples(prompt: Prompt, number: str, files: dict[str, str]) -> None:
+    """Load files in place of what a node of examples gives; without a use it is taken out."""
+    used = [node["inputs"] for node in prompt.values()]
+    for slot, kind in enumerate(UPLOADED):
+        if kind in files:
+            new = next(free for free in map(str, count(1)) if free not in prompt)
+            prompt[new] = {"class_type": kind, "inputs": {UPLOADED[kind]: files[kind]}}
+            for inputs in used:
+                inputs.update({name: [new, 0] for name, link in inputs.items() if link == [number, slot]})
+    if not any(isinstance(link, list) and link[0] == number for inputs in used for link in inputs.values()):
+        del prompt[number]
 
 
 def read_prompt(path: Path) -> Prompt:
@@ -270,7 +295,8 @@ def tell(text: str) -> None:
 async def work(args: argparse.Namespace, prompt: Prompt) -> None:
     """Upload, run, fetch."""
     async with connected(args.host) as host:
-        files = {"LoadImage": await host.upload(args.portrait), "LoadAudio": await host.upload(args.speech)}
+        paths = chosen(prompt, args.portrait, args.speech)
+        files = {kind: await host.upload(path) for kind, path in paths.items()}
         prompt = filled(prompt, files, args.seed)
         for item in await host.results(prompt, await host.run(prompt)):
             sys.stdout.write(f"{await host.fetch(item, args.out)}\n")
@@ -280,13 +306,13 @@ def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workflow", type=Path, help="an API prompt, as in workflows/api")
-    parser.add_argument("--portrait", type=Path, default=ASSETS / "portrait.png", help="image to animate")
-    parser.add_argument("--speech", type=Path, default=ASSETS / "speech.flac", help="recording to speak")
+    parser.add_argument("--portrait", type=Path, help="image to animate; without it an example")
+    parser.add_argument("--speech", type=Path, help="recording to speak; without it an example")
     parser.add_argument("--seed", type=int, help="seed of all samplers; without it the workflow's")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
     args = parser.parse_args()
-    for path in (args.workflow, args.portrait, args.speech):
+    for path in filter(None, (args.workflow, args.portrait, args.speech)):
         if not path.is_file():
             parser.error(f"{path}: no such file")
     try:

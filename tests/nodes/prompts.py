@@ -31,6 +31,12 @@ def changed(prompt: Prompt, **inputs: Any) -> Prompt:
     return prompt
 
 
+def number_of(prompt: Prompt, class_type: str) -> str:
+    """The id of the only node of a kind."""
+    (number,) = [number for number, node in prompt.items() if node["class_type"] == class_type]
+    return number
+
+
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 

@@ -9,7 +9,7 @@ from read_core.evaluation.sync import correlation
 from read_core.mouth.measure import mouth_opening
 
 from .client import RefusedError
-from .prompts import changed, node, shipped
+from .prompts import changed, node, number_of, shipped
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 SECONDS = 2.0
@@ -63,30 +63,32 @@ def saved(host, run, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "size"),
+    ("name", "size"),
     [
-        ("READ_talking_head", "11", (PICTURE, PICTURE)),
-        ("READ_check", "9", (SIDE, SIDE)),
-        ("READ_compare_guidance", "12", (SIDE, 2 * SIDE + 8)),
-        ("READ_photo_compare", "13", (640, 2 * PICTURE + 8)),
+        ("READ_talking_head", (PICTURE, PICTURE)),
+        ("READ_check", (SIDE, SIDE)),
+        ("READ_compare_guidance", (SIDE, 2 * SIDE + 8)),
+        ("READ_photo_compare", (640, 2 * PICTURE + 8)),
     ],
 )
-def test_to_a_video(host, client, name, number, size):
-    run = client.run(shipped(name, start=START, duration=SECONDS))
+def test_to_a_video(host, client, name, size):
+    prompt = shipped(name, start=START, duration=SECONDS)
+    run = client.run(prompt)
     assert run.status == "success", run.error
-    frames, _, about = read_video(saved(host, run, number))
+    frames, _, about = read_video(saved(host, run, number_of(prompt, "SaveVideo")))
     check_video(frames, about, size)
     if name != "READ_photo_compare":  # the reader knows drawn mouths
         check_mouth(frames[:, :, -size[0] :])  # of two, the right one
     if name == "READ_check":
-        (plot,) = run.files("10")
+        (plot,) = run.files(number_of(prompt, "READ_Check"))
         assert (host.base / plot["type"] / plot["subfolder"] / plot["filename"]).is_file()
 
 
 def test_long_audio_to_a_video_that_says_what_it_is(host, client):
-    run = client.run(shipped("READ_long_audio", audio="two_seconds.wav", seed=5))
+    prompt = shipped("READ_long_audio", start=START, duration=SECONDS, seed=5)
+    run = client.run(prompt)
     assert run.status == "success", run.error
-    frames, tags, about = read_video(saved(host, run, "4"))
+    frames, tags, about = read_video(saved(host, run, number_of(prompt, "READ_TalkingHeadToFile")))
     check_video(frames, about)
     check_mouth(frames)
     for said in ("Synthesised", "read-tiny", "seed 5"):
@@ -98,19 +100,19 @@ def test_text_and_lora_lack_nothing_but_the_text_encoder(client, lora):
     prompt = shipped("READ_text_and_lora", start=START, duration=SECONDS, lora=lora)
     with pytest.raises(RefusedError) as refused:
         client.queue(prompt)
-    assert set(refused.value.errors) == {"6"}
-    assert refused.value.errors["6"]["class_type"] == "CLIPLoader"
+    assert set(refused.value.errors) == {number_of(prompt, "CLIPLoader")}
 
 
 def test_text_and_lora_to_a_video(host, client, lora, stored_prompt):
     prompt = shipped("READ_text_and_lora", start=START, duration=SECONDS, lora=lora)
-    del prompt["6"]
-    prompt["7"] = node("ReadTest_Prompt", file=stored_prompt)
+    text, video = number_of(prompt, "CLIPTextEncode"), number_of(prompt, "SaveVideo")
+    del prompt[number_of(prompt, "CLIPLoader")]
+    prompt[text] = node("ReadTest_Prompt", file=stored_prompt)
     run = client.run(prompt)
     assert run.status == "success", run.error
-    frames, _, about = read_video(saved(host, run, "11"))
+    frames, _, about = read_video(saved(host, run, video))
     check_video(frames, about)
     check_mouth(frames)
-    without = client.run({**changed(prompt, lora="none"), "7": prompt["7"]})
-    plain, _, _ = read_video(saved(host, without, "11"))
+    without = client.run(changed(prompt, lora="none"))
+    plain, _, _ = read_video(saved(host, without, video))
     assert not torch.equal(frames, plain)

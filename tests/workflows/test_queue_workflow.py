@@ -24,6 +24,11 @@ PROMPT = {
 }
 
 
+EXAMPLES = "READ_ExampleInputs"
+SHIPPED = sorted(path.stem for path in (ROOT / "workflows" / "api").glob("*.json"))
+SAVED = sorted(path.stem for path in (ROOT / "tests" / "workflows" / "saved" / "api").glob("*.json"))
+
+
 def message(kind, **data):
     return {"type": kind, "data": {"prompt_id": "p", **data}}
 
@@ -69,11 +74,61 @@ class TestFilled:
         assert made["2"]["inputs"]["seed"] == 7
         assert PROMPT["1"]["inputs"]["image"] == "a.png"
 
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_files_take_the_place_of_the_examples(self, name):
+        before = queue_workflow.read_prompt(ROOT / "workflows" / "api" / f"{name}.json")
+        (examples,) = [number for number, node in before.items() if node["class_type"] == EXAMPLES]
+        made = queue_workflow.filled(before, {"LoadImage": "me.png", "LoadAudio": "talk.wav"})
+        assert EXAMPLES not in {node["class_type"] for node in made.values()}
+        used = {"LoadImage": 0, "LoadAudio": 0}
+        for number, node in before.items():
+            for key, link in node["inputs"].items():
+                now = made[number]["inputs"][key] if number != examples else None
+                if isinstance(link, list) and link[0] == examples:
+                    kind = ("LoadImage", "LoadAudio")[link[1]]
+                    assert (made[now[0]]["class_type"], now[1]) == (kind, 0)
+                    used[kind] += 1
+                elif number != examples:
+                    assert now == link
+        assert all(used.values())
+        assert {"image": "me.png"} in [node["inputs"] for node in made.values()]
+        assert {"audio": "talk.wav"} in [node["inputs"] for node in made.values()]
+
+    @pytest.mark.parametrize("name", SHIPPED)
+    def test_what_is_not_given_stays_an_example(self, name):
+        before = queue_workflow.read_prompt(ROOT / "workflows" / "api" / f"{name}.json")
+        assert queue_workflow.filled(before, {}) == before
+        made = queue_workflow.filled(before, {"LoadAudio": "talk.wav"})
+        (examples,) = [number for number, node in made.items() if node["class_type"] == EXAMPLES]
+        links = [link for node in made.values() for link in node["inputs"].values() if isinstance(link, list)]
+        assert [examples, 0] in links
+        assert [examples, 1] not in links
+
+    @pytest.mark.parametrize("name", SAVED)
+    def test_graphs_of_before_load_the_files(self, name):
+        path = ROOT / "tests" / "workflows" / "saved" / "api" / f"{name}.json"
+        made = queue_workflow.filled(
+            queue_workflow.read_prompt(path), {"LoadImage": "me.png", "LoadAudio": "talk.wav"}
+        )
+        loaded = {node["class_type"]: node["inputs"] for node in made.values()}
+        assert loaded["LoadImage"]["image"] == "me.png"
+        assert loaded["LoadAudio"]["audio"] == "talk.wav"
+
     def test_keeps_the_seed_without_another(self):
         assert queue_workflow.filled(PROMPT, {}) == PROMPT
 
     def test_takes_zero_for_a_seed(self):
         assert queue_workflow.filled(PROMPT, {}, 0)["2"]["inputs"]["seed"] == 0
+
+
+class TestChosen:
+    def test_uploads_nothing_where_the_prompt_has_its_examples(self):
+        prompt = {"1": {"class_type": EXAMPLES, "inputs": {"portrait": "drawn"}}}
+        assert queue_workflow.chosen(prompt, None, None) == {}
+
+    def test_uploads_what_is_given_and_examples_for_prompts_that_load_files(self, tmp_path):
+        found = queue_workflow.chosen(PROMPT, None, tmp_path / "talk.wav")
+        assert found == {"LoadImage": ROOT / "assets" / "portrait.png", "LoadAudio": tmp_path / "talk.wav"}
 
 
 class TestErrors:
@@ -212,11 +267,12 @@ class TestCommand:
         assert "[11/11] Save Video" in lines
         own = ROOT / "read_core" / "checkpoints" / "read-tiny" / "scheduler" / "scheduler_config.json"
         steps = json.loads(own.read_text(encoding="utf-8"))["steps"]
-        assert any(line.endswith(f"ANS Sampler: 1 of {steps}") for line in lines), lines
+        assert any(line.endswith(f"READ ANS Sampler: 1 of {steps}") for line in lines), lines
 
     @pytest.mark.comfy
     @pytest.mark.slow
-    def test_leaves_the_users_inputs_as_they_are(self, address, base, tmp_path):
+    @pytest.mark.parametrize("folder", ["workflows/api", "tests/workflows/saved/api"])
+    def test_leaves_the_users_inputs_as_they_are(self, address, base, tmp_path, folder):
         """Files of the same names get others, which the prompt then reads; the second run is cached."""
         theirs = {name: base / "input" / name for name in ("portrait.png", "speech.flac")}
         before = {name: path.read_bytes() for name, path in theirs.items()}
@@ -225,7 +281,7 @@ class TestCommand:
         shutil.copy(base / "input" / "short.wav", tmp_path / "speech.flac")
         for _ in range(2):
             done = script(
-                ROOT / "workflows" / "api" / "READ_long_audio.json",
+                ROOT / folder / "READ_long_audio.json",
                 *("--host", address, "--out", tmp_path / "out", "--portrait", tmp_path / "portrait.png"),
                 *("--speech", tmp_path / "speech.flac"),
             )
@@ -239,7 +295,8 @@ class TestCommand:
     @pytest.mark.slow
     def test_refused_prompt_gives_1_and_one_line(self, address, tmp_path):
         prompt = json.loads((ROOT / "workflows" / "api" / "READ_long_audio.json").read_text())
-        prompt["4"]["inputs"]["steps"] = 900
+        (writer,) = [node for node in prompt.values() if "steps" in node["inputs"]]
+        writer["inputs"]["steps"] = 900
         (tmp_path / "w.json").write_text(json.dumps(prompt))
         done = script(tmp_path / "w.json", "--host", address, "--out", tmp_path / "out")
         assert done.returncode == 1
