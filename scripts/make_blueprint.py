@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
-from graphs import COLUMN, COLUMN_GAP, Graph, Wire
+from graphs import COLUMN_GAP, Graph, Wire
 from schemas import ROOT, Schema, read_schemas
 
 NAME = "READ Talking Head"
@@ -23,6 +23,7 @@ DESCRIPTION = (
 )
 INPUT, OUTPUT = -10, -20  # the page's numbers of a subgraph's own ends
 WIDTH, SLOT = 160, 20  # pixels of these ends, and of a line in them
+NODE_WIDTH = 340  # pixels of the node that stands for all
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Blueprint:
         behind = {end["id"]: {"parentId": end["parentId"]} for end in page["extra"]["linkExtensions"]}
         keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
         links = [dict(zip(keys, link, strict=True)) | behind.get(link[0], {}) for link in page["links"]]
-        right = max(node["pos"][0] for node in self.graph.nodes) + COLUMN + COLUMN_GAP
+        right = self.graph.columns[-1].right + COLUMN_GAP
         subgraph = {
             "id": _uuid(NAME),
             "version": 1,
@@ -142,7 +143,7 @@ class Blueprint:
             "id": number,
             "type": _uuid(NAME),
             "pos": [0, 0],
-            "size": [COLUMN, 300],
+            "size": [NODE_WIDTH, 300],
             "flags": {},
             "order": 0,
             "mode": 0,
@@ -157,16 +158,16 @@ class Blueprint:
 def talking_head() -> Blueprint:
     """The nodes of READ_talking_head up to the frames."""
     made = Blueprint()
-    made.graph.column("1 · Models")
+    made.graph.group("1 · Models")
     models = made.add("READ_LoadModels")
     own = {"models": Wire(models, "models")}
-    made.graph.column("2 · Encode")
+    made.graph.group("2 · Encode")
     speech = made.add("READ_EncodeSpeech", **own)
     reference = made.add("READ_EncodeReference", **own)
-    made.graph.column("3 · Sample")
+    made.graph.group("3 · Sample")
     heard, seen = Wire(speech, "speech"), Wire(reference, "reference")
     sampler = made.add("READ_ANSSampler", **own, speech=heard, reference=seen)
-    made.graph.column("4 · Decode")
+    made.graph.group("4 · Decode")
     frames = Wire(speech, "frames")
     decoder = made.add("READ_Decode", **own, latent=Wire(sampler, "latent"), frames=frames)
     made.take(reference, "image")
