@@ -51,7 +51,7 @@ synthesisers: setup
 
 define NEED
 import sys
-from read_core.corpus.synthesis import require_synthesiser
+from read_core.corpus.speech.synthesis import require_synthesiser
 from read_core.errors import ReadError
 try:
     for name in sys.argv[1:]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from timing import PORTRAIT, Page, guarded, load, parser, percent, repeated_speech, write_wav
 
 from read_core.errors import InputError, ReadError
-from read_core.generate import Job, generate
+from read_core.generate.job import Job, generate
 from read_core.geometry import SAMPLE_RATE
 from read_core.records import SamplingSettings
 from read_core.usage import peak_device_memory, peak_host_memory

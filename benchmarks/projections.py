@@ -18,7 +18,7 @@ from timing import Inputs, Page, guarded, inputs, interleaved, milliseconds, par
 from torch import Tensor
 
 from read_core.ans import LatentNoise, frames_of_clips, reverse, timesteps
-from read_core.velocity import GuidedVelocity
+from read_core.transformer.guided import GuidedVelocity
 
 ONCE, STEP, BRANCH = "once", "every step", "every step and branch"
 

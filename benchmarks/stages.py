@@ -26,7 +26,7 @@ from timing import (
 )
 from torch import Tensor
 
-from read_core.generate import Job, generate
+from read_core.generate.job import Job, generate
 from read_core.geometry import frames_of_latents
 from read_core.media import VideoWriter
 

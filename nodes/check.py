@@ -70,7 +70,7 @@ class Check(io.ComfyNode):
         reference: torch.Tensor | None = None,
         models: ReadModels | None = None,
     ) -> io.NodeOutput:
-        from ..read_core.evaluation.check import check_video, frame_loudness
+        from ..read_core.evaluation.video_check import check_video, frame_loudness
         from ..read_core.geometry import check_window
 
         if window == 0 and models is not None:

@@ -121,7 +121,7 @@ class TalkingHeadToFile(io.ComfyNode):
         fps: str = FRAME_RATES[0],
         save: bool = True,
     ) -> io.NodeOutput:
-        from ..read_core.generate import estimate
+        from ..read_core.generate.job import estimate
         from ..read_core.speech.prepare import Preparation
 
         pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
@@ -210,7 +210,7 @@ def _writer(
     remarks: Remarks,
 ) -> VideoWriter:
     """A file that says how it was made and, as the host's own do, carries its workflow."""
-    from ..read_core.generate import synthesis_tags
+    from ..read_core.generate.job import synthesis_tags
     from ..read_core.media import VideoWriter, waveform_track
 
     tags = synthesis_tags(pipe, target.path.stem, settings)

@@ -31,7 +31,7 @@ from .limits import FACE, WINDOW
 from .media import opaque, resample
 from .records import FaceChoice, Reference, ResolvedSettings, SamplingSettings, SpeechCodes
 from .speech import WhisperFeatures, encode_speech_codes
-from .velocity import GuidedVelocity
+from .transformer.guided import GuidedVelocity
 from .video import TemporalVAE
 
 _PREVIEW_LATENTS = 3

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from read_core.errors import InputError, ReadError
-from read_core.evaluation.intervals import difference_of_means
-from read_core.evaluation.report import Report, shown
-from read_core.evaluation.seam_tables import ANS, INDEPENDENT, SYNCHRONOUS
+from read_core.evaluation.metrics.intervals import difference_of_means
+from read_core.evaluation.tables.report import Report, shown
+from read_core.evaluation.tables.seams import ANS, INDEPENDENT, SYNCHRONOUS
 
 COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
 """First cells of the rows that are means over generated videos."""

@@ -1,4 +1,4 @@
-"""Fit the reader of faces anew and replace read_core/evaluation/face.safetensors by it.
+"""Fit the reader of faces anew and replace read_core/mouth/face.safetensors by it.
 
 python scripts/fit_face.py --faces FOLDER [--out FILE]
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from read_core.evaluation.face import WEIGHTS
 from read_core.mouth.face_fit import FaceFitSettings, fit_face_reader
+from read_core.mouth.face_reader import WEIGHTS
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

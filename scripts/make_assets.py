@@ -13,10 +13,10 @@ import av
 import torch
 from PIL import Image
 
+from read_core.corpus.drawing.presenter import sample_presenter
+from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import neutral_motion
-from read_core.corpus.presenter import sample_presenter
-from read_core.corpus.render import render
-from read_core.corpus.utterance import sample_utterance
+from read_core.corpus.speech.utterance import sample_utterance
 from read_core.geometry import SAMPLE_RATE
 
 SEED = 0

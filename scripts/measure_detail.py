@@ -18,9 +18,9 @@ from read_core.checkpoint import load_model
 from read_core.corpus.video_file import ClipFile, find_clips
 from read_core.detail import DetailRestorer
 from read_core.errors import ReadError
-from read_core.evaluation.detail import DetailVideo, add_detail, detail_forms, milliseconds
-from read_core.evaluation.report import Report
-from read_core.training.detail_data import shrunk
+from read_core.evaluation.suites.detail import DetailVideo, add_detail, detail_forms, milliseconds
+from read_core.evaluation.tables.report import Report
+from read_core.training.data.detail import shrunk
 from read_core.video import TemporalVAE
 
 SIZES = (256, 512)

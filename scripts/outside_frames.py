@@ -23,14 +23,14 @@ from torch import Tensor
 
 from read_core.bundled import BUNDLED
 from read_core.errors import InputError, ReadError
-from read_core.evaluation.face import read_placed
-from read_core.evaluation.material import speakers_here
-from read_core.evaluation.real import animate, real_photographs
-from read_core.evaluation.report import mean
-from read_core.evaluation.seams import whole_clips
-from read_core.evaluation.sync import correlation
-from read_core.evaluation.talks import FINE, Studies
-from read_core.evaluation.videos import Studio
+from read_core.evaluation.material.samples import speakers_here
+from read_core.evaluation.material.talks import FINE, Studies
+from read_core.evaluation.material.videos import Studio
+from read_core.evaluation.metrics.face import read_placed
+from read_core.evaluation.metrics.seams import whole_clips
+from read_core.evaluation.metrics.sync import correlation
+from read_core.evaluation.suites.real import animate, real_photographs
+from read_core.evaluation.tables.report import mean
 from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
 

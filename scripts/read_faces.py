@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from read_core.errors import InputError, ReadError
-from read_core.evaluation.face import FaceTracks, count_blinks, read_face
-from read_core.evaluation.span import opening_span
-from read_core.evaluation.sync import correlation
+from read_core.evaluation.metrics.face import FaceTracks, count_blinks, read_face
+from read_core.evaluation.metrics.span import opening_span
+from read_core.evaluation.metrics.sync import correlation
 from read_core.media.files import open_input
 
 VIDEOS = (".mp4", ".safetensors")

@@ -131,7 +131,7 @@ stage_check() {
     "$PYTHON" - "$TOY" <<'PY'
 import sys
 import torch
-from read_core.corpus.synthesis import require_synthesiser
+from read_core.corpus.speech.synthesis import require_synthesiser
 from read_core.errors import ReadError
 toy = sys.argv[1] == "1"
 if torch.cuda.is_available():

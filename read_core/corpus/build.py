@@ -25,9 +25,9 @@ from ..geometry import FPS, FRAMES_PER_LATENT
 from ..media.files import temporary_beside, write_error
 from .photo.scene import PhotoScene
 from .scene import Scene, whole_latents
-from .sentences import check_split
-from .synthesis import require_synthesiser
-from .utterance import check_seconds
+from .speech.sentences import check_split
+from .speech.synthesis import require_synthesiser
+from .speech.utterance import check_seconds
 from .video_file import SUFFIX
 
 _SCENE = "scene"  # in a file's metadata: what it was drawn from

@@ -12,8 +12,8 @@ from ..geometry import FPS, SAMPLE_RATE
 from .build import AnyScene, build_corpus
 from .photo.scene import PHOTO_LAYOUT, PhotoScene
 from .scene import Scene
-from .sentences import SPLITS
-from .synthesis import SYNTHESISERS
+from .speech.sentences import SPLITS
+from .speech.synthesis import SYNTHESISERS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

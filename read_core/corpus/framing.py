@@ -8,7 +8,7 @@ import math
 import random
 
 from ..errors import InputError
-from .presenter import Presenter
+from .drawing.presenter import Presenter
 
 ZOOM = (0.72, 1.25)  # the head's size relative to the usual one
 RIGHT = (-0.13, 0.13)  # shift of the head in head units

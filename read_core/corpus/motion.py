@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..geometry import FPS
-from .sentences import check_split
+from .speech.sentences import check_split
 
 GAZE_PER_TURN = 2.0
 SETTLE = 2.0  # seconds over which the pose leaves the neutral one of frame 0

@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from ..geometry import FPS, FRAMES_PER_LATENT, SAMPLES_PER_FRAME
+from .drawing.presenter import sample_presenter
+from .drawing.render import eye_boxes, mouth_box, render
 from .framing import aligned, check_share, framed
 from .motion import sample_motion
-from .presenter import sample_presenter
-from .render import eye_boxes, mouth_box, render
-from .utterance import sample_utterance
+from .speech.utterance import sample_utterance
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
-    from .report import Report
+    from .tables.report import Report
 
 _AT_LEAST = {
     "count": 1,
@@ -105,8 +105,8 @@ def _check_fit(args: argparse.Namespace) -> None:
 
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     from ..pipeline import ReadPipeline
-    from .suite import QUICK, SuiteSize, run_suite
-    from .talk_sheets import PRIVATE, PUBLIC
+    from .pictures.talk_sheets import PRIVATE, PUBLIC
+    from .suites.tiny import QUICK, SuiteSize, run_suite
 
     size = QUICK if args.quick else SuiteSize()
     given = {name: getattr(args, name) for name in ("count", *_OF_SUITE["tiny"])}
@@ -126,7 +126,7 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
 
 def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .lengths import QUICK, LengthsSize, run_lengths
+    from .suites.lengths import QUICK, LengthsSize, run_lengths
 
     size = QUICK if args.quick else LengthsSize()
     report = run_lengths(pipe, replace(size, count=args.count or size.count), args.out, args.seed)
@@ -134,8 +134,8 @@ def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
 
 def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .conditions import QUICK, RobustSize
-    from .robust import run_robust
+    from .material.conditions import QUICK, RobustSize
+    from .suites.robust import run_robust
 
     size = QUICK if args.quick else RobustSize()
     size = replace(size, count=args.count or size.count)
@@ -150,8 +150,8 @@ def _say(report: Report, out: Path, files: str) -> int:
 
 
 def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .choose import SelectSize, run_select
-    from .report import make_folder
+    from .suites.choose import SelectSize, run_select
+    from .tables.report import make_folder
 
     make_folder(args.out)
     size = SelectSize(count=1, steps=(4, 8), base_steps=4) if args.quick else SelectSize()

@@ -93,12 +93,12 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
     """Drawn presenters in one random pose each, with random mouths."""
     import torch
 
-    from ..corpus.canvas import head_pose
-    from ..corpus.head import FACE_MIDDLE
-    from ..corpus.moment import make_moment
+    from ..corpus.drawing.canvas import head_pose
+    from ..corpus.drawing.head import FACE_MIDDLE
+    from ..corpus.drawing.moment import make_moment
+    from ..corpus.drawing.presenter import sample_presenter
+    from ..corpus.drawing.render import cut, render
     from ..corpus.motion import sample_motion
-    from ..corpus.presenter import sample_presenter
-    from ..corpus.render import cut, render
 
     generator = torch.Generator().manual_seed(seed)
     angles = np.linspace(0, 2 * math.pi, 36, endpoint=False)

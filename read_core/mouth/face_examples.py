@@ -112,10 +112,10 @@ def _photograph(
 
 
 def _presenter(split: str, key: int, motion: Motion, mouths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    from ..corpus.drawing.presenter import sample_presenter
+    from ..corpus.drawing.render import eye_boxes, mouth_box, render
     from ..corpus.framing import aligned
     from ..corpus.photo.scene import PHOTO_LAYOUT
-    from ..corpus.presenter import sample_presenter
-    from ..corpus.render import eye_boxes, mouth_box, render
 
     presenter = aligned(sample_presenter(key, split), key, split, PHOTO_LAYOUT)
     frames = render(presenter, motion, mouths, SIDE)

@@ -1,6 +1,6 @@
 """A small network that reads mouth and lids of an aligned face, photographed or drawn.
 
-``evaluation/face.py`` measures with one such network; the VAE is trained with another one.
+``evaluation/metrics/face.py`` measures with one such network; the VAE is trained with another one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..weights.bundled import load_bundled
 from .reader import relative
 
+WEIGHTS = Path(__file__).with_name("face.safetensors")
 GAP = 0.37
 """Distance of the lips at open = 1, by the eye distance."""
 VALUES = 5  # open, width, round, lid at the picture's left, the other lid

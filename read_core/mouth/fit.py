@@ -58,9 +58,9 @@ def fit_mouth(out: Path, settings: FitSettings | None = None) -> float:
 
 def draw_examples(settings: FitSettings) -> Examples:
     """Presenters of the training split, each in one pose with 4 random mouths."""
+    from ..corpus.drawing.presenter import sample_presenter
+    from ..corpus.drawing.render import cut, mouth_box, render
     from ..corpus.motion import sample_motion
-    from ..corpus.presenter import sample_presenter
-    from ..corpus.render import cut, mouth_box, render
 
     generator = torch.Generator().manual_seed(settings.seed)
     pictures = torch.empty(settings.presenters, _GROUP, 3, SIDE, SIDE, dtype=torch.uint8)

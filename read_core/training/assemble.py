@@ -20,8 +20,8 @@ from ..checkpoint import (
 )
 from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
-from .a2v_stage import make_prompt
 from .config import ConfigError, Strict, parse_config, read_config, require_component
+from .stages.a2v import make_prompt
 
 
 class CardConfig(Strict):

@@ -53,7 +53,7 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> int:
     """Run the stage and print its figures. A run that was stopped goes on where it left off."""
     from .loop import train
-    from .stages import load_config
+    from .registry import load_config
 
     make_stage, config = load_config(args.config, overrides(args))
     figures = train(make_stage(config), config.loop, config.output)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from read_core.checkpoint import describe, load_checkpoint, save_checkpoint
-from read_core.cli import main
+from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
 from read_core.face.alignment import FaceLayout

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from read_core.evaluation.face import read_face
+from read_core.evaluation.metrics.face import read_face
 from read_core.mouth.measure import mouth_opening
 
 from .prompts import node, quick

@@ -4,8 +4,8 @@ import av
 import pytest
 import torch
 
-from read_core.evaluation.check import frame_loudness
-from read_core.evaluation.sync import correlation
+from read_core.evaluation.metrics.sync import correlation
+from read_core.evaluation.video_check import frame_loudness
 from read_core.mouth.measure import mouth_opening
 
 from .client import RefusedError

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..drawing.render import cut
 from ..motion import Motion
-from ..render import cut
 from .anatomy import Anatomy, anatomy, curve
 from .eyes import EyeWarp, eye_bounds
 from .lips import SHOWS_TEETH, UPPER_SHARE, Inside, MouthWarp, wet_rim

@@ -18,7 +18,7 @@ from ...geometry import FPS
 from ...media import read_image
 from ..motion import GAZE_PER_TURN, Motion, sample_motion
 from ..scene import loudness, recorded
-from ..utterance import Utterance, sample_utterance
+from ..speech.utterance import Utterance, sample_utterance
 from .anatomy import eyes_and_mouth
 from .puppet import MARGIN, Puppet, eye_boxes, make_puppet, mouth_boxes, render_puppet
 from .stills import Still, find_stills

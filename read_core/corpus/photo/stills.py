@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..sentences import check_split
+from ..speech.sentences import check_split
 from .anatomy import POINTS
 
 INDEX, LANDMARKS, IMAGES = "index.json", "landmarks.npy", "images"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from read_core.corpus.synthesis import SYNTHESISERS, SynthesiserError, require_synthesiser
+from read_core.corpus.speech.synthesis import SYNTHESISERS, SynthesiserError, require_synthesiser
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from read_core.cli import main
+from read_core.cli.main import main
 from read_core.corpus.build import build_corpus
+from read_core.corpus.drawing.presenter import sample_presenter
+from read_core.corpus.drawing.render import mouth_box
 from read_core.corpus.motion import sample_motion
-from read_core.corpus.presenter import sample_presenter
-from read_core.corpus.render import mouth_box
 from read_core.corpus.scene import Scene, loudness
 from read_core.errors import InputError, MediaError
 

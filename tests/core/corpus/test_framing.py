@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
+from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.framing import DOWN, RIGHT, ZOOM, framed
-from read_core.corpus.presenter import sample_presenter
 from read_core.corpus.scene import Scene
 from read_core.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from read_core.detail import DetailNetwork, DetailRestorer
-from read_core.evaluation.psnr import psnr
+from read_core.evaluation.metrics.psnr import psnr
 
 from .conftest import codec, frame_of, shifted
 

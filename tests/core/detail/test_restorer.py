@@ -8,7 +8,7 @@ import torch
 from read_core.detail import DetailRestorer
 from read_core.detail.analysis import analysis_size, analyze, resize
 from read_core.errors import InputError
-from read_core.evaluation.psnr import psnr
+from read_core.evaluation.metrics.psnr import psnr
 
 from .conftest import codec, frame_of, shifted
 

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 import torch
 
+from read_core.corpus.drawing.presenter import sample_presenter
+from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import sample_motion
-from read_core.corpus.presenter import sample_presenter
-from read_core.corpus.render import render
-from read_core.evaluation.material import Sample, draw_sample
-from read_core.evaluation.speaking_suite import BLENDS
-from read_core.evaluation.talks import Studies
+from read_core.evaluation.material.samples import Sample, draw_sample
+from read_core.evaluation.material.talks import Studies
+from read_core.evaluation.suites.speaking_suite import BLENDS
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 

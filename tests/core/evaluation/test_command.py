@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from read_core import cli
-from read_core.evaluation import conditions, lengths
+from read_core.cli import main as cli
+from read_core.evaluation.material import conditions
+from read_core.evaluation.suites import lengths
 
 SIZES = (
     "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4 --talks 1 --seeds 1"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from read_core.errors import ReadWarning
-from read_core.evaluation.videos import encode_framed
+from read_core.evaluation.material.videos import encode_framed
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 

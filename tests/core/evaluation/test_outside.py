@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from read_core.evaluation.talk_sheets import PRIVATE, PUBLIC
+from read_core.evaluation.pictures.talk_sheets import PRIVATE, PUBLIC
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from read_core.errors import InputError
-from read_core.evaluation.face import FaceTracks
+from read_core.evaluation.metrics.face import FaceTracks
 from read_core.media import VideoWriter
 
 FRAMES = 40

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from read_core.cli import BAD_INPUT, main
+from read_core.cli.main import BAD_INPUT, main
 from read_core.face.material import drawn_presenters
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from read_core.corpus import presenter as presenters
+from read_core.corpus.drawing import presenter as presenters
 from read_core.errors import MediaError
 from read_core.face.material import backgrounds, drawn_presenters, photographs, split_of
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from read_core.corpus.drawing.presenter import HAIR_STYLES, sample_presenter
+from read_core.corpus.drawing.render import mouth_box, render
 from read_core.corpus.motion import sample_motion
-from read_core.corpus.presenter import HAIR_STYLES, sample_presenter
-from read_core.corpus.render import mouth_box, render
-from read_core.corpus.speech import Segment
-from read_core.corpus.visemes import mouth_track
+from read_core.corpus.speech.synthesized import Segment
+from read_core.corpus.speech.visemes import mouth_track
 from read_core.errors import InputError
-from read_core.evaluation.psnr import psnr
-from read_core.evaluation.sync import best_lag, correlation
+from read_core.evaluation.metrics.psnr import psnr
+from read_core.evaluation.metrics.sync import best_lag, correlation
 from read_core.mouth.measure import WEIGHTS, find_mouth, mouth_opening, mouth_shape
 from read_core.mouth.reader import gaussian_blur
 

@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from read_core import ReadPipeline
 from read_core.ans import JointCFG
-from read_core.cli import main
+from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
 from read_core.precision import STATISTICS
 from read_core.speech import SpeechAE
-from read_core.training.a2v_stage import make_prompt
 from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
+from read_core.training.stages.a2v import make_prompt
 
 CONFIG = Path(__file__).parents[3] / "configs" / "smoke" / "checkpoint.yaml"
 

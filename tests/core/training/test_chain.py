@@ -9,7 +9,7 @@ import torch
 
 from read_core import ReadPipeline
 from read_core.checkpoint import describe
-from read_core.cli import main
+from read_core.cli.main import main
 from read_core.corpus.video_file import find_clips
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "smoke"

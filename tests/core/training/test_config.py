@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from read_core.cli import main
+from read_core.cli.main import main
 from read_core.errors import ReadError
 from read_core.training.assemble import load_checkpoint_config
 from read_core.training.config import ConfigError
-from read_core.training.stages import load_config
+from read_core.training.registry import load_config
 
 ROOT = Path(__file__).parents[3]
 WHISPER = """

@@ -10,7 +10,7 @@ import torch
 from diffusers import LTXVideoTransformer3DModel
 
 from read_core.training.config import ConfigError
-from read_core.training.stages import load_config
+from read_core.training.registry import load_config
 from read_core.transformer import TINY
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "full"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from read_core.corpus.video_file import find_clips
-from read_core.training.latents import Encoders, encode_clips
+from read_core.training.data.latents import Encoders, encode_clips
 from read_core.transformer import TINY
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from read_core.evaluation.report import Report
+from read_core.evaluation.tables.report import Report
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
@@ -231,8 +231,8 @@ def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
 
     from read_core.speech import SpeechAE
     from read_core.training.assemble import load_checkpoint_config
-    from read_core.training.stages import load_config
-    from read_core.training.whisper_stage import PhonemeModel
+    from read_core.training.registry import load_config
+    from read_core.training.stages.whisper import PhonemeModel
     from read_core.transformer import A2VTransformer3DModel
 
     config = {name: load_config(CONFIGS / "tiny-gpu" / f"{name}.yaml")[1] for name in STAGES}

@@ -16,10 +16,16 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from read_core.speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from read_core.training.config import ConfigError
+from read_core.training.data.speech import RecordingDataset, SpeechConfig, UtteranceDataset
 from read_core.training.loop import train
-from read_core.training.speech_data import RecordingDataset, SpeechConfig, UtteranceDataset
-from read_core.training.speech_figures import explained_variance, probe, retrieval, ridge, track_correlation
-from read_core.training.stages import load_config
+from read_core.training.registry import load_config
+from read_core.training.stages.speech_figures import (
+    explained_variance,
+    probe,
+    retrieval,
+    ridge,
+    track_correlation,
+)
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 QUICK = {"loop.steps": 4, "loop.batch_size": 2, "loop.sheet_every": 4, "loop.log_every": 1, "held_out": 2}

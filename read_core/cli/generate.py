@@ -1,0 +1,351 @@
+"""``read-core generate``: a portrait and a recording become a video."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..bundled import BUNDLED
+from ..errors import InputError, once
+from ..geometry import FPS, PIXELS_PER_LATENT
+from ..limits import (
+    ALPHA,
+    BETA,
+    FITS,
+    ORDERS,
+    OUTPUT_SIZE,
+    PASTED_SIDE,
+    PORTRAIT_SIDE,
+    SEED,
+    SIZE,
+    STEPS,
+    WINDOW,
+)
+from ..terminal import say_warning
+from ..usage import gigabytes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from tqdm import tqdm
+
+    from ..ans import Guidance
+    from ..generate.contact_sheet import ContactSheet
+    from ..generate.job import Estimate, Report
+
+LOG_SECONDS = 30  # between two lines of progress in a log file
+_OURS = "(default: the checkpoint's)"
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core generate``."""
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--portrait",
+        type=Path,
+        required=True,
+        help="an image of any kind, or a video whose first frame is taken",
+    )
+    files.add_argument(
+        "--speech", type=Path, required=True, help="an audio file of any kind, or a video with sound"
+    )
+    files.add_argument(
+        "--track",
+        type=int,
+        metavar="N",
+        help="which audio track, from 1 (default: the one that the file flags as default, else the first)",
+    )
+    files.add_argument("--out", type=Path, required=True, help="the video to write, *.mp4")
+    files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
+    files.add_argument("--overwrite", action="store_true", help="replace existing files (default: refuse)")
+    files.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=BUNDLED,
+        help="folder of the checkpoint (default: the bundled read-tiny)",
+    )
+    sampling = parser.add_argument_group("sampling")
+    sampling.add_argument("--steps", type=int, help=f"steps per clip, {STEPS} {_OURS}")
+    sampling.add_argument(
+        "--guidance",
+        choices=("split", "joint", "none"),
+        help=f"classifier-free guidance: 3, 2 or 1 evaluations per step {_OURS}",
+    )
+    sampling.add_argument(
+        "--alpha", type=float, help=f"scale of split and joint guidance, {ALPHA}; may be negative {_OURS}"
+    )
+    sampling.add_argument("--beta", type=float, help=f"speech scale of split guidance, {BETA} {_OURS}")
+    sampling.add_argument("--window", type=int, help=f"latents per clip of 8 frames each, {WINDOW} {_OURS}")
+    sampling.add_argument("--seed", type=int, default=0, help=f"{SEED}; the same seed, the same video")
+    sampling.add_argument(
+        "--order",
+        choices=ORDERS,
+        default=ORDERS[0],
+        help="clips: write each clip when it is finished, in memory that does not grow with length; "
+        "the others give the same video and sample all of it first",
+    )
+    picture = parser.add_argument_group("picture")
+    picture.add_argument(
+        "--size",
+        type=_size,
+        metavar="WIDTHxHEIGHT",
+        help=f"that the model works at, the face alone with --fit face: multiples of {PIXELS_PER_LATENT} "
+        f"from {SIZE}; 256 means 256x256 {_OURS}",
+    )
+    picture.add_argument(
+        "--fit",
+        choices=FITS,
+        help="face: find the face, turn it upright and crop it; of a portrait of another shape crop its "
+        f"middle, pad it with its border, or stretch it {_OURS}",
+    )
+    picture.add_argument("--face-index", type=int, default=0, help="of several faces, the largest is 0")
+    picture.add_argument(
+        "--face",
+        type=_face,
+        metavar="X,Y,SIZE",
+        help="center and side of the square to cut, as fractions of the portrait's width "
+        "(default: the face is found)",
+    )
+    picture.add_argument(
+        "--detail",
+        action=argparse.BooleanOptionalAction,
+        help="give the video the portrait's own detail, sharp and larger (default: with --fit face, "
+        "where the checkpoint was trained on aligned faces)",
+    )
+    where = picture.add_mutually_exclusive_group()
+    where.add_argument(
+        "--paste-back",
+        action="store_true",
+        default=None,
+        help="put the speaking face into the whole portrait (default: with --fit face)",
+    )
+    where.add_argument(
+        "--crop-only", dest="paste_back", action="store_false", help="write what the model sees alone"
+    )
+    picture.add_argument(
+        "--output-size",
+        type=int,
+        metavar="PIXELS",
+        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even (default: "
+        f"the portrait's own, at most {PASTED_SIDE}; with --crop-only its crop's, at most {PORTRAIT_SIDE}; "
+        "without --detail the model's)",
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    machine.add_argument(
+        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything that can be checked, load the checkpoint, generate, and tell what it took."""
+    from ..finish import Finishing
+    from ..generate.job import Job, check_job, generate
+    from ..media import check_output
+    from ..records import FaceChoice, SamplingSettings
+
+    job = Job(
+        portrait=args.portrait,
+        speech=args.speech,
+        out=args.out,
+        settings=SamplingSettings(args.steps, None, args.window, args.seed, args.order),
+        size=args.size,
+        fit=args.fit,
+        face=FaceChoice(args.face_index, *(args.face or ())),
+        finishing=Finishing(args.detail, args.paste_back, args.output_size),
+        overwrite=args.overwrite,
+        track=args.track,
+    )
+    check_job(job)
+    if args.sheet is not None:
+        check_output(args.sheet, ".png", args.overwrite, (args.portrait, args.speech))
+    device = _device(args.device)
+
+    from ..checkpoint import describe
+    from ..pipeline import ReadPipeline
+
+    defaults = describe(args.checkpoint).defaults
+    default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
+    guidance = choose_guidance(default, args.guidance, args.alpha, args.beta)
+    job = replace(job, settings=replace(job.settings, guidance=guidance))
+    pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
+    with _Display(args.sheet is not None, args.order == "clips") as display:
+        report = generate(
+            pipe,
+            job,
+            on_estimate=display.estimated,
+            on_step=display.stepped,
+            on_frames=display.shown,
+            on_window=display.heard,
+            on_time=display.timed,
+            on_warning=display.warned,
+        )
+    if display.sheet is not None:
+        display.sheet.save(args.sheet, args.speech, args.overwrite, args.track)
+    _print_report(report)
+    return 0
+
+
+def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
+    """The guidance asked for; scales that are not given are the default's, see ``read_core.ans.of_kind``.
+
+    Raises:
+        InputError: a scale out of range, or one that the kind of guidance does not have.
+    """
+    from ..ans import guidance_from_dict, of_kind
+
+    scales = of_kind(kind or default.kind, default).to_dict()
+    kind = scales["kind"]
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        if value is not None and name not in scales:
+            raise InputError(f"--{name} is {value:g}, but {kind} guidance has no {name}; leave it out")
+        if value is not None:
+            scales[name] = value
+    return guidance_from_dict(scales)
+
+
+class _Display:
+    """The estimate, a progress bar with the time left, and the frames for the contact sheet."""
+
+    def __init__(self, with_sheet: bool, clip_by_clip: bool = True) -> None:
+        self.with_sheet = with_sheet
+        self.clip_by_clip = clip_by_clip
+        self.sheet: ContactSheet | None = None
+        self.bar: tqdm[NoReturn] | None = None
+        self.steps = 1
+        self.warned = once(say_warning)
+
+    def __enter__(self) -> _Display:
+        print("encoding the recording ...", flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def heard(self, done: int, total: int) -> None:
+        """Shown only where it takes a while, and gone before the estimate."""
+        if self.bar is None:
+            self.bar = _bar(total, "window", desc="encoding speech", delay=5, leave=False)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self.bar.close()
+            self.bar = None
+
+    def estimated(self, estimate: Estimate) -> None:
+        height, width = estimate.size
+        print(
+            f"{_count(estimate.num_frames, 'frame')} ({estimate.num_frames / FPS:.2f} s) of "
+            f"{width} x {height} pixels: {_count(estimate.clips, 'clip')} of {estimate.window} latents, "
+            f"{_count(estimate.steps, 'step')} each"
+        )
+        where = "memory" if estimate.device == "cpu" else "GPU memory"
+        print(f"estimate: {gigabytes(estimate.memory)} of {where} for the models and the work", flush=True)
+        self.steps = estimate.steps
+        if self.with_sheet:
+            from ..generate.contact_sheet import ContactSheet
+
+            self.sheet = ContactSheet(estimate.num_frames, self.warned)
+
+    def timed(self, seconds: float) -> None:
+        """Printed above the bar where there is one already."""
+        from tqdm import tqdm
+
+        tqdm.write(f"estimate: sampling takes about {_clock(seconds)}, decoding comes on top", sys.stdout)
+
+    def stepped(self, done: int, total: int) -> None:
+        if self.bar is None:
+            self.bar = _bar(total, "step")
+        if done == total:
+            self.bar.set_description("decoding", refresh=False)
+        elif self.clip_by_clip:
+            self.bar.set_description(f"clip {done // self.steps + 1}/{total // self.steps}", refresh=False)
+        self.bar.update(done - self.bar.n)
+
+    def shown(self, frames: Tensor) -> None:
+        if self.sheet is not None:
+            self.sheet.add(frames)
+
+
+def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
+    """A progress bar: tqdm draws none on a terminal that does not tell its size; a log needs few lines."""
+    from tqdm import tqdm
+
+    columns, lines = shutil.get_terminal_size()
+    pause = 0.1 if sys.stderr.isatty() else LOG_SECONDS
+    return tqdm(total=total, unit=unit, ncols=columns, nrows=lines, mininterval=pause, **options)
+
+
+def _print_report(report: Report) -> None:
+    print(f"{report.path}: {report.duration:.2f} s of video, {_count(report.num_frames, 'frame')}")
+    print(f"taken: {report.seconds:.2f} s, the checkpoint was loaded before")
+    print(f"real-time factor: {report.real_time_factor:.2f} (seconds taken per second of video)")
+    print(f"peak: {_memory(report.memory, report.device_memory)}")
+
+
+def _memory(host: int | None, device: int | None) -> str:
+    words = [f"{gigabytes(host)} of memory"] if host is not None else []
+    words += [f"{gigabytes(device)} of GPU memory"] if device is not None else []
+    return ", ".join(words) or "memory unknown on this system"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "512" or "WIDTHxHEIGHT" -> (height, width)."""
+    numbers = text.lower().replace("×", "x").split("x")
+    if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; expected 256 or 256x320 (width x height)")
+    return int(numbers[-1]), int(numbers[0])
+
+
+def _face(text: str) -> tuple[float, float, float]:
+    """ "X,Y,SIZE" -> three numbers, the size above 0."""
+    try:
+        x, y, size = map(float, text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no place; expected X,Y,SIZE") from error
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"the face's size is {size:g}; expected more than 0")
+    return x, y, size
+
+
+def _device(name: str | None) -> torch.device | None:
+    """A device that is there.
+
+    Raises:
+        InputError: no such device on this machine.
+    """
+    if name is None:
+        return None
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()  # the device "meta" only pretends to hold it
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used ({reason}); expected cpu, cuda, cuda:1, mps"
+        ) from error
+    return device
+
+
+def _dtype(name: str | None) -> torch.dtype | None:
+    import torch
+
+    return None if name is None else {n: getattr(torch, n) for n in _DTYPES}[name]

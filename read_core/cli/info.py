@@ -1,0 +1,70 @@
+"""``read-core info``: what a checkpoint holds, read from its JSON files and safetensors headers alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..checkpoint import Card
+    from ..face.alignment import FaceLayout
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core info``."""
+    from ..bundled import BUNDLED
+
+    parser.add_argument("checkpoint", type=Path, nargs="?", default=BUNDLED, help="folder of the checkpoint")
+
+
+def _demonstration(card: Card) -> str:
+    if not card.demonstration:
+        return ""
+    return " (a demonstration)" if card.face else " (a demonstration, not for real portraits)"
+
+
+def _face(layout: FaceLayout | None) -> str:
+    if layout is None:
+        return "not aligned: the middle of the portrait"
+    return (
+        f"aligned: eye distance {layout.eye_distance:g}, eyes at {layout.eyes:g}, mouth at {layout.mouth:g} "
+        "of the side"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the parts with their sizes, the defaults and the training material."""
+    from ..checkpoint import describe
+    from ..geometry import FPS, frames_of_latents
+
+    info = describe(args.checkpoint)
+    card, defaults = info.card, info.defaults
+    height, width = card.resolution
+    frames = frames_of_latents(defaults.window)
+    scales = ", ".join(
+        f"{name} {value}" for name, value in defaults.guidance.to_dict().items() if name != "kind"
+    )
+    lines = {
+        "name": card.name + _demonstration(card),
+        "folder": str(info.folder),
+        "trained on": card.trained_on,
+        "resolution": f"{width} x {height} pixels (width x height)",
+        "face": _face(card.face),
+        "window": f"{defaults.window} latents, {frames} frames, {frames / FPS:.2f} s",
+        "steps": f"{defaults.steps}, time shift {defaults.shift:g}",
+        "guidance": f"{defaults.guidance.kind}{': ' if scales else ''}{scales}",
+        "decoding": f"{defaults.decode.chunk} latents at a time, {defaults.decode.halo} more on each side",
+        "prompt": info.prompt_text or "(none)",
+    }
+    for name, value in lines.items():
+        print(f"{name:<12}{value}")
+    print(f"\n{'part':<14}{'class':<26}{'parameters':>14}{'size':>12}  type")
+    for part in info.parts:
+        size = f"{part.nbytes / 1e6:.2f} MB"
+        print(
+            f"{part.name:<14}{part.class_name:<26}{part.parameters:>14,}{size:>12}  {' '.join(part.dtypes)}"
+        )
+    parameters, total = sum(p.parameters for p in info.parts), sum(p.nbytes for p in info.parts)
+    print(f"{'total':<40}{parameters:>14,}{f'{total / 1e6:.2f} MB':>12}")
+    return 0

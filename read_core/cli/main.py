@@ -1,0 +1,148 @@
+"""The command line: ``read-core generate | face | info | corpus | train | checkpoint | evaluate``.
+
+Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
+129 ended by SIGTERM and SIGHUP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from ..errors import ReadError
+from ..terminal import forgiving_output, say, stop_signals
+from ..usage import out_of_memory
+from ..version import __version__
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def _generate() -> ModuleType:
+    from . import generate as cli_generate
+
+    return cli_generate
+
+
+def _face() -> ModuleType:
+    from ..face import command
+
+    return command
+
+
+def _info() -> ModuleType:
+    from . import info as cli_info
+
+    return cli_info
+
+
+def _corpus() -> ModuleType:
+    from ..corpus import command
+
+    return command
+
+
+def _train() -> ModuleType:
+    from ..training import command
+
+    return command
+
+
+def _checkpoint() -> ModuleType:
+    from ..training import checkpoint_command
+
+    return checkpoint_command
+
+
+def _evaluate() -> ModuleType:
+    from ..evaluation import command
+
+    return command
+
+
+# Name: the module with configure(parser) and run(args), imported when the command is used; and what it does.
+COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
+    "generate": (_generate, "turn a portrait and a recording into a talking-head video"),
+    "face": (_face, "find the faces in a picture and draw them"),
+    "info": (_info, "show what a checkpoint holds and what it was trained on"),
+    "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),
+    "train": (_train, "run one training stage from its YAML file"),
+    "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
+    "evaluate": (_evaluate, "measure a checkpoint on held-out material"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds a default where there is one and the text does not tell it already."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        plain = action.default in (None, [], "") or action.default is False  # 0 is worth telling
+        told = "(default" in (action.help or "") or action.required or plain
+        return action.help if told else super()._get_help_string(action)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    with forgiving_output(), stop_signals() as came:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+    return 128 + came[0] if came and status == INTERRUPTED else status
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        status: int | None = COMMANDS[args.command][0]().run(args)
+        return status or 0
+    except ReadError as error:
+        return _say(f"error: {error}", BAD_INPUT)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("read_core"):
+            raise
+        return _say(f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT)
+    except KeyboardInterrupt as interrupt:
+        return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
+    except Exception as error:
+        trouble = out_of_memory(error)
+        if trouble is None:
+            raise
+        return _say(f"error: {trouble}; ask for less (a smaller size or window) or free some", BAD_INPUT)
+
+
+def _parser(arguments: Sequence[str]) -> Parser:
+    parser = Parser(
+        prog="read-core",
+        description="READ: one portrait and one recording become a talking-head video.",
+        epilog="read-core COMMAND --help explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"read-core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=_Help,
+        )
+        if name == chosen:
+            module().configure(command)
+    return parser
+
+
+def _say(message: str, status: int) -> int:
+    say(message)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

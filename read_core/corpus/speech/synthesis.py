@@ -1,0 +1,104 @@
+"""Speech with known phoneme times, from either synthesiser; which voices each split may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...errors import InputError
+from .babble import BABBLE_VOICES, speak_babble
+from .espeak import Espeak, SynthesiserError, locate_espeak
+from .flite import FLITE_VOICES, locate_flite, speak_flite
+from .sentences import check_split
+from .synthesized import Speech, Voice
+
+if TYPE_CHECKING:
+    import random
+
+__all__ = [
+    "SYNTHESISERS",
+    "SynthesiserError",
+    "check_synthesiser",
+    "draw_voice",
+    "open_synthesiser",
+    "require_synthesiser",
+    "voice_names",
+]
+
+SYNTHESISERS = ("espeak", "flite", "babble")
+
+_ACCENTS = (
+    "en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc",
+)  # fmt: skip
+# Variants with breath noise (f2, f3, f5, Alicia ...) are left out: they never sound the same twice.
+_VARIANTS = {
+    "train": (
+        "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f4", "Alex", "Andrea", "Andy", "Denis", "Gene",
+        "Lee", "Mario", "Michael", "Mike", "Nguyen", "adam", "announcer", "aunty", "belinda",
+        "boris", "david", "ed", "edward", "grandma", "grandpa", "gustave", "ian", "john", "klatt3",
+        "klatt6", "marcelo", "max", "norbert", "paul", "quincy", "robert", "shelby", "travis",
+    ),
+    "validation": (
+        "m7", "Hugo", "anika", "zac",
+    ),
+    "test": (
+        "m2", "Annie", "benjamin", "miguel", "Diogo", "steph", "rob", "linda",
+    ),
+}  # fmt: skip
+
+_RATES = (120, 225)
+_PITCHES = (10, 90)
+_INTONATIONS = (20, 90)
+
+
+def check_synthesiser(synthesiser: str) -> str:
+    """Return ``synthesiser`` if it is one of SYNTHESISERS, else raise InputError."""
+    if synthesiser not in SYNTHESISERS:
+        raise InputError(f"synthesiser is {synthesiser!r}; expected one of {', '.join(SYNTHESISERS)}")
+    return synthesiser
+
+
+def voice_names(split: str, synthesiser: str = "espeak") -> tuple[str, ...]:
+    """Names of the voices a split may use: espeak's accents with the split's own variants, or all of flite's.
+
+    flite is held out as a whole, so its voices are the same for every split; so are babble's, a stand-in.
+    """
+    check_split(split)
+    if check_synthesiser(synthesiser) == "flite":
+        return FLITE_VOICES
+    if synthesiser == "babble":
+        return BABBLE_VOICES
+    return tuple(f"{accent}+{variant}" for accent in _ACCENTS for variant in _VARIANTS[split])
+
+
+def draw_voice(generator: random.Random, split: str = "train", synthesiser: str = "espeak") -> Voice:
+    """A random voice of the split, with its rate (120 to 225 words a minute), pitch and intonation."""
+    name = generator.choice(voice_names(split, synthesiser))
+    rate, pitch, intonation = (generator.randint(*span) for span in (_RATES, _PITCHES, _INTONATIONS))
+    return Voice(synthesiser, name, rate, pitch, intonation)
+
+
+def require_synthesiser(synthesiser: str) -> None:
+    """Raise SynthesiserError, which says how to install it, unless ``synthesiser`` is there."""
+    if check_synthesiser(synthesiser) == "espeak":
+        locate_espeak()
+    elif synthesiser == "flite":
+        locate_flite()
+
+
+@contextmanager
+def open_synthesiser(voice: Voice) -> Iterator[Callable[[str], Speech]]:
+    """A function from text to Speech, for as long as the ``with`` statement lasts.
+
+    Raises:
+        SynthesiserError: the synthesiser is not installed (the message says how) or does not know the voice.
+    """
+    if check_synthesiser(voice.synthesiser) == "espeak":
+        with Espeak(voice) as speak:
+            yield speak
+    elif voice.synthesiser == "flite":
+        yield partial(speak_flite, voice=voice)
+    else:
+        yield partial(speak_babble, voice=voice)

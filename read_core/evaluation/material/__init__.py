@@ -1,0 +1,1 @@
+"""Held-out portraits, recordings and talks, and the videos made of them."""

@@ -1,0 +1,191 @@
+"""Held-out talks, finer than the model's frames: animated photographs and drawn presenters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...corpus.drawing.render import eye_boxes, mouth_box, render
+from ...corpus.motion import sample_motion
+from ...corpus.photo.scene import PhotoScene, film, puppet_of
+from ...corpus.photo.stills import Still, find_stills
+from ...corpus.scene import loudness
+from ...corpus.speech.utterance import sample_utterance
+from ...errors import InputError
+from ...face.alignment import FaceLayout
+from ...geometry import FPS
+from ...mouth.face_reader import box_places, place_points
+from .samples import presenter_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...corpus.speech.utterance import Utterance
+
+PHOTOGRAPHS, DRAWN = "photographs", "drawn"
+FINE = 256
+"""Pixels of a talk's shorter side."""
+_PHOTO_SEED = 30_000  # other recordings than the drawn presenters'
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A video of F frames as it was rendered, with everything that is known of it.
+
+    Attributes:
+        name: unique among the talks of a report.
+        kind: PHOTOGRAPHS or DRAWN.
+        face: file of the portrait; empty for a drawn presenter.
+        synthesiser: who speaks.
+        pixels: (F, S, S', 3) uint8.
+        waveform: (640 F,) float32, 16 kHz.
+        mouth: (F, 3), the true track.
+        phonemes: (2 F,) viseme class per 20 ms.
+        closures: (K,) int64, the frames that hold the middle of each p, b or m.
+        boxes: (F, 4) pixel boxes x0, y0, x1, y1 of the mouth.
+        eyes: (F, 2, 4) those of both eyes.
+        blink: (F,) how far the lids are shut, 0..1.
+        covered: whether dark glasses hide the eyes.
+    """
+
+    name: str
+    kind: str
+    face: str
+    synthesiser: str
+    pixels: Tensor
+    waveform: Tensor
+    mouth: Tensor
+    phonemes: Tensor
+    closures: Tensor
+    boxes: Tensor
+    eyes: Tensor
+    blink: Tensor
+    covered: bool = False
+
+    @property
+    def frames(self) -> Tensor:
+        """The video as (F, S, S', 3) float, 0..1."""
+        return self.pixels.float() / 255
+
+    @property
+    def portrait(self) -> Tensor:
+        """Frame 0, (S, S', 3) float, 0..1."""
+        return self.pixels[0].float() / 255
+
+    @property
+    def points(self) -> Tensor:
+        """Where eyes and mouth are in frame 0: (3, 2), x and y in pixels."""
+        return place_points(box_places(self.eyes[0], self.boxes[0]))
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Which talks are made.
+
+    Attributes:
+        split: of faces, voices and sentences.
+        frames: of each.
+        resolution: the checkpoint's height and width.
+        layout: where it wants the face; None: it was not trained on aligned faces.
+        speakers: synthesisers that take turns.
+        side: pixels of the shorter side, at least that of the resolution.
+    """
+
+    split: str
+    frames: int
+    resolution: tuple[int, int]
+    layout: FaceLayout | None
+    speakers: tuple[str, ...]
+    side: int = FINE
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of drawn presenters: the frame's middle square where faces are aligned."""
+        height, width = self.resolution
+        side = max(self.side, min(height, width))
+        if self.layout is not None:
+            return side, side
+        return round(height * side / min(height, width)), round(width * side / min(height, width))
+
+    def presenters(self, count: int, first: int = 0) -> Iterator[Talk]:
+        """``count`` drawn presenters, made when they are asked for.
+
+        Raises:
+            SynthesiserError: a synthesiser is not installed.
+        """
+        for index in range(count):
+            yield self.presenter(first + index, self.speakers[index % len(self.speakers)])
+
+    def photographs(self, faces: Path, count: int = 0) -> Iterator[Talk]:
+        """The portraits of a folder with closed lips, or the first ``count``, animated when asked for.
+
+        Raises:
+            InputError: the folder is no folder of portraits, or has none with closed lips in the split.
+            SynthesiserError: a synthesiser is not installed.
+        """
+        for index, still in enumerate(closed_stills(faces, self.split, count)):
+            yield self.photograph(still, _PHOTO_SEED + index, self.speakers[index % len(self.speakers)])
+
+    def presenter(self, seed: int, synthesiser: str) -> Talk:
+        """The drawn presenter of a seed."""
+        utterance = self._said(seed, synthesiser)
+        presenter = presenter_of(seed, self.split, self.layout)
+        energy = loudness(utterance.waveform, self.frames)
+        motion = sample_motion(seed, self.frames, energy, self.split)
+        shown = {
+            "frames": (render(presenter, motion, utterance.mouth, self.size) * 255).round().byte(),
+            "boxes": mouth_box(presenter, motion, self.size),
+            "eyes": eye_boxes(presenter, motion, self.size),
+            "blink": motion.blink,
+            "mouth": utterance.mouth,
+        }
+        return _talk(shown, utterance, f"{synthesiser}-{seed}", DRAWN, synthesiser)
+
+    def photograph(self, still: Still, seed: int, synthesiser: str) -> Talk:
+        """A portrait saying what belongs to a seed."""
+        scene = PhotoScene(
+            seed,
+            self.split,
+            self.frames / FPS,
+            max(self.side, min(self.resolution)),
+            still.path.parent.parent,
+            synthesiser,
+            astuple(self.layout or FaceLayout()),
+        )
+        puppet, utterance = puppet_of(scene, still), self._said(seed, synthesiser)
+        talk = _talk(film(scene, puppet, utterance), utterance, still.path.stem, PHOTOGRAPHS, synthesiser)
+        return replace(talk, face=still.path.name, covered=puppet.covered)
+
+    def _said(self, seed: int, synthesiser: str) -> Utterance:
+        return sample_utterance(seed, self.frames / FPS, self.split, synthesiser)
+
+
+def closed_stills(faces: Path, split: str, count: int = 0) -> list[Still]:
+    """The portraits of a split with closed lips; the first ``count`` of them unless that is 0.
+
+    Raises:
+        InputError: the folder is no folder of portraits, or has none with closed lips in the split.
+    """
+    found = [still for still in find_stills(faces, split) if still.closed]
+    if not found:
+        raise InputError(f"{faces} holds no portrait with closed lips in the split {split}")
+    return found[:count] if count else found
+
+
+def _talk(shown: dict[str, Tensor], utterance: Utterance, name: str, kind: str, synthesiser: str) -> Talk:
+    return Talk(
+        name=name,
+        kind=kind,
+        face="",
+        synthesiser=synthesiser,
+        pixels=shown["frames"],
+        waveform=utterance.waveform,
+        mouth=shown["mouth"],
+        phonemes=utterance.phonemes,
+        closures=utterance.closures,
+        boxes=shown["boxes"],
+        eyes=shown["eyes"],
+        blink=shown["blink"],
+    )

@@ -1,0 +1,116 @@
+"""Whether a video keeps its colours, its face and its detail, against its portrait and the first clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from ...errors import InputError
+from ...mouth.reader import square
+from ..material.gallery import Gallery, face_colours
+from .sync import correlation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_GRID = 16
+_CENTRE = slice(_GRID // 4, 3 * _GRID // 4)
+_AT_ONCE = 64  # frames
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One value per clip, the first included; distances and colours in 1/255.
+
+    Attributes:
+        face: distance of the mean colour of the picture's middle from the first clip's.
+        border: the same of its left, right and upper border.
+        face_from_portrait: distance of the mean colour of the middle from the portrait's.
+        border_from_portrait: the same of the border.
+        own: root mean square difference of the clip's mean picture from the portrait, around the head.
+        other: the same from the nearest other face of the gallery.
+        likeness: correlation of the clip's mean picture with the portrait around the head, -1..1.
+        identity: share of the gallery's faces that the clip is farther from than from the portrait; 1 means
+            that it is nearest to its own.
+    """
+
+    face: tuple[float, ...]
+    border: tuple[float, ...]
+    face_from_portrait: tuple[float, ...]
+    border_from_portrait: tuple[float, ...]
+    own: tuple[float, ...]
+    other: tuple[float, ...]
+    likeness: tuple[float, ...]
+    identity: tuple[float, ...]
+
+    @property
+    def recognised(self) -> tuple[bool, ...]:
+        """Whether the face nearest to each clip, of the gallery and the portrait, is the portrait's."""
+        return tuple(share == 1 for share in self.identity)
+
+
+def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Drift:
+    """Follow a video through its clips.
+
+    Args:
+        clips: (f, H, W, 3) each, 0..1; or the mean picture of each, (1, H, W, 3).
+        portrait: (H, W, 3).
+        gallery: other faces in the portrait's scene.
+
+    Raises:
+        InputError: no clips.
+    """
+    if not clips:
+        raise InputError("drift needs a clip at least")
+    means = torch.cat([clip.mean(dim=0, keepdim=True) for clip in clips])
+    middle, border = _middle_and_border(coarse(means))
+    own_middle, own_border = _middle_and_border(coarse(portrait[None]))
+    faces, own_face = face_colours(means, gallery.box), face_colours(portrait[None], gallery.box)
+    own = _distances(faces, own_face)[:, 0]
+    others = _distances(faces, gallery.faces)
+    return Drift(
+        face=_tuple(_colour_distance(middle, middle[:1])),
+        border=_tuple(_colour_distance(border, border[:1])),
+        face_from_portrait=_tuple(_colour_distance(middle, own_middle)),
+        border_from_portrait=_tuple(_colour_distance(border, own_border)),
+        own=_tuple(own),
+        other=_tuple(others.amin(dim=1)),
+        likeness=tuple(correlation(face.flatten(), own_face.flatten()) for face in faces),
+        identity=_tuple((others > own[:, None]).float().mean(dim=1)),
+    )
+
+
+def coarse(frames: Tensor) -> Tensor:
+    """Mean colours of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
+    starts = range(0, len(frames), _AT_ONCE)
+    return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]).cpu(), _GRID) for a in starts])
+
+
+def detail(frames: Tensor) -> float:
+    """Mean absolute difference of neighbouring pixels of (F, H, W, 3): it falls when pictures blur."""
+    across, down = frames.diff(dim=2).abs().mean(), frames.diff(dim=1).abs().mean()
+    return float(across + down) / 2
+
+
+def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean colours (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
+    edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
+    border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
+    return small[:, :, _CENTRE, _CENTRE].mean(dim=(2, 3)), border
+
+
+def _colour_distance(colours: Tensor, base: Tensor) -> Tensor:
+    return 255 * (colours - base).square().sum(dim=1).sqrt()
+
+
+def _distances(faces: Tensor, others: Tensor) -> Tensor:
+    """Root mean square differences (k, G), in 1/255, of (k, 3, g, g) from (G, 3, g, g)."""
+    return torch.stack([255 * (face - others).square().mean(dim=(1, 2, 3)).sqrt() for face in faces])
+
+
+def _tuple(values: Tensor) -> tuple[float, ...]:
+    found: list[float] = values.tolist()
+    return tuple(found)

@@ -1,0 +1,144 @@
+"""Mouth and lids of the face in a video, photographed or drawn, measured on pixels alone.
+
+The face is found, aligned and read by a very small network that has learned from talking photographs and
+drawn presenters of the training split (``scripts/fit_face.py``) and knows nothing of how a video was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...errors import InputError
+from ...face.alignment import cut_face, face_crop
+from ...mouth.face_reader import VALUES, WEIGHTS, FaceReader, load_face_reader, point_places
+from ...mouth.measure import check_frames
+from ...mouth.reader import SIDE
+from .head import head_track
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...face.finder import Faces
+
+BLINK = 0.5
+"""How far the lids come down from where they mostly are, in a blink."""
+
+_BATCH = 32  # frames read at a time
+_OPENED = 0.25  # below this, from where the lids mostly are, a blink is over
+
+
+@dataclass(frozen=True)
+class FaceTracks:
+    """What a face does in F frames.
+
+    Attributes:
+        mouth: (F, 3) open 0..2, width -1..1 and round 0..1. Open is the distance of the lips: 1 means
+            0.37 of the eye distance.
+        lids: (F, 2) how far the lids of the eye at the picture's left and of the other eye are shut, 0..1.
+        places: (F, 3, 2) where the eye at the picture's left, the other eye and the mouth are, x and y in
+            pixels.
+    """
+
+    mouth: Tensor
+    lids: Tensor
+    places: Tensor
+
+    @property
+    def blink(self) -> Tensor:
+        """(F,) how far both lids are shut, 0..1."""
+        return self.lids.mean(1)
+
+    def blinks(self) -> int:
+        """How often both lids close."""
+        return count_blinks(self.blink)
+
+
+def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> FaceTracks | None:
+    """Read the largest face of a video; None where no face is found.
+
+    Args:
+        frames: (F, H, W, 3) float 0..1.
+        find: finds faces in a picture (H, W, 3), by default the bundled finder.
+
+    Raises:
+        InputError: frames of another shape or type, or smaller than 32 pixels.
+    """
+    check_frames(frames)
+    if find is None:
+        from ...face.finder import find_faces
+
+        find = find_faces
+    points = _points(frames, find)
+    return _read(frames, torch.stack(points)) if points else None
+
+
+def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
+    """Read a face whose place is known, as that of an aligned one is: no face is looked for.
+
+    Args:
+        frames: (F, H, W, 3) float 0..1.
+        points: (3, 2), where both eyes and the mouth are in the first frame, x and y in pixels. From there
+            the head is followed, see ``head.head_track``.
+
+    Raises:
+        InputError: frames of another shape or type, or smaller than 32 pixels.
+    """
+    check_frames(frames)
+    distance = (points[1] - points[0]).norm()
+    return _read(frames, points + distance * head_track(frames, points)[:, None])
+
+
+def count_blinks(blink: Tensor) -> int:
+    """Blinks in (F,) tracks of lids: they come down and rise again, from where they mostly are."""
+    count, shut = 0, False
+    usual = blink.median() if len(blink) else 0.0
+    for value in (blink - usual).tolist():
+        if not shut and value > BLINK:
+            count, shut = count + 1, True
+        elif value < _OPENED:
+            shut = False
+    return count
+
+
+def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
+    """Eyes and mouth (3, 2) in each frame; where no face is found, as before or, at first, as later."""
+    points: list[Tensor | None] = []
+    last: Tensor | None = None
+    for frame in frames:
+        found = find(frame.float()).points
+        if len(found):
+            last = found[0 if last is None else int((found - last).square().sum((1, 2)).argmin())]
+        points.append(last)
+    first = next((three for three in points if three is not None), None)
+    return [] if first is None else [first if three is None else three for three in points]
+
+
+@torch.no_grad()
+def _read(frames: Tensor, points: Tensor) -> FaceTracks:
+    """Read each frame at its points (F, 3, 2)."""
+    reader = _reader()
+    found = [torch.empty(0, VALUES)]
+    for first in range(0, len(frames), _BATCH):
+        pictures, places = [], []
+        for frame, three in zip(
+            frames[first : first + _BATCH].float().cpu(), points[first : first + _BATCH], strict=True
+        ):
+            crop = face_crop(three, (SIDE, SIDE))
+            pictures.append(cut_face(frame, crop, (SIDE, SIDE)))
+            places.append(point_places(crop.to_crop(three)) * 2 - 1)
+        found.append(reader.read(torch.stack(pictures).permute(0, 3, 1, 2), torch.stack(places)))
+    values = torch.cat(found)
+    lowest, highest = values.new_tensor([0.0, -1.0, 0.0]), values.new_tensor([2.0, 1.0, 1.0])
+    return FaceTracks(values[:, :3].clamp(lowest, highest), values[:, 3:].clamp(0, 1), points)
+
+
+@lru_cache(maxsize=1)
+def _reader() -> FaceReader:
+    if not WEIGHTS.is_file():
+        raise InputError(f"{WEIGHTS} is missing; install anew, or make it: python scripts/fit_face.py")
+    return load_face_reader(WEIGHTS)

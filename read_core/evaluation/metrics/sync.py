@@ -1,0 +1,201 @@
+"""Whether the lips follow the sound: the measured mouth track against the true one."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+from torch.nn import functional as F
+
+from ...errors import InputError
+from ...geometry import FEATURES_PER_FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+MAX_LAG = 10
+SHUT = 0.10  # of a speaker's own range: an opening below this counts as closed
+SILENT_CLASS = 0  # of read_core.corpus.visemes
+_STILL = 1e-4  # a track that moves less does not move: what rounding leaves of a frozen picture
+_MOUTH_SHUT = 0.02
+_TAIL = 0.02  # of the frames at either end of a speaker's range
+_NEAR = 1  # frames by which a closure may be early or late
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ShutCases:
+    """How often a mouth is shut where it should be; several videos' add up.
+
+    Attributes:
+        hits: those of the ``closures`` whose lips close within a frame.
+        closures: p, b and m.
+        near: those of the frames that are ``spoken`` within a frame of which the lips close.
+        spoken: frames of speech.
+        shut: those of the ``silent`` frames with a closed mouth.
+        silent: frames of silence in which the true mouth is shut.
+        opening: sum over the silent frames, as a share of the speaker's range.
+    """
+
+    hits: int = 0
+    closures: int = 0
+    near: int = 0
+    spoken: int = 0
+    shut: int = 0
+    silent: int = 0
+    opening: float = 0.0
+
+    def __add__(self, other: ShutCases) -> ShutCases:
+        return ShutCases(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def closed(self) -> float:
+        """Share of p, b and m whose lips close; NaN if there are none."""
+        return _share(self.hits, self.closures)
+
+    @property
+    def chance(self) -> float:
+        """What ``closed`` would be for a mouth that knows nothing of p, b and m; NaN without speech."""
+        return _share(self.near, self.spoken)
+
+    @property
+    def silence(self) -> float:
+        """Share of the frames of silence with a closed mouth; NaN if there are none."""
+        return _share(self.shut, self.silent)
+
+    @property
+    def quiet(self) -> float:
+        """Mean opening in silence as a share of the speaker's range; NaN if there is none."""
+        return _share(self.opening, self.silent)
+
+
+@dataclass(frozen=True)
+class SyncScore:
+    """One video against its truth.
+
+    Attributes:
+        opening, width, rounding: Pearson correlation of each track, 0 for one that does not move.
+        lag: frames by which the video's opening comes late (negative: early) where it fits best.
+        shuffled: mean correlation of the opening with other recordings' tracks; NaN without one.
+        cases: of closures and silence.
+    """
+
+    opening: float
+    width: float
+    rounding: float
+    lag: int
+    shuffled: float
+    cases: ShutCases
+
+
+def score_sync(
+    measured: Tensor, true: Tensor, cases: ShutCases | None = None, others: Sequence[Tensor] = ()
+) -> SyncScore:
+    """Compare mouth tracks.
+
+    Args:
+        measured: (F, 3) open, width, round of the generated video.
+        true: (F, 3).
+        cases: see :func:`count_shut`; None: none are counted.
+        others: (F', 3) each, the true tracks of other recordings; cut or repeated to F frames.
+
+    Raises:
+        InputError: lengths or shapes that do not fit.
+    """
+    if measured.shape != true.shape or measured.ndim != 2 or measured.shape[1] != 3:
+        raise InputError(
+            f"mouth tracks have shapes {tuple(measured.shape)} and {tuple(true.shape)}; expected (F, 3) twice"
+        )
+    opening, width, rounding = (correlation(measured[:, i], true[:, i]) for i in range(3))
+    strangers = [other[:, 0].repeat(-(-len(true) // len(other)))[: len(true)] for other in others]
+    return SyncScore(
+        opening=opening,
+        width=width,
+        rounding=rounding,
+        lag=best_lag(measured[:, 0], true[:, 0])[0],
+        shuffled=_share(sum(correlation(measured[:, 0], track) for track in strangers), len(strangers)),
+        cases=cases or ShutCases(),
+    )
+
+
+def count_shut(opening: Tensor, true: Tensor, phonemes: Tensor, closures: Tensor) -> ShutCases:
+    """Where the lips close: an opening of less than a tenth of the speaker's own range.
+
+    Args:
+        opening: (F,), relative to the speaker's range, see :func:`relative_opening`.
+        true: (F,), the true opening.
+        phonemes: (2 F,) viseme class per 20 ms.
+        closures: (K,) int64, the frames that hold the middle of each p, b or m.
+    """
+    near = _closes_near(opening)
+    silent = (phonemes.view(-1, FEATURES_PER_FRAME) == SILENT_CLASS).all(dim=1) & (true < _MOUTH_SHUT)
+    spoken = (phonemes.view(-1, FEATURES_PER_FRAME) != SILENT_CLASS).all(dim=1)
+    return ShutCases(
+        hits=int(near[closures].sum()),
+        closures=len(closures),
+        near=int(near[spoken].sum()),
+        spoken=int(spoken.sum()),
+        shut=int((opening[silent] < SHUT).sum()),
+        silent=int(silent.sum()),
+        opening=float(opening[silent].clamp(min=0).sum()),
+    )
+
+
+def opening_range(opening: Tensor) -> Range:
+    """How far shut and how wide open a speaker's mouth is: the 2nd and 98th percentile of its track (F,).
+
+    Taken of the drawn video as the measure reads it, so that what the measure gets wrong about a face, a
+    moustache say, is not held against a mouth that is shut.
+    """
+    return float(opening.quantile(_TAIL)), float(opening.quantile(1 - _TAIL))
+
+
+def relative_opening(opening: Tensor, own: Range) -> Tensor:
+    """``opening`` (F,) as a share of the range ``own``: 0 shut, 1 wide open; values may lie beyond."""
+    return (opening - own[0]) / max(own[1] - own[0], _STILL)
+
+
+def correlation(first: Tensor, second: Tensor) -> float:
+    """Pearson correlation of two tracks (F,); 0 where one of them does not move or holds a NaN."""
+    a, b = first.double() - first.double().mean(), second.double() - second.double().mean()
+    spread = a.square().mean().sqrt(), b.square().mean().sqrt()
+    if not (spread[0] > _STILL and spread[1] > _STILL):
+        return 0.0
+    return float((a * b).mean() / (spread[0] * spread[1]))
+
+
+def best_lag(measured: Tensor, true: Tensor, reach: int = MAX_LAG) -> tuple[int, float]:
+    """(lag, correlation) where measured[t + lag] fits true[t] best, within ``reach`` frames; (F,) each.
+
+    The smaller lag wins a tie, so a track that does not move has lag 0 and correlation 0.
+    """
+    return common_lag([(measured, true)], reach)
+
+
+def common_lag(pairs: Sequence[tuple[Tensor, Tensor]], reach: int = MAX_LAG) -> tuple[int, float]:
+    """As :func:`best_lag`, of the mean over videos: pairs of measured and true tracks, (F,) each."""
+    reach = min(reach, *(len(true) - 2 for _, true in pairs))
+    found = (0, -2.0)
+    for lag in sorted(range(-reach, reach + 1), key=abs):
+        fit = sum(_at_lag(measured, true, lag) for measured, true in pairs) / len(pairs)
+        if fit > found[1] + 1e-9:
+            found = (lag, fit)
+    return found
+
+
+def _at_lag(measured: Tensor, true: Tensor, lag: int) -> float:
+    late, early = max(lag, 0), max(-lag, 0)
+    return correlation(measured[late : len(measured) - early], true[early : len(true) - late])
+
+
+def _closes_near(opening: Tensor) -> Tensor:
+    """Whether the lips close within a frame of each frame: (F,) -> (F,) bool."""
+    lowest = -F.max_pool1d(-opening[None, None], 2 * _NEAR + 1, stride=1, padding=_NEAR)[0, 0]
+    return lowest < SHUT
+
+
+def _share(part: float, whole: int) -> float:
+    return part / whole if whole else float("nan")

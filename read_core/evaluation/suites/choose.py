@@ -1,0 +1,190 @@
+"""Choose a checkpoint's default guidance and steps, on the validation split only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ...ans import NoCFG
+from ...records import SamplingSettings
+from ..material.samples import SAID_BY
+from ..material.talks import DRAWN, FINE, PHOTOGRAPHS, Studies
+from ..material.videos import Studio
+from ..metrics.face import read_placed
+from ..metrics.psnr import psnr_in_boxes
+from ..metrics.seams import whole_clips
+from ..metrics.span import opening_span
+from ..metrics.sync import score_sync
+from ..tables.facts import weights_digest
+from ..tables.report import Report, mean
+from .guidance import CANDIDATES, describe
+
+if TYPE_CHECKING:
+    from ...ans import Guidance
+    from ...pipeline import ReadPipeline
+    from ..material.talks import Talk
+    from ..tables.report import Cell
+
+_RANGE = 0.5  # what a range costs that is wholly lost, or twice as large as it should be
+_LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
+_DECIBEL = 0.1  # what a decibel lost against no guidance costs: a mouth that smears, colours that break
+_NOTE = (
+    "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
+    "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
+    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: "
+    "that is how guidance overshoots, into smeared mouths and then broken colours."
+)
+_COLUMNS = (
+    "guidance",
+    "steps",
+    "score",
+    "open r",
+    "width, round r",
+    "range",
+    "mouth box (dB)",
+    "seconds per clip",
+)
+
+
+@dataclass(frozen=True)
+class SelectSize:
+    """How much is tried.
+
+    Attributes:
+        count: drawn presenters of the validation split, one clip each, and with a folder of portraits as many
+            photographs.
+        base_steps: steps at which guidances are compared.
+        finalists: how many of the best guidances are tried with all numbers of steps.
+        steps: these; fewer win within ``tolerance``.
+        tolerance: of the score.
+        side: pixels at which talks are rendered and measured.
+        speakers: synthesisers that take turns; the held-out one has no say.
+    """
+
+    count: int = 6
+    base_steps: int = 6
+    finalists: int = 3
+    steps: tuple[int, ...] = (4, 6, 8, 10)
+    tolerance: float = 0.01
+    side: int = FINE
+    speakers: tuple[str, ...] = SAID_BY[:1]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one setting gives on average; decibels are those of the mouth box, ``span`` the range's share."""
+
+    guidance: Guidance
+    steps: int
+    opening: float
+    shape: float
+    decibels: float
+    seconds: float
+    span: float
+
+    def score(self, plain: float) -> float:
+        """Higher is better; ``plain``: decibels without guidance."""
+        lost = max(0.0, plain - self.decibels)
+        astray = min(abs(1 - self.span), 1.0)
+        return self.opening + _LIP_SHAPE * self.shape - _RANGE * astray - _DECIBEL * lost
+
+
+def run_select(
+    pipe: ReadPipeline,
+    size: SelectSize | None = None,
+    seed: int = 0,
+    candidates: Sequence[Guidance] = CANDIDATES,
+    faces: Path | None = None,
+) -> tuple[Guidance, int, Report]:
+    """Rank guidances at one number of steps, then steps with the best of them: (guidance, steps, report).
+
+    Args:
+        pipe: the checkpoint.
+        size: how much is tried.
+        seed: of the noise.
+        candidates: guidances.
+        faces: folder of portraits whose validation faces count as much as drawn presenters; None: none do.
+
+    Raises:
+        InputError: the folder is no folder of portraits.
+        SynthesiserError: espeak-ng is not installed.
+    """
+    size = size or SelectSize()
+    samples = draw_talks(pipe, size, faces)
+    studio = Studio(pipe)
+
+    def scored(forms: Sequence[Guidance], steps: int) -> list[tuple[float, Trial]]:
+        plain = try_setting(studio, samples, NoCFG(), steps, seed)
+        tried = tqdm(forms, desc=f"{steps} steps", leave=False)
+        trials = [plain if f == NoCFG() else try_setting(studio, samples, f, steps, seed) for f in tried]
+        return [(trial.score(plain.decibels), trial) for trial in trials]
+
+    guidances = sorted(scored(candidates, size.base_steps), key=lambda pair: pair[0], reverse=True)
+    finalists = [trial.guidance for _, trial in guidances[: size.finalists]]
+    finals = [pair for steps in size.steps for pair in scored(finalists, steps)]
+    chosen = cheapest(finals, size.tolerance)
+    report = Report(
+        f"Defaults of {pipe.card.name}, chosen on the validation split",
+        {
+            "guidance": str(chosen.guidance.to_dict()),
+            "steps": chosen.steps,
+            "videos": ", ".join(
+                f"{sum(talk.kind == kind for talk in samples)} {kind}" for kind in (PHOTOGRAPHS, DRAWN)
+            ),
+            "seed": seed,
+            "weights": weights_digest(pipe),
+        },
+    )
+    for title, pairs in (("Guidance", guidances), ("Steps", finals)):
+        report.add(title, _COLUMNS, [_row(score, trial) for score, trial in pairs], _NOTE)
+    return chosen.guidance, chosen.steps, report
+
+
+def cheapest(scored: Sequence[tuple[float, Trial]], tolerance: float) -> Trial:
+    """The fewest steps whose score is within ``tolerance`` of the best; of those, the best score."""
+    best = max(score for score, _ in scored)
+    good = [(score, trial) for score, trial in scored if score >= best - tolerance]
+    return min(good, key=lambda pair: (pair[1].steps, -pair[0]))[1]
+
+
+def _row(score: float, trial: Trial) -> tuple[Cell, ...]:
+    name, lips = describe(trial.guidance), (trial.opening, trial.shape, trial.span)
+    return (name, trial.steps, score, *lips, trial.decibels, trial.seconds)
+
+
+def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list[Talk]:
+    """The validation split's talks of one clip: drawn presenters, and photographs where there are faces."""
+    frames, card = whole_clips(1, pipe.defaults.window), pipe.card
+    studies = Studies("validation", frames, card.resolution, card.face, size.speakers, size.side)
+    photographs = [] if faces is None else list(studies.photographs(faces, size.count))
+    return [*photographs, *studies.presenters(size.count)]
+
+
+def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> Trial:
+    """Generate every talk with one setting and average what is measured."""
+    rows = [_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
+    opening, shape, decibels, seconds, span = (mean(column) for column in zip(*rows, strict=True))
+    return Trial(form, steps, opening, shape, decibels, seconds, span)
+
+
+def _measured(
+    studio: Studio, talk: Talk, settings: SamplingSettings
+) -> tuple[float, float, float, float, float]:
+    """Opening, width and rounding, decibels, seconds and range of one talk."""
+    start = time.perf_counter()
+    frames = studio.finished(talk, settings)
+    seconds, true = time.perf_counter() - start, talk.frames
+    found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
+    score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])
+    return (
+        score.opening,
+        0.5 * (score.width + score.rounding),
+        psnr_in_boxes(frames, true, talk.boxes),
+        seconds,
+        opening_span(found[:, 0]) / span if span > 0 else float("nan"),
+    )

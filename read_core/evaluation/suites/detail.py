@@ -1,0 +1,210 @@
+"""The detail step on videos put through the codec: each form against the true frames at the larger size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from ...detail import DetailRestorer
+from ...detail.analysis import analyze, resize
+from ...detail.flow import resize_flow, warp
+from ...detail.trust import trust
+from ..metrics.psnr import in_boxes, to_decibels
+from ..metrics.seams import flicker, still_pixels
+from ..tables.report import Cell, Report, mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...detail import DetailNetwork
+
+COLUMNS = (
+    "form",
+    "videos",
+    "whole (dB)",
+    "mouth (dB)",
+    "open eyes (dB)",
+    "closed eyes (dB)",
+    "worst video (dB)",
+    "eye contrast",
+    "mouth's change kept",
+    "lids' change kept",
+    "flicker",
+    "flicker where nothing moves",
+)
+NOTE = (
+    "Means over videos, frame 0 left out. Eye contrast: deviation of the brightness in the boxes of "
+    "open eyes, against the portrait's. Change kept: share of the true difference from the portrait, where "
+    "the mouth is most open or the lids are closed. Flicker: change between neighbouring frames against the "
+    "true one where that is below 2/255; where nothing moves, in 1/255."
+)
+STILL_BELOW = 2 / 255
+OPEN_BELOW, SHUT_ABOVE = 0.1, 0.7
+MOST_OPEN = 0.75  # of a video's largest opening
+
+
+@dataclass(frozen=True)
+class DetailVideo:
+    """A video, what the codec makes of it, and where its eyes and mouth are.
+
+    Attributes:
+        true: (F, H, W, 3), 0..1; frame 0 is the portrait.
+        decoded: (F, h, w, 3), 0..1.
+        decoded_portrait: (h, w, 3), 0..1, frame 0 encoded alone.
+        boxes: (F, 4), pixels of ``true``, of the mouth.
+        eyes: (F, 2, 4), of both eyes; empty boxes where they are not known.
+        opening: (F,), of the mouth, 0..1.
+        blink: (F,), how far the lids are closed, 0..1.
+    """
+
+    true: Tensor
+    decoded: Tensor
+    decoded_portrait: Tensor
+    boxes: Tensor
+    eyes: Tensor
+    opening: Tensor
+    blink: Tensor
+
+    @property
+    def points(self) -> Tensor | None:
+        """Eyes and mouth of the portrait as fractions of width and height, (3, 2); None: not known."""
+        boxes = torch.cat([self.eyes[0], self.boxes[:1]])
+        if not bool((boxes[:, 2:] > boxes[:, :2]).all()):
+            return None
+        height, width = self.true.shape[1:3]
+        return (boxes[:, :2] + boxes[:, 2:]) / 2 / boxes.new_tensor([width, height])
+
+
+Form = Callable[[DetailVideo], "Tensor"]
+
+
+def detail_forms(network: DetailNetwork | None = None) -> dict[str, Form]:
+    """The forms by name, from plain enlarging to the network: each gives frames (F, H, W, 3)."""
+
+    def restored(video: DetailVideo, points: Tensor | None, network: DetailNetwork | None = None) -> Tensor:
+        restorer = DetailRestorer(network)
+        return restorer.restore(video.decoded, video.true[0], video.decoded_portrait, points)
+
+    forms: dict[str, Form] = {
+        "cubic": lambda video: _by_frame(
+            video, lambda frame, portrait, _: resize(frame, portrait.shape[-2:])
+        ),
+        "residual, no flow": lambda video: _by_frame(video, _residual_in_place),
+        "trust, no flow": lambda video: _by_frame(video, _without_flow),
+        "residual along the flow": lambda video: _by_frame(video, _residual_along_flow),
+        "trust along the flow": lambda video: restored(video, None),
+        "the same, lips and lids masked": lambda video: restored(video, video.points),
+    }
+    if network is not None:
+        forms["network"] = lambda video: restored(video, None, network)
+    return forms
+
+
+def add_detail(report: Report, videos: Iterable[DetailVideo], forms: Mapping[str, Form]) -> None:
+    """One table: every form's means over the videos."""
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in forms}
+    for video in videos:
+        for name, form in forms.items():
+            rows[name].append(detail_scores(form(video), video))
+    table: list[list[Cell]] = []
+    for name, scores in rows.items():
+        figures = [mean(score[key] for score in scores) for key in scores[0]]
+        figures.insert(4, min(score["whole"] for score in scores))
+        table.append([name, len(scores), *figures])
+    report.add("Detail", COLUMNS, table, NOTE)
+
+
+def detail_scores(frames: Tensor, video: DetailVideo) -> dict[str, float]:
+    """The columns of one video, frame 0 left out; NaN where a video has no such frame.
+
+    Args:
+        frames: (F, H, W, 3), restored.
+        video: the truth.
+    """
+    height, width = frames.shape[1:3]
+    true, portrait = video.true, video.true[0]
+    mouth = in_boxes(video.boxes, height, width)
+    eyes = in_boxes(video.eyes[:, 0], height, width) | in_boxes(video.eyes[:, 1], height, width)
+    error = (frames - true).square().mean(-1)
+    later = torch.arange(len(frames)) > 0
+    opened, shut = later & (video.blink < OPEN_BELOW), later & (video.blink > SHUT_ABOVE)
+    wide = later & (video.opening >= MOST_OPEN * video.opening.max()) & (video.opening > OPEN_BELOW)
+
+    change = (true[1:] - true[:-1]).abs().mean(-1)
+    near = change < STILL_BELOW
+    near[0] = False
+    changed = (frames[1:] - frames[:-1]).abs().mean(-1)
+    return {
+        "whole": _decibels(error[later]),
+        "mouth": _decibels(error[later][mouth[later]]),
+        "open": _decibels(error[opened][eyes[opened]]),
+        "shut": _decibels(error[shut][eyes[shut]]),
+        "contrast": mean(_contrast(frames[i], eyes[i]) for i in opened.nonzero()[:, 0])
+        / _contrast(portrait, eyes[0]),
+        "mouth_kept": _kept(frames[wide], true[wide], portrait, mouth[wide]),
+        "lids_kept": _kept(frames[shut], true[shut], portrait, eyes[shut]),
+        "flicker": float(changed[near].mean() / change[near].mean()),
+        "still": flicker(frames[1:], still_pixels(true)),
+    }
+
+
+def milliseconds(restorer: DetailRestorer, size: int, decoded: int = 128, frames: int = 10) -> float:
+    """Median time of a frame of ``decoded`` square pixels restored to ``size`` square pixels."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 12, 12, generator=generator)
+    portrait = F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
+    small = F.interpolate(portrait, size=(decoded, decoded), mode="area")[0].permute(1, 2, 0)
+    large = portrait[0].permute(1, 2, 0)
+    points = torch.tensor([[0.36, 0.36], [0.64, 0.36], [0.5, 0.66]])
+    seconds = []
+    for index in range(frames + 2):
+        frame = small.roll(index % 3, dims=0)[None]
+        started = time.perf_counter()
+        restorer.restore(frame, large, small, points)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * median(seconds[2:])
+
+
+def _by_frame(video: DetailVideo, form: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+    """``form`` of (frame, portrait, decoded portrait), as planes (1, 3, ...), for every frame."""
+    portrait, decoded = (p[None].movedim(-1, 1) for p in (video.true[0], video.decoded_portrait))
+    frames = [form(frame[None].movedim(-1, 1), portrait, decoded) for frame in video.decoded]
+    return torch.cat(frames).clamp(0, 1).movedim(1, -1)
+
+
+def _residual_in_place(frame: Tensor, portrait: Tensor, decoded: Tensor) -> Tensor:
+    size = portrait.shape[-2:]
+    return resize(frame, size) + portrait - resize(decoded, size)
+
+
+def _without_flow(frame: Tensor, portrait: Tensor, decoded: Tensor) -> Tensor:
+    size = portrait.shape[-2:]
+    return torch.lerp(resize(frame, size), portrait, resize(trust(frame, decoded), size).clamp(0, 1))
+
+
+def _residual_along_flow(frame: Tensor, portrait: Tensor, decoded: Tensor) -> Tensor:
+    size = portrait.shape[-2:]
+    flow, share = analyze(frame, decoded, None)
+    residual = warp(portrait - resize(decoded, size), resize_flow(flow, size))
+    return resize(frame, size) + resize(share, size).clamp(0, 1) * residual
+
+
+def _decibels(error: Tensor) -> float:
+    return to_decibels(float(error.mean())) if error.numel() else float("nan")
+
+
+def _contrast(picture: Tensor, inside: Tensor) -> float:
+    """Standard deviation of the brightness of (H, W, 3) inside (H, W); NaN where that is empty."""
+    return float(picture.mean(-1)[inside].std()) if int(inside.sum()) > 1 else float("nan")
+
+
+def _kept(frames: Tensor, true: Tensor, portrait: Tensor, inside: Tensor) -> float:
+    """Share of the true difference from the portrait in the frames: a projection, 1 at the truth."""
+    wanted, found = (true - portrait)[inside], (frames - portrait)[inside]
+    return float((wanted * found).sum() / wanted.square().sum()) if bool(wanted.any()) else float("nan")

@@ -1,0 +1,127 @@
+"""Photographs of real people that packages ship: does the mouth follow the recording?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...corpus.speech.utterance import sample_utterance
+from ...face.alignment import FaceLayout
+from ...finish import Finishing
+from ...geometry import FPS, SAMPLE_RATE
+from ...media import read_image
+from ...records import SamplingSettings
+from ..metrics.eyes import eye_contrast, faded_frames, open_eyes
+from ..metrics.face import read_placed
+from ..metrics.span import opening_span
+from ..metrics.sync import correlation, count_shut, opening_range, relative_opening
+from ..tables.report import Report, mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...corpus.speech.utterance import Utterance
+    from ...pipeline import ReadPipeline
+
+REAL, ALL = "Real photographs", "all"
+COLUMNS = (
+    "videos", "open r", "least", "width r", "round r", "range", "opening in pauses",
+    "blinks a minute", "faded eyes",
+)  # fmt: skip
+_SEED = 50_000
+_NOTE = (
+    "Photographs of real people, put in the public domain, that matplotlib and scikit-image ship, each with "
+    "recordings of the test split. Open, width and round r: correlation of what is read with the tracks of "
+    "the recording; least: of all videos. Range: 5th to 95th percentile of the opening; 1 is 0.37 of the eye "
+    "distance. Opening in pauses: in the range of the same video. Faded eyes: by the photograph's contrast."
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A real photograph's video.
+
+    Attributes:
+        picture: whose it is.
+        utterance: what is said.
+        frames: (F, h, w, 3), 0..1, finished.
+        points: (3, 2) of both eyes and the mouth in the first frame, in pixels.
+    """
+
+    picture: str
+    utterance: Utterance
+    frames: Tensor
+    points: Tensor
+
+
+def real_photographs() -> dict[str, Tensor]:
+    """The pictures (H, W, 3), 0..1, of the packages that are installed."""
+    found: dict[str, Tensor] = {}
+    try:
+        from matplotlib.cbook import get_sample_data
+
+        path = get_sample_data("grace_hopper.jpg", asfileobj=False)
+        found["Grace Hopper"] = read_image(Path(str(path)))
+    except (ImportError, FileNotFoundError):
+        pass
+    try:
+        from skimage.data import astronaut
+
+        found["the astronaut"] = torch.from_numpy(astronaut()).float() / 255
+    except (ImportError, FileNotFoundError):
+        pass
+    return found
+
+
+def animate(
+    pipe: ReadPipeline, name: str, picture: Tensor, frames: int, speaker: str, seed: int, side: int
+) -> Said:
+    """A picture says a recording of the test split, as users get it: aligned, with its detail."""
+    utterance = sample_utterance(_SEED + seed, frames / FPS, "test", speaker)
+    speech = pipe.encode_speech(utterance.waveform, SAMPLE_RATE)
+    reference = pipe.encode_reference(picture)
+    latents = pipe.sample(speech, reference, SamplingSettings(seed=seed))
+    longest = max(side, *reference.image.shape[:2])
+    finish = pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
+    made = torch.cat([few.cpu() for few in finish(pipe.decode(latents, speech.num_frames))])
+    height, width = made.shape[1:3]
+    fractions = reference.points
+    if fractions is None:
+        fractions = (pipe.card.face or FaceLayout()).points((height, width))
+    return Said(name, utterance, made, fractions.cpu() * torch.tensor([width, height]))
+
+
+def real_figures(said: Said) -> tuple[float, ...]:
+    """COLUMNS of one video but for the first and "least"."""
+    tracks, utterance = read_placed(said.frames, said.points), said.utterance
+    opening = tracks.mouth[:, 0]
+    cases = count_shut(
+        relative_opening(opening, opening_range(opening)),
+        utterance.mouth[:, 0],
+        utterance.phonemes,
+        utterance.closures,
+    )
+    contrast, seen = eye_contrast(said.frames, tracks.places), open_eyes(tracks.blink)
+    return (
+        *(correlation(tracks.mouth[:, i], utterance.mouth[:, i]) for i in range(3)),
+        opening_span(opening),
+        cases.quiet,
+        tracks.blinks() / (len(opening) / FPS / 60),
+        faded_frames(contrast, contrast[0], seen) / max(1, int(seen.sum())),
+    )
+
+
+def add_real(report: Report, figures: dict[str, list[tuple[float, ...]]]) -> None:
+    """A row for each picture and one for all; ``figures``: see :func:`real_figures`, by picture."""
+    every = [own for videos in figures.values() for own in videos]
+    rows = [(name, *_row(own)) for name, own in {**figures, ALL: every}.items()]
+    report.add(REAL, ("picture", *COLUMNS), rows, _NOTE)
+
+
+def _row(videos: Sequence[tuple[float, ...]]) -> tuple[float | int, ...]:
+    opening, *rest = (mean(column) for column in zip(*videos, strict=True))
+    return (len(videos), opening, min(own[0] for own in videos), *rest)

@@ -1,0 +1,166 @@
+"""How lips and pictures hold up on what users feed: a row per condition of the recording or the portrait."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm import tqdm
+
+from ...errors import ignore, warn
+from ...media import fit_image, read_image
+from ...records import SamplingSettings
+from ..material.cast import LIP_COLUMNS, LIP_NOTE, Cast
+from ..material.conditions import AS_IS, PLAIN, RobustSize, conditions
+from ..material.portraits import CROPS
+from ..material.videos import Studio, Video
+from ..metrics.drift import detail
+from ..metrics.seams import flicker, still_pixels
+from ..metrics.sync import SHUT
+from ..pictures.rows import COLUMNS, save_rows, spread
+from ..tables.facts import facts_of
+from ..tables.report import Cell, Report, make_folder, mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...pipeline import ReadPipeline
+    from ..material.samples import Sample
+
+PICTURE_COLUMNS = ("colour", "flicker", "detail")
+OPENING_COLUMNS = ("opening", "95 % below", "shut")
+_PHOTOGRAPH = "a photograph"
+_SIDE = 96  # pixels
+_BORDER = 8  # the outer part of a side that counts as background where nobody knows it
+_LIP_NOTE = (
+    f"{LIP_NOTE} Measure r: on the drawn videos, pictures changed as the portrait was. By its base: open r "
+    f'by that of "{AS_IS}"; of other speech by that of "{PLAIN}", undisturbed as it is. Recordings are those '
+    "of the corpus, as they are or with something added, and others that are said or sung without any "
+    "disturbance; portraits go with the recordings as they are. Beyond the framings of "
+    f"`read-core corpus --framing`: {', '.join(crop.name for crop in CROPS if crop.beyond)}."
+)
+_PICTURE_NOTE = (
+    "Colour: distance of the video's mean colour from that of the portrait that was given, in 1/255. "
+    "Flicker: mean difference of neighbouring frames where the drawn background stands still, in 1/255; of a "
+    "photograph: in the outer eighth of its left, right and upper side. Detail: mean difference of "
+    "neighbouring pixels by that of the portrait."
+)
+_OPENING_NOTE = (
+    "Opening in the last three quarters of the videos, as a share of the range of the speaker's own drawn "
+    "video, which speaks: mean, what 95 % of the frames lie below, and the share of frames below a tenth. "
+    f'Music and noise are as loud as speech. "{AS_IS}" speaks, for comparison.'
+)
+
+
+def run_robust(
+    pipe: ReadPipeline, size: RobustSize, out: Path, seed: int = 0, photo: Path | None = None
+) -> Report:
+    """Measure each condition on the test split; write report and contact sheet into ``out``.
+
+    Args:
+        pipe: the checkpoint.
+        size: how much is generated.
+        out: folder of the results.
+        seed: of the noise.
+        photo: a picture of any kind that is animated and shown on the sheet; of its video the pictures are
+            measured, its lips are not.
+
+    Raises:
+        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        MediaError: ``photo`` cannot be read, or ``out`` cannot be written.
+    """
+    picture = None if photo is None else read_image(photo)
+    make_folder(out)
+    settings = SamplingSettings(steps=size.steps or None, seed=seed)
+    lips: list[tuple[Cell, ...]] = []
+    pictures: list[tuple[Cell, ...]] = []
+    openings: list[tuple[Cell, ...]] = []
+    sheet: list[tuple[str, list[Tensor]]] = []
+    found: dict[str, float] = {}  # open r of each condition
+    photographed: tuple[Tensor, Video] | None = None
+    for condition in tqdm(conditions(pipe, size), desc="conditions", leave=False):
+        # A recording in which nothing is said may well be silent.
+        studio = Studio(pipe, condition.size, ignore if condition.wordless else warn)
+        cast = Cast(studio, condition.samples, settings, condition.name)
+        sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
+        if condition.wordless or condition.name == AS_IS:
+            openings.append((condition.name, len(condition.samples), *opening_row(cast.openings)))
+        if condition.pictured:
+            pictures.append((condition.name, len(condition.samples), *_mean_pictures(cast)))
+        if not condition.wordless:
+            row = cast.row()
+            found[condition.name] = float(row[LIP_COLUMNS.index("open r")])
+            measure = mean(score.opening for score in cast.measure)
+            lips.append((condition.name, measure, _by_base(found, condition.name, condition.base), *row))
+        if condition.name == AS_IS and picture is not None:
+            photographed = _animated(studio, condition.samples[0], picture, settings)
+    if photographed is not None:
+        portrait, video = photographed
+        figures = picture_row(video.frames, portrait, _border(*portrait.shape[:2]))
+        pictures.append((_PHOTOGRAPH, 1, *figures))
+        sheet.append((f"{_PHOTOGRAPH},\nand its video", [portrait, *spread(video.frames, COLUMNS - 1)]))
+    report = Report(f"{pipe.card.name} on other recordings and portraits", facts_of(pipe, seed, size))
+    report.add(
+        "Lips under other conditions",
+        ("condition", "measure r", "open r by its base", *LIP_COLUMNS),
+        lips,
+        _LIP_NOTE,
+    )
+    report.add(
+        "Pictures of other portraits", ("portrait", "count", *PICTURE_COLUMNS), pictures, _PICTURE_NOTE
+    )
+    report.add("Where nothing is said", ("recording", "count", *OPENING_COLUMNS), openings, _OPENING_NOTE)
+    report.write(out, "robust")
+    save_rows(sheet, out / "robust.png", _SIDE)
+    return report
+
+
+def opening_row(openings: list[Tensor]) -> tuple[float, float, float]:
+    """OPENING_COLUMNS of the last three quarters of tracks (F,), relative to the speakers' ranges."""
+    later = torch.cat([opening[len(opening) // 4 :] for opening in openings]).clamp(min=0)
+    return float(later.mean()), float(later.quantile(0.95)), float((later < SHUT).float().mean())
+
+
+def picture_row(frames: Tensor, portrait: Tensor, still: Tensor) -> tuple[float, float, float]:
+    """PICTURE_COLUMNS of a video.
+
+    Args:
+        frames: (F, H, W, 3), 0..1.
+        portrait: (H, W, 3), as it was given and fitted to the video.
+        still: (H, W) bool, the background.
+    """
+    colour = frames.mean(dim=(0, 1, 2)) - portrait.mean(dim=(0, 1))
+    return float(colour.norm()) * 255, flicker(frames, still), detail(frames) / detail(portrait[None])
+
+
+def _mean_pictures(cast: Cast) -> tuple[float, ...]:
+    rows = []
+    for sample, video in zip(cast.samples, cast.videos, strict=True):
+        height, width = video.frames.shape[1:3]
+        drawn = torch.stack([fit_image(frame, (height, width))[0] for frame in sample.frames])
+        rows.append(picture_row(video.frames, drawn[0], still_pixels(drawn)))
+    return tuple(mean(column) for column in zip(*rows, strict=True))
+
+
+def _by_base(found: dict[str, float], name: str, base: str) -> float:
+    return found[name] / found[base] if found[base] > 0 else float("nan")
+
+
+def _border(height: int, width: int) -> Tensor:
+    """The outer eighth of the left, right and upper side: (H, W) bool."""
+    where = torch.zeros(height, width, dtype=torch.bool)
+    where[: height // _BORDER] = True
+    where[:, : width // _BORDER] = True
+    where[:, -(width // _BORDER) :] = True
+    return where
+
+
+def _animated(
+    studio: Studio, sample: Sample, picture: Tensor, settings: SamplingSettings
+) -> tuple[Tensor, Video]:
+    """A photograph (H, W, 3) as it is fitted, and its video, which says what ``sample`` says."""
+    fitted = fit_image(picture, studio.pipe.card.resolution)[0]
+    pixels = (fitted * 255).round().byte()[None]
+    return fitted, studio.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), settings)

@@ -1,0 +1,79 @@
+"""Generates talks with several seeds and measures them, one talk in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...geometry import latents_of_frames
+from ...records import SamplingSettings
+from ..material.videos import Studio
+from ..metrics.codec_detail import Coded, coded_of
+from ..metrics.seams import clip_starts
+from .speaking import Speaking, read_talk, speaking_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...pipeline import ReadPipeline
+    from ..material.talks import Talk
+
+OnTalk = Callable[["Talk", "Tensor", "Tensor"], None]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Everything that is kept of a talk.
+
+    Attributes:
+        name, kind, face, synthesiser: the talk's.
+        rendered: figures of the talk itself, which show what the reader is worth.
+        coded: of its first clip through the codec.
+        generated: of the video of each seed.
+    """
+
+    name: str
+    kind: str
+    face: str
+    synthesiser: str
+    rendered: Speaking
+    coded: Coded
+    generated: tuple[Speaking, ...]
+
+
+def speak(
+    pipe: ReadPipeline,
+    talks: Iterable[Talk],
+    seeds: Sequence[int],
+    coded_frames: int,
+    on_talk: OnTalk | None = None,
+) -> list[Spoken]:
+    """Measure every talk.
+
+    Args:
+        pipe: the checkpoint.
+        talks: drawn when their turn comes, and let go afterwards.
+        seeds: of the noise, a video for each.
+        coded_frames: of each talk that go through the codec, 8 n + 1.
+        on_talk: called with each talk, its frames through the codec and the video of the first seed.
+    """
+    found = []
+    for talk in talks:
+        studio = Studio(pipe)  # its memory of encoded portraits ends with the talk
+        starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
+        true = talk.frames
+        truth = read_talk(true, talk)
+        rendered = speaking_of(true, truth, talk, truth, starts)
+        del true
+        through = studio.coded(talk, coded_frames)
+        coded = coded_of(through, talk)
+        generated = []
+        for index, seed in enumerate(seeds):
+            frames = studio.finished(talk, SamplingSettings(seed=seed))
+            generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
+            if on_talk is not None and index == 0:
+                on_talk(talk, through, frames)
+        of = (talk.name, talk.kind, talk.face, talk.synthesiser)
+        found.append(Spoken(*of, rendered, coded, tuple(generated)))
+    return found

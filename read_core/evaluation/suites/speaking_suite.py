@@ -1,0 +1,133 @@
+"""The part of the suite ``tiny`` that measures talking photographs beside drawn presenters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ...corpus.speech.sentences import SPLITS
+from ...records import SamplingSettings
+from ..material.labels import read_labels
+from ..material.samples import speakers_here
+from ..material.talks import FINE, PHOTOGRAPHS, Studies, Talk, closed_stills
+from ..material.videos import Studio
+from ..metrics.seams import whole_clips
+from ..pictures.talk_sheets import PRIVATE, PUBLIC, TalkSheet
+from ..tables.speaking import add_speaking
+from .real import REAL, add_real, animate, real_figures, real_photographs
+from .speaking_run import speak
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...pipeline import ReadPipeline
+    from ..tables.report import Report
+
+BLENDS = Path(__file__).parents[3] / "assets" / "faces"
+"""Portraits of nobody, blended from several faces each, that may be shown."""
+_BLENDED = 60_000  # seed of the first one's recording
+
+
+@dataclass(frozen=True)
+class SpeakingSize:
+    """How much is generated.
+
+    Attributes:
+        drawn: presenters.
+        faces: photographs; 0: all with closed lips.
+        seeds: videos of each.
+        clips: of each video, at least 2 for seams.
+        side: pixels at which talks are rendered and measured.
+        real: recordings of each real photograph.
+        sheets: faces of the user's folder on the private sheet.
+        speakers: synthesisers that take turns; none: those of ``material.speakers_here``.
+    """
+
+    drawn: int = 24
+    faces: int = 0
+    seeds: int = 3
+    clips: int = 2
+    side: int = FINE
+    real: int = 3
+    sheets: int = 12
+    speakers: tuple[str, ...] = ()
+
+
+def add_talks(
+    report: Report, pipe: ReadPipeline, size: SpeakingSize, out: Path, seed: int, faces: Path | None = None
+) -> None:
+    """Add the tables of talks and write the sheets into ``out``.
+
+    Real photographs and blended faces are animated where the checkpoint was trained on aligned faces. What is
+    absent is said in the report's facts.
+
+    Args:
+        report: gets tables and facts.
+        pipe: the checkpoint.
+        size: how much is generated.
+        out: folder of the sheets.
+        seed: the first one of the noise.
+        faces: folder of portraits, see ``corpus.photo.stills``; None: photographs are left out.
+
+    Raises:
+        InputError: the folder or its labels cannot be read, or it has no test face with closed lips.
+        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        MediaError: ``out`` cannot be written.
+    """
+    speakers = size.speakers or speakers_here()
+    window = pipe.defaults.window
+    studies = Studies(
+        "test", whole_clips(size.clips, window), pipe.card.resolution, pipe.card.face, speakers, size.side
+    )
+    labels = {} if faces is None else read_labels(faces)
+    count = 0 if faces is None else len(closed_stills(faces, "test", size.faces))
+    seeds = range(seed, seed + size.seeds)
+    one_clip = whole_clips(1, window)
+    private = TalkSheet(size.sheets)
+    photographs = () if faces is None else studies.photographs(faces, size.faces)
+    talks = chain(photographs, studies.presenters(size.drawn))
+
+    def show(talk: Talk, coded: Tensor, made: Tensor) -> None:
+        if talk.kind == PHOTOGRAPHS:
+            private.add_talk(talk, coded, made)
+
+    progress = tqdm(talks, "talks", size.drawn + count, leave=False)
+    add_speaking(report, speak(pipe, progress, seeds, one_clip, show), size.side, labels)
+    report.facts[PHOTOGRAPHS] = (
+        "not measured: give a folder of portraits as --faces" if faces is None else f"{count} test faces"
+    )
+    private.save(out / PRIVATE)
+    if pipe.card.face is None:
+        report.facts[REAL.lower()] = "not measured: the checkpoint was not trained on aligned faces"
+    else:
+        _add_shown(report, pipe, replace(studies, frames=one_clip), size, seed).save(out / PUBLIC)
+
+
+def _add_shown(
+    report: Report, pipe: ReadPipeline, studies: Studies, size: SpeakingSize, seed: int
+) -> TalkSheet:
+    """The table of real photographs; the sheet that may be published, of them and of blended faces."""
+    sheet = TalkSheet(len(SPLITS))
+    figures: dict[str, list[tuple[float, ...]]] = {}
+    for name, picture in real_photographs().items():
+        for index in range(size.real):
+            speaker = studies.speakers[index % len(studies.speakers)]
+            said = animate(pipe, name, picture, studies.frames, speaker, seed + index, size.side)
+            figures.setdefault(name, []).append(real_figures(said))
+            if index == 0:
+                sheet.add_real(said)
+    if figures:
+        add_real(report, figures)
+    report.facts[REAL.lower()] = ", ".join(figures) or "not measured: install matplotlib and scikit-image"
+    if BLENDS.is_dir():
+        stills = [still for split in SPLITS for still in closed_stills(BLENDS, split)]
+        for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
+            talk, studio = studies.photograph(still, _BLENDED + index, studies.speakers[0]), Studio(pipe)
+            sheet.add_talk(
+                talk, studio.coded(talk, studies.frames), studio.finished(talk, SamplingSettings(seed=seed))
+            )
+    return sheet

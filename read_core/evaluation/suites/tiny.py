@@ -1,0 +1,137 @@
+"""The suite: everything that the card of a checkpoint shows, on held-out faces, sentences and voices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...records import SamplingSettings
+from ..material.cast import Cast
+from ..material.gallery import draw_gallery
+from ..material.labels import read_labels
+from ..material.samples import draw_samples
+from ..material.talks import closed_stills
+from ..material.videos import Studio
+from ..metrics.seams import whole_clips
+from ..pictures.sheets import save_faces, save_mouths
+from ..tables.aims import add_aims, aims_of
+from ..tables.codec import add_pictures, check_codec
+from ..tables.facts import facts_of, weights_digest
+from ..tables.guidance import add_guidance
+from ..tables.identity import add_drift, add_identity
+from ..tables.lips import add_lips
+from ..tables.report import Report, make_folder
+from ..tables.seams import add_seams, check_other
+from .speaking_suite import SpeakingSize, add_talks
+
+if TYPE_CHECKING:
+    from ...pipeline import ReadPipeline
+
+
+@dataclass(frozen=True)
+class SuiteSize:
+    """How much of everything; time grows with it.
+
+    Attributes:
+        count: videos of the main table, half of them by flite.
+        clips: clips of each, at least 2 for seams.
+        steps: the steps of the guidance table.
+        grid_count: videos of each cell of that table, one clip long.
+        independent: videos that are also sampled clip by clip.
+        drift_clips: clips of the long video.
+        codec_clips: training clips that the linear codec is fitted on, 33 frames each.
+        codec_components: numbers per block of the linear codec; 0: as many as the VAE has channels.
+        gallery: other faces that a face could be taken for.
+        sheets: videos shown on the contact sheets.
+        speaking: talks, beside all these.
+    """
+
+    count: int = 12
+    clips: int = 3
+    steps: tuple[int, ...] = (4, 6, 8, 10)
+    grid_count: int = 6
+    independent: int = 12
+    drift_clips: int = 9
+    codec_clips: int = 96
+    codec_components: int = 0
+    gallery: int = 200
+    sheets: int = 6
+    speaking: SpeakingSize = field(default_factory=SpeakingSize)
+
+
+QUICK = SuiteSize(
+    count=2,
+    clips=2,
+    steps=(2,),
+    grid_count=1,
+    independent=2,
+    drift_clips=2,
+    codec_clips=16,
+    gallery=12,
+    sheets=2,
+    speaking=SpeakingSize(drawn=2, faces=2, seeds=1, real=1, sheets=2),
+)
+
+
+def run_suite(
+    pipe: ReadPipeline,
+    size: SuiteSize,
+    out: Path,
+    seed: int = 0,
+    other: ReadPipeline | None = None,
+    faces: Path | None = None,
+) -> Report:
+    """Measure a checkpoint on the test split and write report, plots and contact sheets into ``out``.
+
+    Args:
+        pipe: the checkpoint.
+        size: how much of everything.
+        out: folder of the results.
+        seed: of the noise.
+        other: a checkpoint trained with synchronous noise, for the tables and the picture of seams.
+        faces: folder of portraits whose test faces are animated, see ``corpus.photo.stills``; None: none are.
+
+    Raises:
+        InputError: too few training clips for the linear codec, an ``other`` that cannot be compared, or a
+            folder of portraits that cannot be read.
+        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        MediaError: ``out`` cannot be written.
+    """
+    components = size.codec_components or pipe.transformer.config.in_channels
+    check_codec(size.codec_clips, components, pipe.card.resolution)
+    if other is not None:
+        check_other(pipe, other)
+    if faces is not None:
+        closed_stills(faces, "test")
+        read_labels(faces)
+    make_folder(out)
+    window = pipe.defaults.window
+    one_clip = whole_clips(1, window)
+    card = pipe.card
+    samples = draw_samples(
+        "test", size.count, whole_clips(size.clips, window), card.resolution, layout=card.face
+    )
+    cast = Cast(Studio(pipe), samples, SamplingSettings(seed=seed))
+    galleries = [draw_gallery(sample, size.gallery) for sample in samples]
+    facts = facts_of(pipe, seed, size)
+    if other is not None:
+        facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
+    report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", facts)
+    add_lips(report, cast)
+    add_pictures(report, cast, one_clip, size.codec_clips, components)
+    add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
+    add_identity(report, cast, galleries)
+    short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
+    add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
+    add_drift(report, cast, size.drift_clips, size.gallery)
+    add_talks(report, pipe, size.speaking, out, seed, faces)
+    add_aims(report, aims_of(report, pipe.card.resolution, pipe.card.face is not None))
+    report.write(out, "report")
+    shown = [
+        (sample, cast.studio.reconstructed(sample.frames), video.frames)
+        for sample, video in list(zip(samples, cast.videos, strict=True))[: size.sheets]
+    ]
+    save_faces(shown, out / "sheet.png")
+    save_mouths(shown, out / "mouths.png")
+    return report

@@ -1,0 +1,94 @@
+"""The table of pictures: what the VAE loses, beside a linear codec of the same compression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ...errors import InputError
+from ..material.samples import draw_sample
+from ..metrics.linear_codec import LinearCodec, blocks_of
+from ..metrics.psnr import psnr, psnr_in_boxes
+from ..metrics.seams import flicker, still_pixels
+from ..metrics.sync import correlation
+from .report import Cell, Report, mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..material.cast import Cast
+    from ..material.samples import Sample
+    from ..material.videos import Studio
+
+_COLUMNS = (
+    "codec",
+    "videos",
+    "PSNR (dB)",
+    "mouth box (dB)",
+    "worst frame (dB)",
+    "open r after it",
+    "width r after it",
+    "round r after it",
+    "flicker",
+)
+_CODEC_FRAMES = 33
+_FIT_SEED = 20_000
+
+
+def check_codec(clips: int, components: int, resolution: tuple[int, int]) -> None:
+    """Refuse, with an InputError, to fit ``components`` on fewer blocks of training ``clips``."""
+    blocks = clips * blocks_of(_CODEC_FRAMES, *resolution)
+    if blocks <= components:
+        raise InputError(f"codec_clips is {clips}: {blocks} blocks cannot give {components} components")
+
+
+def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, components: int) -> None:
+    """PSNR of the VAE and of a linear codec of the same compression, and lips after them.
+
+    Args:
+        report: gets the table.
+        cast: whose drawn videos are coded.
+        frames: of each that are coded.
+        codec_clips: training clips that the linear codec is fitted on, 33 frames each.
+        components: numbers per block of the linear codec.
+    """
+    card = cast.studio.pipe.card
+    train = [
+        draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, card.resolution, layout=card.face).frames
+        for index in tqdm(range(codec_clips), desc="linear codec", leave=False)
+    ]
+    linear = LinearCodec.fit(train, components)
+    codecs: dict[str, Callable[[Tensor], Tensor]] = {
+        "VAE": cast.studio.reconstructed,
+        "linear codec": lambda true: linear.decode(linear.encode(true)),
+    }
+    rows: list[tuple[Cell, ...]] = []
+    for name, code in codecs.items():
+        parts = [_row(s, frames, code, cast.studio) for s in tqdm(cast.samples, desc=name, leave=False)]
+        rows.append((name, len(parts), *(mean(column) for column in zip(*parts, strict=True))))
+    report.add(
+        "Pictures",
+        _COLUMNS,
+        rows,
+        f"Held-out videos of {frames} frames, coded and decoded; means over videos; worst frame: "
+        "of each video's worst, the mean of these. After it: correlation of the measured mouth with the true "
+        "one, which bounds what can be generated. The linear codec is a PCA of blocks of 8 x 32 x 32 "
+        f"pixels with {components} numbers each, fitted on training videos. Flicker: mean difference of "
+        "neighbouring frames where the drawn background stands still, in 1/255.",
+    )
+
+
+def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> tuple[float, ...]:
+    true = sample.frames[:count]
+    decoded = code(true)
+    seen = studio.mouth(decoded)
+    lips = [correlation(seen[:, part], sample.mouth[:count, part]) for part in range(3)]
+    return (
+        psnr(decoded, true),
+        psnr_in_boxes(decoded, true, sample.boxes[:count]),
+        min(psnr(a[None], b[None]) for a, b in zip(decoded, true, strict=True)),
+        *lips,
+        flicker(decoded, still_pixels(sample.frames)),
+    )

@@ -1,0 +1,114 @@
+"""Tables of figures as plain text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import MediaError
+
+Cell = str | int | float
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table; ``note`` tells what its columns mean."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+@dataclass
+class Report:
+    """What a suite found: tables in order, and where it comes from."""
+
+    title: str
+    facts: dict[str, Any]
+    tables: list[Table] = field(default_factory=list)
+
+    def add(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "") -> None:
+        """Append a table."""
+        self.tables.append(Table(title, tuple(columns), tuple(tuple(row) for row in rows), note))
+
+    def text(self) -> str:
+        """Plain text with aligned columns."""
+        parts = [self.title, "  ".join(f"{name}: {shown(value)}" for name, value in self.facts.items())]
+        for table in self.tables:
+            cells = [list(table.columns), *([shown(cell) for cell in row] for row in table.rows)]
+            widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+            lines = [_aligned(row, widths) for row in cells]
+            parts.append("\n".join(["", table.title, *lines, *([table.note] if table.note else [])]))
+        return "\n".join(parts) + "\n"
+
+    def markdown(self) -> str:
+        """GitHub's Markdown."""
+        parts = [f"# {self.title}", ", ".join(f"{name}: {shown(v)}" for name, v in self.facts.items())]
+        for table in self.tables:
+            head = f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}"
+            rows = [f"| {' | '.join(shown(cell) for cell in row)} |" for row in table.rows]
+            parts.append("\n".join([f"## {table.title}\n", head, *rows]))
+            if table.note:
+                parts.append(table.note)
+        return "\n\n".join(parts) + "\n"
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write ``name``.txt, .md and .json into ``folder``; numbers that are NaN are null.
+
+        Raises:
+            MediaError: they cannot be written.
+        """
+        values = {"title": self.title, "facts": self.facts, "tables": [asdict(t) for t in self.tables]}
+        files = {
+            "txt": self.text(),
+            "md": self.markdown(),
+            "json": json.dumps(_plain(values), indent=2, allow_nan=False) + "\n",
+        }
+        make_folder(folder)
+        try:
+            for suffix, content in files.items():
+                (folder / f"{name}.{suffix}").write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise MediaError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``; MediaError where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def shown(value: Any) -> str:
+    """A figure as people read it; a dash for one that does not exist."""
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
+    return str(value)
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean of the values that are not NaN; NaN if there are none."""
+    real = [value for value in values if value == value]  # noqa: PLR0124
+    return sum(real) / len(real) if real else float("nan")
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.rjust(width) if i else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  ".join([first, *rest])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

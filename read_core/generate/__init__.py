@@ -1,0 +1,1 @@
+"""From a portrait file and a recording to a video file."""

@@ -1,0 +1,225 @@
+"""What A2V-DiT learns from: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
+
+A file holds ``latents`` (C, L, h, w), the whole video's, normalised; ``references`` (R, C, h, w), single
+frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i;
+``eyes`` (h, w), the share of each place that the boxes of the eyes cover, on average. float16.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from ...checkpoint import load_model
+from ...corpus.video_file import ClipFile
+from ...errors import ReadError
+from ...limits import WINDOW
+from ...speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
+from ...video import TemporalVAE
+from ..config import ConfigError
+from ..processes import processes
+
+REFERENCES = 4
+_DECODER = re.compile(r"(^|\.)decoder\.|^up\.")
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Folders of the finished components."""
+
+    vae: Path
+    whisper: Path
+    speech_ae: Path
+
+    def fingerprint(self) -> str:
+        """See :func:`fingerprint`."""
+        return fingerprint([self.vae, self.whisper, self.speech_ae])
+
+
+def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
+    """A hash over models' weights: what was made with others is refused. Decoders count where asked."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.glob("*.safetensors")):
+            with safe_open(path, "pt") as file:
+                for name in sorted(file.keys()):
+                    if decoders or not _DECODER.search(name):
+                        digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def encode_clips(
+    files: Sequence[ClipFile], folder: Path, encoders: Encoders, device: torch.device
+) -> list[Path]:
+    """Encode the videos that ``folder`` lacks; return the latents' files, in the order of ``files``.
+
+    Where several processes train together, each encodes a share of the videos.
+
+    Raises:
+        ReadError: the folder holds latents of other encoders.
+    """
+
+    def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
+        vae = TemporalVAE(load_model("vae", encoders.vae).to(device))
+        features = WhisperFeatures(load_whisper_encoder(encoders.whisper)).to(device)
+        speech_ae = SpeechAE.from_pretrained(encoders.speech_ae, local_files_only=True).to(device).eval()
+        return lambda file: _encode(file, vae, features, speech_ae)
+
+    return encode_missing(files, folder, encoders.fingerprint(), prepare)
+
+
+def encode_missing(
+    files: Sequence[ClipFile],
+    folder: Path,
+    stamp: str,
+    prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
+) -> list[Path]:
+    """Write ``folder/<split>/<name>`` for the videos that lack it or were drawn anew since.
+
+    Floats are stored in float16. Returns all of the files.
+
+    Args:
+        stamp: the fingerprint of what they are made with.
+        prepare: loads it, where anything is missing, and returns what makes the tensors of one video.
+
+    Raises:
+        ReadError: the folder has another stamp.
+    """
+    everyone = processes()
+    with everyone.main_process_first():
+        _stamp(folder, stamp)
+    targets = [folder / file.path.parent.name / file.path.name for file in files]
+    share = list(zip(files, targets, strict=True))[everyone.process_index :: everyone.num_processes]
+    missing = [(file, target) for file, target in share if not _is_current(target, file.path)]
+    if missing:
+        encode = prepare()
+        for file, target in tqdm(missing, desc=f"encoding {folder}", disable=not everyone.is_main_process):
+            target.parent.mkdir(exist_ok=True)
+            temporary = target.with_suffix(".tmp")
+            with torch.no_grad():
+                made = encode(file)
+            save_file({name: _stored(value) for name, value in made.items()}, temporary)
+            temporary.rename(target)
+    everyone.wait_for_everyone()
+    return targets
+
+
+def _is_current(made: Path, source: Path) -> bool:
+    return made.exists() and made.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+
+def _stored(value: Tensor) -> Tensor:
+    return (value.to(torch.float16) if value.is_floating_point() else value).cpu().contiguous()
+
+
+def _stamp(folder: Path, fingerprint: str) -> None:
+    """Write down which encoders made the latents in ``folder``, or check that it was these."""
+    stamp = folder / "encoders.json"
+    if not stamp.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
+    elif json.loads(stamp.read_text())["sha256"] != fingerprint:
+        raise ReadError(
+            f"{folder}: made by other encoders or with other settings; delete the folder to make it anew"
+        )
+
+
+def _encode(
+    file: ClipFile, vae: TemporalVAE, features: WhisperFeatures, speech_ae: SpeechAE
+) -> dict[str, Tensor]:
+    frames, _ = file.read(0, file.whole_frames)
+    device = vae.vae.device
+    video = frames.to(device).float()[None] / 255
+    latents = vae.encode(video)[0]
+    chosen = [i * (len(frames) - 1) // (REFERENCES - 1) for i in range(REFERENCES)]
+    references = vae.encode(video[0, chosen][:, None])[:, :, 0]
+    count = latents.shape[1]
+    waveform = file.waveform().to(device)
+    # One more code than is kept: features end where the codes do, and no code in inference sees that end.
+    codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
+    boxes = file.eyes(0, file.whole_frames)
+    eyes = covered(boxes, (frames.shape[1], frames.shape[2]), (latents.shape[2], latents.shape[3]))
+    return {"latents": latents, "references": references, "codes": codes, "eyes": eyes}
+
+
+def covered(boxes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The share of each cell that boxes cover, mean over frames: (F, K, 4) -> ``grid``.
+
+    Args:
+        boxes: x0, y0, x1, y1 in pixels; those of a frame do not overlap.
+        size: height and width of the picture.
+        grid: rows and columns of equal cells.
+    """
+    shares = []
+    for count, length, low, high in (
+        (grid[0], size[0], boxes[..., 1], boxes[..., 3]),
+        (grid[1], size[1], boxes[..., 0], boxes[..., 2]),
+    ):
+        edges = torch.arange(count + 1) * (length / count)
+        overlap = torch.minimum(high[..., None], edges[1:]) - torch.maximum(low[..., None], edges[:-1])
+        shares.append(overlap.clamp(min=0) / (length / count))
+    return torch.einsum("fkh,fkw->fhw", *shares).mean(0)
+
+
+class WindowDataset(Dataset[dict[str, Tensor]]):
+    """Training windows of f latents, held in memory; sample i is a function of (seed, i).
+
+    A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": (),
+    "eyes": (h, w)}.
+    A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
+
+    Args:
+        windows: latents per window, z_R counted; a batch draws one of them.
+        batch: samples per batch.
+        start_share: share of the windows that start their video.
+
+    Raises:
+        ConfigError: a window is longer than the shortest video.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], windows: tuple[int, ...], batch: int, start_share: float, seed: int
+    ) -> None:
+        self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
+        self.items = [load_file(file) for file in files]
+        shortest = min(item["latents"].shape[1] for item in self.items)
+        if not windows or min(windows) < WINDOW.least or max(windows) > shortest:
+            raise ConfigError(
+                f"windows are {list(windows)}: expected {WINDOW.least} to {shortest}, as the videos allow"
+            )
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
+        f = self.windows[int(torch.randint(len(self.windows), (), generator=group))] - 1
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        video = _draw(len(self.items), generator)
+        latents, references = self.items[video]["latents"], self.items[video]["references"]
+        starts = bool(torch.rand((), generator=generator) < self.start_share)
+        first = 1 if starts else 1 + _draw(latents.shape[1] - f, generator)
+        reference = references[0 if starts else _draw(len(references), generator)]
+        window = torch.cat([reference[:, None], latents[:, first : first + f]], dim=1)
+        return {
+            "latents": window.float(),
+            "speech": self.speech(video, first, f),
+            "continuation": torch.tensor(not starts),
+            "eyes": self.items[video].get("eyes", torch.zeros(latents.shape[2:])).float(),
+        }
+
+    def speech(self, video: int, first: int, count: int) -> Tensor:
+        """What the model hears for the latents ``first`` .. ``first + count - 1``: their codes."""
+        return self.items[video]["codes"][first : first + count].float()
+
+
+def _draw(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))

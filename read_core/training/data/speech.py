@@ -1,0 +1,123 @@
+"""What the two speech stages learn from: utterances of the procedural corpus, or a folder of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import Field
+from torch.utils.data import Dataset
+
+from ...corpus.speech.utterance import sample_utterance
+from ...geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
+from ..config import ConfigError, Strict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AUDIO = ("aac", "aif", "aiff", "caf", "flac", "m4a", "m4b", "mp3", "oga", "ogg", "opus", "sph", "wav", "wma")
+VIDEO = ("avi", "m4v", "mka", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "weba", "webm", "wmv")
+HELD_OUT = 20
+"""One recording of this many is held out, the paper's 5 %."""
+
+
+class SpeechConfig(Strict):
+    """Where speech comes from.
+
+    Attributes:
+        seconds: length of every sample.
+        short_share: share of the samples whose speech ends early, at a random time from one second on; what
+            follows is digital silence, as behind the end of a recording.
+        synthesiser: the speech synthesiser of the training utterances.
+        recordings: folder of audio or video files, searched with its subfolders, instead of the corpus; other
+            files and hidden ones are left out.
+    """
+
+    seconds: float = Field(gt=0)
+    short_share: float = Field(default=0.0, ge=0, le=1)
+    synthesiser: str = "espeak"
+    recordings: Path | None = None
+
+    @property
+    def frames(self) -> int:
+        """Video frames that a sample lasts."""
+        return round(self.seconds * FPS)
+
+
+class UtteranceDataset(Dataset[dict[str, "Tensor"]]):
+    """Endless utterances of the corpus; sample i is a function of (seed, i).
+
+    A sample is {"waveform": (640 F,), "mouth": (F, 3), "phonemes": (2 F,) long}.
+    """
+
+    def __init__(self, config: SpeechConfig, seed: int, split: str = "train", synthesiser: str = "") -> None:
+        self.config, self.seed, self.split = config, seed, split
+        self.synthesiser = synthesiser or config.synthesiser
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        seed = self.seed * 1_000_003 + index
+        frames = spoken = self.config.frames
+        generator = torch.Generator().manual_seed(seed)
+        short, length = torch.rand(2, generator=generator).tolist()
+        if short < self.config.short_share:
+            spoken = FPS + round(length * (frames - FPS))
+        utterance = sample_utterance(seed, spoken / FPS, self.split, self.synthesiser)
+        return {
+            "waveform": _fit(utterance.waveform, frames * SAMPLES_PER_FRAME),
+            "mouth": _fit(utterance.mouth, frames),
+            "phonemes": _fit(utterance.phonemes, frames * FEATURES_PER_FRAME),
+        }
+
+
+class RecordingDataset(Dataset[dict[str, "Tensor"]]):
+    """Endless random cuts {"waveform": (640 F,)} of the recordings in a folder."""
+
+    def __init__(self, config: SpeechConfig, seed: int, split: str = "train") -> None:
+        if config.recordings is None or not config.recordings.is_dir():
+            raise ConfigError(f"speech.recordings is {config.recordings}; expected a folder of recordings")
+        files = find_recordings(config.recordings)
+        held_out = files[::HELD_OUT]
+        self.files = [f for f in files if f not in held_out] if split == "train" else held_out
+        if not self.files:
+            raise ConfigError(
+                f"{config.recordings} holds {len(files)} recordings; expected at least two recordings"
+            )
+        self.config, self.seed = config, seed
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        from ...media import read_audio
+
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        choice, place = torch.rand(2, generator=generator).tolist()
+        waveform = read_audio(self.files[int(choice * len(self.files))])
+        length = self.config.frames * SAMPLES_PER_FRAME
+        start = int(place * max(0, len(waveform) - length))
+        return {"waveform": _fit(waveform[start:], length)}
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """All audio and video files below a folder, by their endings; nothing hidden, no transcripts."""
+    named = [path for path in folder.rglob("*") if path.suffix[1:].lower() in AUDIO + VIDEO]
+    shown = [p for p in named if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    return sorted(path for path in shown if path.is_file())
+
+
+def speech_dataset(config: SpeechConfig, seed: int, split: str = "train") -> Dataset[dict[str, Tensor]]:
+    """The dataset that ``config`` describes; ``split`` is ``train`` or ``validation``."""
+    if config.recordings is None:
+        return UtteranceDataset(config, seed, split)
+    return RecordingDataset(config, seed, split)
+
+
+def batch_of(dataset: Dataset[dict[str, Tensor]], count: int) -> dict[str, Tensor]:
+    """The first ``count`` samples of a dataset in one batch."""
+    samples = [dataset[i] for i in range(count)]
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def _fit(track: Tensor, length: int) -> Tensor:
+    """Cut a track (n, ...) to ``length``, or continue it with zeros: silence, a mouth at rest, no phoneme."""
+    fitted = track.new_zeros(length, *track.shape[1:])
+    fitted[: len(track)] = track[:length]
+    return fitted

@@ -1,0 +1,304 @@
+"""Stage ``a2v``: A2V-DiT under the asynchronous forward process (eq. 11-15), with dropped conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ...ans import NoCFG, add_noise, draw_times, velocity_target
+from ...checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
+from ...corpus.video_file import ClipFile, find_clips
+from ...pipeline import ReadPipeline
+from ...records import Reference, SamplingSettings, SpeechCodes
+from ...speech import AveragePool, SpeechAE, load_whisper_encoder
+from ...transformer import A2VTransformer3DModel
+from ...video import DecodeSettings
+from ...weights.ltx_transformer import load_diffusers
+from ..config import ConfigError, StageConfig, Strict, require_component
+from ..data.latents import Encoders, WindowDataset, encode_clips
+from ..loop import Batch, Figures, Logged, Model
+from ..pictures import save_rows
+from ..processes import processes
+from .held_out import HeldOut
+from .speech_variants import (
+    TRAINED_ALONG,
+    FeatureWindows,
+    encode_windows,
+    pooled,
+    scratch,
+    tuned,
+    write_codes,
+    write_features,
+)
+
+
+class Times(Strict):
+    """How training times are drawn, see ``ans.draw_times``."""
+
+    shift: float = Field(default=1.0, gt=0)
+    schedule: float = Field(default=0.4, ge=0, le=1)
+    mean: float = 0.0
+    std: float = Field(default=1.0, gt=0)
+    synchronous: bool = False
+    """All generated frames at one time, whatever the window: the ablation without ANS."""
+
+
+class Dropout(Strict):
+    """Share of the samples that see neither condition, or the reference alone."""
+
+    both: float = Field(default=0.1, ge=0, le=1)
+    speech: float = Field(default=0.1, ge=0, le=1)
+
+
+class A2VConfig(StageConfig):
+    """Configuration of the stage.
+
+    Attributes:
+        clips: folder of training videos.
+        vae, whisper, speech_ae: folders of the finished components.
+        speech: what the model hears: ``codes`` of the finished SpeechAE; ``tuned``, the same SpeechAE, whose
+            encoder is trained along; ``scratch``, one of its size that starts with random weights and is
+            trained along; ``pooled``, no SpeechAE but averages of the Whisper features (see
+            ``speech.AveragePool``; ``model.speech_slots`` is H_w then). The latter two are the ablations
+            of Table 2. The SpeechAE of all but ``codes`` is exported to ``export/speech_ae``.
+        latents: folder for the encoded videos, made at the start.
+        model: arguments of ``A2VTransformer3DModel``.
+        ltx: folder of an LTX-Video transformer to start from, instead of random weights.
+        initial: folder of an earlier A2V-DiT to go on from.
+        windows: latents per window, z_R counted; a batch draws one of them, inference uses the largest.
+        start_share: share of the windows that start their video and have no motion frame.
+        prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
+        motion_weight: how much more a place that moves as the average one does counts in the loss than one
+            that stands still; 0 weights all alike.
+        eyes_weight: how much more a place counts that the boxes of the eyes cover, by the share that they
+            cover.
+    """
+
+    stage: Literal["a2v"]
+    clips: Path
+    vae: Path
+    whisper: Path
+    speech_ae: Path
+    speech: Literal["codes", "tuned", "scratch", "pooled"] = "codes"
+    latents: Path
+    model: dict[str, Any] = Field(default_factory=dict)
+    ltx: Path | None = None
+    initial: Path | None = None
+    windows: tuple[int, ...] = (16,)
+    start_share: float = Field(default=0.3, ge=0, le=1)
+    prompt_tokens: int = Field(default=4, gt=0)
+    motion_weight: float = Field(default=1.0, ge=0)
+    eyes_weight: float = Field(default=0.0, ge=0)
+    times: Times = Times()
+    dropout: Dropout = Dropout()
+
+
+class Conditioned(nn.Module):
+    """The transformer with its conditions projected inside, so that every process sees all gradients.
+
+    With a SpeechAE, ``speech`` is the features of windows (``speech_variants.FeatureWindows``), else codes.
+    """
+
+    def __init__(self, transformer: A2VTransformer3DModel, speech_ae: SpeechAE | None = None) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.speech_ae = speech_ae
+
+    def forward(
+        self,
+        noisy: Tensor,
+        times: Tensor,
+        speech: Tensor,
+        prompt: Tensor,
+        masks: tuple[Tensor, Tensor],
+        continuation: Tensor,
+    ) -> Tensor:
+        """Velocity (B, C, 1+f, h, w); ``masks`` say which samples (B,) see speech and reference."""
+        hears, reference = masks
+        return self.transformer(  # type: ignore[no-any-return]
+            noisy,
+            times,
+            speech=self.transformer.project_speech(self.codes(speech), hears),
+            text=self.transformer.project_text(prompt),
+            reference_mask=reference,
+            continuation=continuation,
+        )
+
+    def codes(self, speech: Tensor) -> Tensor:
+        """Codes (B, f, h_w, d_A) of what the dataset gives as speech."""
+        return speech if self.speech_ae is None else encode_windows(self.speech_ae, speech)
+
+
+class A2VStage:
+    """The stage as the loop sees it."""
+
+    def __init__(self, config: A2VConfig) -> None:
+        self.config = config
+        for stage in ("vae", "whisper", "speech_ae"):
+            require_component(stage, getattr(config, stage), stage)
+        if config.initial is not None:
+            require_component("initial", config.initial, "a2v")
+        elif config.ltx is not None:
+            require_component("ltx", config.ltx)
+        encoders = Encoders(config.vae, config.whisper, config.speech_ae)
+        device = processes().device
+        splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
+        files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
+        seed, batch = config.loop.seed, config.loop.batch_size
+        along = config.speech in TRAINED_ALONG
+        windows = FeatureWindows if along else WindowDataset
+        self.dataset = windows(files["train"], config.windows, batch, config.start_share, seed)
+        longest = (max(config.windows),)
+        self.held_out = windows(files["validation"], longest, batch, config.start_share, seed + 1)
+        torch.manual_seed(seed)
+        self.transformer = self._start()
+        self.speech_ae = self._speech_ae()
+        self._prepare_speech(splits, device)
+        self.model = Conditioned(self.transformer, self.speech_ae if along else None)
+        self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
+
+    def _start(self) -> A2VTransformer3DModel:
+        config = self.config
+        model: A2VTransformer3DModel
+        if config.initial is not None:
+            model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
+        elif config.ltx is not None:
+            # Published in bfloat16, which is too coarse to be trained in: small steps would round to nothing.
+            model = load_diffusers(config.ltx, dtype=torch.float32, **config.model)
+        else:
+            model = A2VTransformer3DModel(**config.model)
+        return model
+
+    def _speech_ae(self) -> SpeechAE | AveragePool:
+        """What makes the codes that the transformer is trained with."""
+        config = self.config
+        trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
+        variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
+        made: SpeechAE | AveragePool = variants[config.speech](trained)
+        asked, (slots, width) = self.transformer.config, made.code_shape
+        if (asked.speech_slots, asked.speech_dim) != (slots, width):
+            raise ConfigError(
+                f"model.speech_slots and speech_dim are {asked.speech_slots} and {asked.speech_dim}; "
+                f"the speech codes ({config.speech}) need {slots} and {width}"
+            )
+        return made
+
+    def _prepare_speech(self, splits: Mapping[str, Sequence[ClipFile]], device: torch.device) -> None:
+        """Give the windows the speech of a variant, kept in ``output/speech``."""
+        config, folder = self.config, self.config.output / "speech"
+        for windows, clips in ((self.dataset, splits["train"]), (self.held_out, splits["validation"])):
+            if isinstance(windows, FeatureWindows):
+                windows.features = write_features(clips, folder, config.whisper, device)
+            elif config.speech == "pooled":
+                written = write_codes(clips, folder, config.whisper, self.speech_ae, device)
+                for item, path in zip(windows.items, written, strict=True):
+                    item.update(load_file(path))
+
+    def prepare(self, device: torch.device) -> None:
+        """Move the prompt."""
+        self.prompt = self.prompt.to(device)
+
+    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
+        """Eq. 15 over all frames but z_R and those whose time is 0, where no velocity is asked for."""
+        clean, continuation = batch["latents"], batch["continuation"]
+        count, frames = clean.shape[0], clean.shape[2] - 1
+        times = self._times(continuation.cpu(), frames, generator).to(clean)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        drop = torch.rand(count, generator=generator).to(clean)
+        reference = drop >= self.config.dropout.both
+        speech = drop >= self.config.dropout.both + self.config.dropout.speech
+        velocity = model(
+            add_noise(clean, noise, times),
+            times,
+            batch["speech"],
+            self.prompt,
+            (speech, reference),
+            continuation,
+        )
+        error = (velocity.float() - velocity_target(clean, noise)).square().mean(1)
+        counted = (times > 0).float()
+        weights = motion_weights(clean, self.config.motion_weight, self.config.eyes_weight * batch["eyes"])
+        per_frame = (error * weights[:, None]).mean((2, 3)) * counted
+        loss = per_frame.sum() / counted.sum()
+        motion_frame = per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)
+        return loss, {"motion_frame": motion_frame.detach()}
+
+    def _times(self, continuation: Tensor, frames: int, generator: torch.Generator) -> Tensor:
+        times = self.config.times
+        return draw_times(
+            len(continuation),
+            frames,
+            times.shift,
+            generator,
+            continuation=torch.zeros_like(continuation) if times.synchronous else continuation,
+            schedule_fraction=times.schedule,
+            mean=times.mean,
+            std=times.std,
+        )
+
+    def pipeline(self) -> ReadPipeline:
+        """The pipeline with the transformer as it is by now and stand-in defaults."""
+        config = self.config
+        vae = load_model("vae", config.vae).to(self.transformer.device)
+        size = 32 * self.dataset.items[0]["latents"].shape[-1]
+        prompt = Prompt(self.prompt[0].cpu(), torch.ones(self.prompt.shape[1], dtype=torch.bool))
+        return ReadPipeline(
+            Components(
+                card=Card("training", "training in progress", (size, size)),
+                defaults=SamplingDefaults(
+                    config.times.shift, 8, NoCFG(), max(config.windows), DecodeSettings()
+                ),
+                vae=vae.eval(),
+                whisper=load_whisper_encoder(config.whisper),
+                speech_ae=self.speech_ae,
+                transformer=self.transformer,
+                prompt=prompt,
+            )
+        )
+
+    def sheet(self, _model: nn.Module, path: Path) -> None:
+        """Held-out windows: the truth through the VAE, and what is generated from the same speech."""
+        pipeline = self.pipeline()
+        rows = []
+        for video, item in enumerate(self.held_out.items[:3]):
+            f = max(self.config.windows) - 1
+            codes = self.model.codes(self.held_out.speech(video, 1, f)[None].to(self.transformer.device))
+            latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
+            reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
+            made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, SamplingSettings(steps=6))
+            for sequence in (latents, made):
+                frames = pipeline.decode(sequence, 8 * f + 1)
+                rows.append([frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)])
+        save_rows(rows, path)
+
+    def export(self, _model: nn.Module, folder: Path) -> Figures:
+        """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
+        self.transformer.save_pretrained(folder)
+        if self.config.speech != "codes":
+            self.speech_ae.save_pretrained(folder / "speech_ae")
+        return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()
+
+
+def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> Tensor:
+    """What the places of windows (B, C, 1+f, h, w), z_R first, count in the loss: (B, h, w), of mean 1.
+
+    A place's motion is the root mean square of its latents' changes over the window; one of average motion
+    counts ``1 + more`` times what a still one does. ``extra`` (B, h, w) is added to that.
+    """
+    motion = clean[:, :, 1:].diff(dim=2).square().mean((1, 2)).sqrt()
+    weights = 1 + more * motion / motion.mean((1, 2), keepdim=True).clamp_min(1e-6)
+    if extra is not None:
+        weights = weights + extra
+    return weights / weights.mean((1, 2), keepdim=True)
+
+
+def make_prompt(tokens: int, channels: int) -> Tensor:
+    """The fixed prompt of models without a text encoder: (1, tokens, channels), the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(1, tokens, channels, generator=generator)

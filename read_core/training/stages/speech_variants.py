@@ -1,0 +1,127 @@
+"""A2V-DiT with another SpeechAE than the finished one: tuned along, from scratch, or none that learns.
+
+The latter two are the ablations of the paper's Table 2. What is trained with them is assembled and loaded
+like any other checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from ...corpus.video_file import ClipFile
+from ...geometry import frames_of_latents, latents_of_frames
+from ...speech import AveragePool, SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
+from ...speech.speech_ae import CONTEXT_FRAMES
+from ..data.latents import WindowDataset, encode_missing, fingerprint
+
+TRAINED_ALONG = ("tuned", "scratch")
+"""Those whose encoder is trained with A2V-DiT, by eq. 15 alone."""
+
+
+def tuned(trained: SpeechAE) -> SpeechAE:
+    """The finished SpeechAE itself; only its encoder can be trained further."""
+    _train_encoder_alone(trained)
+    return trained
+
+
+def scratch(trained: SpeechAE) -> SpeechAE:
+    """A SpeechAE of the same size and statistics with random weights; only its encoder can be trained."""
+    made: SpeechAE = SpeechAE.from_config(trained.config)
+    _copy_statistics(trained, made)
+    _train_encoder_alone(made)
+    return made
+
+
+def pooled(trained: SpeechAE) -> AveragePool:
+    """Averages of the features in place of a SpeechAE, with the statistics of ``trained``."""
+    made: AveragePool = AveragePool(trained.config.speech_window, trained.config.speech_dim)
+    _copy_statistics(trained, made)
+    made.eval()
+    return made
+
+
+def _train_encoder_alone(speech_ae: SpeechAE) -> None:
+    for name, parameter in speech_ae.named_parameters():
+        parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
+
+
+def _copy_statistics(trained: SpeechAE, made: SpeechAE | AveragePool) -> None:
+    made.speech_mean.copy_(trained.speech_mean)
+    made.speech_std.copy_(trained.speech_std)
+
+
+def write_codes(
+    files: Sequence[ClipFile],
+    folder: Path,
+    whisper: Path,
+    speech_ae: SpeechAE | AveragePool,
+    device: torch.device,
+) -> list[Path]:
+    """Files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i; those there are kept."""
+
+    def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
+        features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)
+        own = speech_ae.to(device)
+
+        def encode(file: ClipFile) -> dict[str, Tensor]:
+            count = _latents(file)
+            return {"codes": encode_speech_codes(features, own, file.waveform().to(device), count)[0, :count]}
+
+        return encode
+
+    return encode_missing(files, folder, _stamp("codes", whisper), prepare)
+
+
+def write_features(
+    files: Sequence[ClipFile], folder: Path, whisper: Path, device: torch.device
+) -> list[Path]:
+    """Files with ``features`` S (8 (L - 1) + 1, H_w, D_A) float16 of each video; those there are kept."""
+
+    def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
+        features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)
+
+        def encode(file: ClipFile) -> dict[str, Tensor]:
+            count = _latents(file)  # one more is asked for than kept, so that no end of a video is seen
+            speech = features(file.waveform().to(device), frames_of_latents(1 + count))
+            return {"features": speech[: frames_of_latents(count)]}
+
+        return encode
+
+    return encode_missing(files, folder, _stamp("features", whisper), prepare)
+
+
+class FeatureWindows(WindowDataset):
+    """Windows whose "speech" is S of the frames that their codes are made of, not the codes.
+
+    That is (14 + 8 (f - 1) + 1, H_w, D_A): first the 14 frames of context that ``SpeechAE.encode`` wants;
+    before a video's frame 0 that is repeated. ``features`` are the files of ``write_features``.
+    """
+
+    features: Sequence[Path] = ()
+
+    def speech(self, video: int, first: int, count: int) -> Tensor:
+        """S of the latents ``first`` .. ``first + count - 1``."""
+        start, stop = frames_of_latents(1 + first) - 1 - CONTEXT_FRAMES, frames_of_latents(first + count)
+        with safe_open(self.features[video], "pt") as file:
+            speech: Tensor = file.get_slice("features")[max(0, start) : stop]
+        return torch.cat([speech[:1].expand(max(0, -start), -1, -1), speech]).float()
+
+
+def encode_windows(speech_ae: SpeechAE, speech: Tensor) -> Tensor:
+    """Codes (B, f, h_w, d_A) of windows (B, 14 + 8 (f - 1) + 1, H_w, D_A) of ``FeatureWindows``."""
+    codes: Tensor = speech_ae.encode(speech[:, CONTEXT_FRAMES:], context=speech[:, :CONTEXT_FRAMES])
+    return codes
+
+
+def _latents(file: ClipFile) -> int:
+    return 1 + latents_of_frames(file.whole_frames)
+
+
+def _stamp(kind: str, whisper: Path) -> str:
+    return hashlib.sha256((kind + fingerprint([whisper])).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""The guided velocity that the sampler integrates: A2V-DiT under the branches of a guidance, as one batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor
+
+from ..ans import clip_spans
+from . import KeyValues
+
+if TYPE_CHECKING:
+    from ..ans import Guidance
+    from . import A2VTransformer3DModel
+
+
+class GuidedVelocity:
+    """velocity(z, t, clips) of ``read_core.ans``, with guidance inside (eq. 16, 17).
+
+    What does not depend on time is projected to keys and values once: text and the null speech here, the
+    speech of a clip when it is first asked for.
+
+    Args:
+        transformer: the model, whose dtype the latents are cast to; velocities come back in float32.
+        codes: (1, N, h_w, d_A), code i - 1 for z_i, in whole clips; moved to the model's device clip by clip.
+        text: the text's keys and values.
+        guidance: which branches, and how they are combined.
+        window: latents per clip, z_R counted.
+        kept_clips: clips whose keys and values are held: 1, or ``steps`` for the order ``wavefront``, which
+            has that many under way.
+    """
+
+    def __init__(
+        self,
+        transformer: A2VTransformer3DModel,
+        codes: Tensor,
+        text: KeyValues,
+        guidance: Guidance,
+        window: int,
+        kept_clips: int = 1,
+    ) -> None:
+        self.transformer = transformer
+        self.codes = codes
+        self.text = text
+        self.guidance = guidance
+        self.spans = clip_spans(codes.shape[1], window)
+        self.kept_clips = kept_clips
+        self.sees_reference = torch.tensor([branch.reference for branch in guidance.branches])
+        self._null = transformer.project_null_speech(window)
+        self._speech: dict[int, KeyValues] = {}
+
+    def __call__(self, z: Tensor, t: Tensor, clips: list[int]) -> Tensor:
+        """Velocity of B clips.
+
+        Args:
+            z: (B, C, 1+f, h, w), z_R first.
+            t: (B, 1+f), 1 noise .. 0 data.
+            clips: index of each item's clip.
+
+        Returns:
+            (B, C, 1+f, h, w) float32.
+        """
+        branches = len(self.guidance.branches)
+        device = z.device
+        continuation = torch.tensor([clip > 0 for clip in clips], device=device)
+        speech = [self._clip_speech(clip) for clip in clips]
+        velocity = self.transformer(
+            z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
+            t.repeat_interleave(branches, dim=0),
+            speech=speech[0] if len(speech) == 1 else KeyValues.cat(speech),
+            text=self.text,
+            reference_mask=repeat(self.sees_reference.to(device), "e -> (b e)", b=len(clips)),
+            continuation=continuation.repeat_interleave(branches),
+        )
+        return self.guidance.combine(rearrange(velocity.float(), "(b e) c f h w -> e b c f h w", e=branches))
+
+    def _clip_speech(self, clip: int) -> KeyValues:
+        """Keys and values of one clip, an item per branch."""
+        if clip not in self._speech:
+            start, stop = self.spans[clip]
+            codes = self.codes[:, start:stop].to(self.transformer.device)
+            speech = self.transformer.project_speech(codes)
+            self._speech[clip] = KeyValues.cat(
+                [speech if branch.speech else self._null for branch in self.guidance.branches]
+            )
+            if len(self._speech) > self.kept_clips:
+                del self._speech[next(iter(self._speech))]  # the one that came first
+        return self._speech[clip]

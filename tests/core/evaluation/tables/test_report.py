@@ -1,0 +1,55 @@
+"""Tables as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from read_core.errors import MediaError
+from read_core.evaluation.tables.report import Report, mean, shown
+
+
+@pytest.fixture
+def report():
+    report = Report("A title", {"steps": 4})
+    report.add("First", ("name", "r"), [("a", 0.51234), ("longer", float("nan"))], "What r is.")
+    return report
+
+
+def test_figures_are_short_and_missing_ones_a_dash():
+    assert [shown(value) for value in (0.12345, 12.3456, float("nan"), 3, "x")] == [
+        "0.123",
+        "12.35",
+        "-",
+        "3",
+        "x",
+    ]
+
+
+def test_text_is_aligned(report):
+    lines = report.text().splitlines()
+    assert lines[:2] == ["A title", "steps: 4"]
+    assert lines[3:] == ["First", "name        r", "a       0.512", "longer      -", "What r is."]
+
+
+def test_markdown_has_a_table(report):
+    assert "| name | r |\n|---|---|\n| a | 0.512 |\n| longer | - |" in report.markdown()
+
+
+def test_files_hold_the_same_figures(report, tmp_path):
+    report.write(tmp_path / "new", "x")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["x.json", "x.md", "x.txt"]
+    values = json.loads((tmp_path / "new" / "x.json").read_text())
+    assert values["tables"][0]["rows"] == [["a", 0.51234], ["longer", None]]
+
+
+def test_a_folder_that_cannot_be_written_is_named(report, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MediaError, match="file"):
+        report.write(tmp_path / "file", "x")
+
+
+def test_means_leave_out_what_is_missing():
+    assert mean([1.0, float("nan"), 3.0]) == 2.0
+    assert mean([float("nan")]) != mean([float("nan")])
