@@ -68,14 +68,27 @@ class HeldVAE(Held):
             )
 
 
+class WholeVAE(comfy.sd.VAE):
+    """For a model whose latents depend on their place in the picture: a tile would be taken for a picture."""
+
+    def decode_tiled(self, samples: torch.Tensor, **_: Any) -> torch.Tensor:
+        return self.decode(samples)
+
+    def encode_tiled(self, pixel_samples: torch.Tensor, **_: Any) -> torch.Tensor:
+        return self.encode(pixel_samples)
+
+
 def host_vae(models: ReadModels) -> comfy.sd.VAE:
     """The host's VAE over the same weights and the same patcher that the other nodes use.
 
     The host builds one for LTX-Video, so that ratios and shapes are as this version of it wants them; then
     the model within is exchanged.
     """
+    from ..read_core.video import AlignedAutoencoder
+
     weights = VideoVAE(config=_SMALLEST).state_dict()
-    vae = comfy.sd.VAE(sd=weights, metadata={"config": json.dumps({"vae": _SMALLEST})})
+    kind = WholeVAE if isinstance(models.pipe.vae.vae, AlignedAutoencoder) else comfy.sd.VAE
+    vae = kind(sd=weights, metadata={"config": json.dumps({"vae": _SMALLEST})})
     vae.patcher, vae.first_stage_model = models.vae, models.vae.model
     vae.device, vae.vae_dtype = models.vae.load_device, torch.float32  # the model casts by itself
     vae.latent_channels = models.pipe.vae.vae.config.latent_channels

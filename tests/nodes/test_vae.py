@@ -1,5 +1,6 @@
 """Our decoder against core's, with the same file; and the VAE that Load READ Models gives to core's nodes."""
 
+import json
 import shutil
 
 import pytest
@@ -106,11 +107,45 @@ def timed(host):
     for name, weight in vae.named_parameters():
         if "per_channel_scale" in name:
             weight.data.normal_(std=0.1)
-    folder = host.base / "models" / "read" / "timed"
+    return checkpoint_with(host, vae, "timed")
+
+
+@pytest.fixture(scope="module")
+def aligned(host):
+    """A checkpoint with a VAE of aligned faces, whose maps differ from place to place."""
+    from read_core.video import AlignedAutoencoder
+
+    inner = {
+        "latent_channels": 8,
+        "block_out_channels": [48, 48],
+        "down_block_types": ["LTXVideoDownBlock3D"] * 2,
+        "layers_per_block": [0, 1, 1],
+        "spatio_temporal_scaling": [True, True],
+        "downsample_type": ["conv", "conv"],
+        "decoder_block_out_channels": [16, 32],
+        "decoder_layers_per_block": [1, 1, 1],
+        "decoder_spatio_temporal_scaling": [True, True],
+        "decoder_inject_noise": [False] * 3,
+        "upsample_factor": [2, 2],
+        "upsample_residual": [False, False],
+    }
+    torch.manual_seed(0)
+    vae = AlignedAutoencoder(inner=inner, grid=(2, 3))
+    for linear in (vae.down, vae.up):
+        torch.nn.init.normal_(linear.weight, std=0.1)
+    index = {"format": 2, "vae": ["read_core.video", "AlignedAutoencoder"]}
+    return checkpoint_with(host, vae, "aligned", index)
+
+
+def checkpoint_with(host, vae, name, index=None):
+    """read-tiny with another VAE; its name."""
+    folder = host.base / "models" / "read" / name
     shutil.copytree(BUNDLED, folder)
     shutil.rmtree(folder / "vae")
     vae.save_pretrained(folder / "vae")
-    return "timed"
+    card = folder / "model_index.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | (index or {})))
+    return name
 
 
 def both_decoders(client, **inputs):
@@ -128,8 +163,8 @@ def both_decoders(client, **inputs):
     return [load_file(run.ui(name, "file"))["value"] for name in ("our frames", "core's frames")]
 
 
-@pytest.mark.parametrize("checkpoint", ["read-tiny", "timed"])
-def test_core_decodes_with_the_checkpoint_s_vae_as_we_do(client, timed, checkpoint):
+@pytest.mark.parametrize("checkpoint", ["read-tiny", "timed", "aligned"])
+def test_core_decodes_with_the_checkpoint_s_vae_as_we_do(client, timed, aligned, checkpoint):
     ours, core = both_decoders(client, checkpoint=checkpoint)
     assert ours.shape == core.shape == (81, 64, 96, 3)
     assert ours.std() > 0.05
@@ -180,6 +215,29 @@ def test_core_s_tiled_nodes_take_it_too(client):
     run = client.run(prompt)
     assert run.status == "success", run.error
     assert load_file(run.ui("dump", "file"))["value"].shape == (17, 64, 96, 3)
+
+
+def test_tiles_of_a_vae_that_knows_places_are_the_whole_picture(client, aligned):
+    prompt = {
+        "latent": node("ReadTest_Latent", frames=2, height=2, width=3),
+        "models": load(checkpoint=aligned),
+        "whole": node("VAEDecode", vae=["models", 1], samples=["latent", 0]),
+        "tiled": node(
+            "VAEDecodeTiled",
+            vae=["models", 1],
+            samples=["latent", 0],
+            tile_size=64,
+            overlap=32,
+            temporal_size=64,
+            temporal_overlap=8,
+        ),
+        "whole frames": node("ReadTest_Dump", value=["whole", 0], name="whole"),
+        "tiled frames": node("ReadTest_Dump", value=["tiled", 0], name="tiled"),
+    }
+    run = client.run(prompt)
+    assert run.status == "success", run.error
+    whole, tiled = (load_file(run.ui(f"{name} frames", "file"))["value"] for name in ("whole", "tiled"))
+    assert torch.equal(whole, tiled)
 
 
 def test_core_is_told_which_latents_fit(client):
