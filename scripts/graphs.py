@@ -10,6 +10,7 @@ from typing import Any
 CONTROLLED = "seed"  # the page adds a widget after it that says what becomes of it after a run
 WIRED = {"frames": 0}  # widgets that became sockets keep a value
 NODE_GAP = 54  # between nodes of a column: the lower one's title and the badge of its pack lie in it
+ABOVE, HIGHER = -116, -190  # tops of columns whose links pass above the others
 COLUMN_GAP = 56  # between columns of a group, where links run
 GROUP_GAP = 76  # between columns of two groups
 EDGE = 16  # from a group's edge to its nodes
@@ -72,11 +73,11 @@ KINDS = {
         620,
         690,
     ),
-    "READ_ANSSampler": Kind("READ ANS Sampler", [("latent", "LATENT")], 330, 300, 580),
+    "READ_ANSSampler": Kind("READ ANS Sampler", [("latent", "LATENT")], 356, 300, 580),
     "READ_Decode": Kind(
         "READ Temporal VAE Decode", [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")], 264, 150, 200
     ),
-    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 220, 150, 200),
+    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 244, 150, 200),
     "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 250, 190, 235),
     "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 744, 1160),
     "READ_Check": Kind(
@@ -87,7 +88,7 @@ KINDS = {
         470,
     ),
     "CreateVideo": Kind("Create Video", [("VIDEO", "VIDEO")], 210, 102, 115),
-    "SaveVideo": Kind("Save Video", [], 340, 106, 360),
+    "SaveVideo": Kind("Save Video", [], 340, 112, 360),
     "ImageStitch": Kind("Stitch Images", [("IMAGE", "IMAGE")], 240, 150, 155),
     "CLIPLoader": Kind("Load CLIP", [("CLIP", "CLIP")], 290, 106, 140),
     "CLIPTextEncode": Kind("CLIP Text Encode (Prompt)", [("CONDITIONING", "CONDITIONING")], 310, 150, 160),

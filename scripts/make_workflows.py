@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from graphs import Graph, Wire
+from graphs import ABOVE, HIGHER, Graph, Wire
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "workflows"
@@ -50,7 +50,6 @@ above it."""
 AS_TRAINED = (
     "Leave size, steps and window at 0 and guidance at *checkpoint default*: they are then as it was trained."
 )
-ABOVE, HIGHER = -116, -190  # tops of columns whose links pass above the others
 
 
 def note(purpose: str = "", full_size: str = AS_TRAINED) -> str:

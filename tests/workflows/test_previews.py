@@ -23,7 +23,7 @@ def previewing(installation, tmp_path_factory):
         file.unlink()
     with running(installation, base, "--preview-method", "auto") as host:
         yield f"http://{host.client.address}"
-    assert list((base / "input").iterdir()) == []
+    assert [path for path in (base / "input").rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["drawing", "newer drawing"])
