@@ -92,7 +92,9 @@ def load_vae_file(
             load_strict(model, weights, f"{path} does not fit {name}", "Use an unmodified file")
             return model.eval().requires_grad_(False)
     told = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
-    raise CheckpointError(f"{path} is no autoencoder that fits: {told}. Use an unmodified file")
+    raise CheckpointError(
+        f"{path} is no {'' if aligned else 'LTX-Video '}autoencoder that fits: {told}. Use an unmodified file"
+    )
 
 
 def _check_channels(
