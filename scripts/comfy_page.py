@@ -27,6 +27,7 @@ SETTINGS = {
 NEW_NODES = "Comfy.VueNodes.Enabled"
 SIZE = (1920, 1080)
 QUEUE = "[data-testid='queue-button'] button, button[data-testid='queue-button']"  # older, newer page
+MESSAGES = "[data-testid=error-overlay], .p-toast"  # over the graph
 ENDED = ("execution_success", "execution_error", "execution_interrupted")
 
 
@@ -211,7 +212,8 @@ class ComfyPage:
         return target
 
     def picture(self, target: Path, margin: int = 16) -> None:
-        """Save what the page shows of the graph."""
+        """Save what the page shows of the graph, without what lies over it."""
+        self.page.add_style_tag(content=f"{MESSAGES} {{ display: none }}")
         left, top, right, bottom = self.page.evaluate(
             "() => { const box = (o, title) => [o.pos[0], o.pos[1] - title,"
             " o.pos[0] + o.size[0], o.pos[1] + o.size[1]];"

@@ -70,8 +70,8 @@ KINDS = {
             ("region_height", "INT"),
         ],
         310,
-        620,
-        690,
+        640,
+        700,
     ),
     "READ_ANSSampler": Kind("READ ANS Sampler", [("latent", "LATENT")], 356, 300, 580),
     "READ_Decode": Kind(

@@ -3,8 +3,8 @@
     python scripts/make_pictures.py --host http://127.0.0.1:8188
 
 Run it after a change of the nodes, the workflows or the bundled checkpoint, against a ComfyUI that has this
-pack as ``custom_nodes/ComfyUI-READ``: the pictures show that name. Needs playwright and a Chromium, and takes
-some minutes.
+pack as ``custom_nodes/ComfyUI-READ``, which the pictures show, and runs with ``--cache-none``: nodes that are
+taken from the cache show nothing. Needs playwright and a Chromium, and takes some minutes.
 
 workflows/NAME.jpg              the card: frames of the video that the workflow made, or words
 docs/images/workflows/NAME.png  the page after the run
