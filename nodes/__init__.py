@@ -1,4 +1,4 @@
-"""The node pack: thin nodes over ``read_core``, and the only place that knows ComfyUI."""
+"""The node pack: thin nodes over ``read_core``; the only place that imports ComfyUI."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
 
 
 class ReadExtension(ComfyExtension):
-    """What the host asks for the nodes."""
+    """The extension that gives the host the list of nodes."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -1,4 +1,4 @@
-"""READ Check."""
+"""Node READ Check: measures a finished video."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Check(io.ComfyNode):
-    """How well a talking head follows its sound, in a plot and in numbers."""
+    """Measure how well a talking head follows its sound; plot it."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -28,36 +28,38 @@ class Check(io.ComfyNode):
             node_id="READ_Check",
             display_name="READ Check",
             category="READ",
-            description="Whether the lips of a talking head follow the sound (lip sync): mouth against "
-            "loudness, blinks, jumps where clips meet, drift of face and colour. It reads photographed and "
+            description="Measures whether the lips of a talking head follow the sound (lip sync): mouth and "
+            "loudness, blinks, jumps where clips meet, drift of face and color. It reads photographed and "
             "drawn faces.",
             **found_by(*LIP_SYNC, "sync score", "measure"),
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", tooltip="The frames, 25 per second."),
-                io.Audio.Input("audio", tooltip="The sound that belongs to them."),
+                io.Audio.Input("audio", tooltip="The sound of these frames."),
                 io.Int.Input(
                     "window",
                     default=16,
                     min=0,
                     max=WINDOW.largest,
-                    tooltip="Latents per clip that they were sampled with: it tells where clips meet. "
-                    "0: what the checkpoint of the input models was trained for.",
+                    tooltip="Latents per clip in sampling: it tells where clips meet. 0: the window of the "
+                    "checkpoint in models.",
                 ),
                 io.Image.Input(
                     "reference",
                     optional=True,
-                    tooltip="The portrait as the model saw it; without it the first frame.",
+                    tooltip="The portrait as the model sees it. Without it the first frame is used.",
                 ),
-                Models.Input("models", optional=True, tooltip="Needed where window is 0."),
+                Models.Input("models", optional=True, tooltip="Needed if window is 0."),
             ],
             outputs=[
-                io.Image.Output(display_name="plot", tooltip="Tracks over time, and the numbers."),
-                io.String.Output(display_name="report", tooltip="The numbers, a line each."),
+                io.Image.Output(
+                    display_name="plot", tooltip="Mouth opening and loudness over time, and the numbers."
+                ),
+                io.String.Output(display_name="report", tooltip="The numbers, one per line."),
                 io.Float.Output(
                     display_name="follows", tooltip="Correlation of mouth and loudness, -1 to 1."
                 ),
-                io.Int.Output(display_name="lag", tooltip="Frames by which the mouth comes late."),
+                io.Int.Output(display_name="lag", tooltip="Frames by which the mouth is late."),
             ],
         )
 
@@ -91,7 +93,7 @@ class Check(io.ComfyNode):
 
 
 def _finding(frames: int) -> Callable[[torch.Tensor], Faces]:
-    """Finds faces in so many frames, one after the other, and shows how far it is."""
+    """A face finder that advances the progress bar; it is called once for each of ``frames`` frames."""
     from ..read_core.face.finder import find_faces
 
     progress, seen = Progress(), count(1)

@@ -1,4 +1,4 @@
-"""Which checkpoints there are, and how one becomes models in the host's hands."""
+"""Find checkpoints and load one into the host's memory management."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / F
 
 
 def checkpoint_folders() -> dict[str, Path]:
-    """Checkpoints by name: those in the host's ``read`` folders, then the bundled ones."""
+    """Checkpoint folders by name: those in the host's ``read`` folders, then the bundled ones."""
     roots = [*map(Path, folder_paths.get_folder_paths(FOLDER)), BUNDLED]
     found: dict[str, Path] = {}
     for root in roots:
-        with suppress(OSError):  # there is no such folder, or it may not be read
+        with suppress(OSError):  # the folder does not exist or cannot be read
             for folder in sorted(root.iterdir()):
                 with suppress(OSError):
                     if (folder / "model_index.json").is_file():
@@ -40,10 +40,10 @@ def checkpoint_folders() -> dict[str, Path]:
 
 
 def find_checkpoint(name: str) -> Path:
-    """The folder of a checkpoint.
+    """The folder of a checkpoint, by its name.
 
     Raises:
-        CheckpointError: there is none of this name.
+        CheckpointError: there is no checkpoint with this name.
     """
     from ..read_core.errors import CheckpointError
 
@@ -58,7 +58,7 @@ def find_checkpoint(name: str) -> Path:
 
 
 def fingerprint(name: str, *files: str | None) -> str:
-    """Changes when a file of the checkpoint, or one of ``files``, changes."""
+    """A text that changes when a file of the checkpoint, or one of ``files``, changes."""
     folder = checkpoint_folders().get(name)
     paths = [] if folder is None else sorted(path for path in folder.rglob("*") if path.is_file())
     paths += [Path(file) for file in files if file]
@@ -70,15 +70,16 @@ def load_models(
 ) -> ReadModels:
     """Load a checkpoint into the host's offload memory; nothing goes to the GPU yet.
 
-    While the host still holds what was loaded from the same files with the same settings, that is it again.
+    If the host still holds models loaded from the same files with the same settings, return these.
 
     Args:
         name: see :func:`checkpoint_folders`.
-        dtype, attention: of ``DTYPES``, ``ATTENTION``.
-        vae, transformer: files to replace parts by; None: the checkpoint's own.
+        dtype, attention: one of ``DTYPES``, one of ``ATTENTION``.
+        vae, transformer: files to use instead of the checkpoint's parts; None: the checkpoint's.
 
     Raises:
-        CheckpointError: a part is missing, damaged or does not fit; or the attention is not installed.
+        CheckpointError: a part is missing, damaged or does not fit, or the attention package is not
+            installed.
     """
     key = repr((name, dtype, attention, vae, transformer, fingerprint(name, vae, transformer)))
     models = _in_use.get(key)
@@ -106,10 +107,10 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         with about("transformer"):
             own_audio = override_weights(pipe.transformer, transformer)
         if not own_audio:
-            log.info("%s has no audio branch: the checkpoint's own stays", transformer)
+            log.info("%s has no audio branch: the checkpoint's audio branch is kept", transformer)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
-        torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' own warns of nothing
+        torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' ``to`` would warn
     if pipe.detail is not None:
         torch.nn.Module.to(pipe.detail, torch.float32)
     _set_attention(pipe.transformer, attention)
@@ -131,7 +132,7 @@ def _set_attention(transformer: Any, attention: str) -> None:
     if attention == "auto":
         return
     try:
-        # Newer diffusers also make it the whole process's: undone on leaving the context.
+        # Newer diffusers also set it for the whole process; leaving the context undoes that.
         with attention_backend(AttentionBackendName(attention)):
             transformer.set_attention_backend(attention)
     except (RuntimeError, ValueError, ImportError) as error:

@@ -1,4 +1,4 @@
-"""READ Temporal VAE Decode."""
+"""Node READ Temporal VAE Decode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .sockets import Models, ReadModels
 
 
 class Decode(io.ComfyNode):
-    """Latents to frames, chunk by chunk."""
+    """Decode latents to frames, chunk by chunk."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,7 +25,8 @@ class Decode(io.ComfyNode):
             node_id="READ_Decode",
             display_name="READ Temporal VAE Decode",
             category="READ",
-            description="Latents of a talking head to frames at 25 per second, trimmed to the speech.",
+            description="Decodes the latents of a talking head to frames at 25 per second, trimmed to the "
+            "speech.",
             **found_by("vae decode", "talking head", "decode video"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
@@ -36,14 +37,15 @@ class Decode(io.ComfyNode):
                     min=0,
                     max=10_000_000,
                     optional=True,
-                    tooltip="How many to keep: frames of READ Whisper + SpeechAE Encode. 0: what the latent "
-                    "says; one from a file, and one that was cut or joined, does not say it.",
+                    tooltip="Number of frames to keep. 0: the number stored in the latent. Connect frames "
+                    "of READ Whisper + SpeechAE Encode if the latent comes from a file, or was cut or "
+                    "joined.",
                 ),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The frames; the first one is the portrait."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, always 25."),
-                io.Int.Output(display_name="frames", tooltip="How many frames there are."),
+                io.Int.Output(display_name="frames", tooltip="Number of frames."),
             ],
         )
 

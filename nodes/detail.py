@@ -1,4 +1,4 @@
-"""READ Restore Detail."""
+"""Node READ Restore Detail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 16  # frames on the device at once
 
 
 class RestoreDetail(io.ComfyNode):
-    """The portrait's own detail for decoded frames."""
+    """Give decoded frames the portrait's detail."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -25,14 +25,14 @@ class RestoreDetail(io.ComfyNode):
             node_id="READ_RestoreDetail",
             display_name="READ Restore Detail",
             category="READ",
-            description="Gives decoded frames the portrait's own detail: sharp, and larger. Lips and lids "
+            description="Gives decoded frames the portrait's detail: sharp, and larger. Lips and eyelids "
             "stay as the model moves them.",
             **found_by("upscale face", "face restore", "sharpen talking head"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("images", tooltip="From READ Temporal VAE Decode, as they come."),
+                io.Image.Input("images", tooltip="The unchanged frames of READ Temporal VAE Decode."),
                 Portrait.Input(
-                    "reference", tooltip="From READ Encode Reference: the one that was sampled with."
+                    "reference", tooltip="From READ Encode Reference: the same one as for the sampler."
                 ),
                 io.Int.Input(
                     "size",
@@ -40,11 +40,15 @@ class RestoreDetail(io.ComfyNode):
                     min=0,
                     max=2048,
                     step=2,
-                    tooltip=f"Longest side of the result, from {OUTPUT_SIZE.least}; 0: what the portrait's "
-                    f"own pixels give, {PORTRAIT_SIDE} at most.",
+                    tooltip=f"Longest side of the result, from {OUTPUT_SIZE.least}; 0: the resolution of the "
+                    f"portrait, at most {PORTRAIT_SIDE}.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="images", tooltip="As many, sharper and larger.")],
+            outputs=[
+                io.Image.Output(
+                    display_name="images", tooltip="The same number of frames, sharper and larger."
+                )
+            ],
         )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Words under which users look for the nodes, for the hosts that take them."""
+"""Search words for the nodes, for hosts that support them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _KNOWN = {field.name for field in fields(io.Schema)}
 
 
 def found_by(*words: str, essential: bool = False) -> dict[str, Any]:
-    """Arguments of ``io.Schema``; a host that does not know one of them is not given it.
+    """Search arguments of ``io.Schema``; those that this host does not know are left out.
 
     Args:
-        words: other names for the node in the search.
-        essential: show it among the host's essentials.
+        words: other names under which the search finds the node.
+        essential: list the node in the host's essentials.
     """
     wanted = {"search_aliases": list(words)} | ({"essentials_category": ESSENTIALS} if essential else {})
     return {name: value for name, value in wanted.items() if name in _KNOWN}
 
 
 def folded(**options: Any) -> dict[str, Any]:
-    """Options of a widget that hosts fold away where they can; others show it."""
+    """Options of a widget that hosts hide behind *Show advanced inputs*; older hosts show it."""
     return {**options, "extra_dict": {"advanced": True}}

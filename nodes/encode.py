@@ -1,4 +1,4 @@
-"""Whisper + SpeechAE Encode, and Encode Reference."""
+"""Nodes READ Whisper + SpeechAE Encode and READ Encode Reference."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ..read_core.speech.prepare import Preparation
 
 CHECKPOINT_FIT = "checkpoint default"
-FOUND = FaceChoice()  # what the widgets are at where nobody chooses
+FOUND = FaceChoice()  # defaults of the widgets: the largest face is found
 
 
 class EncodeSpeech(io.ComfyNode):
-    """A recording of any length to speech latents."""
+    """Encode a recording of any length as speech codes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -35,8 +35,8 @@ class EncodeSpeech(io.ComfyNode):
             node_id="READ_EncodeSpeech",
             display_name="READ Whisper + SpeechAE Encode",
             category="READ",
-            description="Speech to the codes that move the lips of a talking head, one per 8 video frames: "
-            "for lip sync, audio to video.",
+            description="Encodes speech as the codes that move the lips of a talking head, one per 8 video "
+            "frames: for lip sync, audio to video.",
             **found_by(*SPEECH),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
@@ -46,9 +46,9 @@ class EncodeSpeech(io.ComfyNode):
             outputs=[
                 Speech.Output(display_name="speech", tooltip="For the sampler."),
                 io.Audio.Output(
-                    display_name="audio", tooltip="The recording, cut and padded to end with the video."
+                    display_name="audio", tooltip="The recording, cut, and padded to the end of the video."
                 ),
-                io.Int.Output(display_name="frames", tooltip="Video frames that it lasts, at 25 per second."),
+                io.Int.Output(display_name="frames", tooltip="Number of video frames, at 25 per second."),
             ],
         )
 
@@ -74,7 +74,7 @@ class EncodeSpeech(io.ComfyNode):
 
 
 class EncodeReference(io.ComfyNode):
-    """A portrait to the reference latent z_R."""
+    """Encode a portrait as the reference latent z_R."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -82,27 +82,27 @@ class EncodeReference(io.ComfyNode):
             node_id="READ_EncodeReference",
             display_name="READ Encode Reference",
             category="READ",
-            description="The portrait that is to speak, the avatar of a talking head: its face is found, "
-            "turned upright and brought to the size that the model works at.",
+            description="Encodes the portrait for a talking head (avatar): finds the face, turns it upright "
+            "and brings it to the size that the model works at.",
             **found_by(*REFERENCE),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
+                io.Image.Input("image", tooltip="A portrait of any size: a face that looks into the camera."),
                 *size_inputs(),
                 io.Int.Input(
                     "index",
                     default=0,
                     min=0,
                     max=LAST_IMAGE,
-                    tooltip="Which image of a batch, counted from 0.",
+                    tooltip="Number of the image in a batch, from 0.",
                 ),
                 *face_inputs(),
             ],
             outputs=[
                 Portrait.Output(display_name="reference", tooltip="For the sampler."),
                 io.Image.Output(display_name="image", tooltip="The portrait as the model sees it."),
-                io.Int.Output(display_name="x", tooltip="Left edge of it in the original, in pixels."),
-                io.Int.Output(display_name="y", tooltip="Upper edge of it in the original, in pixels."),
+                io.Int.Output(display_name="x", tooltip="Its left edge in the original, in pixels."),
+                io.Int.Output(display_name="y", tooltip="Its upper edge in the original, in pixels."),
                 io.Int.Output(display_name="region_width", tooltip="Its width in the original, in pixels."),
                 io.Int.Output(display_name="region_height", tooltip="Its height in the original, in pixels."),
             ],
@@ -138,12 +138,12 @@ class EncodeReference(io.ComfyNode):
 
 
 def chosen_fit(fit: str) -> str | None:
-    """The widget as the argument of ``ReadPipeline.encode_reference``."""
+    """The value of the widget ``fit`` as the argument of ``ReadPipeline.encode_reference``."""
     return None if fit == CHECKPOINT_FIT else fit
 
 
 def face_text(reference: Reference) -> str:
-    """The size, and where the face was found, in the numbers of the widgets that correct it."""
+    """Text with the size and the place of the found face, in the units of the widgets that correct it."""
     height, width = reference.image.shape[:2]
     size = f"{width} x {height} pixels."
     if reference.face is None:
@@ -157,10 +157,10 @@ def face_text(reference: Reference) -> str:
 
 
 def video_size(models: ReadModels, width: int, height: int) -> tuple[int, int]:
-    """(height, width) that the model works at; 0 is the checkpoint's.
+    """The size (height, width) that the model works at; 0 is the checkpoint's.
 
     Raises:
-        InputError: no multiple of 32, or less than 64.
+        InputError: a side is not a multiple of 32, or less than 64.
     """
     from ..read_core.checks import check_size
 
@@ -178,19 +178,19 @@ def encode_recording(
     max_window: int = WINDOW.largest,
     keep_on: str | None = None,
 ) -> tuple[SpeechCodes, torch.Tensor, int]:
-    """Encode the host's AUDIO as the widgets of :func:`speech_inputs` say.
+    """Encode the host's AUDIO with the values of the widgets of :func:`speech_inputs`.
 
     Args:
         span: start and duration in seconds.
-        heard: what is done to the sound that the encoder hears.
-        remarks: gets the warnings.
-        max_window, keep_on: of ``ReadPipeline.encode_speech``.
+        heard: how the encoder's input is prepared.
+        remarks: receives the warnings.
+        max_window, keep_on: arguments of ``ReadPipeline.encode_speech``.
 
     Returns:
-        The codes; and the sound of the video, (channels, samples), with its rate: cut, but not levelled.
+        The codes; the sound of the video, (channels, samples), cut but with unchanged loudness; and its rate.
 
     Raises:
-        InputError: there is no sound, or too little of it.
+        InputError: there is no sound, or it is too short.
     """
     from ..read_core.geometry import SAMPLE_RATE
     from ..read_core.media import resample
@@ -205,7 +205,7 @@ def encode_recording(
 
 
 def speech_inputs() -> list[io.Input]:
-    """Widgets on how a recording is heard, shared with the node that writes a file."""
+    """Widgets that prepare the recording; shared with READ Talking Head to File."""
     return [
         io.Float.Input(
             "start",
@@ -213,7 +213,7 @@ def speech_inputs() -> list[io.Input]:
             min=0.0,
             max=86400.0,
             step=0.01,
-            tooltip="Seconds to leave out first.",
+            tooltip="Seconds to skip at the beginning.",
         ),
         io.Float.Input(
             "duration",
@@ -221,13 +221,13 @@ def speech_inputs() -> list[io.Input]:
             min=0.0,
             max=86400.0,
             step=0.01,
-            tooltip="Seconds to keep after that; 0: all of it.",
+            tooltip="Seconds to keep after start; 0: all of it.",
         ),
         io.Boolean.Input(
             "normalize_loudness",
             default=True,
-            tooltip="Bring the speech to -23 dB before it is encoded. Quiet recordings move the lips "
-            "too little without it. The sound of the video is not changed.",
+            tooltip="Brings the speech to -23 dB before it is encoded. Without it, quiet recordings move "
+            "the lips too little. The sound of the video does not change.",
         ),
         io.Float.Input(
             "audio_scale",
@@ -235,8 +235,8 @@ def speech_inputs() -> list[io.Input]:
             min=0.0,
             max=10.0,
             step=0.05,
-            tooltip="Factor on what the encoder hears: above 1 for livelier lips. "
-            "The sound of the video is not changed.",
+            tooltip="Factor on the encoder's input: above 1 for livelier lips. The sound of the video does "
+            "not change.",
         ),
         io.Float.Input(
             "silence_gate",
@@ -244,18 +244,18 @@ def speech_inputs() -> list[io.Input]:
             min=-100.0,
             max=0.0,
             step=1.0,
-            tooltip="dB: what is quieter counts as silence and shuts the mouth; -100: off. "
-            "Try -45 where noise in pauses moves the lips.",
+            tooltip="dB: quieter parts count as silence and shut the mouth; -100: off. Try -45 if noise in "
+            "pauses moves the lips.",
         ),
     ]
 
 
 def size_inputs() -> list[io.Input]:
-    """Widgets on the size of the video, shared with the node that writes a file."""
+    """Widgets for the size of the model's frames and the fit; shared with READ Talking Head to File."""
     side = {"default": 0, "min": 0, "max": SIZE.largest, "step": PIXELS_PER_LATENT}
     about = (
-        f"That the model works at, a multiple of {PIXELS_PER_LATENT}, from {SIZE.least}; "
-        "0: as the checkpoint was trained."
+        f"Size that the model works at, a multiple of {PIXELS_PER_LATENT}, from {SIZE.least}; "
+        "0: the size that the checkpoint was trained with."
     )
     return [
         io.Int.Input("width", **side, tooltip=about),
@@ -264,14 +264,16 @@ def size_inputs() -> list[io.Input]:
             "fit",
             options=[CHECKPOINT_FIT, *FITS],
             default=CHECKPOINT_FIT,
-            tooltip="face finds the face, turns it upright and crops it. Where the shape differs, crop keeps "
-            "the middle, pad repeats the border around the whole picture, stretch distorts it.",
+            tooltip="face finds the face, turns it upright and crops it. The others bring the whole picture "
+            "to the shape: crop keeps the middle, pad repeats the border around the picture, stretch "
+            "distorts it.",
         ),
     ]
 
 
 def face_inputs() -> list[io.Input]:
-    """Widgets on the face, shared with the node that writes a file; prompts made before them lack them."""
+    """Widgets that choose the face; shared with READ Talking Head to File. Optional, since older prompts lack
+    them."""
     place = {"min": 0.0, "max": 10.0, "step": 0.005, "optional": True}
     return [
         io.Int.Input(
@@ -280,26 +282,26 @@ def face_inputs() -> list[io.Input]:
             min=0,
             max=63,
             optional=True,
-            tooltip="Of several faces, which one speaks: 0 is the largest. For fit face.",
+            tooltip="Number of the face that speaks; 0 is the largest. Only for fit face.",
         ),
         io.Float.Input(
             "face_x",
             default=FOUND.x,
             **place,
-            tooltip="By hand, where face_size is above 0: center of the square to cut, from the left, as a "
-            "fraction of the picture's width.",
+            tooltip="Place by hand, if face_size is above 0: center of the square to cut, from the left, as "
+            "a fraction of the picture's width.",
         ),
         io.Float.Input(
             "face_y",
             default=FOUND.y,
             **place,
-            tooltip="The same from the top, as a fraction of the picture's width too.",
+            tooltip="The same from the top, also as a fraction of the picture's width.",
         ),
         io.Float.Input(
             "face_size",
             default=FOUND.size,
             **(place | {"max": float(FACE_SIZE.largest)}),
-            tooltip="Side of that square, as a fraction of the picture's width; 0: the face is found. "
-            "What is found is told under the node, in these numbers.",
+            tooltip="Side of that square, as a fraction of the picture's width; 0: the face is found. The "
+            "node shows the found place in these numbers.",
         ),
     ]

@@ -1,4 +1,4 @@
-"""READ Example Inputs."""
+"""Node READ Example Inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECORDING = "speech.flac"
 
 
 class ExampleInputs(io.ComfyNode):
-    """A portrait and a recording from the pack's own folder: a graph with it runs on any host."""
+    """Give a portrait and a recording from the pack's folder, so that a graph runs on any host."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -22,8 +22,8 @@ class ExampleInputs(io.ComfyNode):
             node_id="READ_ExampleInputs",
             display_name="READ Example Inputs",
             category="READ",
-            description="A portrait and a recording that come with the pack, to try a talking head at once. "
-            "For your own, connect Load Image and Load Audio in its place.",
+            description="Gives a portrait and a recording that come with the pack, to try a talking head at "
+            "once. For your own, connect Load Image and Load Audio in its place.",
             **found_by(*AVATAR, "example", "demo", "sample image", "sample audio"),
             inputs=[
                 io.Combo.Input(
@@ -35,7 +35,7 @@ class ExampleInputs(io.ComfyNode):
             outputs=[
                 io.Image.Output(display_name="portrait", tooltip="The portrait, as from Load Image."),
                 io.Audio.Output(
-                    display_name="recording", tooltip="9 seconds of synthesised speech, as from Load Audio."
+                    display_name="recording", tooltip="9 seconds of synthesized speech, as from Load Audio."
                 ),
             ],
         )

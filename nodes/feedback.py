@@ -1,4 +1,4 @@
-"""What the user sees while a node works: progress, previews, messages; and how an interrupt gets in."""
+"""Feedback while a node runs: progress, previews, messages, and checks for an interrupt."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ..read_core.errors import ReadError
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
-_PREVIEW_STAYS = 1.0  # seconds; the page takes one away 0.4 after it is told so
+_PREVIEW_STAYS = 1.0  # seconds; the page removes a preview 0.4 s after it is told to
 
 
 class Progress:
-    """A node's progress bar. Every call is a place where the host's interrupt takes effect.
+    """A node's progress bar. Every call checks for the host's interrupt.
 
     Args:
-        preview: makes a (H, W, 3) picture, 0..1, of a finished clip's latents; None, or with the host's
-            previews off: no pictures.
+        preview: function from a finished clip's latents to a picture (H, W, 3), 0..1. There are no pictures
+            if it is None or the host's previews are off.
     """
 
     def __init__(self, preview: Callable[[Tensor], Tensor] | None = None) -> None:
@@ -44,16 +44,16 @@ class Progress:
 
 
 def previews_wanted() -> bool:
-    """Whether the user has switched the host's previews on."""
+    """Whether the host's previews are switched on."""
     return bool(args.preview_method != LatentPreviewMethod.NoPreviews)
 
 
 def end_previews() -> None:
-    """Have the page take this node's preview away: over it, the page shows no output of the same node.
+    """Make the page remove this node's preview: the page shows no output of a node under its preview.
 
-    The page does so for a node that it sees begin, so it is told that this one does not run, then that it
-    does. Some pages look at what to show once, when the output comes: by then it must have happened. The
-    older drawing needs ``web/previews.js`` too.
+    The page removes a preview when a node starts. So tell it that this node is pending, then running again.
+    Some pages decide only once what to show, when the output arrives, so this must happen before. Older pages
+    also need ``web/previews.js``.
     """
     context = get_executing_context()
     if context is None or not previews_wanted():
@@ -70,10 +70,10 @@ def end_previews() -> None:
 
 
 def say(text: str, remarks: Remarks | None = None) -> None:
-    """Write to the host's log and, where there is one, under the node in the graph.
+    """Write a text to the host's log and, if the host has a page, under the node in the graph.
 
     Args:
-        remarks: warnings that were said before, and must stand under the node still.
+        remarks: earlier warnings that must stay under the node.
     """
     log.info(text)
     _show(" ".join([text, *(remarks.texts if remarks else ())]))
@@ -87,15 +87,15 @@ def _show(text: str) -> None:
         from server import PromptServer
 
         PromptServer.instance.send_progress_text(text, context.node_id)
-    except (ImportError, AttributeError):  # run without the host's server, or in one that has no such text
+    except (ImportError, AttributeError):  # the host has no server, or no texts under nodes
         return
 
 
 class Remarks:
-    """Hands warnings of the core to the user as they come, each once: an ``on_warning``.
+    """An ``on_warning`` that shows each warning of the core once.
 
     Attributes:
-        texts: what was said so far, for the next text of the node (a text replaces the one before).
+        texts: all warnings so far, to repeat in the next text of the node (a text replaces the previous one).
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Remarks:
 
 @contextmanager
 def about(widget: str) -> Iterator[None]:
-    """Say in front of the core's errors which input they are about."""
+    """Prefix errors of the core with the name of the input that caused them."""
     try:
         yield
     except ReadError as error:

@@ -1,4 +1,4 @@
-"""The file that READ Talking Head to File writes: its widgets, and where it goes."""
+"""The file that READ Talking Head to File writes: its widgets and its path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME_RATES = ["25", "24", "30", "50", "60"]
 
 @dataclass(frozen=True)
 class Target:
-    """Where a video goes, and how it is written."""
+    """Path and settings of a video to write."""
 
     path: Path
     saved: ui.SavedResult
@@ -27,7 +27,8 @@ class Target:
 
 
 def file_inputs() -> list[io.Input]:
-    """Widgets on the file; prompts and graphs made before them lack them, and get what they got."""
+    """Widgets for the file. Optional, since older prompts and graphs lack them; the defaults keep their
+    result."""
     return [
         io.Int.Input(
             "index",
@@ -35,7 +36,7 @@ def file_inputs() -> list[io.Input]:
             min=0,
             max=LAST_IMAGE,
             optional=True,
-            **folded(tooltip="Which image of a batch, counted from 0."),
+            **folded(tooltip="Number of the image in a batch, from 0."),
         ),
         io.Int.Input(
             "crf",
@@ -43,9 +44,7 @@ def file_inputs() -> list[io.Input]:
             min=CRF.least,
             max=CRF.largest,
             optional=True,
-            **folded(
-                tooltip="Quality of the file: lower is better and larger; 17 looks as good as lossless."
-            ),
+            **folded(tooltip="Quality of the file: a lower value is better and larger; 17 looks lossless."),
         ),
         io.Combo.Input(
             "fps",
@@ -53,8 +52,8 @@ def file_inputs() -> list[io.Input]:
             default=FRAME_RATES[0],
             optional=True,
             **folded(
-                tooltip="Frames per second of the file. The model makes 25; for another rate frames are "
-                "repeated or left out, and sound and picture stay together."
+                tooltip="Frames per second of the file. The model makes 25. For another rate, frames are "
+                "repeated or left out; sound and picture stay in sync."
             ),
         ),
         io.Boolean.Input(
@@ -62,22 +61,22 @@ def file_inputs() -> list[io.Input]:
             default=True,
             optional=True,
             **folded(
-                tooltip="Off: the file goes to the host's temp folder, which is emptied when it starts."
+                tooltip="Off: the file goes to ComfyUI's temp folder, which ComfyUI empties when it starts."
             ),
         ),
     ]
 
 
 def target_of(prefix: str, size: tuple[int, int], crf: int, fps: str, save: bool) -> Target:
-    """The next free file of this prefix in the host's output folder, or temp folder.
+    """The next free file with this prefix in the host's output folder or, without ``save``, its temp folder.
 
     Args:
-        prefix: of its name.
+        prefix: first part of its name, possibly with folders.
         size: (height, width) of the video.
         crf, fps, save: the widgets of :func:`file_inputs`.
 
     Raises:
-        MediaError: it cannot be written.
+        MediaError: the file cannot be written.
     """
     from ..read_core.media import check_output
 

@@ -1,4 +1,4 @@
-"""What other nodes hand over, checked: each thing that cannot be used gives one message."""
+"""Check the inputs from other nodes; each unusable input gives one message."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..read_core.errors import InputError
 LAST_IMAGE = 4095
 """The last image of a batch that a widget can name."""
 LENGTH = "read_latents"
-"""Key of a LATENT: how many latents the sampler made. Nodes that cut or join latents leave it as it was."""
+"""Key of a LATENT: number of latents from the sampler. Nodes that cut or join latents do not change it."""
 
 
 def frames_of(images: Any) -> torch.Tensor:
-    """The host's IMAGE, (B, H, W, C), at least one picture.
+    """Check the host's IMAGE: (B, H, W, C), at least one picture.
 
     Raises:
-        InputError: there is none, or it is not floating point.
+        InputError: there is no picture, or it is not floating point.
     """
     if not isinstance(images, torch.Tensor):
         found = "nothing" if images is None else f"a {type(images).__name__}"
@@ -36,7 +36,7 @@ def image_of(batch: Any, index: int) -> torch.Tensor:
     """One image of the host's IMAGE, (H, W, 3 or 4), float32.
 
     Raises:
-        InputError: there is none of this index, or the batch is of no use.
+        InputError: the index is out of range, or :func:`frames_of` refuses the batch.
     """
     images = frames_of(batch)
     if not 0 <= index < len(images):
@@ -51,10 +51,10 @@ def recording(audio: Any) -> tuple[torch.Tensor, int]:
     """The host's AUDIO as (channels, samples), float32, and its rate.
 
     Raises:
-        InputError: none at all, no samples, integers, or several recordings in one batch.
+        InputError: there is no sound, it is empty or not floating point, or the batch has several recordings.
     """
     if audio is None:
-        raise InputError("there is no sound: the video it comes from has none; expected a recording")
+        raise InputError("there is no sound: the connected video has none; expected a recording")
     if not isinstance(audio, Mapping) or not {"waveform", "sample_rate"} <= set(audio):
         found = ", ".join(map(str, audio)) or "nothing" if isinstance(audio, Mapping) else f"{audio!r:.80}"
         raise InputError(f"it holds {found}; expected AUDIO with waveform and sample_rate")
@@ -72,7 +72,7 @@ def video_latent(latent: Any) -> torch.Tensor:
     """The samples of the host's LATENT.
 
     Raises:
-        InputError: there are none, or they are of several kinds at once, as picture and sound in one.
+        InputError: there are no samples, or they mix several kinds, for example picture and sound.
     """
     samples = latent.get("samples") if isinstance(latent, Mapping) else None
     if isinstance(samples, torch.Tensor):
@@ -82,13 +82,14 @@ def video_latent(latent: Any) -> torch.Tensor:
 
 
 def wanted_frames(latent: Mapping[str, Any], frames: int) -> tuple[int | None, str]:
-    """How many frames of a LATENT are wanted, and what to tell about it.
+    """The number of frames to keep of a LATENT, and a remark for the user.
 
     Args:
-        frames: what the user says; 0: what the latent says.
+        frames: the user's number; 0: the number stored in the latent.
 
     Returns:
-        The number, None for all; and a sentence where the latent does not say it, or no longer.
+        The number, None for all; and a sentence if the stored number is missing or no longer valid, else
+            empty.
     """
     if frames:
         return frames, ""
@@ -96,15 +97,18 @@ def wanted_frames(latent: Mapping[str, Any], frames: int) -> tuple[int | None, s
     length = latent["samples"].shape[2]
     advice = "connect frames of READ Whisper + SpeechAE Encode to cut the video to the speech"
     if number is None:
-        return None, f"All frames are kept, as the latent does not say how long the speech is; {advice}."
+        return (
+            None,
+            f"All frames are kept, because the latent does not store the length of the speech; {advice}.",
+        )
     if made is not None and made != length:
         return None, (
-            f"All frames are kept, as the latent was cut or joined after sampling ({made} latents were made, "
-            f"{length} are here); {advice}."
+            f"All frames are kept, because the latent was cut or joined after sampling ({made} latents were "
+            f"sampled, {length} are here); {advice}."
         )
     return number, ""
 
 
 def counted(number: int, noun: str) -> str:
-    """As ``1 frame`` and ``2 frames``."""
+    """A number with its noun: ``1 frame``, ``2 frames``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Load READ Models."""
+"""Node Load READ Models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .vae import host_vae
 
 
 class LoadModels(io.ComfyNode):
-    """A checkpoint, with other parts in place of its own where wanted."""
+    """Load a checkpoint, optionally with another VAE or transformer or a LoRA."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -34,43 +34,44 @@ class LoadModels(io.ComfyNode):
                 io.Combo.Input(
                     "checkpoint",
                     options=names,
-                    tooltip="A folder with model_index.json under models/read; read-tiny, in the pack, is "
-                    "a demonstration that animates drawn presenters, not photographs.",
+                    tooltip="A folder with model_index.json under models/read. read-tiny comes with the "
+                    "pack: a demonstration that animates drawn presenters, not photographs.",
                 ),
                 io.Combo.Input(
                     "dtype",
                     options=list(checkpoints.DTYPES),
                     default="auto",
-                    tooltip="Type of the weights while they run. auto: as they are stored, where the device "
-                    "can run that well, else float32.",
+                    tooltip="Type of the weights while they run. auto: as stored if the device runs that "
+                    "well, else float32.",
                 ),
                 io.Combo.Input(
                     "attention",
                     options=list(checkpoints.ATTENTION),
                     default="auto",
-                    tooltip="How the transformer computes attention. All but auto and native need a package "
-                    "of that name.",
+                    tooltip="Attention implementation of the transformer. All but auto and native need a "
+                    "package of that name.",
                 ),
                 io.Combo.Input(
                     "vae",
                     options=[own, *folder_paths.get_filename_list("vae")],
                     default=own,
-                    tooltip="A file from models/vae in place of the checkpoint's VAE: any LTX-Video release. "
-                    "Only a checkpoint trained on that VAE's latents gives a picture with it.",
+                    tooltip="A file from models/vae to use instead of the checkpoint's VAE: any LTX-Video "
+                    "release. It only gives a picture if the checkpoint was trained on that VAE's latents.",
                 ),
                 io.Combo.Input(
                     "transformer",
                     options=[own, *folder_paths.get_filename_list("diffusion_models")],
                     default=own,
-                    tooltip="A file from models/diffusion_models in place of the checkpoint's transformer, "
-                    "of the same architecture, safetensors, fp8 too. Without an audio branch of its own it "
-                    "keeps the checkpoint's.",
+                    tooltip="A file from models/diffusion_models to use instead of the checkpoint's "
+                    "transformer: same architecture, safetensors, fp8 too. If it has no audio branch, the "
+                    "checkpoint's audio branch is kept.",
                 ),
                 io.Combo.Input(
                     "lora",
                     options=[none, *folder_paths.get_filename_list("loras")],
                     default=none,
-                    tooltip="A LoRA from models/loras for the transformer. The checkpoint stays unchanged.",
+                    tooltip="A LoRA from models/loras for the transformer. It does not change the "
+                    "checkpoint.",
                 ),
                 io.Float.Input(
                     "lora_strength",
@@ -78,14 +79,14 @@ class LoadModels(io.ComfyNode):
                     min=-10.0,
                     max=10.0,
                     step=0.05,
-                    tooltip="Factor of the LoRA; 0 is none, negative ones turn it round.",
+                    tooltip="Factor of the LoRA; 0 is none, a negative value inverts it.",
                 ),
             ],
             outputs=[
-                Models.Output(display_name="models", tooltip="What the other READ nodes need."),
+                Models.Output(display_name="models", tooltip="All other READ nodes need it."),
                 io.Vae.Output(
                     display_name="vae",
-                    tooltip="The same temporal VAE for core's nodes, as VAE Decode and VAE Encode.",
+                    tooltip="The same temporal VAE for core's nodes VAE Decode and VAE Encode.",
                 ),
             ],
         )
@@ -131,7 +132,7 @@ class LoadModels(io.ComfyNode):
 
 
 def _files(**inputs: Any) -> dict[str, str | None]:
-    """Full paths of the files that replace or patch a part."""
+    """Full paths of the files that replace or patch a part; None: there is none."""
     places = {"vae": "vae", "transformer": "diffusion_models", "lora": "loras"}
     unset = (None, checkpoints.OWN, checkpoints.NO_LORA)
     return {

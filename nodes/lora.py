@@ -1,4 +1,4 @@
-"""LoRA as the host's patches on the transformer; the weights themselves stay as they are."""
+"""Apply a LoRA as patches of the host; the stored weights do not change."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     import torch
 
 _SHOWN = 3
-_KIND = re.compile(r"[._]lora[._].*$|\.[^.]+$")  # what follows a layer's name
+_KIND = re.compile(r"[._]lora[._].*$|\.[^.]+$")  # the part after a layer's name
 
 
 def with_lora(patcher: WholePatcher, file: str, strength: float) -> tuple[WholePatcher, str]:
-    """A clone of the transformer's patcher that adds a LoRA.
+    """Clone the transformer's patcher and add a LoRA to the clone.
 
     Args:
-        patcher: of a model ``transformer``.
-        file: a LoRA under diffusers', ComfyUI's or kohya's names.
-        strength: its factor.
+        patcher: the patcher of A2V-DiT.
+        file: a LoRA with diffusers', ComfyUI's or kohya's names.
+        strength: factor of the LoRA.
 
     Returns:
-        The clone, and in words how much of the file it uses.
+        The clone, and a text that says how many layers of the file it uses.
 
     Raises:
-        CheckpointError: the file is no safetensors file, is damaged, nothing in it fits or something has
-            another shape than the weight that it is for.
+        CheckpointError: the file is damaged or not a safetensors file, nothing in it fits, or a shape does
+            not match its weight.
     """
     from ..read_core.errors import CheckpointError
     from ..read_core.weights.files import read_tensors
@@ -41,10 +41,10 @@ def with_lora(patcher: WholePatcher, file: str, strength: float) -> tuple[WholeP
     try:
         patches = comfy.lora.load_lora(weights, _names(patcher.model.transformer))
     except KeyError as error:
-        raise CheckpointError(f"{file} is damaged: it lacks {error}; get it anew") from error
+        raise CheckpointError(f"{file} is damaged: {error} is missing; download it again") from error
     if not patches:
         raise CheckpointError(
-            f"{file} holds no LoRA for this transformer, as {next(iter(weights), 'nothing at all')}; "
+            f"{file} holds no LoRA for this transformer (found: {next(iter(weights), 'nothing')}); "
             "expected one made for this checkpoint, or for LTX-Video of its size"
         )
     _check_shapes(file, patches, patcher.model.state_dict())
@@ -55,7 +55,7 @@ def with_lora(patcher: WholePatcher, file: str, strength: float) -> tuple[WholeP
 
 
 def _check_shapes(file: str, patches: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse what the host would only leave out, with a line in its log."""
+    """Refuse patches with a wrong shape; the host would only skip them with a line in its log."""
     from ..read_core.errors import CheckpointError
 
     expected = {name: tuple(weight.shape) for name, weight in weights.items()}
@@ -73,7 +73,8 @@ def _check_shapes(file: str, patches: Mapping[str, Any], weights: Mapping[str, t
 
 
 def _shape(patch: Any) -> tuple[int, ...] | None:
-    """Of what a patch of the host's adds to a weight; None: it is no LoRA, or its halves do not match."""
+    """Shape of what a patch of the host adds to a weight; None: it is not a LoRA, or its halves do not
+    match."""
     if isinstance(patch, tuple):  # whole differences
         return tuple(patch[1][0].shape)
     if patch.name != "lora":
@@ -83,7 +84,7 @@ def _shape(patch: Any) -> tuple[int, ...] | None:
 
 
 def _names(transformer: torch.nn.Module) -> dict[str, str]:
-    """What LoRA files may call each weight -> its name in the patcher."""
+    """Names of weights in LoRA files -> name in the patcher."""
     from ..read_core.weights.override import original_name
 
     names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Names of files that a node writes, as the page makes them for core's nodes."""
+"""Fill in file name patterns, as ComfyUI's page does for core's nodes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _PART_OF: dict[str, Callable[[datetime], int]] = {
 
 
 def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | None = None) -> str:
-    """``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix, filled in.
+    """Replace ``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix.
 
-    The page does so for core's nodes alone. What it does not know stays, for the host, as ``%year%``.
+    The page does so only for core's nodes. Other patterns, for example ``%year%``, are left for the host.
 
     Args:
-        prefix: the widget.
-        prompt: the prompt that runs; None: unknown.
-        now: the time; None: it is asked for.
+        prefix: the value of the widget.
+        prompt: the running prompt; None: unknown.
+        now: the time; None: the current time.
 
     Raises:
-        InputError: characters that no file's name can have.
+        InputError: the prefix contains control characters.
     """
     if bad := sorted(set(re.findall(r"[\x00-\x1f\x7f]", prefix))):
         raise InputError(
@@ -64,7 +64,7 @@ def _dated(form: str, time: datetime) -> str:
 
 
 def _inputs_of(title: str, prompt: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Inputs of the first node of that title."""
+    """Inputs of the first node with this title or class."""
     for node in (prompt or {}).values():
         if title in (node.get("_meta", {}).get("title"), node.get("class_type")):
             inputs: Mapping[str, Any] = node.get("inputs", {})

@@ -1,4 +1,4 @@
-"""READ Paste Back."""
+"""Node READ Paste Back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sockets import Portrait, ReadReference
 
 
 class PasteBack(io.ComfyNode):
-    """Speaking frames into the picture that the portrait was cut from."""
+    """Paste speaking frames into the picture that the portrait was cut from."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,33 +24,38 @@ class PasteBack(io.ComfyNode):
             node_id="READ_PasteBack",
             display_name="READ Paste Back",
             category="READ",
-            description="Puts speaking frames back into the original picture, with a soft rim; the rest of "
-            "it stays as it is.",
+            description="Pastes the speaking frames back into the original picture, with a soft edge. The "
+            "rest of the picture does not change.",
             **found_by("uncrop", "stitch face", "talking photo"),
             inputs=[
                 io.Image.Input("images", tooltip="The frames, of any size."),
-                io.Image.Input("image", tooltip="The picture that READ Encode Reference was given."),
-                Portrait.Input("reference", tooltip="From READ Encode Reference: it knows the place."),
+                io.Image.Input("image", tooltip="The picture that is connected to READ Encode Reference."),
+                Portrait.Input(
+                    "reference", tooltip="From READ Encode Reference. It contains the place of the face."
+                ),
                 io.Int.Input(
                     "max_side",
                     default=PASTED_SIDE,
                     min=OUTPUT_SIZE.least,
                     max=OUTPUT_SIZE.largest,
                     step=2,
-                    tooltip="Longest side of the result: a larger picture is made smaller. Width and height "
-                    "become even, as video encoders want.",
+                    tooltip="Longest side of the result. A larger picture is reduced. Width and height "
+                    "become even, because video encoders need that.",
                 ),
                 io.Int.Input(
                     "index",
                     default=0,
                     min=0,
                     max=LAST_IMAGE,
-                    tooltip="Which image of a batch, counted from 0.",
+                    tooltip="Number of the image in a batch, from 0.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The picture, with the speaking face in it."),
-                io.Mask.Output(display_name="mask", tooltip="1 where the frames are, 0 elsewhere."),
+                io.Image.Output(display_name="images", tooltip="The picture with the speaking face."),
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="Share of the frames in each pixel: 1 in the face, 0 outside.",
+                ),
             ],
         )
 
@@ -82,5 +87,5 @@ class PasteBack(io.ComfyNode):
             pasted[done - 1 : done] = paste(frame.to(original))
             progress(done, len(images))
         made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"
-        say(f"{made}: both even, as video encoders want.")
+        say(f"{made}: both even, because video encoders need that.")
         return io.NodeOutput(pasted, paste.mask[None].to(mm.intermediate_device()))

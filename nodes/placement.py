@@ -1,4 +1,4 @@
-"""Models in the host's hands: its memory manager decides what is on the GPU and when."""
+"""Give models to the host: its memory manager decides what is on the GPU and when."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _ALL = 1e32
 
 
 class WholePatcher(ModelPatcher):
-    """A patcher whose model is on the GPU whole or not at all.
+    """A patcher that loads its model whole or not at all.
 
-    The host can load parts of modules that are built from its own layers only; diffusers' and transformers'
-    are not.
+    The host can only load parts of modules built from its own layers; diffusers' and transformers' are not.
     """
 
     def partially_load(self, device_to: Any, *_: Any, **options: Any) -> Any:
@@ -27,7 +26,8 @@ class WholePatcher(ModelPatcher):
 
 
 class Held(nn.Module):
-    """The host writes attributes (``device`` among them) onto what it holds; the models keep their own."""
+    """A container that takes the attributes (for example ``device``) that the host writes, instead of the
+    models."""
 
     def __init__(self, **models: nn.Module) -> None:
         super().__init__()
@@ -36,22 +36,23 @@ class Held(nn.Module):
 
 
 def held(**models: nn.Module) -> WholePatcher:
-    """A patcher of models that are used together. They stay where they are until they are placed."""
+    """A patcher of models that are used together. They are not moved until :func:`place` is called."""
     return patcher_of(Held(**models))
 
 
 def patcher_of(model: Held) -> WholePatcher:
-    """A patcher of what is held."""
+    """A patcher of a container."""
     return WholePatcher(model, mm.get_torch_device(), mm.unet_offload_device())
 
 
 def place(*patchers: ModelPatcher, activations: int = 0) -> None:
-    """Have the host load models, all that are used together in one call: a later one may evict an earlier.
+    """Make the host load models. Pass all that are used together in one call: a later call may evict earlier
+    ones.
 
-    Without a model the room for the work alone is made.
+    Without models, only free memory for the work.
 
     Args:
-        activations: bytes that the work itself will need.
+        activations: bytes that the work needs beyond the weights.
     """
     if patchers:
         mm.load_models_gpu(list(patchers), memory_required=activations)
@@ -60,15 +61,15 @@ def place(*patchers: ModelPatcher, activations: int = 0) -> None:
 
 
 def check_room(count: int, size: tuple[int, int], advice: str) -> None:
-    """Refuse, before the work, pictures that memory does not hold.
+    """Refuse pictures that do not fit into memory, before the work starts.
 
     Args:
-        count: of pictures.
-        size: their (height, width).
-        advice: what takes less memory.
+        count: number of pictures.
+        size: (height, width) of a picture.
+        advice: what to use to need less memory.
 
     Raises:
-        InputError: they do not fit.
+        InputError: they need more than the free memory.
     """
     from ..read_core.errors import InputError
 
@@ -76,13 +77,13 @@ def check_room(count: int, size: tuple[int, int], advice: str) -> None:
     if needed > free:
         raise InputError(
             f"{count} frames of {size[1]} x {size[0]} pixels need {needed / 2**30:.1f} GB of memory, but "
-            f"{free / 2**30:.1f} GB are free; take {advice}, or READ Talking Head to File, which writes them "
-            "as they come"
+            f"{free / 2**30:.1f} GB are free; use {advice}, or READ Talking Head to File, which writes "
+            "frames as it makes them"
         )
 
 
 def model_dtype(stored: torch.dtype) -> torch.dtype:
-    """The type in which weights stored as ``stored`` run on this host's device."""
+    """The type in which weights of type ``stored`` run on this host's device."""
     device = mm.get_torch_device()
     if mm.is_device_cpu(device):
         return torch.float32

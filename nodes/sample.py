@@ -1,4 +1,4 @@
-"""READ ANS Sampler."""
+"""Node READ ANS Sampler, and what it shares with READ Talking Head to File."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ GUIDANCE = {
     "joint": ("alpha",),
     "none": (),
 }
-"""What the guidance widget offers, with the scales of each."""
+"""Options of the guidance widget -> their scales."""
 _CHECKPOINTS = " (checkpoint's)"
 
 
 def sampling_inputs() -> list[io.Input]:
-    """Widgets that the sampler shares with the node that writes a file."""
+    """Widgets that the sampler shares with READ Talking Head to File."""
     alpha = io.Float.Input(
         "alpha",
         default=2.0,
         min=float(ALPHA.least),
         max=float(ALPHA.largest),
         step=0.1,
-        tooltip="Strength of the reference (and, for joint, of both conditions); 0 means 0. The paper's "
-        "value is 2, for full-size checkpoints; small ones want it negative.",
+        tooltip="Strength of the reference (for joint, of both conditions); 0 means 0. The paper's value is "
+        "2, for full-size checkpoints; small ones need a negative value.",
     )
     beta = io.Float.Input(
         "beta",
@@ -67,46 +67,46 @@ def sampling_inputs() -> list[io.Input]:
             min=SEED.least,
             max=SEED.largest,
             control_after_generate=True,
-            tooltip="The same seed gives the same video, whatever the device and the order.",
+            tooltip="The same seed gives the same video, on any device and in any order.",
         ),
         io.Int.Input(
             "steps",
             default=0,
             min=0,
             max=STEPS.largest,
-            tooltip="Updates per clip: more is slower and finer; 0: the checkpoint's default. The number "
-            "that is used is told under the node. Below the checkpoint's minimum colors break.",
+            tooltip="Updates per clip: more is slower and finer; 0: the checkpoint's default, which the "
+            "node shows. Below the checkpoint's minimum colors break.",
         ),
         io.DynamicCombo.Input(
             "guidance",
             options=options,
-            tooltip="How strongly reference and speech pull. split: each by its own scale, 3 evaluations per "
-            "step; joint: both by one, 2 evaluations; none: 1 evaluation. (checkpoint's): with scales that "
-            "suit the loaded checkpoint; start from these.",
+            tooltip="Strength of reference and speech. split: one scale for each, 3 evaluations per step; "
+            "joint: one scale for both, 2 evaluations; none: 1 evaluation. (checkpoint's): scales that fit "
+            "the loaded checkpoint; start from these.",
         ),
         io.Int.Input(
             "window",
             default=0,
             min=0,
             max=WINDOW.largest,
-            tooltip=f"Latents per clip, the reference counted, {WINDOW}; 0: what the checkpoint was trained "
-            "with. Others are possible and worse.",
+            tooltip=f"Latents per clip, {WINDOW}, including the reference; 0: the length that the checkpoint "
+            "was trained with. Others work, but worse.",
         ),
     ]
 
 
 def conditioning_input() -> io.Input:
-    """The text, where there is one."""
+    """The optional input for text."""
     return io.Conditioning.Input(
         "conditioning",
         optional=True,
-        tooltip="Text from CLIPTextEncode with LTX-Video's T5, for full-size checkpoints; "
-        "without it the checkpoint's own prompt is used.",
+        tooltip="Text from CLIPTextEncode with LTX-Video's T5, for full-size checkpoints. Without it the "
+        "checkpoint's prompt is used.",
     )
 
 
 class Sampler(io.ComfyNode):
-    """The asynchronous noise scheduler over A2V-DiT."""
+    """Sample a video with A2V-DiT and the asynchronous noise scheduler."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -114,8 +114,8 @@ class Sampler(io.ComfyNode):
             node_id="READ_ANSSampler",
             display_name="READ ANS Sampler",
             category="READ",
-            description="Samples the latents of a whole talking-head video, clip by clip, each going on from "
-            "the last: lip sync from speech, audio to video.",
+            description="Samples the latents of a whole talking-head video, clip by clip. Each clip "
+            "continues the one before: lip sync from speech, audio to video.",
             **found_by(*LIP_SYNC, "ksampler"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
@@ -134,8 +134,8 @@ class Sampler(io.ComfyNode):
             outputs=[
                 io.Latent.Output(
                     display_name="latent",
-                    tooltip="The video in LTX-Video's latents, the portrait first. For READ Temporal VAE "
-                    "Decode.",
+                    tooltip="The video in LTX-Video's latents, the portrait's latent first. For READ "
+                    "Temporal VAE Decode.",
                 )
             ],
         )
@@ -186,10 +186,10 @@ def sampling_settings(
     conditioning: list[Any] | None,
     order: Order = ORDERS[0],
 ) -> ResolvedSettings:
-    """Widgets to settings; 0 and "checkpoint default" become the checkpoint's own.
+    """Convert the widgets to settings; 0 and "checkpoint default" become the checkpoint's values.
 
     Raises:
-        InputError: a value out of range, or something missing.
+        InputError: a value is out of range or missing.
     """
     from ..read_core.records import SamplingSettings
 
@@ -199,10 +199,10 @@ def sampling_settings(
 
 
 def settings_text(settings: ResolvedSettings, size: tuple[int, int]) -> str:
-    """What is used where the widgets say "the checkpoint's", as ``steps 6, window 16, joint 2.5, 128 x 128.``
+    """The resolved settings as text, for example ``steps 6, window 16, joint 2.5, 128 x 128.``
 
     Args:
-        settings: of :func:`sampling_settings`.
+        settings: result of :func:`sampling_settings`.
         size: (height, width) that the model works at.
     """
     guidance = settings.guidance.to_dict()
@@ -214,11 +214,11 @@ def settings_text(settings: ResolvedSettings, size: tuple[int, int]) -> str:
 def working_memory(
     pipe: ReadPipeline, settings: ResolvedSettings, size: tuple[int, int], clips: int = 1
 ) -> int:
-    """Bytes that sampling, and decoding what it has made, need beyond the weights.
+    """Bytes that sampling and decoding need beyond the weights.
 
     Args:
         size: (height, width) that the model works at.
-        clips: of a video whose latents are held whole; 1: they are handed on clip by clip.
+        clips: number of clips whose latents are held at once; 1 for clip-by-clip streaming.
     """
     sampling = sampling_memory(pipe.transformer, pipe.prompt, settings, size, clips)
     latents = latents_memory(pipe.transformer.config.in_channels, settings.window, size, clips)
@@ -226,17 +226,17 @@ def working_memory(
 
 
 def estimate_text(num_frames: int, clips: int, memory: int) -> str:
-    """What the work is expected to take, before it begins; ``memory`` in bytes."""
+    """Text with the expected work, before it starts; ``memory`` in bytes."""
     made = f"{counted(num_frames, 'frame')} in {counted(clips, 'clip')}"
     return f"{made}: {memory / 2**30:.1f} GB for the models and the work."
 
 
 def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks) -> OnStep:
-    """``progress`` as an ``on_step`` that also says, after the first step, how long sampling takes.
+    """Wrap ``progress`` as an ``on_step`` that also says, after the first step, how long sampling takes.
 
     Args:
-        chosen: what stands in front of it.
-        remarks: what stands behind it.
+        chosen: text before that message.
+        remarks: warnings after it.
     """
     from ..read_core.usage import StepTimer
 
@@ -253,14 +253,14 @@ def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks)
 
 
 def sampling_text(num_frames: int, seconds: float) -> str:
-    """How fast the sampler was."""
+    """Text with the speed of the sampler."""
     rate = seconds / (num_frames / 25)
     made = counted(num_frames, "frame")
     return f"{made} in {seconds:.1f} s: {rate:.2f} s of sampling per second of video."
 
 
 def speed_text(num_frames: int, seconds: float) -> str:
-    """How fast it was from the inputs to the file."""
+    """Text with the speed from inputs to file."""
     made = counted(num_frames, "frame")
     return f"{made} in {seconds:.1f} s: real-time factor {seconds / (num_frames / 25):.2f}."
 
@@ -270,10 +270,10 @@ def _about(seconds: float) -> str:
 
 
 def _guidance(pipe: ReadPipeline, chosen: dict[str, Any] | None) -> Guidance | None:
-    """The dynamic combo as guidance. The host does not check what the API sends for it.
+    """Convert the dynamic combo to guidance. The host does not check its values from the API.
 
     Raises:
-        InputError: an unknown kind, a scale missing or out of range.
+        InputError: the kind is unknown, or a scale is missing or out of range.
     """
     from ..read_core.ans import JointCFG, NoCFG, SplitCFG
     from ..read_core.errors import InputError
@@ -293,10 +293,10 @@ def _guidance(pipe: ReadPipeline, chosen: dict[str, Any] | None) -> Guidance | N
 
 
 def _prompt(conditioning: list[Any] | None) -> Prompt | None:
-    """The host's CONDITIONING as a text embedding.
+    """Convert the host's CONDITIONING to a text embedding.
 
     Raises:
-        InputError: it is empty, or holds several texts.
+        InputError: it is empty, or contains several texts.
     """
     from ..read_core.checkpoint import Prompt
     from ..read_core.errors import InputError
@@ -304,8 +304,10 @@ def _prompt(conditioning: list[Any] | None) -> Prompt | None:
     if conditioning is None:
         return None
     if len(conditioning) != 1 or len(conditioning[0][0]) != 1:
-        raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one")
+        raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one text")
     (embedding,), extra = conditioning[0]
     if (mask := extra.get("attention_mask")) is not None:
-        embedding = embedding[mask.reshape(-1).bool().to(embedding.device)]  # not every attention takes masks
+        embedding = embedding[
+            mask.reshape(-1).bool().to(embedding.device)
+        ]  # not every attention accepts masks
     return Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool))

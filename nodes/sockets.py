@@ -1,4 +1,4 @@
-"""The pack's own socket types, and what travels in them."""
+"""Socket types of the pack, and their contents."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Portrait = io.Custom("READ_REFERENCE")
 
 @dataclass(frozen=True, repr=False)
 class ReadModels:
-    """READ_MODELS: a pipeline, and the host's patchers that own its models.
+    """READ_MODELS: a pipeline, and the patchers through which the host places its models.
 
     Attributes:
-        pipe: the flow; it uses every model on the device on which the host has put it.
+        pipe: the pipeline; it uses every model on the device where the host has put it.
         speech: patcher of the Whisper encoder and the SpeechAE.
         vae: patcher of the temporal VAE.
         transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
         finder: patcher of the face finder.
         detail: patcher of the detail network; None: the checkpoint has none.
-        base: with a LoRA, the same models without it: they stay in use, to be shared.
+        base: with a LoRA, the same models without it; kept so that they can be shared.
     """
 
     pipe: ReadPipeline
@@ -41,12 +41,12 @@ class ReadModels:
 
     @property
     def patcher(self) -> ModelPatcher:
-        """By this name the host knows an output that holds models, when it frees memory."""
+        """The host looks for this name in outputs with models when it frees memory."""
         return self.transformer
 
     @property
     def for_detail(self) -> list[ModelPatcher]:
-        """What restoring detail needs."""
+        """Patchers that restoring detail needs."""
         return [] if self.detail is None else [self.detail]
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class ReadSpeech:
 
 @dataclass(frozen=True, repr=False)
 class ReadReference:
-    """READ_REFERENCE: the portrait's latent, the picture that was encoded, and the way back."""
+    """READ_REFERENCE: the portrait's latent, the encoded picture, and its place in the original."""
 
     reference: Reference
 

@@ -1,4 +1,4 @@
-"""The checkpoint's temporal VAE as the host's VAE, for core's own nodes."""
+"""The checkpoint's temporal VAE as a VAE of the host, for core's nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..read_core.video import TemporalVAE
     from .sockets import ReadModels
 
-# The smallest autoencoder that the host takes for LTX-Video's.
+# The smallest autoencoder that the host recognizes as LTX-Video's.
 _SMALLEST: dict[str, Any] = {
     "dims": 3,
     "latent_channels": 4,
@@ -32,10 +32,10 @@ _SMALLEST: dict[str, Any] = {
 
 
 class HeldVAE(Held):
-    """A temporal VAE under the methods of core's LTX-Video autoencoder: pixels -1..1, normalised latents.
+    """A temporal VAE with the methods of core's LTX-Video autoencoder: pixels -1..1, normalized latents.
 
     Args:
-        vae: it keeps its own device, type, chunks and halo.
+        vae: the temporal VAE; it decides device, type, chunks and halo.
     """
 
     def __init__(self, vae: TemporalVAE) -> None:
@@ -43,15 +43,16 @@ class HeldVAE(Held):
         self.temporal = vae
 
     def encode(self, pixels: torch.Tensor, **_: Any) -> torch.Tensor:
-        """(B, 3, F, H, W) -> (B, C, L, h, w); as core does, frames beyond the last 8 n + 1 are left out."""
+        """(B, 3, F, H, W) -> (B, C, L, h, w). Like core, drop frames beyond the last 8 n + 1."""
         count = 1 + (pixels.shape[2] - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT
         return self.temporal.encode(rearrange(pixels[:, :, :count], "b c f h w -> b f h w c") / 2 + 0.5)
 
     def decode(self, latents: torch.Tensor, **_: Any) -> torch.Tensor:
-        """(B, C, L, h, w) -> (B, 3, 8 (L - 1) + 1, H, W) in the host's memory; noise is that of seed 0.
+        """(B, C, L, h, w) -> (B, 3, 8 (L - 1) + 1, H, W) on the host's intermediate device, with the noise of
+        seed 0.
 
         Raises:
-            InputError: latents of another shape.
+            InputError: the latents have another shape.
         """
         self._check(latents)
         frames = self.temporal.decode(latents.to(mm.intermediate_device()))
@@ -69,7 +70,7 @@ class HeldVAE(Held):
 
 
 class WholeVAE(comfy.sd.VAE):
-    """For a model whose latents depend on their place in the picture: a tile would be taken for a picture."""
+    """A VAE whose latents depend on their position in the picture: it ignores requests for tiles."""
 
     def decode_tiled(self, samples: torch.Tensor, **_: Any) -> torch.Tensor:
         return self.decode(samples)
@@ -79,10 +80,10 @@ class WholeVAE(comfy.sd.VAE):
 
 
 def host_vae(models: ReadModels) -> comfy.sd.VAE:
-    """The host's VAE over the same weights and the same patcher that the other nodes use.
+    """A VAE of the host with the same weights and the same patcher as the other nodes.
 
-    The host builds one for LTX-Video, so that ratios and shapes are as this version of it wants them; then
-    the model within is exchanged.
+    The host builds a VAE for LTX-Video, with the ratios and shapes of this host version. Then the model in it
+    is replaced.
     """
     from ..read_core.video import AlignedAutoencoder
 
@@ -90,12 +91,12 @@ def host_vae(models: ReadModels) -> comfy.sd.VAE:
     kind = WholeVAE if isinstance(models.pipe.vae.vae, AlignedAutoencoder) else comfy.sd.VAE
     vae = kind(sd=weights, metadata={"config": json.dumps({"vae": _SMALLEST})})
     vae.patcher, vae.first_stage_model = models.vae, models.vae.model
-    vae.device, vae.vae_dtype = models.vae.load_device, torch.float32  # the model casts by itself
+    vae.device, vae.vae_dtype = models.vae.load_device, torch.float32  # the model casts itself
     vae.latent_channels = models.pipe.vae.vae.config.latent_channels
     temporal = models.pipe.vae
     vae.memory_used_decode = lambda shape, _: decoding_memory(
         temporal, (PIXELS_PER_LATENT * shape[-2], PIXELS_PER_LATENT * shape[-1])
     )
     vae.memory_used_encode = lambda shape, _: coding_memory(temporal, shape[2], (shape[3], shape[4]))
-    vae.size = None  # to be measured anew
+    vae.size = None  # the host measures it again
     return vae

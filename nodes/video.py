@@ -1,4 +1,4 @@
-"""READ Talking Head to File: the short road, for speech of any length."""
+"""Node READ Talking Head to File: portrait and speech of any length to a video file."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 CHOICES = {AUTO: None, "on": True, "off": False}
-_LARGEST = (PORTRAIT_SIDE, PORTRAIT_SIDE)  # pixels of a face whose detail is restored
+_LARGEST = (PORTRAIT_SIDE, PORTRAIT_SIDE)  # largest size of a face whose detail is restored
 
 
 class TalkingHeadToFile(io.ComfyNode):
-    """Everything at once; a clip is on the disk before the next is sampled."""
+    """Encode, sample, decode and write clip by clip."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -61,22 +61,23 @@ class TalkingHeadToFile(io.ComfyNode):
             node_id="READ_TalkingHeadToFile",
             display_name="READ Talking Head to File",
             category="READ",
-            description="One portrait and one recording to a talking head in an MP4 (lip sync, avatar, audio "
-            "to video), written clip by clip in constant memory: the whole picture with the speaking face in "
-            "it, or the face alone. After an interrupt what is finished stays as a .partial.mp4 that plays.",
+            description="Makes a talking head in an MP4 from one portrait and one recording (lip sync, "
+            "avatar, audio to video), clip by clip in constant memory: the whole picture with the speaking "
+            "face, or only the face. After an interrupt the finished part stays as a .partial.mp4 that can "
+            "be played.",
             **found_by(*FILE, essential=True),
             is_output_node=True,
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Image.Input("image", tooltip="A portrait of any size: a face that looks at you."),
+                io.Image.Input("image", tooltip="A portrait of any size: a face that looks into the camera."),
                 io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, seconds to an hour."),
                 io.String.Input(
                     "filename_prefix",
                     default="video/READ",
                     tooltip="Name in the output folder. %year%, %month%, %day%, %hour%, %minute%, %second%, "
-                    "%width% and %height% are filled in, and as in core's nodes %date:yyyy-MM-dd% and "
-                    "%Node title.widget%.",
+                    "%width% and %height% are replaced, and also %date:yyyy-MM-dd% and %Node title.widget% "
+                    "as in core's nodes.",
                 ),
                 *speech_inputs(),
                 *size_inputs(),
@@ -86,7 +87,7 @@ class TalkingHeadToFile(io.ComfyNode):
                 *face_inputs(),
                 *file_inputs(),
             ],
-            outputs=[io.Video.Output(display_name="video", tooltip="The file that was written.")],
+            outputs=[io.Video.Output(display_name="video", tooltip="The written file.")],
         )
 
     @classmethod
@@ -148,23 +149,23 @@ class TalkingHeadToFile(io.ComfyNode):
 
 
 def finishing_inputs() -> list[io.Input]:
-    """Widgets on what is done to the frames; prompts and graphs made before them lack them.
+    """Widgets for detail, paste-back and size. Optional, since older prompts and graphs lack them.
 
-    The page gives such a graph the defaults, so these must leave a graph with the fit ``crop`` as it was.
+    The page gives such a graph the defaults, so the defaults must not change a graph with the fit ``crop``.
     """
     choices: dict[str, Any] = {"options": list(CHOICES), "default": AUTO, "optional": True}
     return [
         io.Combo.Input(
             "detail",
             **choices,
-            tooltip="Give the video the portrait's own detail, sharp and larger. auto: with fit face, where "
-            "the checkpoint was trained on aligned faces.",
+            tooltip="Adds the portrait's detail to the video: sharp and larger. auto: with fit face, if the "
+            "checkpoint was trained on aligned faces.",
         ),
         io.Combo.Input(
             "paste_back",
             **choices,
-            tooltip="on: the whole picture with the speaking face in it; off: the face alone. auto: on with "
-            "fit face.",
+            tooltip="on: the whole picture with the speaking face; off: only the face. auto: on with fit "
+            "face.",
         ),
         io.Int.Input(
             "output_size",
@@ -174,8 +175,8 @@ def finishing_inputs() -> list[io.Input]:
             step=2,
             optional=True,
             tooltip=f"Longest side of the video, from {OUTPUT_SIZE.least}; width and height become even. 0: "
-            f"the picture's own, {PASTED_SIDE} at most; of the face alone the portrait's own with detail, "
-            f"{PORTRAIT_SIDE} at most, else the model's.",
+            f"the size of the picture, at most {PASTED_SIDE}; of only the face the portrait's resolution "
+            f"with detail, at most {PORTRAIT_SIDE}, else the model's size.",
         ),
     ]
 
@@ -183,7 +184,7 @@ def finishing_inputs() -> list[io.Input]:
 def _finishing(
     pipe: ReadPipeline, fit: str | None, detail: str, paste_back: str, output_size: int
 ) -> Finishing:
-    """The widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
+    """Convert the widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
     from ..read_core.finish import Finishing
 
     with about("output_size"):
@@ -209,7 +210,7 @@ def _writer(
     settings: ResolvedSettings,
     remarks: Remarks,
 ) -> VideoWriter:
-    """A file that says how it was made and, as the host's own do, carries its workflow."""
+    """A video writer whose file stores how it was made and, like the host's files, its workflow."""
     from ..read_core.generate.job import synthesis_tags
     from ..read_core.media import VideoWriter, waveform_track
 
@@ -231,7 +232,7 @@ def _write(
     chosen: str,
     remarks: Remarks,
 ) -> None:
-    """Sample, decode, finish and write clip by clip; what is finished is kept, whatever ends the work."""
+    """Sample, decode, finish and write clip by clip; keep the finished part if anything interrupts."""
     from ..read_core.media.rate import HeldFrames
 
     progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
@@ -250,10 +251,10 @@ def _write(
 
 
 class _Progress(Progress):
-    """Progress over steps and, where there is something to finish, frames.
+    """Progress over steps and, with detail or paste-back, frames.
 
     Args:
-        frames: to finish; 0: they pass as they are.
+        frames: number of frames to finish; 0: frames need no finishing.
     """
 
     def __init__(self, preview: Callable[[torch.Tensor], torch.Tensor] | None, frames: int) -> None:
@@ -265,7 +266,7 @@ class _Progress(Progress):
         super().__call__(done + self.at, total + self.frames, finished)
 
     def finished(self, frames: int) -> None:
-        """So many more frames are finished."""
+        """Count ``frames`` more finished frames."""
         if self.frames:
             self.at = min(self.at + frames, self.frames)
             self(*self.steps)
