@@ -1,4 +1,4 @@
-"""Images, audio and video in and out, by PyAV and Pillow alone; no ffmpeg program is needed."""
+"""Read and write images, audio and video with PyAV and Pillow; no ffmpeg program is needed."""
 
 from __future__ import annotations
 

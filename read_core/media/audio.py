@@ -1,4 +1,4 @@
-"""Recordings: from files and from waveforms in memory, by one road and one resampler."""
+"""Recordings from files and from waveforms in memory, read in the same way with the same resampler."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .decode import WHAT, Chunk, decode, find_source
 MIN_RATE = 1_000
 MAX_RATE = 768_000
 SILENCE = 1e-4  # peak amplitude, -80 dB
-MAX_PEAK = 4.0  # floating-point samples above are of another scale, not just loud
+MAX_PEAK = 4.0  # higher floating-point peaks mean another scale, not just loud sound
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class AudioTrack:
-    """Sound that can be read from its beginning, as often as wanted, without being held in memory.
+    """Re-readable, streamed audio source.
 
     Attributes:
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
         channels: 1 or 2.
-        name: the file's name, or "the waveform", for messages.
-        chunks: starts reading; yields (channels, n) float32 pieces.
-        on_warning: called with what is remarkable about the sound, each time that it is read.
+        name: file name or "the waveform", for messages.
+        chunks: starts reading from the beginning; yields (channels, n) float32 pieces.
+        on_warning: called with warnings about the sound, each time it is read.
     """
 
     sample_rate: int
@@ -46,25 +46,25 @@ class AudioTrack:
 def file_track(
     path: str | os.PathLike[str], number: int | None = None, on_warning: OnWarning = warn
 ) -> AudioTrack:
-    """An audio track of a file, at its own rate; more than two channels are mixed to stereo, or to their mean
-    where the file does not say which is where.
+    """An audio track of a file, at its sample rate. More than two channels are mixed to stereo, or to their
+    mean if the file has no channel layout.
 
-    Time that the file has no packets for becomes silence, and floating-point samples of another scale than
-    -1..1 (a peak above 4) are scaled to it; both are warnings.
+    Time without packets becomes silence. Floating-point samples with another scale (a peak above 4) are
+    scaled to -1..1. Both give a warning.
 
     Args:
         path: any audio file, or a video with sound.
-        number: of the track, from 1; None: the one that the file flags as default, else its first.
+        number: number of the track, from 1; None: the track flagged as default, else the first.
 
     Raises:
-        MediaError: no such file or track, an unknown codec.
+        MediaError: the file or track does not exist, or the codec is unknown.
     """
     source = find_source(path, number, on_warning)
     if not MIN_RATE <= source.rate <= MAX_RATE:
         raise MediaError(f"{path} has a sample rate of {source.rate} Hz; expected {MIN_RATE} to {MAX_RATE}")
     gain = 1.0
     if source.is_float:
-        pieces = decode(source, ignore)  # its warnings come again when the track is read
+        pieces = decode(source, ignore)  # it warns again when the track is read
         peak = max((float(np.abs(chunk).max(initial=0)) for chunk in pieces), default=0.0)
         gain = _gain(peak, str(path), on_warning)
 
@@ -76,7 +76,8 @@ def file_track(
 
 
 def waveform_track(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> AudioTrack:
-    """A waveform in memory, (channels, samples) or (samples,); more than two channels are mixed to one.
+    """A waveform in memory as a track: (channels, samples) or (samples,). More than two channels are mixed to
+    one.
 
     Raises:
         InputError: a wrong shape or type, no samples, NaN or infinity, or a rate out of range.
@@ -105,13 +106,13 @@ def read_audio(
 def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
     """Read a track as one channel (the mean of left and right).
 
-    Decoded piece by piece: the memory needed is the result's. Silent audio is a warning.
+    Decodes piece by piece, so it needs only the memory of the result. Warns of silent audio.
 
     Returns:
         (samples,) float32 with ceil(seconds * sample_rate) samples, nominally -1..1.
 
     Raises:
-        MediaError: undecodable, zero-length, or with NaN or infinite samples.
+        MediaError: the track cannot be decoded, is empty, or contains NaN or infinite samples.
     """
     waveform = _mono(track.chunks(), track.sample_rate, sample_rate)
     if waveform.numel() == 0:
@@ -121,7 +122,7 @@ def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
 
 
 def resample(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> Tensor:
-    """A waveform of any rate -> 16 kHz mono, by the same road as ``read_audio``.
+    """Convert a waveform of any rate to 16 kHz mono, in the same way as ``read_audio``.
 
     Args:
         waveform: (channels, samples) or (samples,) floating point; channels are averaged.
@@ -167,7 +168,7 @@ def check_waveform(waveform: Tensor, sample_rate: int, on_warning: OnWarning = w
 
 
 class Resampler:
-    """Changes the rate of a stream of (channels, n) pieces; ``flush`` returns the last of them."""
+    """Changes the rate of a stream of (channels, n) pieces; ``flush`` returns the rest."""
 
     def __init__(self, source_rate: int, target_rate: int, channels: int = 1) -> None:
         self.source_rate = source_rate
@@ -184,7 +185,7 @@ class Resampler:
         return self._joined(self.inner.resample(frame), piece)
 
     def flush(self, like: Chunk) -> Chunk:
-        """What is left inside, as (channels, m)."""
+        """The remaining samples, (channels, m)."""
         return like[:, :0] if self.same else self._joined(self.inner.resample(None), like)
 
     @staticmethod
@@ -193,7 +194,7 @@ class Resampler:
 
 
 def at_rate(pieces: Iterable[Chunk], source_rate: int, target_rate: int, channels: int) -> Iterator[Chunk]:
-    """Resample a stream; ends with exactly ceil(n * target_rate / source_rate) samples."""
+    """Resample a stream to exactly ceil(n * target_rate / source_rate) samples."""
     resampler = Resampler(source_rate, target_rate, channels)
     taken = given = 0
     for piece in pieces:
@@ -208,7 +209,7 @@ def at_rate(pieces: Iterable[Chunk], source_rate: int, target_rate: int, channel
 
 
 def _mono(pieces: Iterable[Chunk], source_rate: int, target_rate: int) -> Tensor:
-    """Pieces of (channels, n) -> (samples,), held once: the array grows in place."""
+    """Pieces of (channels, n) -> (samples,). The array grows in place, so samples are held once."""
     mixed = (piece.mean(axis=0, keepdims=True) for piece in pieces)
     samples = array("f")
     for piece in at_rate(mixed, source_rate, target_rate, channels=1):
@@ -217,7 +218,7 @@ def _mono(pieces: Iterable[Chunk], source_rate: int, target_rate: int) -> Tensor
 
 
 def _gain(peak: float, name: str, on_warning: OnWarning) -> float:
-    """What brings samples to the scale -1..1: 1, or, with a warning, one over the peak."""
+    """Factor that brings samples to -1..1: 1 or, with a warning, one over the peak."""
     if peak <= MAX_PEAK:
         return 1.0
     on_warning(f"{name} has samples up to {peak:.3g}; expected -1 to 1, so it was divided by {peak:.3g}")

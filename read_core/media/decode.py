@@ -1,4 +1,4 @@
-"""Decoding one audio track of a file as float32, in step with the file's timestamps."""
+"""Decode one audio track of a file as float32, in sync with the file's timestamps."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from ..errors import MediaError, OnWarning, warn
 from .files import open_input, reason
 
 WHAT = "a recording: any audio file, or a video with sound"
-GAP = 0.08  # seconds without packets that are silence; less is how codecs and containers round
-_STEP = (
-    0.01  # what a packet at least comes late by after a gap; less, over and over, is a clock that runs off
-)
-_LONGEST_GAP = 600.0  # seconds; more is a timestamp that means something else
-_CUT_SHORT = 0.25  # seconds that a recording may be shorter than it says
+GAP = 0.08  # seconds without packets that count as silence; shorter gaps come from rounding
+_STEP = 0.01  # smallest delay of a packet after a gap; repeated smaller ones are clock drift
+_LONGEST_GAP = 600.0  # seconds; a larger gap is a wrong timestamp
+_CUT_SHORT = 0.25  # seconds that a recording may be shorter than its header says
 _DECLARING = {
     "wav",
     "w64",
@@ -32,8 +30,8 @@ _DECLARING = {
     "mov",
     "mp4",
     "ogg",
-}  # formats that do not just estimate it
-_UNPLACED = re.compile(r"\d+ channels|ambisonic")  # layouts that do not say where a channel is
+}  # formats whose headers do not only estimate the length
+_UNPLACED = re.compile(r"\d+ channels|ambisonic")  # layouts without channel positions
 _DEFAULT = av.stream.Disposition.default
 
 Chunk = NDArray[np.float32]
@@ -45,10 +43,10 @@ class Source:
 
     Attributes:
         path: the file.
-        index: of the stream among the file's.
-        rate: in Hz.
-        channels: 1 or 2, what it is mixed to.
-        is_float: whether its samples may lie outside -1..1.
+        index: index of the stream in the file.
+        rate: sample rate in Hz.
+        channels: 1 or 2, the number of channels after mixing.
+        is_float: whether samples may be outside -1..1.
     """
 
     path: Path
@@ -61,19 +59,19 @@ class Source:
 def find_source(
     path: str | os.PathLike[str], number: int | None = None, on_warning: OnWarning = warn
 ) -> Source:
-    """Choose an audio track: the ``number``-th, or the one that the file flags as default, or the first.
+    """Choose an audio track: number ``number``, or else the one flagged as default, or else the first.
 
-    A choice among several is a warning.
+    Warns if it had to choose among several.
 
     Raises:
-        MediaError: no such file or track, or one of an unknown codec.
+        MediaError: the file or track does not exist, or its codec is unknown.
     """
     with open_input(path, WHAT) as container:
         streams = container.streams.audio
         if not streams:
             raise MediaError(f"{path} has no audio stream ({container.format.long_name}); expected {WHAT}")
         if number is not None and not 1 <= number <= len(streams):
-            raise MediaError(f"{path} has {len(streams)} audio tracks; track {number} is not one of them")
+            raise MediaError(f"{path} has {len(streams)} audio tracks; there is no track {number}")
         flagged = (i for i, stream in enumerate(streams, 1) if stream.disposition & _DEFAULT)
         chosen = next(flagged, 1) if number is None else number
         stream = streams[chosen - 1]
@@ -82,17 +80,17 @@ def find_source(
         if number is None and len(streams) > 1:
             words = ", ".join(filter(None, map(stream.metadata.get, ("language", "title"))))
             named = f"{chosen} ({words})" if words else f"{chosen}"
-            on_warning(f"{path} has {len(streams)} audio tracks; track {named} is taken")
+            on_warning(f"{path} has {len(streams)} audio tracks; track {named} is used")
         channels = 1 if _is_unplaced(stream.layout) else min(2, stream.channels)
         is_float = stream.format.name.startswith(("flt", "dbl"))
         return Source(Path(path), stream.index, stream.rate, channels, is_float)
 
 
 def decode(source: Source, on_warning: OnWarning = warn) -> Iterator[Chunk]:
-    """Decode a track as finite (channels, n), at one rate whatever the stream does.
+    """Decode a track as finite (channels, n) at one rate, even if the stream changes its rate.
 
-    Time that the file has no packets for, and damaged packets where its timestamps tell, become silence; what
-    of the track is not as it was recorded is a warning, at its end.
+    Time without packets becomes silence, and so do damaged packets if the timestamps show their place. At the
+    end, it warns of everything that differs from the recording.
     """
     path = source.path
     output = _Output(source)
@@ -122,23 +120,23 @@ def decode(source: Source, on_warning: OnWarning = warn) -> Iterator[Chunk]:
 
 
 class _Clock:
-    """Where the next sample belongs by the timestamps, and where it would come to lie."""
+    """Compares the place of the next sample by timestamps with its place in the output."""
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
         self.origin: float | None = None
         self.written = 0  # samples
-        self.late = 0.0  # seconds that the last frame came later than it was put
+        self.late = 0.0  # seconds by which the last frame was late
 
     def missing(self, time: float | None) -> int:
-        """Samples of silence that belong before a frame of this time."""
+        """Number of silent samples to insert before a frame with this time."""
         if time is None:
             return 0
         if self.origin is None:
             self.origin = time - self.written / self.rate
         late = time - self.origin - self.written / self.rate
         step, self.late = late - self.late, late
-        if late < -GAP or late > _LONGEST_GAP:  # timestamps that begin again, or leap: go on from here
+        if late < -GAP or late > _LONGEST_GAP:  # timestamps start again or jump: continue from here
             self.origin += late
             self.late = 0.0
             return 0
@@ -149,7 +147,7 @@ class _Clock:
 
 
 class _Output:
-    """Brings frames of any form to one rate and number of channels, with silence where time is missing."""
+    """Converts frames to one rate and number of channels, and fills missing time with silence."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -171,7 +169,7 @@ class _Output:
             self.resampler = av.AudioResampler(format="fltp", layout=self.layout, rate=self.source.rate)
             self.form = form
         frame.pts = None
-        # By the frame's own count: what the resampler still holds is not late.
+        # Use the frame's sample count: samples still in the resampler are not late.
         self.clock.written += round(frame.samples * self.source.rate / frame.sample_rate)
         for out in self.resampler.resample(frame):
             yield _finite(out.to_ndarray(), self.source.path)
@@ -190,7 +188,7 @@ class _Output:
 
 
 def _placed(frame: Any) -> Any:
-    """A frame that the resampler can mix: of channels that are nowhere, the mean."""
+    """A frame that the resampler can mix: without a channel layout, the mean of the channels."""
     if not _is_unplaced(frame.layout):
         return frame
     values = frame.to_ndarray()
@@ -217,14 +215,14 @@ def _packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
 
 
 def _declared_seconds(container: Any, stream: Any) -> float | None:
-    """How long the header says the track is; None where it does not, or estimates."""
+    """Length of the track by its header; None if the header has none or only an estimate."""
     if stream.duration is None or not _DECLARING & set(container.format.name.split(",")):
         return None
     return float(stream.duration * stream.time_base)
 
 
 def _remarks(bad: int, output: _Output, declared: float | None) -> list[str]:
-    """What of the track is not as it was recorded."""
+    """Remarks on everything that differs from the recording."""
     decoded = output.clock.written / output.source.rate
     remarks = [f"{bad} damaged audio packets were left out"] if bad else []
     if output.filled:

@@ -1,4 +1,4 @@
-"""Opening input files safely, and checking output files before any work is done."""
+"""Open input files safely, and check output files before any work is done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import av
 
 from ..errors import MediaError
 
-# Demuxers that "open" plain text, or follow links to other files: never what a portrait or a recording is.
+# Demuxers that "open" plain text or follow links to other files: never a portrait or a recording.
 _REFUSED_FORMATS = {"tty", "hls", "concat", "ffmetadata", "srt", "webvtt", "ass", "dash", "sdp"}
-_NAME_BYTES = 255  # of a file's name, nearly everywhere
-_MANY = 99  # partial files of one name
+_NAME_BYTES = 255  # longest file name in bytes on nearly all systems
+_MANY = 99  # most partial files with one name
 
 
 def check_input(path: str | os.PathLike[str], what: str) -> Path:
@@ -24,10 +24,10 @@ def check_input(path: str | os.PathLike[str], what: str) -> Path:
 
     Args:
         path: the file.
-        what: what it should be, with its article ("an image"), for the message.
+        what: expected kind with its article ("an image"), for the message.
 
     Raises:
-        MediaError: it does not exist, is a folder, a pipe or empty, or must not be read.
+        MediaError: the file does not exist, is a folder, a pipe or empty, or may not be read.
     """
     path = Path(path)
     if not _there(path):
@@ -44,10 +44,10 @@ def check_input(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def open_input(path: str | os.PathLike[str], what: str) -> Any:
-    """Open a file with PyAV, local files only: a playlist inside it cannot make it fetch anything.
+    """Open a file with PyAV, restricted to local files: a playlist in it cannot fetch anything.
 
     Raises:
-        MediaError: the file is missing, unreadable or in no format that PyAV knows.
+        MediaError: the file is missing, unreadable or in a format unknown to PyAV.
     """
     path = check_input(path, what)
     try:
@@ -70,11 +70,11 @@ def check_output(
     overwrite: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> Path:
-    """Return ``path`` if a ``suffix`` file can be written there that replaces none of ``inputs``.
+    """Return ``path`` if a ``suffix`` file can be written there without replacing one of ``inputs``.
 
     Raises:
-        MediaError: a wrong suffix, a missing or read-only folder, too long a name, one of the inputs, or an
-            existing file without ``overwrite``.
+        MediaError: the suffix is wrong, the folder is missing or read-only, the name is too long, the file is
+            one of the inputs, or it exists and ``overwrite`` is false.
     """
     path = Path(path)
     if path.suffix.lower() != suffix:
@@ -90,19 +90,20 @@ def check_output(
     if path.is_dir():
         raise MediaError(f"{path} is a folder; expected the name of a file to write")
     if any(path.samefile(source) for source in inputs):
-        raise MediaError(f"{path} is to be read and would be overwritten; choose another name")
+        raise MediaError(f"{path} is also an input and would be overwritten; choose another name")
     if not overwrite:
         raise MediaError(f"{path} exists; choose another name or allow overwriting (--overwrite)")
     return path
 
 
 def _there(path: Path) -> bool:
-    """Whether a file exists; Path.exists raises for a folder that may not be entered and too long a name."""
+    """Whether a file exists. Unlike Path.exists, never raises for a forbidden folder or a name that is too
+    long."""
     return os.access(path, os.F_OK)
 
 
 def _check_name(path: Path, longest: str) -> None:
-    """Refuse a name that, as ``longest``, would not fit into its folder's file system."""
+    """Refuse a name whose longest form, ``longest``, does not fit the file system."""
     limit = os.pathconf(path.parent, "PC_NAME_MAX") if hasattr(os, "pathconf") else _NAME_BYTES
     excess = len(os.fsencode(longest)) - limit
     if excess > 0:
@@ -113,17 +114,17 @@ def _check_name(path: Path, longest: str) -> None:
 
 
 def partial_beside(target: Path, number: int = 1) -> Path:
-    """Where a video is while it is being written: the ``number``-th file of that kind."""
+    """Path of a video while it is being written: partial file number ``number``."""
     return target.with_name(f"{target.stem}.partial{'' if number == 1 else f'-{number}'}.mp4")
 
 
 def temporary_beside(path: Path) -> Path:
-    """A short hidden name in the folder of ``path``, so that the finished file only has to be renamed."""
+    """A short hidden name in the folder of ``path``: the finished file can just be renamed."""
     return path.with_name(f".{secrets.token_hex(4)}.tmp")
 
 
 def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:
-    """What to tell when writing ``path`` failed with ``error`` and ``kept`` is what there is of it."""
+    """The error for a failed write of ``path``; ``kept`` is the file with the finished part, or None."""
     rest = "nothing was kept" if kept is None else f"what there is of it is {kept}"
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return MediaError(
@@ -134,6 +135,6 @@ def write_error(path: Path, error: BaseException, kept: Path | None = None) -> M
 
 
 def reason(error: BaseException) -> str:
-    """The text of an error without numbers and file names, in one line."""
+    """The text of an error in one line, without numbers and file names."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())

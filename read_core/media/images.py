@@ -1,4 +1,4 @@
-"""Portraits: reading any image and fitting it to the model's size."""
+"""Read portraits from any image and fit them to the model's size."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from .files import check_input, open_input, reason
 MIN_PORTRAIT = 16
 _WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is taken"
 _MATTE = np.float32(0.5)
-_DRAFT_PIXELS = 64_000_000  # JPEGs above are shrunk while they are decoded
-_MISSING_END = 0.01  # share of the pixels that a JPEG may lack at its end
-_BRIGHTEST = 16.0  # floating-point pixels above are of another scale, not highlights
+_DRAFT_PIXELS = 64_000_000  # larger JPEGs are shrunk while they are decoded
+_MISSING_END = 0.01  # largest share of pixels that may be missing at a JPEG's end
+_BRIGHTEST = 16.0  # higher floating-point pixels mean another scale, not highlights
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}  # by the number that a video's frame carries
+_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}  # by the number in a video frame
 _PIXEL_ASPECTS = (1 / 16, 16)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PHONE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"}
@@ -43,15 +43,16 @@ FloatImage = NDArray[np.float32]
 def read_image(path: str | os.PathLike[str], on_warning: OnWarning = warn) -> Tensor:
     """Read an image, or the first frame of a video, upright and with square pixels.
 
-    EXIF and display rotation are applied, colour profiles become sRGB, 16-bit and floating-point images keep
-    their precision, grey and palette images become RGB, and transparency is composited on mid grey. JPEGs
-    beyond 64 megapixels are shrunk while they are read. What had to be guessed is a warning.
+    Applies EXIF and display rotation, and converts color profiles to sRGB. 16-bit and floating-point images
+    keep their precision; gray and palette images become RGB. Composites transparency on mid gray. Shrinks
+    JPEGs beyond 64 megapixels while reading. Warns of everything that it had to guess.
 
     Returns:
         (H, W, 3) float32, 0..1.
 
     Raises:
-        MediaError: no such file, not an image, damaged, too large, or smaller than 16 pixels on a side.
+        MediaError: the file is missing, not an image, damaged, too large, or smaller than 16 pixels on a
+            side.
     """
     path, on_warning = check_input(path, _WHAT), once(on_warning)
     try:
@@ -77,7 +78,7 @@ def read_image(path: str | os.PathLike[str], on_warning: OnWarning = warn) -> Te
 
 
 def _decoded(source: Path | IO[bytes], path: Path, on_warning: OnWarning) -> FloatImage:
-    """An image file, or its bytes, as (H, W, 3), roughly 0..1."""
+    """Decode an image file, or its bytes, as (H, W, 3), roughly 0..1."""
     with _opened(source) as image:
         pixels = image.width * image.height
         if isinstance(image, JpegImagePlugin.JpegImageFile) and pixels > _DRAFT_PIXELS:
@@ -88,7 +89,7 @@ def _decoded(source: Path | IO[bytes], path: Path, on_warning: OnWarning) -> Flo
 
 
 def _opened(source: Path | IO[bytes]) -> Image.Image:
-    """Open an image; one of very many pixels only if it is a JPEG, whose decoder can shrink it."""
+    """Open an image. Open very large images only if they are JPEGs, whose decoder can shrink them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
@@ -102,10 +103,9 @@ def _opened(source: Path | IO[bytes]) -> Image.Image:
 
 
 def _without_end(path: Path, on_warning: OnWarning) -> FloatImage | None:
-    """The picture of a JPEG that lacks no more than its last bytes; None: of anything else.
+    """The picture of a JPEG whose last bytes are missing; None: more is missing, or it is not a JPEG.
 
-    What the file holds does not depend on what follows it: with two different endings in the place of the
-    missing one, the pictures differ only where something is missing.
+    Decodes the file with two different endings. The pictures differ only where data is missing.
     """
     data = path.read_bytes()
     if not data.startswith(_JPEG_START):
@@ -118,12 +118,12 @@ def _without_end(path: Path, on_warning: OnWarning) -> FloatImage | None:
         return None
     if (one != other).any(axis=-1).mean() > _MISSING_END:
         return None
-    on_warning(f"{path} lacks its last bytes; its picture is there")
+    on_warning(f"{path} lacks its last bytes; the picture is still used")
     return one
 
 
 def _in_srgb(image: Image.Image, path: Path, on_warning: OnWarning) -> Image.Image:
-    """Apply the colour profile of an image, if it has one, whatever it is but sRGB."""
+    """Convert an image to sRGB if it has another color profile."""
     data = image.info.get("icc_profile")
     if not data or image.mode.startswith(("I", "F", "1")):
         return image
@@ -135,7 +135,7 @@ def _in_srgb(image: Image.Image, path: Path, on_warning: OnWarning) -> Image.Ima
         target = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image.convert(mode), profile, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:
-        on_warning(f"{path} has a colour profile that cannot be applied ({reason(error)}); taken as sRGB")
+        on_warning(f"{path} has a color profile that cannot be applied ({reason(error)}); treated as sRGB")
         return image
     assert converted is not None
     if image.has_transparency_data:
@@ -145,7 +145,7 @@ def _in_srgb(image: Image.Image, path: Path, on_warning: OnWarning) -> Image.Ima
 
 def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage:
     """A Pillow image of any mode -> (H, W, 3), roughly 0..1."""
-    if image.mode.startswith("I;"):  # 16-bit grey, whatever its byte order
+    if image.mode.startswith("I;"):  # 16-bit gray, in any byte order
         return _grey(np.asarray(image).astype(np.float32) / np.float32(65535))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, np.float32)
@@ -158,12 +158,13 @@ def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage
 
 
 def _white(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> float:
-    """What stands for white in 32-bit pixels, which files do not tell: 1, or the most of 8, 16 or 31 bits."""
+    """The value of white in 32-bit pixels, which files do not store: 1, or the maximum of 8, 16 or 31
+    bits."""
     if mode == "F" and not brightest > _BRIGHTEST:
         return 1.0
     white = next((top for top in (255.0, 65535.0) if brightest <= top), 2.0**31 - 1)
     if mode == "F" and math.isfinite(brightest):
-        on_warning(f"{path} has pixels up to {brightest:g}; expected 0 to 1, so {white:g} is taken for white")
+        on_warning(f"{path} has pixels up to {brightest:g}; expected 0 to 1, so {white:g} is used as white")
     return white
 
 
@@ -178,13 +179,13 @@ def _first_frame(path: Path) -> FloatImage:
         raise MediaError(f"{path} is a HEIC photograph, which cannot be read; save it as JPEG or PNG first")
     with open_input(path, _WHAT) as container:
         if not container.streams.video:
-            raise MediaError(f"{path} holds no picture ({container.format.long_name}); expected {_WHAT}")
+            raise MediaError(f"{path} contains no picture ({container.format.long_name}); expected {_WHAT}")
         try:
             frame = next(container.decode(video=0), None)
         except av.error.FFmpegError as error:
             raise MediaError(f"{path} cannot be decoded ({reason(error)}); expected {_WHAT}") from error
         if frame is None:
-            raise MediaError(f"{path} holds no frame; expected {_WHAT}")
+            raise MediaError(f"{path} contains no frame; expected {_WHAT}")
         deep = frame.format.components[0].bits > 8
         values = _square(
             frame, container.streams.video[0].sample_aspect_ratio, "rgb48le" if deep else "rgb24"
@@ -194,13 +195,14 @@ def _first_frame(path: Path) -> FloatImage:
 
 
 def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[Any]:
-    """A frame of pixels ``aspect`` times as wide as high -> RGB with square ones, none of them lost."""
+    """Convert a frame with pixels of ``aspect`` (width / height) to RGB with square pixels, without losing
+    any."""
     width, height = frame.width, frame.height
     if aspect and aspect > 1 and aspect <= _PIXEL_ASPECTS[1]:
         width = round(width * aspect)
     elif aspect and _PIXEL_ASPECTS[0] <= aspect:
         height = round(height / aspect)
-    # A filter, since PyAV's own conversion heeds the frame's colour standard in its newest versions only.
+    # A filter, since only the newest PyAV versions respect the frame's color standard in conversion.
     graph = av.filter.Graph()
     matrix = _MATRICES.get(int(frame.colorspace), "auto")
     chain = [
@@ -220,10 +222,10 @@ def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[A
 
 
 def opaque(image: Tensor) -> Tensor:
-    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid grey.
+    """(H, W, 3) or (H, W, 4), 0..1 -> (H, W, 3): transparency is composited on mid gray.
 
     Raises:
-        InputError: a wrong shape or type, NaN or infinity.
+        InputError: wrong shape or type, NaN or infinity.
     """
     if check_image(image).shape[2] == 4:
         return torch.lerp(torch.full_like(image[..., :3], float(_MATTE)), image[..., :3], image[..., 3:])
@@ -238,12 +240,12 @@ def fit_image(
     Args:
         image: (H, W, 3) float, 0..1.
         size: height and width of the result, multiples of 32.
-        fit: "crop" keeps the largest centred box of the right shape, "pad" repeats the border pixels around
+        fit: "crop" keeps the largest centered box of the right shape, "pad" repeats the border pixels around
             the whole image, "stretch" ignores the aspect ratio.
 
     Returns:
-        The (height, width, 3) image, and the box (left, top, right, bottom) in pixels of the original that it
-        shows; with "pad" the box is larger than the original.
+        The (height, width, 3) image, and the box (left, top, right, bottom) that it shows, in pixels of the
+            original. With "pad" the box is larger than the original.
 
     Raises:
         InputError: an impossible size, an unknown ``fit`` or a tensor of another shape or type.

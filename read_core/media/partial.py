@@ -1,4 +1,4 @@
-"""The file of a video under way: visible from the start, locked while its writer lives, never replaced."""
+"""The partial file of a video: visible from the start, locked while its writer runs, never replaced."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_LOCKED_BYTE = 2**31 - 2  # Windows locks bytes, not files: one that players hardly read
+_LOCKED_BYTE = 2**31 - 2  # Windows locks bytes, not files: lock a byte that players hardly read
 
 
 class PartialFile:
-    """``<stem>.partial.mp4`` beside a target, created by this process alone.
+    """``<stem>.partial.mp4`` in the target's folder, created by this process.
 
-    The system drops the lock with the process, whatever ends it: an unlocked partial file is what a dead
-    writer left. It is kept and named in a warning, and the new one is numbered.
+    The system releases the lock when the process ends in any way. So an unlocked partial file was left by a
+    dead writer. It is kept, a warning names it, and the new file gets a number.
 
     Args:
         target: the finished file's name.
         on_warning: called with the warning.
 
     Attributes:
-        path: where it is.
-        file: to write to.
+        path: path of the partial file.
+        file: the open file.
 
     Raises:
-        MediaError: it cannot be created, or another process is writing the same target.
+        MediaError: the file cannot be created, or another process is writing the same target.
     """
 
     def __init__(self, target: Path, on_warning: OnWarning = warn) -> None:
         left = check_unclaimed(target)
         names = ", ".join(str(path) for path in left if path.stat().st_size)
         if names:
-            on_warning(f"{names}: left by a run that ended early; what it had finished plays and is kept")
+            on_warning(
+                f"{names}: left by a run that ended early; kept, since the finished part can be played"
+            )
         for number in count(len(left) + 1):
             self.path = partial_beside(target, number)
             try:
@@ -51,12 +53,14 @@ class PartialFile:
                 continue
             except OSError as error:
                 raise write_error(target, error) from error
-        if not _lock(self.file):  # another process looks whether this file is alive, and takes it for dead
+        if not _lock(
+            self.file
+        ):  # another process may check this file just now and think that its writer is dead
             self.remove()
             raise _claimed(target, self.path)
 
     def close(self) -> None:
-        """Let go of the file and its lock; it stays."""
+        """Close the file and release its lock; the file stays."""
         self.file.close()
 
     def remove(self) -> None:
@@ -65,7 +69,7 @@ class PartialFile:
 
 
 def check_unclaimed(target: Path) -> list[Path]:
-    """The partial files that dead writers of ``target`` left.
+    """The partial files left by dead writers of ``target``.
 
     Raises:
         MediaError: another process is writing ``target``.
@@ -78,28 +82,28 @@ def check_unclaimed(target: Path) -> list[Path]:
         if _is_locked(path):
             raise _claimed(target, path)
         left.append(path)
-    raise AssertionError  # the counting never ends
+    raise AssertionError  # the loop never ends
 
 
 def publish(finished: Path, target: Path, overwrite: bool) -> None:
-    """Give a finished file its name at once.
+    """Give a finished file its final name, atomically.
 
     Args:
-        overwrite: replace a file of that name.
+        overwrite: replace an existing file.
 
     Raises:
-        FileExistsError: there is one, and it may not be replaced.
+        FileExistsError: the file exists and may not be replaced.
     """
     if overwrite:
         finished.replace(target)
     elif sys.platform == "win32":
-        finished.rename(target)  # refuses by itself
+        finished.rename(target)  # fails if the file exists
     else:
         try:
             os.link(finished, target)  # unlike a rename, never replaces
         except FileExistsError:
             raise
-        except OSError:  # a file system without links
+        except OSError:  # the file system has no links
             target.open("x").close()
             finished.replace(target)
         else:
@@ -108,8 +112,8 @@ def publish(finished: Path, target: Path, overwrite: bool) -> None:
 
 def _claimed(target: Path, partial: Path) -> MediaError:
     return MediaError(
-        f"{target} is being written by another process, so far into {partial.name}; "
-        "wait for it or choose another name"
+        f"{target} is being written by another process (as {partial.name}); wait for it or choose another "
+        "name"
     )
 
 
@@ -117,12 +121,12 @@ def _is_locked(path: Path) -> bool:
     try:
         with path.open("rb+") as file:
             return not _lock(file)
-    except OSError:  # not ours to open: neither to write
+    except OSError:  # we may not open it, so we cannot write it either
         return False
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Lock an open file until it is closed; False: somebody else has."""
+    """Lock an open file until it is closed; False: another process has locked it."""
     try:
         if sys.platform == "win32":
             position = file.tell()
@@ -133,6 +137,6 @@ def _lock(file: IO[bytes]) -> bool:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:  # a file system without locks
+    except OSError:  # the file system has no locks
         return True
     return True

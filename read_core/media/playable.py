@@ -1,4 +1,4 @@
-"""Reading a finished video back, before success is reported."""
+"""Read a finished video back before success is reported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from .files import reason
 
 
 def check_playable(path: Path, num_frames: int, with_sound: bool, fps: int = FPS) -> None:
-    """Decode the first and the last picture of a video, and the beginning of its sound.
+    """Decode the first and the last frame of a video, and the beginning of its sound.
 
     Raises:
-        MediaError: one of them cannot be decoded, or is not where ``num_frames`` frames at ``fps`` put it.
+        MediaError: one of them cannot be decoded, or the last frame has a wrong time for ``num_frames``
+            frames at ``fps``.
     """
     try:
         with av.open(f"file:{path}") as container:
@@ -28,7 +29,7 @@ def check_playable(path: Path, num_frames: int, with_sound: bool, fps: int = FPS
             for frame in container.decode(stream):
                 last = frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as error:
-        raise MediaError(f"no decoding of what was written: {reason(error)}") from error
+        raise MediaError(f"the written file cannot be decoded: {reason(error)}") from error
     found = round((last.time - first.time) * fps) + 1
     if found != num_frames:
-        raise MediaError(f"the last of {num_frames} pictures is where number {found} belongs")
+        raise MediaError(f"the last frame has the time of frame {found}; expected that of frame {num_frames}")

@@ -1,4 +1,4 @@
-"""Frames of one rate shown at another: each is held until the next one is due."""
+"""Change the frame rate: each frame is held until the next one is due."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ RATES = (25, 24, 30, 50, 60)
 
 
 class HeldFrames:
-    """25 frames per second to another rate, piece by piece: frame j of the result is frame floor(25 j / fps).
+    """Convert 25 frames per second to another rate, piece by piece: frame j of the result is frame floor(25 j
+    / fps).
 
-    Nothing is blended: a frame is repeated or left out. Motion and sound stay in step; F frames become
-    ceil(F fps / 25).
+    Frames are repeated or left out, never blended. Motion and sound stay in sync. F frames become ceil(F fps
+    / 25).
 
     Args:
-        fps: of the result, one of ``RATES``.
+        fps: frame rate of the result, one of ``RATES``.
 
     Raises:
-        InputError: another rate.
+        InputError: the rate is not one of them.
     """
 
     def __init__(self, fps: int) -> None:
@@ -30,7 +31,7 @@ class HeldFrames:
         self._taken = self._given = 0
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """The next frames of the result, (m, H, W, 3), for the next ones (n, H, W, 3)."""
+        """The next frames of the result, (m, H, W, 3), from the next input frames (n, H, W, 3)."""
         first, self._taken = self._taken, self._taken + len(frames)
         due = -(-self._taken * self.fps // FPS)
         shown = [number * FPS // self.fps - first for number in range(self._given, due)]

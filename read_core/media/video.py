@@ -1,4 +1,4 @@
-"""Writing H.264 + AAC, piece by piece: whatever ends the work, the file plays."""
+"""Write H.264 + AAC piece by piece; after any interruption the file can be played."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .files import check_output, reason, temporary_beside, write_error
 from .partial import PartialFile, publish
 from .playable import check_playable
 
-# What AAC in MP4 can carry and every player takes; other rates are resampled to the last.
+# Rates that AAC in MP4 supports and every player accepts; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
-_ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps known tags only
+_ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps only known tags
 _KNOWN_TAGS = {"title", "comment"}
 _KEYFRAME_SECONDS = 2
 _BT709 = 1
@@ -38,33 +38,33 @@ _STOPS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if ha
 
 
 class VideoWriter:
-    """Writes one MP4, frame by frame, as ``<stem>.partial.mp4`` beside its target.
+    """Writes one MP4, frame by frame, as ``<stem>.partial.mp4`` in the target's folder.
 
-    That file is a fragmented MP4: whatever has arrived plays, even after a kill. ``close`` makes an ordinary
-    MP4 of it, in which players can seek, reads that back and gives it its name. As a context manager it
-    closes at the end, keeps the partial file after a KeyboardInterrupt and leaves nothing behind after any
+    That file is a fragmented MP4: everything written can be played, even after a kill. ``close`` converts it
+    to an ordinary MP4, in which players can seek, reads it back and gives it its final name. As a context
+    manager it closes at the end, keeps the partial file after a KeyboardInterrupt, and removes it after any
     other error.
 
     Args:
         path: the target, ``*.mp4``.
         size: height and width, even.
-        audio: a file, an ``AudioTrack`` or None. Its rate is kept where AAC allows, mono or stereo; it is
-            cut, or padded with silence, to exactly the length of the frames written.
-        metadata: tags of any name.
-        overwrite: replace an existing target. Without, one that comes meanwhile stays as well.
+        audio: a file, an ``AudioTrack`` or None. Its rate is kept if AAC allows it, mono or stereo. It is cut
+            or padded with silence to exactly the length of the written frames.
+        metadata: tags with any names.
+        overwrite: replace an existing target. If false, a target that appears meanwhile is kept too.
         crf: constant rate factor of x264, within ``limits.CRF``; 0 is lossless.
         fps: frames per second.
-        on_warning: called with what is remarkable about the file; what is so about the sound goes where the
-            ``AudioTrack`` says.
+        on_warning: called with warnings about the file. Warnings about the sound go to the ``on_warning`` of
+            the ``AudioTrack``.
 
     Attributes:
         num_frames: frames written so far.
-        kept: where the finished or partial file is; None before, or when nothing was kept.
+        kept: path of the finished or partial file; None before, or if nothing was kept.
 
     Raises:
-        MediaError: the target exists, cannot be written or is being written by another process, the disk is
-            full, or ``audio`` cannot be read.
-        InputError: an impossible size or crf.
+        MediaError: the target exists, cannot be written or is being written by another process; the disk is
+            full; or ``audio`` cannot be read.
+        InputError: the size or crf is impossible.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class VideoWriter:
         self.num_frames = 0
         self.kept: Path | None = None
         self._open = True
-        # Given a name, PyAV does not tell when the last fragments find no room; given a file, it does.
+        # With a name, PyAV does not report a full disk for the last fragments; with a file, it does.
         self._partial = PartialFile(self.path, on_warning)
         options = _options(_FRAGMENTS, self.metadata)
         self._container = av.open(self._partial.file, "w", format="mp4", options=options)
@@ -102,13 +102,13 @@ class VideoWriter:
             self._sound = None if track is None else _Sound(self._container, track, fps)
 
     def write(self, frames: Tensor) -> None:
-        """Append frames and the sound that goes with them; a signal waits until they are in the file.
+        """Append frames and their sound. Signals are delayed until they are in the file.
 
         Args:
             frames: (F, H, W, 3) floating point, 0..1 (values outside are clamped).
 
         Raises:
-            InputError: another shape or type, or NaN.
+            InputError: wrong shape or type, or NaN.
             MediaError: the disk is full or the recording cannot be decoded.
         """
         if frames.ndim != 4 or frames.shape[1:] != (*self.size, 3) or not frames.is_floating_point():
@@ -120,20 +120,20 @@ class VideoWriter:
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_stop(), self._removed_on_error():
-            for frame in frames.detach():  # one at a time: a clip of large frames is not held twice
+            for frame in frames.detach():  # one at a time, so that a clip of large frames is not held twice
                 pixels = frame.float().clamp(0, 1).mul(255).round().byte().cpu().numpy()
                 self._write_frame(pixels)
             self._partial.file.flush()
 
     def close(self) -> Path:
-        """Finish the file, read it back and give it its name. Without a single frame nothing is kept.
+        """Finish the file, read it back and give it its final name. Without frames, nothing is kept.
 
         Returns:
             The path of the file.
 
         Raises:
-            MediaError: the disk is full, no frame was written, or a file of that name came meanwhile; then it
-                says where this video is.
+            MediaError: the disk is full, no frame was written, or a file with that name appeared meanwhile
+                (the message says where this video is).
         """
         if self._open and not self.num_frames:
             self.abort()
@@ -145,7 +145,7 @@ class VideoWriter:
         return self.path
 
     def abort(self, partial: bool = False) -> Path | None:
-        """Give up: keep what was written as the partial file if ``partial``, else remove it.
+        """Stop writing: keep the partial file if ``partial``, else remove it.
 
         Returns:
             The path of the partial file, or None when nothing was kept.
@@ -194,15 +194,15 @@ class VideoWriter:
             self._open = False
 
     def _publish(self) -> None:
-        """Give the finished video its name, and remove the partial file."""
+        """Give the finished video its final name, and remove the partial file."""
         whole = self._ordinary()
         try:
             publish(whole or self._partial.path, self.path, self.overwrite)
         except FileExistsError as error:
             self._keep(whole)
             raise MediaError(
-                f"{self.path} was written by somebody else meanwhile and is left alone; "
-                f"this video, complete, is {self.kept}"
+                f"{self.path} was written by another process meanwhile and is not changed; this complete "
+                f"video is {self.kept}"
             ) from error
         except OSError as error:
             self._keep(None)
@@ -220,10 +220,11 @@ class VideoWriter:
         self.kept = self._partial.path
 
     def _ordinary(self) -> Path | None:
-        """An ordinary MP4 of the fragments, under a temporary name; None, with a warning: they must do.
+        """Convert the fragments to an ordinary MP4 with a temporary name; None, with a warning: keep the
+        fragments.
 
         Raises:
-            MediaError: neither can be read back.
+            MediaError: neither file can be read back.
         """
         whole = temporary_beside(self.path)
         try:
@@ -233,7 +234,8 @@ class VideoWriter:
             whole.unlink(missing_ok=True)
             self._check_fragments()
             self.on_warning(
-                f"{self.path} stays in fragments ({reason(error)}): it plays, but few players can seek in it"
+                f"{self.path} stays in fragments ({reason(error)}): it can be played, but few players can "
+                "seek in it"
             )
             return None
         return whole
@@ -267,7 +269,7 @@ class VideoWriter:
 
 
 class _Sound:
-    """The audio stream of a file being written: keeps up with the frames, to the sample."""
+    """The audio stream of the written file, kept in sync with the frames to the sample."""
 
     def __init__(self, container: Any, track: AudioTrack, fps: int) -> None:
         self.container, self.fps = container, fps
@@ -280,7 +282,7 @@ class _Sound:
         self.written = 0
 
     def write_until(self, num_frames: int) -> None:
-        """Write sound up to the end of frame ``num_frames``; silence once the recording has ended."""
+        """Write sound up to the end of frame ``num_frames``; silence after the end of the recording."""
         wanted = num_frames * self.rate // self.fps - self.written
         while self.rest.shape[1] < wanted:
             chunk = next(self.chunks, None)
@@ -315,7 +317,7 @@ def _options(movflags: str, metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _remux(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
-    """Copy the streams of a fragmented MP4 into an ordinary one, its index in front, without re-encoding."""
+    """Copy the streams of a fragmented MP4 into an ordinary one with its index first, without re-encoding."""
     with (
         av.open(f"file:{source}") as old,
         av.open(f"file:{target}", "w", format="mp4", options=_options("faststart", metadata)) as new,
@@ -338,7 +340,7 @@ def _ignored_errors() -> Iterator[None]:
 
 @contextmanager
 def _deferred_stop() -> Iterator[None]:
-    """Hold back Ctrl-C, and SIGTERM and SIGHUP where the program handles them, until the block has ended."""
+    """Delay Ctrl-C until the block has ended, and SIGTERM and SIGHUP if the program handles them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -357,5 +359,5 @@ def _deferred_stop() -> Iterator[None]:
 
 
 def _encodable(text: str) -> str:
-    """What of a tag UTF-8 can carry: names of files may hold bytes that are no text."""
+    """The part of a tag that UTF-8 can encode: file names may contain bytes that are not text."""
     return text.encode("utf-8", "replace").decode("utf-8")

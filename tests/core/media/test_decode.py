@@ -145,7 +145,7 @@ def three_tracks(tmp_path):
 
 
 def test_the_track_flagged_as_default_is_taken_and_named(three_tracks):
-    with pytest.warns(ReadWarning, match=r"3 audio tracks; track 2 \(rus, Film\) is taken"):
+    with pytest.warns(ReadWarning, match=r"3 audio tracks; track 2 \(rus, Film\) is used"):
         np.testing.assert_allclose(read_audio(three_tracks), tone(1, 600), atol=1e-3)
 
 

@@ -164,7 +164,7 @@ def test_floating_point_pixels_of_any_scale(tmp_path, white, factor):
         image = read_image(tmp_path / "face.tiff").numpy()
     np.testing.assert_allclose(image[..., 0], (values / factor).clip(0, 1), atol=1e-6)
     assert [str(w.message).split("so ")[-1] for w in caught] == [
-        f"{factor} is taken for white" for _ in range(factor > 1)
+        f"{factor} is used as white" for _ in range(factor > 1)
     ]
 
 
@@ -225,7 +225,7 @@ def test_a_profile_of_grey_is_applied(tmp_path):
 
 def test_a_damaged_profile_is_a_warning(tmp_path):
     Image.new("RGB", (20, 20), (200, 120, 90)).save(tmp_path / "face.png", icc_profile=b"no profile" * 30)
-    with pytest.warns(ReadWarning, match="colour profile that cannot be applied"):
+    with pytest.warns(ReadWarning, match="color profile that cannot be applied"):
         np.testing.assert_allclose(read_image(tmp_path / "face.png")[9, 9] * 255, [200, 120, 90], atol=1e-4)
 
 
@@ -300,7 +300,7 @@ def heic(path):
         (text, "expected an image"),
         (noise, "expected an image"),
         (truncated, "damaged"),
-        (sound, "holds no picture"),
+        (sound, "contains no picture"),
         (heic, "HEIC"),
         (lambda path: Image.new("RGB", (1, 1)).save(path), "1 x 1 pixels; a portrait needs at least 16 x 16"),
         (lambda path: Image.new("RGB", (300, 15)).save(path), "300 x 15 pixels"),

@@ -149,7 +149,7 @@ def test_a_file_with_a_wrong_decoder_configuration_is_found_out(tmp_path):
     start = data.index(b"avcC") + 4
     data[start : start + 40] = bytes(40)
     good.write_bytes(bytes(data))
-    with pytest.raises(MediaError, match="no decoding"):
+    with pytest.raises(MediaError, match="cannot be decoded"):
         check_playable(good, len(FRAMES), with_sound=False)
 
 
@@ -157,5 +157,5 @@ def test_missing_pictures_and_missing_sound_are_found_out(tmp_path):
     good = write(tmp_path / "a.mp4").path
     with pytest.raises(MediaError, match="number 60"):
         check_playable(good, len(FRAMES) + 1, with_sound=False)
-    with pytest.raises(MediaError, match="no decoding"):
+    with pytest.raises(MediaError, match="cannot be decoded"):
         check_playable(good, len(FRAMES), with_sound=True)
