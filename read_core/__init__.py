@@ -1,6 +1,6 @@
 """READ: real-time, audio-driven talking heads with a diffusion transformer.
 
-Heavy libraries are imported when a name is first used, so ``import read_core`` costs next to nothing.
+Heavy libraries are imported when a name is first used, so ``import read_core`` is cheap.
 """
 
 from __future__ import annotations

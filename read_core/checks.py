@@ -1,4 +1,4 @@
-"""Range checks of what a user may choose; each returns its argument or raises InputError."""
+"""Range checks of user choices. Each returns its argument or raises InputError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) in pixels: multiples of 32 within ``limits.SIZE``."""
+    """Check (height, width) in pixels: multiples of 32 within ``limits.SIZE``."""
     step = PIXELS_PER_LATENT
     near = [min(max(round(side / step) * step, SIZE.least), SIZE.largest) for side in size]
     if list(size) != near:
@@ -25,14 +25,15 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def check_output_size(size: int) -> int:
-    """Longest side of a result in pixels: a whole number within ``limits.OUTPUT_SIZE``."""
+    """Check the longest side of a result in pixels: a whole number within ``limits.OUTPUT_SIZE``."""
     if size not in OUTPUT_SIZE or size != int(size):
         raise InputError(f"output size is {size!r}; expected a whole number from {OUTPUT_SIZE}")
     return size
 
 
 def check_video_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a video file in pixels: even numbers within ``limits.FILE_SIZE``, as H.264 wants."""
+    """Check (height, width) of a video file in pixels: even numbers (for H.264) within
+    ``limits.FILE_SIZE``."""
     if any(side % 2 or side not in FILE_SIZE for side in size):
         raise InputError(
             f"the video is {size[1]} x {size[0]} (width x height); "
@@ -42,21 +43,21 @@ def check_video_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def check_steps(steps: int) -> int:
-    """Updates per clip: a whole number within ``limits.STEPS``."""
+    """Check the updates per clip: a whole number within ``limits.STEPS``."""
     if steps not in STEPS or steps != int(steps):
         raise InputError(f"steps is {steps!r}; expected a whole number from {STEPS}")
     return steps
 
 
 def check_seed(seed: int) -> int:
-    """A seed: a whole number within ``limits.SEED``."""
+    """Check a seed: a whole number within ``limits.SEED``."""
     if seed not in SEED or seed != int(seed):
         raise InputError(f"seed is {seed!r}; expected a whole number from {SEED}")
     return seed
 
 
 def check_finite(frames: Tensor) -> Tensor:
-    """Decoded frames without NaN."""
+    """Check that decoded frames contain no NaN."""
     if frames.isnan().any():
         raise InputError(
             "frames contain NaN: the checkpoint is damaged, or half precision is too narrow for it; "
@@ -66,7 +67,7 @@ def check_finite(frames: Tensor) -> Tensor:
 
 
 def check_image(image: Tensor) -> Tensor:
-    """(H, W, 3) or (H, W, 4), floating point, finite, not empty."""
+    """Check an image: (H, W, 3) or (H, W, 4), floating point, finite, not empty."""
     if image.ndim != 3 or image.shape[-1] not in (3, 4) or image.numel() == 0:
         raise InputError(f"image has shape {tuple(image.shape)}; expected (H, W, 3) or (H, W, 4)")
     if not image.is_floating_point() or not bool(image.isfinite().all()):

@@ -1,4 +1,4 @@
-"""Behind the decoder: the portrait's own detail for the frames, and the way back into the original."""
+"""After the decoder: restore the portrait's detail and paste frames back into the original picture."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finishing:
-    """What is done to the frames of a video.
+    """How decoded frames are finished.
 
     Attributes:
-        detail: give them the portrait's own detail; None: with the fit ``face`` and a checkpoint of aligned
+        detail: restore the portrait's detail; None: yes with the fit ``face`` and a checkpoint of aligned
             faces.
-        paste_back: put them into the original picture; None: with the fit ``face``.
-        size: longest side of the result, within ``limits.OUTPUT_SIZE``; None: pasted back the original's,
-            ``limits.PASTED_SIDE`` at most; else with detail the portrait's own, ``limits.PORTRAIT_SIDE`` at
-            most, and without it the model's.
+        paste_back: paste them back into the original picture; None: yes with the fit ``face``.
+        size: longest side of the result, within ``limits.OUTPUT_SIZE``. None: with paste-back the original's,
+            at most ``limits.PASTED_SIDE``; else with detail the portrait's, at most ``limits.PORTRAIT_SIDE``;
+            else the model's.
     """
 
     detail: bool | None = None
@@ -43,10 +43,10 @@ class Finishing:
             check_output_size(self.size)
 
     def resolved(self, fit: str, aligned: bool) -> Finishing:
-        """The choice without None, but for the size.
+        """The same choice with ``detail`` and ``paste_back`` resolved; ``size`` may stay None.
 
         Args:
-            fit: of the reference.
+            fit: the fit of the reference.
             aligned: whether the checkpoint was trained on aligned faces.
         """
         face = fit == FACE
@@ -58,16 +58,16 @@ class Finishing:
 
 
 class Finish:
-    """Makes pictures of the result from decoded frames, few at a time, so that memory does not grow.
+    """Finish decoded frames, a few at a time, so that memory does not grow.
 
     Args:
-        finishing: what to do, resolved.
-        reference: of the video.
-        original: (H, W, 3) float 0..1, the picture that the reference was cut from, where it is to go back.
-        restorer: restores detail, where that is wanted.
+        finishing: what to do, with None resolved.
+        reference: the reference of the video.
+        original: (H, W, 3) float 0..1, the picture that the reference was cut from; needed for paste-back.
+        restorer: restores detail; needed for detail.
 
     Attributes:
-        size: (height, width) of the result, both even where they are not the model's own.
+        size: (height, width) of the result; both even, except for unchanged model frames.
 
     Raises:
         InputError: the original is not the reference's, or the reference lacks what detail needs.
@@ -92,10 +92,10 @@ class Finish:
             self._detail = _Detail(restorer, reference, self._speaking)
 
     def __call__(self, frames: Tensor) -> Iterator[Tensor]:
-        """Decoded frames (F, h, w, 3), 0..1 -> pictures (n, height, width, 3), in their order.
+        """Decoded frames (F, h, w, 3), 0..1 -> finished pictures (n, height, width, 3), in the same order.
 
         Raises:
-            InputError: frames of another size than the reference's.
+            InputError: the frames have another size than the reference's.
         """
         if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
             raise InputError(
@@ -116,19 +116,19 @@ class Finish:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is done: else frames pass as they are."""
+        """Whether frames are changed at all."""
         return self._detail is not None or self._paste is not None or self.size != self.frame
 
     @property
     def memory(self) -> int:
-        """Bytes taken for what is made at a time: a guess from above."""
+        """Bytes needed at a time: an upper estimate."""
         pixels = max(PIXELS_AT_ONCE, self.size[0] * self.size[1])
         pictures = pictures_memory(pixels) if self._paste is None else pasting_memory(pixels)
         detail = 0 if self._detail is None else detail_memory(self._speaking)
         return pictures + detail if self.busy else 0
 
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
-        """(height, width) of the speaking crop: no more pixels than the result has place for."""
+        """(height, width) of the speaking crop: no more pixels than its place in the result has."""
         if self._paste is not None:
             return portrait_size(self._paste.crop, self.frame) if finishing.detail else self.frame
         if finishing.size is not None:
@@ -137,7 +137,7 @@ class Finish:
 
 
 class _Detail:
-    """The restorer with the portrait at the size that is wanted."""
+    """The restorer, with the portrait at the output size."""
 
     def __init__(self, restorer: DetailRestorer, reference: Reference, size: tuple[int, int]) -> None:
         if reference.portrait is None or reference.decoded is None:
@@ -145,7 +145,7 @@ class _Detail:
                 "the reference has no portrait to take detail from; encode it again (READ Encode Reference)"
             )
         self.restorer = restorer
-        # Never below the frames: the restorer enlarges.
+        # Never smaller than the frames: the restorer only enlarges.
         size = max(size, (reference.decoded.shape[0], reference.decoded.shape[1]))
         self.portrait = resized(reference.portrait[None], size)[0]
         self.decoded, self.points = reference.decoded, reference.points
@@ -162,7 +162,7 @@ def check_original(reference: Reference, original: Tensor) -> None:
     """Refuse a picture of another size than the one that the reference was cut from.
 
     Raises:
-        InputError: it has another size.
+        InputError: the picture has another size.
     """
     if reference.original is not None and tuple(original.shape[:2]) != reference.original:
         (height, width), found = reference.original, original.shape

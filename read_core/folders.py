@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all."""
+"""Replace a folder atomically."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def replace_folder(made: Path, target: Path) -> None:
-    """Give a finished folder the name of another, which is removed only when that is done.
+    """Rename a finished folder to ``target``. Remove an existing ``target`` only after that.
 
-    Whatever goes wrong half way, the older one is there: under its name, or, after a kill, as ``<name>.old``.
+    If this fails half way, the old folder is kept: under its name or, after a kill, as ``<name>.old``.
     """
     old = target.with_name(f"{target.name}.old")
     if target.exists():

@@ -1,4 +1,4 @@
-"""Least and largest values of what a user may choose, for the library, the command line and the nodes.
+"""Smallest and largest values that a user may choose, for the library, the command line and the nodes.
 
 Only the standard library is imported, so that reading a limit costs nothing.
 """
@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 
 class Limits(NamedTuple):
-    """The least and the largest value, both allowed. As text: ``3 to 64``."""
+    """The smallest and the largest allowed value. As text: ``3 to 64``."""
 
     least: int
     largest: int
@@ -24,23 +24,23 @@ class Limits(NamedTuple):
 
 
 STEPS = Limits(1, 100)  # updates per clip
-WINDOW = Limits(3, 64)  # latents per clip, z_R counted
+WINDOW = Limits(3, 64)  # latents per clip, z_R included
 SEED = Limits(0, 2**64 - 1)
 ALPHA = Limits(-10, 20)  # of the reference, or of both conditions
 BETA = Limits(0, 20)  # of the speech
-SIZE = Limits(64, 2048)  # pixels of a side that the model works at; multiples of 32
+SIZE = Limits(64, 2048)  # pixels per side of the model's frames; multiples of 32
 OUTPUT_SIZE = Limits(64, 4096)  # pixels of the longest side of a result
 FILE_SIZE = Limits(2, 8192)  # pixels of a side of a video file; even
 CRF = Limits(0, 51)  # constant rate factor of x264
 FACE_SIZE = Limits(0, 4)  # side of a face's square as a fraction of the picture's width; 0: it is found
-PASTED_SIDE = 1920  # pixels of the longest side of a picture that a face goes back into, where none is chosen
-PORTRAIT_SIDE = 1024  # pixels of the longest side of a portrait that is kept for its detail
+PASTED_SIDE = 1920  # longest side in pixels of a picture after paste-back, if no size is chosen
+PORTRAIT_SIDE = 1024  # longest side in pixels of the portrait kept for its detail
 
 Order = Literal["clips", "steps", "wavefront"]
 ORDERS: tuple[Order, ...] = get_args(Order)
-"""In which the cells of Algorithm 1 are computed, the default first."""
+"""Orders in which the cells of Algorithm 1 are computed, the default first."""
 
 FACE = "face"
 PLAIN_FITS = ("crop", "pad", "stretch")
 FITS = (FACE, *PLAIN_FITS)
-"""How a picture is brought to the model's size; the plain ones look for no face."""
+"""Ways to bring a picture to the model's size; the plain ones do not search a face."""

@@ -1,4 +1,4 @@
-"""Users without a name, as containers have them (``docker run --user``)."""
+"""Support users without a name, for example in containers (``docker run --user``)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def name_cache() -> None:
-    """Name the cache of torch's compiler where torch cannot: it asks for the user's name when it is imported.
+    """Set the cache folder of torch's compiler if the user has no name: torch needs one on import.
 
-    The variable is the one that torch itself sets, and the folder is of the same kind.
+    Torch itself uses the same variable and a folder of the same kind.
     """
     try:
         getpass.getuser()

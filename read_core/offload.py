@@ -1,4 +1,4 @@
-"""diffusers' group offloading, for methods other than ``forward``."""
+"""Support diffusers' group offloading in methods other than ``forward``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import nn
 
 @contextmanager
 def onloaded(module: nn.Module) -> Iterator[None]:
-    """Hold the weights of ``module`` on the device where it computes.
+    """Keep the weights of ``module`` on its compute device inside this context.
 
-    Group offloading (``enable_group_offload``) brings weights when ``forward`` is called and takes them away
-    afterwards; a method that uses them otherwise does so inside this context. Of a whole model these are the
-    weights that belong to none of its blocks, so a block that is not called needs a context of its own.
-    Without offloading nothing happens.
+    Group offloading (``enable_group_offload``) loads weights for a call of ``forward`` and unloads them
+    afterwards. Other methods must use weights inside this context. For a whole model it loads only the
+    weights outside its blocks, so a block needs another context if it is not called. Without offloading this
+    does nothing.
     """
     registry = getattr(module, "_diffusers_hook", None)
     hook = None if registry is None else registry.get_hook("group_offloading")

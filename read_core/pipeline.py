@@ -49,7 +49,7 @@ class _Run:
 
 
 class ReadPipeline:
-    """READ: speech and a portrait to a talking-head video at 25 frames per second.
+    """READ: turn speech and a portrait into a talking-head video at 25 frames per second.
 
     ::
 
@@ -59,16 +59,16 @@ class ReadPipeline:
         for frames in pipe.stream(speech, reference, SamplingSettings(seed=0)):
             ...  # (n, H, W, 3), 0..1
 
-    Every model is used on the device on which it is at that moment, so they may be moved about.
+    Every model is used on its current device, so models may be moved at any time.
 
     Args:
         components: what :func:`read_core.checkpoint.load_checkpoint` returns.
 
     Attributes:
-        card: what the checkpoint says of itself.
-        defaults: its steps, guidance, window, shift and decoding.
-        prompt: its text embedding.
-        detail: its detail network; None: it has none, and detail is restored without one.
+        card: the checkpoint's description.
+        defaults: the checkpoint's steps, guidance, window, shift and decoding.
+        prompt: the checkpoint's text embedding.
+        detail: the checkpoint's detail network; None: detail is restored without a network.
     """
 
     def __init__(self, components: Components) -> None:
@@ -85,15 +85,15 @@ class ReadPipeline:
     def from_pretrained(
         cls, folder: str | Path, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ReadPipeline:
-        """Load a checkpoint folder, strictly and without the network.
+        """Load a checkpoint folder, strictly and without network access.
 
         Args:
             folder: see ``read_core.checkpoint``.
             device: None: a CUDA device if there is one, else Apple's, else the CPU.
-            dtype: of all models; None: the checkpoint's own, and float32 on a CPU.
+            dtype: type of all models; None: the checkpoint's, but float32 on a CPU.
 
         Raises:
-            CheckpointError: the folder is missing, incomplete, foreign or unsafe.
+            CheckpointError: the folder is missing, incomplete, of another kind or unsafe.
         """
         return cls(load_checkpoint(folder, device or best_device(), dtype))
 
@@ -106,23 +106,23 @@ class ReadPipeline:
         keep_on: torch.device | str | None = None,
         on_warning: OnWarning = warn,
     ) -> SpeechCodes:
-        """Speech latent codes of a recording of any length (eq. 5, 6). Silent audio is a warning.
+        """Encode a recording of any length as speech latent codes (eq. 5, 6). Warns of silent audio.
 
-        The recording is continued with silence, so that whole clips of any window up to ``max_window`` can be
+        The recording is padded with silence, so that whole clips of any window up to ``max_window`` can be
         made from it.
 
         Args:
             waveform: (channels, samples) or (samples,), floating point, nominally -1..1; channels are
                 averaged.
-            sample_rate: of ``waveform``, in Hz.
-            on_window: called as (windows done, windows in all).
-            max_window: the largest window that :meth:`sample` will be asked for, within ``limits.WINDOW``; a
-                small one saves encoding silence.
-            keep_on: device that keeps the codes; None: the SpeechAE's. An hour's are a gigabyte at full size.
+            sample_rate: sample rate of ``waveform`` in Hz.
+            on_window: called as on_window(windows done, total windows).
+            max_window: the largest window that will be passed to :meth:`sample`, within ``limits.WINDOW``. A
+                smaller one saves encoding silence.
+            keep_on: device for the codes; None: the SpeechAE's. One hour takes a gigabyte at full size.
             on_warning: called with each warning.
 
         Raises:
-            InputError: a wrong shape, type or rate, no samples, NaN or infinity, a window out of range.
+            InputError: wrong shape, type or rate, no samples, NaN or infinity, or a window out of range.
         """
         spare = check_window(max_window) - 2
         samples = resample(waveform, sample_rate, on_warning)
@@ -140,31 +140,32 @@ class ReadPipeline:
         find: Callable[[Tensor], Faces] | None = None,
         on_warning: OnWarning = warn,
     ) -> Reference:
-        """The portrait's latent z_R (eq. 4), and what leads back to the original picture.
+        """Encode the portrait as the latent z_R (eq. 4); keep its place in the original picture.
 
-        No face to be found, a face that will give a poor video, and a fit other than ``face`` for a
-        checkpoint of aligned faces are a warning.
+        Warns if no face is found, if the face will give a poor video, and if the fit is not ``face`` for a
+        checkpoint of aligned faces.
 
         Args:
-            image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid grey.
+            image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid gray.
             size: height and width of the video, multiples of 32 within ``limits.SIZE``; None:
                 the checkpoint's resolution.
-            fit: ``face`` finds the face, turns it upright and crops it as the checkpoint wants; ``crop``,
-                ``pad`` and ``stretch``: see :func:`read_core.media.fit_image`; None: the checkpoint's own.
-            face: which face, or where it is.
-            find: finds the faces of (H, W, 3) float 0..1; None: the package's own finder.
+            fit: ``face`` finds the face, turns it upright and crops it as the checkpoint expects. For
+                ``crop``, ``pad`` and ``stretch`` see :func:`read_core.media.fit_image`. None: the
+                checkpoint's fit.
+            face: number or place of the face.
+            find: function that finds faces in (H, W, 3) float 0..1; None: the package's face finder.
             on_warning: called with each warning.
 
         Raises:
-            InputError: a wrong shape, type or size, NaN or infinity, an unknown ``fit``, or no such face.
+            InputError: wrong shape, type or size, NaN or infinity, an unknown ``fit``, or a missing face.
         """
         image = opaque(image)
         size, own = size or self.card.resolution, self.own_fit
         fit = fit or own
         if own == FACE and fit != FACE:
             on_warning(
-                f"the fit is {fit}, but {self.card.name} was trained on aligned faces: "
-                f"expect worse videos, and choose {FACE} or the checkpoint's default"
+                f"the fit is {fit}, but {self.card.name} was trained on aligned faces: expect worse videos; "
+                f"choose {FACE} or the checkpoint's default"
             )
         framing = frame_portrait(
             image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces, on_warning
@@ -177,12 +178,12 @@ class ReadPipeline:
         return "crop" if self.card.face is None else FACE
 
     def find_faces(self, image: Tensor) -> Faces:
-        """Faces in (H, W, 3) float 0..1, the largest first, by the package's own finder."""
+        """Find faces in (H, W, 3) float 0..1, the largest first, with the package's face finder."""
         return find_faces(image, next(self.finder.parameters()).device, finder=self.finder)
 
     @cached_property
     def finder(self) -> FaceFinder:
-        """The package's own face finder, loaded when it is first used, beside the VAE."""
+        """The package's face finder, loaded at its first use onto the VAE's device."""
         return load_finder().to(self.vae.vae.device)
 
     def sample(
@@ -193,17 +194,18 @@ class ReadPipeline:
         on_step: OnStep | None = None,
         on_warning: OnWarning = warn,
     ) -> Tensor:
-        """Latents of the whole video by the asynchronous noise scheduler (Algorithm 1).
+        """Sample the latents of the whole video with the asynchronous noise scheduler (Algorithm 1).
 
-        The same seed gives the same latents: bit for bit in the orders ``clips`` and ``steps``, to rounding
-        in ``wavefront``. Noise comes from the CPU, whatever the device. Fewer steps than the checkpoint's
-        minimum, and a window other than the one trained for, are a warning.
+        The same seed gives the same latents: bit for bit in the orders ``clips`` and ``steps``, up to
+        rounding in ``wavefront``. Noise is drawn on the CPU for every device. Warns of fewer steps than the
+        checkpoint's minimum, and of a window other than the trained one.
 
         Args:
             speech: from :meth:`encode_speech`.
             reference: from :meth:`encode_reference`.
-            settings: how; None: as the checkpoint wants, with seed 0.
-            on_step: on_step(done, total, clean) after every evaluation, see :func:`read_core.ans.reverse`.
+            settings: how to sample; None: the checkpoint's defaults with seed 0.
+            on_step: called as on_step(done, total, clean) after every evaluation, see
+                :func:`read_core.ans.reverse`.
             on_warning: called with each warning.
 
         Returns:
@@ -227,18 +229,19 @@ class ReadPipeline:
         return torch.cat([run.reference, latents], dim=2)
 
     def decode(self, latents: Tensor, num_frames: int | None = None, seed: int = 0) -> Tensor:
-        """Frames of a video (eq. 4), chunk by chunk.
+        """Decode the frames of a video (eq. 4), chunk by chunk.
 
         Args:
-            latents: (1, C, N + 1, h, w), z_R first. The frames come back on their device.
-            num_frames: F, ``speech.num_frames``; None: all 8 N + 1.
-            seed: of the noise that timestep-conditioned decoders are given.
+            latents: (1, C, N + 1, h, w), z_R first. The frames are returned on their device.
+            num_frames: number of frames F, usually ``speech.num_frames``; None: all 8 N + 1.
+            seed: seed of the noise for timestep-conditioned decoders.
 
         Returns:
             (F, H, W, 3) float32, 0..1. Frame 0 is the portrait.
 
         Raises:
-            InputError: latents of another shape, or fewer than ``num_frames`` needs; a seed out of range.
+            InputError: wrong shape of the latents, too few latents for ``num_frames``, or a seed out of
+                range.
         """
         self._check_latents(latents, num_frames)
         return self.vae.decode(latents, check_seed(seed), num_frames)[0]
@@ -246,16 +249,16 @@ class ReadPipeline:
     def decode_stream(
         self, latents: Tensor, num_frames: int | None = None, seed: int = 0
     ) -> Iterator[Tensor]:
-        """:meth:`decode` a chunk at a time: an iterator over (n, H, W, 3), F frames in all.
+        """:meth:`decode` one chunk at a time: an iterator over (n, H, W, 3), F frames in total.
 
         Raises:
-            InputError: as :meth:`decode`, at once.
+            InputError: as :meth:`decode`, immediately.
         """
         total = self._check_latents(latents, num_frames)
         return self._trimmed(iter([latents]), total, check_seed(seed))
 
     def preview(self, clean: Tensor) -> Tensor:
-        """A picture of a clip under way: the last frame of latents (1, C, f, h, w), (H, W, 3), 0..1."""
+        """Preview of an unfinished clip: the last frame (H, W, 3), 0..1, of latents (1, C, f, h, w)."""
         return self.vae.decode(clean[:, :, -_PREVIEW_LATENTS:])[0, -1]
 
     def stream(
@@ -268,23 +271,22 @@ class ReadPipeline:
     ) -> Iterator[Tensor]:
         """:meth:`sample` and :meth:`decode` clip by clip; memory does not grow with the recording.
 
-        The frames are those of ``decode(sample(...), speech.num_frames, seed)``, bit for bit.
-        Frames whose decoding looks at latents that are still to come wait for them.
+        The frames equal ``decode(sample(...), speech.num_frames, seed)``, bit for bit. A frame is returned as
+        soon as all latents that its decoding needs are sampled.
 
         Args: as :meth:`sample`, with the order ``clips``; the same seed serves the decoder.
 
         Returns:
-            An iterator over (n, H, W, 3) float32, 0..1, on the VAE's device; F frames in all.
+            An iterator over (n, H, W, 3) float32, 0..1, on the VAE's device; F frames in total.
 
         Raises:
-            InputError: as :meth:`sample`, and another order; at once and not when the first frames are asked
-                for.
+            InputError: as :meth:`sample`, or another order; immediately, not at the first frames.
         """
         chosen = self._resolved(settings)
         if chosen.order != "clips":
             raise InputError(
-                f"order is {chosen.order!r}, but a stream is made clip by clip; expected clips: sample and "
-                "decode_stream take every order"
+                f"order is {chosen.order!r}; expected clips, since a stream is made clip by clip. For other "
+                "orders use sample and decode_stream"
             )
         run = self._prepare(speech, reference, chosen, on_warning)
         clips = reverse_stream(
@@ -299,13 +301,13 @@ class ReadPipeline:
         finishing: Finishing,
         fit: str | None = None,
     ) -> Finish:
-        """What makes pictures of the result from decoded frames: detail, and the way back into the original.
+        """Create the function that finishes decoded frames: detail, and paste-back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
-            original: the image that was given there; None: it is not to go back.
-            finishing: what to do; what is None follows ``fit`` and the checkpoint.
-            fit: the one that was given there.
+            original: the image that was passed there; None: no paste-back.
+            finishing: what to do; None values follow ``fit`` and the checkpoint.
+            fit: the fit that was passed there.
 
         Raises:
             InputError: see :class:`read_core.finish.Finish`.
@@ -315,7 +317,7 @@ class ReadPipeline:
         return Finish(chosen, reference, None if original is None else opaque(original), restorer)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
-        """How many frames are wanted of ``latents``."""
+        """Check ``latents``; return the number of frames to decode."""
         channels = self.transformer.config.in_channels
         if latents.ndim != 5 or latents.shape[:2] != (1, channels) or latents.shape[2] < 1:
             raise InputError(
@@ -371,7 +373,7 @@ class ReadPipeline:
         )
 
     def _check_records(self, speech: SpeechCodes, reference: Reference, window: int, needed: int) -> None:
-        """Refuse what another checkpoint has encoded, and fewer codes than the ``needed`` ones."""
+        """Refuse records of another checkpoint, and fewer than ``needed`` codes."""
         config = self.transformer.config
         latent, codes = tuple(reference.latent.shape), tuple(speech.codes.shape)
         if len(latent) != 5 or latent[:3] != (1, config.in_channels, 1):

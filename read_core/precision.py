@@ -1,4 +1,4 @@
-"""What stays float32 in a model of half precision: statistics, which scale everything that goes through."""
+"""Statistics stay float32 in models of half precision, since they scale all values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STATISTICS = frozenset({"latents_mean", "latents_std", "speech_mean", "speech_st
 
 
 def at_precision(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """A tensor of a model's state at ``dtype`` (None: its own), but a statistic at float32."""
+    """A tensor of a model's state as ``dtype`` (None: unchanged); statistics always as float32."""
     if not tensor.is_floating_point():
         return tensor
     return tensor.to(torch.float32 if name in STATISTICS else dtype or tensor.dtype)

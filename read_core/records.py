@@ -1,4 +1,4 @@
-"""What is chosen for a video, and what travels between the stages of the pipeline."""
+"""Settings of a video, and the records passed between the stages of the pipeline."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """How a video is sampled. None means the checkpoint's own.
+    """How a video is sampled. None means the checkpoint's default.
 
     Attributes:
         steps: updates per clip, within ``limits.STEPS``.
         guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``.
-        window: latents per clip, z_R counted, within ``limits.WINDOW``.
-        seed: of the noise, within ``limits.SEED``.
-        order: of the cells of Algorithm 1, one of ``limits.ORDERS``; it does not change the video.
+        window: latents per clip, z_R included, within ``limits.WINDOW``.
+        seed: seed of the noise, within ``limits.SEED``.
+        order: order of the cells of Algorithm 1, one of ``limits.ORDERS``; it does not change the video.
         text: a text embedding.
 
     Raises:
@@ -52,7 +52,7 @@ class SamplingSettings:
             raise InputError(f"order is {self.order!r}; expected one of {', '.join(ORDERS)}")
 
     def resolved(self, defaults: SamplingDefaults) -> ResolvedSettings:
-        """The same with the checkpoint's ``defaults`` instead of None; ``text`` stays as it is."""
+        """The same settings with the checkpoint's ``defaults`` instead of None; ``text`` is not changed."""
         return ResolvedSettings(
             steps=defaults.steps if self.steps is None else self.steps,
             guidance=self.guidance or defaults.guidance,
@@ -65,7 +65,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class ResolvedSettings(SamplingSettings):
-    """Settings that leave nothing to the checkpoint but the text."""
+    """Settings without None, except for the text."""
 
     steps: int = field()
     guidance: Guidance = field()
@@ -77,10 +77,10 @@ class SpeechCodes:
     """Speech latent codes C (eq. 6), one per generated latent.
 
     Attributes:
-        codes: (1, M, h_w, d_A) float32; code i - 1 belongs to z_i. M exceeds the latents that ``num_frames``
-            needs by silence enough to fill the last clip of any window up to ``limits.WINDOW``, or up
-            to the ``max_window`` that it was encoded for.
-        num_frames: video frames F that the recording lasts; the video is trimmed to it.
+        codes: (1, M, h_w, d_A) float32; code i - 1 belongs to z_i. M is larger than ``num_frames`` needs: the
+            added silence fills the last clip for any window up to ``limits.WINDOW``, or up to the
+            ``max_window`` used in encoding.
+        num_frames: number of video frames F of the recording; the video is trimmed to it.
     """
 
     codes: Tensor
@@ -92,9 +92,9 @@ class FaceChoice:
     """Which face of a portrait speaks, for the fit ``face``.
 
     Attributes:
-        index: of the faces that are found, the largest first, counted from 0.
-        x, y: by hand: center of the square to cut, as fractions of the original's width.
-        size: by hand: side of that square, as a fraction of the original's width; 0: the face is found.
+        index: number of the face among those found, the largest first, from 0.
+        x, y: place by hand: center of the square to cut, as fractions of the original's width.
+        size: place by hand: side of that square, as a fraction of the original's width; 0: find the face.
     """
 
     index: int = 0
@@ -113,24 +113,25 @@ class FaceChoice:
 
     @property
     def by_hand(self) -> bool:
-        """Whether the place is given, so that no face is looked for."""
+        """Whether the place is given, so that no face is searched."""
         return self.size > 0
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The portrait as the model sees it, and what leads back to the original.
+    """The portrait as the model sees it, and its place in the original.
 
     Attributes:
-        latent: (1, C, 1, h, w), normalised, z_R (eq. 11).
-        image: (H, W, 3) float 0..1, the portrait as it was encoded, brought to the size of the video.
-        box: left, top, right and bottom of what it shows, in pixels of the original; it may reach beyond it,
-            and around a turned crop it is the upright box.
-        face: the aligned crop that it shows; None: it was not aligned with a face.
-        points: (3, 2), both eyes and the mouth as fractions of its width and height; None: unknown.
-        portrait: (P, Q, 3) float 0..1, the same crop with the original's own pixels, see ``portrait_size``.
-        decoded: (H, W, 3) float 0..1, the VAE's picture of ``image``.
-        original: height and width of the picture that it was cut from.
+        latent: (1, C, 1, h, w), normalized, z_R (eq. 11).
+        image: (H, W, 3) float 0..1, the encoded portrait at the size of the model's frames.
+        box: left, top, right and bottom of ``image`` in pixels of the original. It may reach beyond the
+            original. For a turned crop it is the upright box around it.
+        face: the aligned crop; None: the portrait was not aligned with a face.
+        points: (3, 2), both eyes and the mouth as fractions of the width and height of ``image``; None:
+            unknown.
+        portrait: (P, Q, 3) float 0..1, the same crop at the original's resolution, see ``portrait_size``.
+        decoded: (H, W, 3) float 0..1, the VAE's reconstruction of ``image``.
+        original: height and width of the original picture.
     """
 
     latent: Tensor
@@ -144,5 +145,5 @@ class Reference:
 
     @property
     def crop(self) -> FaceCrop:
-        """What it shows of the original, aligned or not."""
+        """The crop of the original that ``image`` shows, aligned or not."""
         return self.face or FaceCrop.of_box(self.box)

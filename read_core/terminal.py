@@ -1,4 +1,4 @@
-"""What surrounds a command: signals that end it, and a terminal, a pipe or a log that goes away meanwhile."""
+"""Support for commands: stop signals, and output to a terminal, pipe or log that may go away."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGHUP (``docker stop``, a lost connection) end the work as Ctrl-C does.
+    """Make SIGTERM and SIGHUP (``docker stop``, a lost connection) end the work like Ctrl-C.
 
-    Where they are ignored (``nohup``) or handled already they stay so.
+    If they are ignored (``nohup``) or already handled, that is not changed.
 
     Yields:
-        The numbers of those that came.
+        The numbers of the signals received.
     """
     came: list[int] = []
 
@@ -41,7 +41,8 @@ def stop_signals() -> Iterator[list[int]]:
 
 @contextmanager
 def forgiving_output() -> Iterator[None]:
-    """Print what can be printed: output that nobody takes, or that an encoding lacks, is no error."""
+    """Make printing never fail: drop output after a broken pipe, and escape characters that the encoding
+    lacks."""
     before = sys.stdout, sys.stderr
     out, err = (stream and ForgivingStream(stream) for stream in before)
     sys.stdout, sys.stderr = out, err
@@ -67,10 +68,10 @@ def say_warning(message: str) -> None:
 
 
 class ForgivingStream:
-    """A text stream whose ``write`` and ``flush`` never fail; all else is the stream's own.
+    """A text stream whose ``write`` and ``flush`` never fail; everything else goes to the wrapped stream.
 
     Attributes:
-        lost: why output was dropped; None: none was.
+        lost: why output was dropped; None: nothing was dropped.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -81,7 +82,7 @@ class ForgivingStream:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write ``text``; characters that the encoding lacks as escapes."""
+        """Write ``text``, with escapes for characters that the encoding lacks."""
         try:
             try:
                 self.stream.write(text)
@@ -98,7 +99,7 @@ class ForgivingStream:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Send what is still to come nowhere: Python itself would fail when it flushes at the end."""
+        """Send all further output nowhere: otherwise Python would fail when it flushes at exit."""
         self.lost = self.lost or error
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""What the process has used so far, how long its steps take, and how it says that memory has run out."""
+"""Peak memory of the process, time of its steps, and recognition of out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _REFUSALS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc
 
 
 def peak_host_memory() -> int | None:
-    """The most main memory the process has held at once, in bytes; None where the system does not tell."""
+    """Peak main memory of the process in bytes; None if the system does not report it."""
     status = _PROCESS / "status"
     if status.exists():
-        # Unlike getrusage's, this figure does not begin with that of the program that started us.
+        # Unlike getrusage, this does not include the peak of the parent process before exec.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -33,9 +33,9 @@ def peak_host_memory() -> int | None:
 
 
 def peak_device_memory() -> int | None:
-    """The most memory of one GPU that tensors have held at once, in bytes; None without one.
+    """Peak memory of tensors on one GPU in bytes; None without a GPU.
 
-    All GPUs are looked at: the models need not be on the current one.
+    Looks at all GPUs: the models may not be on the current one.
     """
     import torch
 
@@ -44,10 +44,10 @@ def peak_device_memory() -> int | None:
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """Whether an allocator refused, in a line that says of which memory; None: an error of another kind.
+    """A line that says which memory ran out; None: the error has another cause.
 
-    Allocators tell by a type of their own (Python's, CUDA's) or by the text of a RuntimeError (torch's for
-    main memory and Apple's GPUs), an OSError or, where a library does not fit any more, an ImportError.
+    Python and CUDA raise special types. Torch raises RuntimeError with a text for main memory and Apple's
+    GPUs. Others raise OSError or, if a library does not fit into memory, ImportError.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = " ".join(str(error).split())
@@ -61,7 +61,7 @@ def out_of_memory(error: BaseException) -> str | None:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until a device has finished, so that the clock is right."""
+    """Wait until a device has finished, so that times are right."""
     import torch
 
     if device.type == "cuda":
@@ -71,12 +71,13 @@ def settle(device: torch.device) -> None:
 
 
 class StepTimer:
-    """Tells how long sampling takes, after its first step; on a GPU after the second, as the first warms up.
+    """Estimate the time of sampling after the first step; on a GPU after the second, since the first warms
+    up.
 
     Args:
-        device: where the sampler runs. It is waited for once or twice, not after every step.
-        on_time: called once, with the seconds that all steps take together; None: nothing is timed.
-        clock: gives seconds.
+        device: where the sampler runs. The timer waits for it once or twice, not after every step.
+        on_time: called once with the estimated seconds of all steps; None: do not time.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class StepTimer:
         self.before, self.since = 0, clock()
 
     def __call__(self, done: int, total: int) -> None:
-        """``done`` of ``total`` steps are done."""
+        """Call after a step: ``done`` of ``total`` steps are done."""
         if self.on_time is None:
             return
         settle(self.device)
@@ -103,5 +104,5 @@ class StepTimer:
 
 
 def gigabytes(count: int) -> str:
-    """A number of bytes in words, as "1.25 GB"."""
+    """A number of bytes as text, for example "1.25 GB"."""
     return f"{count / 1e9:.2f} GB"

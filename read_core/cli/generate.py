@@ -49,16 +49,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--portrait",
         type=Path,
         required=True,
-        help="an image of any kind, or a video whose first frame is taken",
+        help="an image of any format, or a video (its first frame is used)",
     )
     files.add_argument(
-        "--speech", type=Path, required=True, help="an audio file of any kind, or a video with sound"
+        "--speech", type=Path, required=True, help="an audio file of any format, or a video with sound"
     )
     files.add_argument(
         "--track",
         type=int,
         metavar="N",
-        help="which audio track, from 1 (default: the one that the file flags as default, else the first)",
+        help="number of the audio track, from 1 (default: the track flagged as default, else the first)",
     )
     files.add_argument("--out", type=Path, required=True, help="the video to write, *.mp4")
     files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
@@ -86,24 +86,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--order",
         choices=ORDERS,
         default=ORDERS[0],
-        help="clips: write each clip when it is finished, in memory that does not grow with length; "
-        "the others give the same video and sample all of it first",
+        help="clips: write each clip when it is finished, in constant memory; the others sample everything "
+        "first and give the same video",
     )
     picture = parser.add_argument_group("picture")
     picture.add_argument(
         "--size",
         type=_size,
         metavar="WIDTHxHEIGHT",
-        help=f"that the model works at, the face alone with --fit face: multiples of {PIXELS_PER_LATENT} "
-        f"from {SIZE}; 256 means 256x256 {_OURS}",
+        help="size at which the model works (with --fit face, of the face only): multiples of "
+        f"{PIXELS_PER_LATENT}, {SIZE}; 256 means 256x256 {_OURS}",
     )
     picture.add_argument(
         "--fit",
         choices=FITS,
-        help="face: find the face, turn it upright and crop it; of a portrait of another shape crop its "
-        f"middle, pad it with its border, or stretch it {_OURS}",
+        help="face: find the face, turn it upright and crop it; the others bring the whole portrait to the "
+        f"shape: crop its middle, pad it with its border, or stretch it {_OURS}",
     )
-    picture.add_argument("--face-index", type=int, default=0, help="of several faces, the largest is 0")
+    picture.add_argument(
+        "--face-index", type=int, default=0, help="number of the face that speaks; 0 is the largest"
+    )
     picture.add_argument(
         "--face",
         type=_face,
@@ -114,31 +116,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     picture.add_argument(
         "--detail",
         action=argparse.BooleanOptionalAction,
-        help="give the video the portrait's own detail, sharp and larger (default: with --fit face, "
-        "where the checkpoint was trained on aligned faces)",
+        help="add the portrait's detail: sharp and larger (default: with --fit face, if the checkpoint was "
+        "trained on aligned faces)",
     )
     where = picture.add_mutually_exclusive_group()
     where.add_argument(
         "--paste-back",
         action="store_true",
         default=None,
-        help="put the speaking face into the whole portrait (default: with --fit face)",
+        help="paste the speaking face back into the whole portrait (default: with --fit face)",
     )
     where.add_argument(
-        "--crop-only", dest="paste_back", action="store_false", help="write what the model sees alone"
+        "--crop-only", dest="paste_back", action="store_false", help="write only what the model sees"
     )
     picture.add_argument(
         "--output-size",
         type=int,
         metavar="PIXELS",
-        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even (default: "
-        f"the portrait's own, at most {PASTED_SIDE}; with --crop-only its crop's, at most {PORTRAIT_SIDE}; "
-        "without --detail the model's)",
+        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even (default: the "
+        f"portrait's, at most {PASTED_SIDE}; with --crop-only the crop's, at most {PORTRAIT_SIDE}; without "
+        "--detail the model's)",
     )
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best there is)")
+    machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best available)")
     machine.add_argument(
-        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+        "--dtype", choices=_DTYPES, help="type of the models (default: the checkpoint's, float32 on a CPU)"
     )
 
 
@@ -256,7 +258,7 @@ class _Display:
         """Printed above the bar where there is one already."""
         from tqdm import tqdm
 
-        tqdm.write(f"estimate: sampling takes about {_clock(seconds)}, decoding comes on top", sys.stdout)
+        tqdm.write(f"estimate: sampling takes about {_clock(seconds)}, without decoding", sys.stdout)
 
     def stepped(self, done: int, total: int) -> None:
         if self.bar is None:
@@ -283,7 +285,7 @@ def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
 
 def _print_report(report: Report) -> None:
     print(f"{report.path}: {report.duration:.2f} s of video, {_count(report.num_frames, 'frame')}")
-    print(f"taken: {report.seconds:.2f} s, the checkpoint was loaded before")
+    print(f"time: {report.seconds:.2f} s, without loading the checkpoint")
     print(f"real-time factor: {report.real_time_factor:.2f} (seconds taken per second of video)")
     print(f"peak: {_memory(report.memory, report.device_memory)}")
 

@@ -115,7 +115,7 @@ def _run(arguments: list[str]) -> int:
         trouble = out_of_memory(error)
         if trouble is None:
             raise
-        return _say(f"error: {trouble}; ask for less (a smaller size or window) or free some", BAD_INPUT)
+        return _say(f"error: {trouble}; choose a smaller size or window, or free some memory", BAD_INPUT)
 
 
 def _parser(arguments: Sequence[str]) -> Parser:

@@ -96,7 +96,7 @@ def test_generate_makes_a_video_and_tells_what_it_took(inputs, tmp_path, tiny_ch
         "GB of memory for the models and the work",
         "sampling takes about",
         "1.20 s of video",
-        "taken:",
+        "time:",
         "real-time factor:",
         "peak:",
     ):
@@ -104,7 +104,7 @@ def test_generate_makes_a_video_and_tells_what_it_took(inputs, tmp_path, tiny_ch
     assert (
         printed.out.index("for the models")
         < printed.out.index("sampling takes")
-        < printed.out.index("taken:")
+        < printed.out.index("time:")
     )
     assert "4/4" in printed.err  # two clips of two steps
 
@@ -161,7 +161,7 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"portrait": "no.png"}, "no.png: no such file"),
         ({"speech": "no.wav"}, "no.wav: no such file"),
         ({"portrait": "text.png"}, "expected an image"),
-        ({"portrait": "good.wav"}, "holds no picture"),
+        ({"portrait": "good.wav"}, "contains no picture"),
         ({"portrait": "dot.png"}, "1 x 1 pixels"),
         ({"portrait": "."}, "is a folder"),
         ({"portrait": "p" * 300}, "no such file"),
@@ -201,7 +201,7 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"out": "nowhere/a.mp4"}, "does not exist"),
         ({"out": "there.mp4"}, "--overwrite"),
         ({"sheet": "sheet.jpg"}, "ends in '.jpg'"),
-        ({"track": 2}, "1 audio tracks; track 2 is not one of them"),
+        ({"track": 2}, "1 audio tracks; there is no track 2"),
         ({"out": f"{'a' * 245}.mp4"}, "name too long"),
         ({"portrait": None}, "arguments are required: --portrait"),
         ({"checkpoint": "nowhere"}, "nowhere is not a folder"),
@@ -254,7 +254,7 @@ def test_what_is_read_is_never_overwritten(tmp_path, inputs, tiny_checkpoint, ca
     outputs = {"out": tmp_path / "mine.mp4", **({"sheet": mine} if output == "sheet" else {})}
     words = command(inputs, checkpoint=tiny_checkpoint, overwrite=True, **{option: mine, **outputs})
     assert status_of(words) == 2
-    assert f"{mine} is to be read and would be overwritten" in capsys.readouterr().err
+    assert f"{mine} is also an input and would be overwritten" in capsys.readouterr().err
     assert mine.read_bytes() == b"mine"
     assert names(tmp_path) == [name]
 
