@@ -1,4 +1,4 @@
-"""A cell of Algorithm 1: clip j taken from T_i to T_{i+1}. Cells of any steps and clips run as one batch."""
+"""One cell of Algorithm 1: move clip j from T_i to T_{i+1}. Cells of any steps and clips run as one batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Velocity = Callable[[Tensor, Tensor, list[int]], Tensor]
 
 
 def euler_step(z: Tensor, velocity: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
-    """Z(t_next) = Z(t) + (t_next - t) v, with a time per frame; a frame whose time stands still is left as it
-    is.
+    """One Euler step with one time per frame: Z(t_next) = Z(t) + (t_next - t) v; frames with t_next == t are
+    unchanged.
 
     Args:
         z: (B, C, F, h, w), at least float32.
         velocity: (B, C, F, h, w).
-        t: (B, F) present times.
-        t_next: (B, F) times to go to.
+        t: (B, F) current times.
+        t_next: (B, F) times after the step.
 
     Returns:
         (B, C, F, h, w), of the type of ``z``.
@@ -49,14 +49,15 @@ class Cells:
         return len(self.times) - 1
 
     def frame_times(self, step: int, clip: int, frames: int) -> tuple[Tensor, Tensor]:
-        """t_j of Algorithm 1 and the times after the step, (1+f,) each. z_R and a motion frame wait."""
+        """t_j of Algorithm 1 and the times after the step, (1+f,) each. Those of z_R and the motion frame do
+        not change."""
         now, after = self.times[step], self.times[step + 1]
         zero = torch.zeros_like(now)
         motion = now if clip == 0 else after
         return torch.stack([zero, motion, *[now] * (frames - 1)]), torch.stack([zero, *[after] * frames])
 
     def advance(self, latents: Tensor, steps: Sequence[int], clips: Sequence[int]) -> Tensor:
-        """Take B cells one step.
+        """Advance B cells by one step.
 
         Args:
             latents: (B, C, f, h, w), item b at T of ``steps[b]``; the first frame of a clip after the first

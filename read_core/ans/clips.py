@@ -1,4 +1,4 @@
-"""Where the clips of a recording lie among its generated latents."""
+"""Positions of the clips of a recording among its generated latents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..geometry import check_window, padded_latents
 
 
 def clip_spans(frames: int, window: int) -> list[tuple[int, int]]:
-    """Half-open, 0-based spans of the clips over z_1 .. z_N; neighbours share one latent.
+    """Half-open, 0-based spans of the clips over z_1 .. z_N; neighbors share one latent.
 
     Args:
         frames: N = f + (k - 1)(f - 1) generated latents, f = window - 1, for some k >= 1.
@@ -17,7 +17,7 @@ def clip_spans(frames: int, window: int) -> list[tuple[int, int]]:
         k spans (start, stop) of f latents each.
 
     Raises:
-        InputError: a window out of range, or an N that full clips do not cover exactly.
+        InputError: the window is out of range, or N is not a number of whole clips.
     """
     f = check_window(window) - 1
     if frames < f or (frames - f) % (f - 1):

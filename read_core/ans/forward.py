@@ -1,4 +1,4 @@
-"""Asynchronous forward process: noise of a strength of its own for every latent frame."""
+"""Asynchronous forward process: every latent frame has its own noise level."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def add_noise(z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     Args:
         z0: (B, C, 1+f, h, w), clean latents, z_R first (eq. 11).
         noise: (B, C, 1+f, h, w), eps.
-        t: (B, 1+f) in 0..1; a frame of t = 0 comes back as it was.
+        t: (B, 1+f) in 0..1; a frame with t = 0 is unchanged.
 
     Returns:
         (B, C, 1+f, h, w), of the type of ``z0``.
@@ -24,6 +24,6 @@ def add_noise(z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
 def velocity_target(z0: Tensor, noise: Tensor) -> Tensor:
     """v = eps - Z(0) (eq. 14), so that Z(t) - t v = Z(0). Shapes (B, C, 1+f, h, w).
 
-    Frame 0 is z_R, which is never generated: eq. 15 has nothing to learn there, so leave it out of the loss.
+    Frame 0 is z_R, which is never generated: leave it out of the loss (eq. 15).
     """
     return noise - z0

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: which conditions each evaluation sees, and how the velocities are combined."""
+"""Classifier-free guidance: the conditions of each evaluation, and the combination of their velocities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..limits import ALPHA, BETA, Limits
 
 @dataclass(frozen=True)
 class Branch:
-    """One evaluation of the model: True where it sees the condition, False where it sees the learned null."""
+    """One evaluation of the model: True for a condition that it sees, False for the learned null."""
 
     speech: bool
     reference: bool
@@ -24,7 +24,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Guidance(ABC):
-    """What the three forms share: a weight for the velocity of each branch."""
+    """Base of the three forms: a weighted sum of the velocities of the branches."""
 
     kind: ClassVar[str]
     branches: ClassVar[tuple[Branch, ...]]
@@ -56,13 +56,13 @@ class Guidance(ABC):
         return torch.stack(weighted).sum(dim=0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The form that checkpoints keep: {"kind": ..} and the scales that the kind has."""
+        """The form stored in checkpoints: {"kind": ..} and the scales of that kind."""
         return {"kind": self.kind, **asdict(self)}
 
 
 @dataclass(frozen=True)
 class NoCFG(Guidance):
-    """The conditional velocity as it is: 1 evaluation."""
+    """The conditional velocity without guidance: 1 evaluation."""
 
     kind: ClassVar[str] = "none"
     branches: ClassVar[tuple[Branch, ...]] = (Branch(speech=True, reference=True),)
@@ -104,8 +104,8 @@ class SplitCFG(Guidance):
     """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations.
 
     Attributes:
-        alpha: within ``limits.ALPHA``, of the reference alone; negative values suit small checkpoints.
-        beta: within ``limits.BETA``, of speech and reference; with alpha = 0 it is the alpha of
+        alpha: scale of the reference alone, within ``limits.ALPHA``; negative values fit small checkpoints.
+        beta: scale of speech and reference, within ``limits.BETA``; with alpha = 0 it equals the alpha of
             :class:`JointCFG`.
 
     Raises:
@@ -138,8 +138,8 @@ def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
     """The inverse of :meth:`Guidance.to_dict`.
 
     Raises:
-        InputError: an unknown kind, a scale that is missing, foreign to the kind, not a number or out of
-        range.
+        InputError: the kind is unknown, or a scale is missing, not of this kind, not a number or out of
+            range.
     """
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
@@ -153,10 +153,10 @@ def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
 
 
 def of_kind(kind: str, guidance: Guidance) -> Guidance:
-    """Guidance of another kind whose speech is as strong as that of ``guidance``.
+    """Guidance of another kind with the same strength of speech as ``guidance``.
 
-    The reference alone is not guided then: ``SplitCFG(0, a)`` is ``JointCFG(a)``, so both kinds give the same
-    video. Guidance of the same kind is returned as it is.
+    It does not guide the reference alone: ``SplitCFG(0, a)`` is ``JointCFG(a)``, so both kinds give the same
+    video. Guidance of the same kind is returned unchanged.
 
     Args:
         kind: ``split``, ``joint`` or ``none``.

@@ -1,4 +1,4 @@
-"""Noise that depends on the seed and the latent's index only, never on device, order, batching or length."""
+"""Noise that depends only on the seed and the latent's index, not on device, order, batching or length."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ DECODING_STREAM = 1
 class LatentNoise:
     """Standard normal noise, latent by latent, from a counter-based generator on the CPU.
 
-    Latent i is a function of (seed, stream, i) alone, so a longer recording starts with the noise of a
-    shorter one and any slice can be drawn by itself.
+    Latent i is a function of only (seed, stream, i). So a longer recording starts with the noise of a shorter
+    one, and any slice can be drawn separately.
 
     Attributes:
-        seed: within ``limits.SEED``; every one gives noise of its own.
+        seed: within ``limits.SEED``; each gives different noise.
         channels: C.
         height: h, in latents.
         width: w, in latents.
         stream: which of a seed's independent streams: ``SAMPLING_STREAM`` or ``DECODING_STREAM``.
 
     Raises:
-        InputError: the seed is out of range; when called, a span that is not 0 <= start <= stop.
+        InputError: the seed is out of range; in a call, not 0 <= start <= stop.
     """
 
     seed: int
@@ -43,9 +43,9 @@ class LatentNoise:
         check_seed(self.seed)
 
     def __call__(self, start: int, stop: int) -> Tensor:
-        """Latents ``start`` to ``stop``, 0-based: (1, C, stop - start, h, w) float32, on the CPU."""
+        """Noise of latents ``start`` to ``stop``, 0-based: (1, C, stop - start, h, w) float32, on the CPU."""
         if not 0 <= start <= stop:
-            raise InputError(f"noise was asked for latents {start} to {stop}; expected 0 <= start <= stop")
+            raise InputError(f"noise requested for latents {start} to {stop}; expected 0 <= start <= stop")
         noise = torch.empty(1, self.channels, stop - start, self.height, self.width)
         for index in range(start, stop):
             noise[0, :, index - start] = self._latent(index)

@@ -1,11 +1,11 @@
 """Asynchronous reverse process (Algorithm 1) in three orders that give the same latents.
 
-A cell (step i, clip j) needs only the cells (i-1, j) and (i, j-1): of the latter the last latent, which is at
-T_{i+1} already and guides the clip as its first, the motion frame.
+A cell (step i, clip j) needs only the cells (i-1, j) and (i, j-1). The last latent of (i, j-1) has already
+reached T_{i+1}; it is the first frame of clip j, the motion frame.
 
 - ``steps``: as printed, all clips at each step.
-- ``clips``: each clip through all steps, with only the trajectory of the last latent of the clip before.
-  Memory does not depend on the number of clips, and finished clips can be handed on at once.
+- ``clips``: each clip through all steps, with only the trajectory of the previous clip's last latent. Memory
+  does not depend on the number of clips, and finished clips can be used immediately.
 - ``wavefront``: all cells of the same i + j as one batch.
 """
 
@@ -37,21 +37,21 @@ def reverse(
     *,
     clips: int | None = None,
 ) -> Tensor:
-    """Generate z_1 .. z_N by Algorithm 1. Latents and times are float32, or float64 where ``reference`` is.
+    """Generate z_1 .. z_N by Algorithm 1. Latents and times are float32, or float64 if ``reference`` is.
 
     Args:
         velocity: velocity(z, t, clips) -> v with z (B, C, 1+f, h, w), z_R first, t (B, 1+f) and the list of
             the B clip indices (0-based); guidance happens inside. B is 1 except in the order ``wavefront``.
         noise: (1, C, N, h, w), N = f + (k - 1)(f - 1), or a function (start, stop) -> that slice.
-        reference: (1, C, 1, h, w), z_R; its device is where everything runs.
+        reference: (1, C, 1, h, w), z_R; everything runs on its device.
         times: (steps + 1,), T_1 > ... > T_n = 0, see :func:`timesteps`.
         window: latents per clip, z_R included: f = window - 1.
-        order: ``clips``, ``steps`` or ``wavefront``. The first two are equal to the bit, the third to
+        order: ``clips``, ``steps`` or ``wavefront``. The first two give equal bits, the third is equal up to
             rounding.
-        on_step: on_step(done, total, finished), called after every evaluation of ``velocity``: cells done and
-            in all, and the latents (1, C, f, h, w) of the clip that it has finished, None where it has not.
-            An exception raised in it ends the work at once and reaches the caller.
-        clips: k; needed where ``noise`` is a function, else checked.
+        on_step: called as on_step(done, total, finished) after every evaluation of ``velocity``: cells done,
+            total cells, and the latents (1, C, f, h, w) of the clip if it is finished, else None. An
+            exception in it stops the work and reaches the caller.
+        clips: k; needed if ``noise`` is a function, else only checked.
 
     Returns:
         (1, C, N, h, w).
@@ -81,13 +81,13 @@ def reverse_stream(
     clips: int,
     on_step: OnStep | None = None,
 ) -> Iterator[Tensor]:
-    """The order ``clips`` of :func:`reverse`, handing on each clip as it is finished.
+    """The order ``clips`` of :func:`reverse`, yielding each clip when it is finished.
 
-    The arguments are those of :func:`reverse`. A noise function is asked for the new latents of one clip at a
-    time.
+    The arguments are those of :func:`reverse`. A noise function is called for the new latents of one clip at
+    a time.
 
     Yields:
-        (1, C, f, h, w), then (1, C, f - 1, h, w) per clip: what is new of z_1 .. z_N.
+        (1, C, f, h, w), then (1, C, f - 1, h, w) per clip: the new ones of z_1 .. z_N.
 
     Raises:
         InputError: as :func:`reverse`, when called.
@@ -101,7 +101,7 @@ def reverse_stream(
 def _clip_by_clip(
     cells: Cells, noise: NoiseSource, window: int, clips: int, on_step: OnStep | None
 ) -> Iterator[Tensor]:
-    trail: list[Tensor] = []  # the last latent of the clip before at T_1 .. T_n, (1, C, 1, h, w) each
+    trail: list[Tensor] = []  # last latent of the previous clip at T_1 .. T_n, (1, C, 1, h, w) each
     for clip, (start, stop) in enumerate(clip_spans(frames_of_clips(clips, window), window)):
         latents = noise(start, stop) if clip == 0 else torch.cat([trail[0], noise(start + 1, stop)], dim=2)
         next_trail = [latents[:, :, -1:].clone()]
@@ -120,10 +120,10 @@ def _clip_by_clip(
 def _whole(
     cells: Cells, noise: Tensor, window: int, batches: Iterator[list[tuple[int, int]]], on_step: OnStep | None
 ) -> Tensor:
-    """Run batches of cells (step, clip) over the latents of all clips, each held at the time it has reached.
+    """Run batches of cells (step, clip) over the latents of all clips, each kept at its current time.
 
-    When a clip is read, the latent that it shares with the clip before is exactly one step ahead: its motion
-    frame, which it writes back as it was.
+    When a clip is read, the latent shared with the previous clip is exactly one step ahead. It is the motion
+    frame, which is written back unchanged.
     """
     spans = clip_spans(noise.shape[2], window)
     latents = noise.clone()
@@ -147,7 +147,7 @@ def _steps_order(steps: int, clips: int) -> Iterator[list[tuple[int, int]]]:
 
 
 def _wavefront_order(steps: int, clips: int) -> Iterator[list[tuple[int, int]]]:
-    """Anti-diagonals, later clips first: each reads its motion frame before the earlier clip moves it on."""
+    """Anti-diagonals, later clips first: each reads its motion frame before the earlier clip advances it."""
     for diagonal in range(steps + clips - 1):
         last, first = min(diagonal, clips - 1), max(0, diagonal - steps + 1)
         yield [(diagonal - clip, clip) for clip in range(last, first - 1, -1)]
@@ -165,7 +165,7 @@ def _cells(velocity: Velocity, reference: Tensor, times: Tensor) -> Cells:
 def _noise_source(
     noise: Tensor | NoiseSource, reference: Tensor, window: int, clips: int | None
 ) -> tuple[NoiseSource, int]:
-    """The noise as a function that answers in the type and on the device of ``reference``, and k."""
+    """The noise as a function with the type and device of ``reference``, and k."""
     if isinstance(noise, Tensor):
         if noise.ndim != 5:
             raise InputError(f"noise has shape {tuple(noise.shape)}; expected (1, C, N, h, w)")
@@ -173,7 +173,7 @@ def _noise_source(
         if clips not in (None, count):
             raise InputError(f"clips is {clips}, but the noise is for {count}")
     elif clips is None:
-        raise InputError("noise is a function, which does not tell how many clips there are; give clips")
+        raise InputError("noise is a function, so the number of clips is unknown; pass clips")
     else:
         count = clips
         frames_of_clips(count, window)  # checks both

@@ -14,8 +14,8 @@ def timesteps(steps: int, shift: float = 1.0) -> Tensor:
     """The schedule T_1 = 1 > ... > T_n = 0 of Algorithm 1, n = steps + 1.
 
     Args:
-        steps: updates of every latent, at least 1.
-        shift: s > 0; above 1 it spends more of the steps near the noise.
+        steps: updates per latent, at least 1.
+        shift: s > 0; above 1, more steps are near the noise.
 
     Returns:
         (steps + 1,) float32, on the CPU.
@@ -29,17 +29,18 @@ def timesteps(steps: int, shift: float = 1.0) -> Tensor:
 
 
 def shift_times(t: Tensor, shift: float) -> Tensor:
-    """T' = s T / (1 + (s - 1) T), elementwise; 0 and 1 stay exactly where they are."""
+    """T' = s T / (1 + (s - 1) T), elementwise; 0 and 1 are exactly unchanged."""
     if not 0.0 < shift < float("inf"):
         raise InputError(f"shift is {shift}; expected a number above 0")
     return shift * t / (shift * t + (1.0 - t))
 
 
 def draw_continuation(batch: int, fraction: float, generator: torch.Generator | None = None) -> Tensor:
-    """Draw which training samples continue a clip, i.e. have a motion frame: (B,) bool, True at ``fraction``.
+    """Draw which training samples continue a clip, i.e. have a motion frame: (B,) bool, True with
+    ``fraction``.
 
-    The training window of such a sample may lie anywhere in its video and so may the frame it takes z_R from;
-    that of the others starts the video, and z_R is its frame 0.
+    The window of such a sample, and its frame for z_R, may be anywhere in the video. The window of the others
+    starts the video, and z_R is its frame 0.
     """
     return _uniform(batch, generator) < fraction
 
@@ -58,24 +59,24 @@ def draw_times(  # noqa: PLR0913
 ) -> Tensor:
     """Draw training times t = [0, t1, t2 .. t2] (eq. 12), one row per sample.
 
-    Two independent draws make the mixture:
+    Two independent draws make the mixture (which goes beyond the paper):
 
-    - a sample that continues a clip has a cleaner motion frame, t1 < t2; any other has none, t1 = t2, as the
-      first clip of Algorithm 1;
-    - at ``schedule_fraction`` the times are those that inference uses: (t2, t1) = (T_i, T_{i+1}) of the
-      shifted schedule at a random count of 4 to 10 steps, the last pair (t1 = 0) included, and T_i alone
-      where there is no motion frame; the others come from the shifted logit-normal distribution: two draws
-      in order, or one where there is no motion frame.
+    - A sample that continues a clip has a cleaner motion frame, t1 < t2. The others have none, t1 = t2, like
+      the first clip of Algorithm 1.
+    - With ``schedule_fraction``, the times are those of inference: (t2, t1) = (T_i, T_{i+1}) of the shifted
+      schedule with 4 to 10 steps, including the last pair (t1 = 0); T_i alone without a motion frame. The
+      others come from the shifted logit-normal distribution: two ordered draws, or one without a motion
+      frame.
 
-    The number of random values drawn depends on ``batch`` only.
+    The number of random values drawn depends only on ``batch``.
 
     Args:
         batch: samples B.
         frames: generated latents f per sample, at least 2.
         shift: s of :func:`timesteps`, applied to both kinds of times.
-        generator: the result lies on its device; the default generator of the CPU if None.
+        generator: the result is on its device; None: the CPU's default generator.
         continuation: (B,) bool, which samples continue a clip; drawn at ``continuation_fraction`` if None.
-        continuation_fraction: share of samples that continue a clip, where that is drawn here.
+        continuation_fraction: share of samples that continue a clip, if ``continuation`` is None.
         schedule_fraction: share of samples whose times come from the inference schedules.
         mean: mu of the normal distribution under the sigmoid, before the shift.
         std: sigma of it.
@@ -84,7 +85,7 @@ def draw_times(  # noqa: PLR0913
         (B, 1 + f) float32 in 0..1; the first column, z_R's, is 0.
 
     Raises:
-        InputError: ``frames`` is less than 2, or ``continuation`` is not of shape (B,).
+        InputError: ``frames`` is less than 2, or ``continuation`` has not the shape (B,).
     """
     if frames < 2:
         raise InputError(f"frames is {frames}; expected at least 2 generated latents")
@@ -107,7 +108,7 @@ def draw_times(  # noqa: PLR0913
 def _logit_normal_pairs(
     batch: int, shift: float, mean: float, std: float, generator: torch.Generator | None
 ) -> Tensor:
-    """(B, 2) float32: two shifted logit-normal draws, not yet in order."""
+    """(B, 2) float32: two shifted logit-normal draws, not ordered."""
     device = generator.device if generator is not None else None
     normal = torch.randn(batch, 2, dtype=torch.float64, generator=generator, device=device)
     return shift_times(torch.sigmoid(mean + std * normal), shift).float()

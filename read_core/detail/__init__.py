@@ -1,4 +1,4 @@
-"""The portrait's own detail for decoded frames."""
+"""Restore the portrait's detail in decoded frames."""
 
 from __future__ import annotations
 

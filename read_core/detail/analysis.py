@@ -1,4 +1,4 @@
-"""Flow and trust between the codec's picture of the portrait and a frame, and pictures at other sizes."""
+"""Flow and trust between the codec's picture of the portrait and a frame; resizing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from .trust import odd, trust
 if TYPE_CHECKING:
     from torch import Tensor
 
-ANALYSIS_SIDE = 256  # flow and trust are found on pictures halved until their shorter side is at most this
-STILL = 0.013  # root mean square difference in place at which half of the flow is believed
-STILL_BOX = 15 / 128  # side of the box it is measured in, of the picture's shorter side
+ANALYSIS_SIDE = (
+    256  # pictures are halved until their shorter side is at most this, before flow and trust are computed
+)
+STILL = 0.013  # root mean square difference at which half of the flow is used
+STILL_BOX = 15 / 128  # side of the box for that difference, relative to the picture's shorter side
 
 
 def analyze(frame: Tensor, decoded: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -26,7 +28,7 @@ def analyze(frame: Tensor, decoded: Tensor, places: Tensor | None) -> tuple[Tens
     flow = estimate_flow(*(picture.mean(1, keepdim=True) for picture in (small_frame, small_decoded)))
     in_place = (small_frame - small_decoded).square().mean(1, keepdim=True)
     in_place = blur(in_place, odd(STILL_BOX * min(size)))
-    flow = flow * (in_place / (in_place + STILL**2))  # the codec's noise moves nothing
+    flow = flow * (in_place / (in_place + STILL**2))  # the codec's noise is not motion
     if places is not None:
         places = warp(shrink(places, size).expand(len(flow), -1, -1, -1), flow)
     return flow, trust(small_frame, warp(small_decoded, flow), places)
@@ -40,25 +42,26 @@ def analysis_size(height: int, width: int) -> tuple[int, int]:
 
 
 def shrink(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """(b, c, h, w) at ``size``, averaged over what a pixel covers."""
+    """Shrink (b, c, h, w) to ``size`` by area averaging."""
     return picture if tuple(picture.shape[-2:]) == size else F.interpolate(picture, size=size, mode="area")
 
 
 def resize(picture: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """(b, c, h, w) at ``size``: cubic, and antialiased where it gets smaller."""
+    """Resize (b, c, h, w) to ``size``: cubic, antialiased when shrinking."""
     if tuple(picture.shape[-2:]) == tuple(size):
         return picture
     rows, columns = (
         cubic_weights(old, new, picture.device) for old, new in zip(picture.shape[-2:], size, strict=True)
     )
-    with torch.autocast(picture.device.type, enabled=False):  # half precision would show as bands
+    with torch.autocast(picture.device.type, enabled=False):  # half precision would give visible bands
         resized: Tensor = rows @ picture @ columns.T
     return resized
 
 
 @lru_cache(maxsize=16)
 def cubic_weights(old: int, new: int, device: torch.device) -> Tensor:
-    """(new, old): what ``F.interpolate`` does to one axis. Two products are several times as fast as it."""
+    """(new, old): matrix that resizes one axis like ``F.interpolate``. Two matrix products are several times
+    faster."""
     with torch.inference_mode(False):
         unit = torch.eye(old)[None, None]
         size = (new, old)

@@ -1,8 +1,7 @@
 """Dense flow between two pictures of the same face: coarse-to-fine Lucas-Kanade with a smoothness prior.
 
-Both pictures come out of the same decoder, so their brightness agrees. A flow (b, 2, h, w), x first, in
-pixels of its own grid, says where a pixel of the frame lies in the portrait: portrait(x + flow(x)) looks like
-frame(x).
+Both pictures come from the same decoder, so their brightness agrees. A flow (b, 2, h, w), x first, in pixels
+of its grid, gives the place of a frame's pixel in the portrait: portrait(x + flow(x)) looks like frame(x).
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-COARSEST = 16  # sides in pixels below twice this are not halved again
+COARSEST = 16  # pictures with a side below twice this are not halved again
 ROUNDS = (1, 3, 6)  # per level, the finest first; the last serves all coarser ones
-WINDOW = 5  # side of the box of pixels that agree on one displacement
-SMOOTH = 9  # side of the box of the average flow that flat places take over
+WINDOW = 5  # side of the box of pixels that share one displacement
+SMOOTH = 9  # side of the box for the average flow, which flat places adopt
 PRIOR = 3e-3  # weight of that average, against squared gradients of pictures in 0..1
 
 
 def estimate_flow(frame: Tensor, portrait: Tensor) -> Tensor:
-    """Where each pixel of ``frame`` lies in ``portrait``: (b, 1, h, w) in 0..1 twice -> (b, 2, h, w)."""
+    """Flow from ``frame`` to ``portrait``: (b, 1, h, w) in 0..1 twice -> (b, 2, h, w)."""
     pairs = [(frame, portrait)]
     while min(pairs[-1][0].shape[-2:]) >= 2 * COARSEST:
         pairs.append((_half(pairs[-1][0]), _half(pairs[-1][1])))
@@ -46,7 +45,7 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
-    """``picture`` (b, c, h, w) seen at x + ``flow`` (b, 2, h, w); beyond its border, the border repeated."""
+    """``picture`` (b, c, h, w) sampled at x + ``flow`` (b, 2, h, w); outside, the border is repeated."""
     height, width = flow.shape[-2:]
     rows = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + 0.5
     columns = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :] + 0.5
@@ -57,7 +56,7 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def blur(picture: Tensor, side: int) -> Tensor:
-    """Box average of an odd side; at the border over the pixels that there are."""
+    """Box average with an odd side; at the border over the existing pixels."""
     half = side // 2
     rows = F.avg_pool2d(picture, (side, 1), 1, (half, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, side), 1, (0, half), count_include_pad=False)

@@ -1,4 +1,4 @@
-"""A small network that corrects the training-free form: flow, mask and what the portrait does not show."""
+"""A small network that corrects flow and mask of the training-free form and adds what the portrait lacks."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ALIGNMENT = 8  # the analysis is padded to multiples of this: one folding and two halvings
-MOST_TRUST = 0.98  # so that the network can still take trust away
+MOST_TRUST = 0.98  # so that the network can still reduce trust
 FLOW_UNIT = 8.0  # pixels
 
 
 class DetailNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Decoded frame, codec's picture of the portrait and portrait -> frame at the portrait's size.
+    """Decoded frame, codec's picture of the portrait, portrait -> frame at the portrait's size.
 
-    The analysis, on the frame's own grid or that grid halved, starts from the training-free flow and trust
-    and corrects both; the refinement, on a grid twice as fine, adds a residual and corrects the mask. Warping
-    and blending are done at the portrait's own size, whatever it is. With the last layers at their initial
-    zero the result is the training-free one (up to ``MOST_TRUST``). No layer looks beyond one frame.
+    The analysis, on the frame's grid or that grid halved, corrects the training-free flow and trust. The
+    refinement, on a grid twice as fine, adds a residual and corrects the mask. Warping and blending are done
+    at the portrait's size. The last layers start at zero, so an untrained network equals the training-free
+    form (up to ``MOST_TRUST``). Every layer sees one frame only.
 
     Args:
         widths: channels of the analysis at a half, a quarter and an eighth of its grid.
-        features: channels that the analysis hands to the refinement.
+        features: channels passed from the analysis to the refinement.
         refine_width: channels of the refinement.
     """
 
@@ -62,10 +62,10 @@ class DetailNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.refine_out = zeroed(nn.Conv2d(refine_width, 4 * 4, 3, padding=1))
 
     def forward(self, frame: Tensor, portrait: Tensor, decoded: Tensor) -> Tensor:
-        """Restore frames, each on its own.
+        """Restore frames independently.
 
         Args:
-            frame: (b, 3, h, w), 0..1, out of the decoder.
+            frame: (b, 3, h, w), 0..1, from the decoder.
             portrait: (b, 3, H, W), 0..1.
             decoded: (b, 3, h, w), 0..1, the codec's picture of the portrait.
 
@@ -123,7 +123,7 @@ class DetailNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
 
 class Residual(nn.Module):
-    """Activation and two convolutions beside the identity, activation after."""
+    """Residual block: activation and two convolutions plus the identity, then an activation."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Residual(nn.Module):
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
-    """The layer with all its weights zero."""
+    """Set all weights of the layer to zero and return it."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Give decoded frames the portrait's own detail, frame by frame."""
+"""Restore the portrait's detail in decoded frames, frame by frame."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 class DetailRestorer:
     """Decoded frames at the codec's size -> frames at the portrait's size, with the portrait's detail.
 
-    Without a network nothing is learned: the portrait is moved along the flow between the codec's picture of
-    it and the frame, and shown where the two agree; elsewhere the frame is enlarged. A frame depends on
-    itself and the portrait alone, so chunks of any length give the same frames, and memory beyond the result
-    is that of one frame.
+    The training-free form warps the portrait along the flow between the codec's picture of it and the frame.
+    It shows the warped portrait where both agree, and the enlarged frame elsewhere. A result depends only on
+    its frame and the portrait. So chunks of any length give the same frames, and memory beyond the result is
+    that of one frame.
 
     Args:
-        network: a learned form; it stays where it is and decides where the work is done.
+        network: the learned form; it is not moved, and the work runs on its device. None: the training-free
+            form.
     """
 
     def __init__(self, network: DetailNetwork | None = None) -> None:
@@ -40,17 +41,18 @@ class DetailRestorer:
         """Restore frames.
 
         Args:
-            frames: (n, h, w, 3), 0..1, out of the decoder.
-            portrait: (H, W, 3), 0..1: what the codec encoded, at the size of the result.
+            frames: (n, h, w, 3), 0..1, from the decoder.
+            portrait: (H, W, 3), 0..1: the encoded portrait, at the size of the result.
             decoded: (h, w, 3), 0..1: the codec's picture of the portrait.
             points: (3, 2), both eyes and the mouth in the portrait as fractions of width and height; None:
-                unknown, lips and lids are then judged like everything else. The network needs none.
+                unknown; lips and eyelids are then treated like everything else. The network does not use
+                them.
 
         Returns:
             (n, H, W, 3), float32 in 0..1, on the frames' device.
 
         Raises:
-            InputError: shapes that do not belong together.
+            InputError: the shapes do not fit together.
         """
         _check(frames, portrait, decoded, points)
         device = frames.device if self.network is None else self.network.device

@@ -1,7 +1,8 @@
 """How far the portrait may replace a decoded frame, judged from the codec's pictures; stricter at lips.
 
-The codec's picture of the portrait, moved along the flow, should look like the decoded frame. Where it does
-not, something moved that the portrait does not show (an opened mouth, a closed lid), and the frame is kept.
+The codec's picture of the portrait, warped along the flow, should look like the decoded frame. If it does
+not, the frame shows something that the portrait lacks (an open mouth, a closed eyelid), and the frame is
+kept.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Differences at which 1 / e of the trust is left, as mean absolute difference of colors in 0..1.
-ANYWHERE = 0.03  # where nothing is known of the face
+ANYWHERE = 0.03  # if nothing is known of the face
 EYES = 0.05
 MOUTH = 0.03
-ELSEWHERE = 0.06  # hair, skin and background move, and show little that the portrait does not
+ELSEWHERE = 0.06  # hair, skin and background move, but show little that the portrait lacks
 # Sides of boxes as shares of the shorter side of the picture.
 AVERAGED = 9 / 128  # of a pixel's difference
-SPREAD = 5 / 128  # how far the largest difference at lips and lids counts
+SPREAD = 5 / 128  # weight of the largest difference at lips and eyelids
 # Half axes and offset of the places in distances between the eyes.
 EYE_AXES = (0.5, 0.36)
 MOUTH_AXES = (0.75, 0.7)
-MOUTH_BELOW = 0.15  # an open mouth reaches further down than up
+MOUTH_BELOW = 0.15  # an open mouth extends more down than up
 
 
 def trust(frame: Tensor, moved: Tensor, places: Tensor | None = None) -> Tensor:
@@ -35,7 +36,7 @@ def trust(frame: Tensor, moved: Tensor, places: Tensor | None = None) -> Tensor:
 
     Args:
         frame: decoded frame, (b, 3, h, w) in 0..1.
-        moved: the codec's picture of the portrait along the flow, likewise.
+        moved: the codec's picture of the portrait, warped along the flow, in the same form.
         places: (b or 1, 2, h, w), 0..1: how much a pixel belongs to an eye and to the mouth; None: unknown.
 
     Returns:
@@ -54,7 +55,7 @@ def trust(frame: Tensor, moved: Tensor, places: Tensor | None = None) -> Tensor:
 
 
 def face_places(points: Tensor, height: int, width: int) -> Tensor:
-    """Where the eyes and the mouth are: (1, 2, height, width), 1 inside, 0 far off.
+    """Maps of the eyes and the mouth: (1, 2, height, width), 1 inside, 0 far away.
 
     Args:
         points: (3, 2) fractions of width and height: one eye, the other, the middle of the mouth.

@@ -1,4 +1,4 @@
-"""Speech: Whisper features (eq. 5), the SpeechAE that compresses them (eq. 6), both over whole recordings."""
+"""Whisper features (eq. 5) and the SpeechAE that compresses them (eq. 6), over whole recordings."""
 
 from .average_pool import AveragePool
 from .encode import encode_speech_codes

@@ -1,4 +1,4 @@
-"""Speech codes without a SpeechAE: averages of the Whisper features, the ablation of the paper's Table 2."""
+"""Speech codes without a SpeechAE: averages of the Whisper features (ablation of the paper's Table 2)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class AveragePool(FeatureStatistics):
     """Code i is the mean of S over the eight frames 8i-7 .. 8i of latent i; nothing is learned.
 
-    Each of the H_w window positions is averaged by itself: h_w = H_w and d_A = D_A. The features are
-    standardised before, and every slot is normalised over its channels after, as a SpeechAE does.
+    Each of the H_w window positions is averaged separately: h_w = H_w and d_A = D_A. Features are
+    standardized before; every slot is normalized over its channels after, as in a SpeechAE.
 
     Args:
         speech_window: H_w, features per frame.
@@ -52,7 +52,9 @@ class AveragePool(FeatureStatistics):
             InputError: F is not 8 (L - 1) + 1.
         """
         if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
-            raise InputError(f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, as 1, 9 or 121")
+            raise InputError(
+                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
+            )
         if context is None:
             context = speech[:, :1].expand(-1, FRAMES_PER_LATENT - 1, -1, -1)
         frames = self.standardise(torch.cat([context[:, 1 - FRAMES_PER_LATENT :], speech], dim=1))

@@ -1,4 +1,4 @@
-"""Speech latent codes of a whole recording, window by window (eq. 5 and 6)."""
+"""Encode a whole recording as speech latent codes, window by window (eq. 5 and 6)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def encode_speech_codes(
     on_window: Callable[[int, int], None] | None = None,
     keep_on: torch.device | str | None = None,
 ) -> Tensor:
-    """Codes C of a recording of any length; only C is ever held whole.
+    """Codes C of a recording of any length; only C is held as a whole.
 
     Args:
         features: the Whisper features (eq. 5).
-        speech_ae: its encoder makes the codes (eq. 6).
+        speech_ae: the SpeechAE, whose encoder makes the codes (eq. 6).
         waveform: (samples,) at 16 kHz, at least one sample.
-        num_latents: generated latents N wanted; the waveform is continued with silence. None: as many as the
-            waveform lasts.
-        on_window: called as (windows done, windows in all) after each window.
+        num_latents: number of generated latents N; the waveform is padded with silence. None: as many as the
+            waveform needs.
+        on_window: called as on_window(windows done, total windows) after each window.
         keep_on: device of the codes; None: the SpeechAE's.
 
     Returns:

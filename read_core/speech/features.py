@@ -31,15 +31,15 @@ MARGIN_SHARE = 6
 class WhisperFeatures(nn.Module):
     """Speech features of recordings of any length, from a Whisper encoder of any size (eq. 5).
 
-    A window is what the encoder attends over: ``config.max_source_positions`` features at 50 per second, 30 s
-    for the released models. Windows stand on a grid fixed from t = 0 whatever the length of the recording:
-    window j starts at feature j * (window - 2 * margin). Of each window the first and the last ``margin``
-    features are thrown away (the first window keeps its beginning), so every feature belongs to exactly one
-    window and depends on the samples of that window only. Beyond the end of the recording there is silence.
+    The encoder attends over a window: ``config.max_source_positions`` features at 50 per second, 30 s for the
+    released models. Windows lie on a grid fixed from t = 0 for any length of the recording: window j starts
+    at feature j * (window - 2 * margin). The first and the last ``margin`` features of each window are
+    discarded (the first window keeps its beginning). So every feature belongs to exactly one window and
+    depends only on the samples of that window. After the end of the recording there is silence.
 
     Args:
-        encoder: ``WhisperEncoder``, or a ``WhisperModel`` of which only the encoder is kept.
-        margin: seconds thrown away at each side of a window; None: a sixth of the window, so 5 s of 30 s.
+        encoder: a ``WhisperEncoder``, or a ``WhisperModel``, of which only the encoder is used.
+        margin: seconds discarded at each side of a window; None: a sixth of the window, 5 s of 30 s.
     """
 
     def __init__(self, encoder: WhisperEncoder | WhisperModel, margin: float | None = None) -> None:
@@ -65,21 +65,21 @@ class WhisperFeatures(nn.Module):
         return int(self.encoder.config.d_model)
 
     def num_windows(self, num_frames: int) -> int:
-        """Windows that ``num_frames`` video frames of speech are encoded in."""
+        """Number of windows for ``num_frames`` video frames of speech."""
         beyond_first = FEATURES_PER_FRAME * num_frames - (self.window - self.margin)
         return 1 + max(0, -(-beyond_first // self._hop))
 
     def forward(self, waveform: Tensor, num_frames: int | None = None) -> Tensor:
-        """Speech features of a whole recording; see ``blocks`` for one that does not fit in memory.
+        """Speech features of a whole recording; use ``blocks`` if they do not fit in memory.
 
         Args:
             waveform: (samples,) at 16 kHz, at least one sample, finite.
-            num_frames: video frames F wanted; what the waveform lacks is silence, the rest is context.
-                None: as many as the waveform lasts.
+            num_frames: number of video frames F. A shorter waveform is padded with silence; in a longer one
+                the rest is only context. None: as many as the waveform lasts.
 
         Returns:
-            S, (F, H_w, D_A) float32, on the encoder's device. Frame t holds features 2t-4 .. 2t+5, of each
-            step all hidden states in order; features before 0 and from 2F on are zero.
+            S, (F, H_w, D_A) float32, on the encoder's device. Frame t has features 2t-4 .. 2t+5, each with
+                all hidden states in order; features before 0 and from 2F on are zero.
 
         Raises:
             InputError: the waveform is not one-dimensional, is empty or not finite.
@@ -109,7 +109,7 @@ class WhisperFeatures(nn.Module):
     def encode_window(self, samples: Tensor) -> Tensor:
         """All hidden states of windows (B, 320 * window) -> (B, window, layers + 1, D_A) float32.
 
-        The last hidden state is the one after the encoder's final normalisation, as in ``transformers``.
+        The last hidden state is taken after the encoder's final normalization, as in ``transformers``.
         """
         mel = log_mel(samples.to(self.encoder.device), self.encoder.config.num_mel_bins)
         states = self.encoder(mel.to(self.encoder.dtype), output_hidden_states=True).hidden_states
@@ -120,7 +120,8 @@ class WhisperFeatures(nn.Module):
         return self.window - 2 * self.margin
 
     def _window_steps(self, waveform: Tensor, index: int, total: int) -> Tensor:
-        """The features that window ``index`` owns, at most up to ``total``: (n, layers + 1, D_A)."""
+        """The features of window ``index`` without its margins, at most up to ``total``: (n, layers + 1,
+        D_A)."""
         start = index * self._hop
         samples = torch.zeros(self.window * SAMPLES_PER_FEATURE, device=self.encoder.device)
         piece = waveform[start * SAMPLES_PER_FEATURE :][: len(samples)]
@@ -135,17 +136,17 @@ class WhisperFeatures(nn.Module):
 
 
 def load_whisper_encoder(folder: str | Path) -> WhisperEncoder:
-    """Load the encoder from a folder of ``transformers``: an encoder alone or a whole Whisper model.
+    """Load the encoder from a folder of ``transformers`` with only an encoder or a whole Whisper model.
 
     Args:
-        folder: with ``config.json`` and safetensors, in one file or in shards (``openai/whisper-tiny`` as
-            published, or what ``WhisperEncoder.save_pretrained`` wrote). Pickles are not read.
+        folder: folder with ``config.json`` and safetensors, in one file or in shards: ``openai/whisper-tiny``
+            as published, or the output of ``WhisperEncoder.save_pretrained``. Pickles are not read.
 
     Returns:
         The encoder in the precision of the file, in evaluation mode.
 
     Raises:
-        CheckpointError: a file is missing or unreadable, or tensors are missing, foreign or of another shape.
+        CheckpointError: a file is missing or unreadable, or tensors are missing, unknown or of another shape.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -162,7 +163,7 @@ def load_whisper_encoder(folder: str | Path) -> WhisperEncoder:
 
 
 def _encoder_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefixes of a whole model and without its decoder."""
+    """The encoder's tensors, without a whole model's prefixes and decoder."""
     for prefix in ("model.encoder.", "encoder."):
         if any(name.startswith(prefix) for name in tensors):
             return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram of the Whisper front end, on whatever device the waveform is."""
+"""The log-mel spectrogram of Whisper, on the device of the waveform."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FLOOR = 1e-10
 def log_mel(waveform: Tensor, mel_bins: int = 80) -> Tensor:
     """Log-mel spectrogram as Whisper defines it, always computed in float32.
 
-    The dynamic range is cut at 8 decades below the maximum of each item, so a value depends on the whole
-    window it is computed from.
+    The dynamic range is cut at 8 decades below the maximum of each item, so a value depends on its whole
+    window.
 
     Args:
-        waveform: (..., samples) at 16 kHz; a window, already padded with silence to its full length.
+        waveform: (..., samples) at 16 kHz: a window, padded with silence to its full length.
         mel_bins: number of mel bands, 80 (128 for whisper-large-v3).
 
     Returns:

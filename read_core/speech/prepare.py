@@ -1,4 +1,4 @@
-"""What can be done to a recording before it is encoded: cut, level, scale, gate. All of it is optional."""
+"""Optional preparation of a recording before it is encoded: cut, normalize, scale, gate."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..geometry import FPS, frames_of_samples
 
-LOUDNESS = -23.0  # dB, root mean square of the speech, to which recordings are brought
+LOUDNESS = -23.0  # dB, root mean square of the speech after normalization
 PEAK = 0.99
 NO_GATE = -100.0
 _BLOCK = 0.02  # seconds over which a level is measured
-_QUIET = 30.0  # dB below the loudest block: what is quieter is no speech and does not count as loudness
+_QUIET = 30.0  # dB below the loudest block: quieter blocks are not speech and do not count for loudness
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What to do, in this order.
+    """Preparation of the encoder's input, applied in this order.
 
     Attributes:
-        normalise: bring the speech to ``LOUDNESS``, without its peak exceeding ``PEAK``.
+        normalise: bring the speech to ``LOUDNESS``, with a peak of at most ``PEAK``.
         scale: factor 0..10 applied afterwards.
-        gate: dB, -100..0: blocks of 20 ms below it become silence; -100: none.
+        gate: dB, -100..0: quieter blocks of 20 ms become silence; -100: off.
     """
 
     normalise: bool = False
@@ -40,10 +40,10 @@ class Preparation:
 
 
 def cut(waveform: Tensor, sample_rate: int, start: float = 0.0, duration: float = 0.0) -> Tensor:
-    """Part of a recording (channels, samples); ``duration`` 0 keeps the rest.
+    """Cut a part of a recording (channels, samples); ``duration`` 0 keeps the rest.
 
     Raises:
-        InputError: a negative time, or nothing is left.
+        InputError: a time is negative, or nothing is left.
     """
     if not (start >= 0 and duration >= 0):
         raise InputError(f"start is {start}, duration {duration}; expected 0 s or more")
@@ -66,7 +66,7 @@ def prepare(waveform: Tensor, sample_rate: int, how: Preparation) -> Tensor:
 
 
 def normalise(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Bring the speech in (channels, samples) to ``LOUDNESS``; pauses do not count, silence stays."""
+    """Bring the speech in (channels, samples) to ``LOUDNESS``; pauses do not count, silence is unchanged."""
     power = _powers(waveform, sample_rate)
     loud = power[power > power.max() * 10 ** (-_QUIET / 10)]
     peak = float(waveform.abs().max())
@@ -77,16 +77,16 @@ def normalise(waveform: Tensor, sample_rate: int) -> Tensor:
 
 
 def gate(waveform: Tensor, sample_rate: int, threshold: float) -> Tensor:
-    """Silence what is quieter than ``threshold`` dB in (channels, samples), fading over a block."""
+    """Silence parts of (channels, samples) that are quieter than ``threshold`` dB, fading over a block."""
     block = _block(sample_rate)
     opened = (_powers(waveform, sample_rate) > 10 ** (threshold / 10)).float()[None, None]
-    opened = F.max_pool1d(opened, 5, stride=1, padding=2)  # two blocks of grace to either side
+    opened = F.max_pool1d(opened, 5, stride=1, padding=2)  # two more blocks on either side
     curve = F.interpolate(opened, opened.shape[-1] * block, mode="linear", align_corners=False)[0, 0]
     return waveform * curve[: waveform.shape[-1]].to(waveform)
 
 
 def padded_to_frames(waveform: Tensor, sample_rate: int) -> Tensor:
-    """A recording (channels, samples) continued with zeros to a whole number of video frames."""
+    """Pad a recording (channels, samples) with zeros to a whole number of video frames."""
     samples = waveform.shape[-1]
     whole = frames_of_samples(samples, sample_rate) * sample_rate / FPS
     return F.pad(waveform, (0, max(0, round(whole) - samples)))

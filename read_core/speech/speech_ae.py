@@ -26,9 +26,9 @@ CONTEXT_FRAMES = (KERNEL - 1) * (2**STAGES - 1)
 class SpeechAE(FeatureStatistics):
     """Autoencoder of speech features, causal in time: code i sees frames 8i - 14 .. 8i.
 
-    Everything but the convolutions works on one time step at a time, normalisation included. Features are
-    standardised with a fixed mean and deviation per window position and channel, which the training measures;
-    they stay float32 in a model of half precision, as does what is computed with them.
+    Only the convolutions combine time steps; even normalization is per time step. Features are standardized
+    with a fixed mean and deviation per window position and channel, measured in training. Both, and the
+    computation with them, are float32 in any precision.
 
     Args:
         speech_window: H_w, features per frame (10 steps times all hidden states).
@@ -79,8 +79,8 @@ class SpeechAE(FeatureStatistics):
 
         Args:
             speech: S, (B, F, H_w, D_A) with F = 8 (L - 1) + 1.
-            context: (B, 14, H_w, D_A), the frames before ``speech`` when that is a later part of a recording,
-                so that parts give what the whole would; None: its first frame repeated.
+            context: (B, 14, H_w, D_A), the frames before ``speech``, if that is a later part of a recording.
+                Then parts give the same codes as the whole. None: the first frame repeated.
 
         Returns:
             C, (B, L, h_w, d_A).
@@ -89,7 +89,9 @@ class SpeechAE(FeatureStatistics):
             InputError: F is not 8 (L - 1) + 1.
         """
         if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
-            raise InputError(f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, as 1, 9 or 121")
+            raise InputError(
+                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
+            )
         if context is None:
             context = speech[:, :1].expand(-1, CONTEXT_FRAMES, -1, -1)
         with onloaded(self):
@@ -115,7 +117,8 @@ class SpeechAE(FeatureStatistics):
         return self.decode(self.encode(speech))
 
     def standardise(self, speech: Tensor) -> Tensor:
-        """Features (..., H_w, D_A) in units of their deviation in the training data, in the model's dtype."""
+        """Standardize features (..., H_w, D_A) by mean and deviation of the training data, in the model's
+        dtype."""
         return super().standardise(speech).to(self.encoder_window.weight.dtype)
 
 
@@ -139,8 +142,8 @@ class MixingBlock(nn.Module):
 class Downsample(nn.Module):
     """Causal convolution of stride 2 along time, slot by slot: (B, 2 T + 1, h_w, d) -> (B, T, h_w, d).
 
-    The two steps before that of the first output are part of the input: ``SpeechAE.encode`` puts the context
-    of all stages in front, which for a repeated first frame is the same as repeating it at every stage.
+    The input includes the two steps before that of the first output: ``SpeechAE.encode`` prepends the context
+    of all stages. For a repeated first frame this equals repeating it at every stage.
     """
 
     def __init__(self, dim: int) -> None:

@@ -1,4 +1,4 @@
-"""Mean and deviation of the speech features, which their encoders standardise them with."""
+"""Mean and deviation of the speech features, used by their encoders to standardize them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ STATISTICS = ("speech_mean", "speech_std")
 
 
 class FeatureStatistics(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Base of the models that encode speech features: their statistics, float32 in any precision.
+    """Base of the models that encode speech features: feature statistics, float32 in any precision.
 
-    They are per window position and channel, (H_w, D_A), and measured by the training.
+    They are per window position and channel, (H_w, D_A), and measured in training.
     """
 
     speech_mean: Tensor
     speech_std: Tensor
 
     def register_statistics(self, speech_window: int, speech_dim: int) -> None:
-        """Make the buffers, for features that are left as they are."""
+        """Create the buffers with mean 0 and deviation 1."""
         self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
         self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
 
     def standardise(self, speech: Tensor) -> Tensor:
-        """Features (..., H_w, D_A) in units of their deviation in the training data, float32."""
+        """Standardize features (..., H_w, D_A) by mean and deviation of the training data, float32."""
         return (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """What ``to``, ``half`` and their like do to every tensor, all but the type of the statistics."""
+        """Apply ``to``, ``half`` and similar to every tensor, but keep the type of the statistics."""
         kept = {name: getattr(self, name) for name in STATISTICS}
         super()._apply(fn, recurse)
         for name, before in kept.items():

@@ -1,4 +1,5 @@
-"""Multi-head attention with the parameter names of diffusers' LTX-Video; keys and values kept over steps."""
+"""Multi-head attention with diffusers' parameter names of LTX-Video; keys and values are reused over
+steps."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ from .rope import apply_rotary
 
 @dataclass(frozen=True)
 class KeyValues:
-    """What a condition projects to in every layer. It does not depend on time, so all steps share it.
+    """Keys and values of a condition in every layer. They do not depend on time, so all steps share them.
 
     Attributes:
         keys: per layer, text (B, S, heads, d) or speech (B, L, s, heads, d).
         values: per layer, of the same shape.
-        mask: (B, S) bool, True where a text token counts; None: everywhere.
+        mask: (B, S) bool, True for text tokens that count; None: all count.
     """
 
     keys: tuple[Tensor, ...]
@@ -38,7 +39,7 @@ class KeyValues:
 
     @staticmethod
     def cat(parts: Sequence[KeyValues]) -> KeyValues:
-        """Join along the batch, in order. Without a mask all tokens of a part count."""
+        """Concatenate along the batch. Without a mask all tokens of a part count."""
         mask = None
         if any(part.mask is not None for part in parts):
             mask = torch.cat([part._full_mask() for part in parts])
@@ -49,7 +50,7 @@ class KeyValues:
         )
 
     def expand(self, batch: int) -> KeyValues:
-        """A batch of 1 seen as ``batch`` items, without copying."""
+        """Expand a batch of 1 to ``batch`` items, without copying."""
         if self.batch == batch:
             return self
         return KeyValues(
@@ -65,7 +66,7 @@ class KeyValues:
 
 
 class AttentionKernel:
-    """softmax(q k^T / sqrt(d)) v through diffusers' back ends; ``model.set_attention_backend`` sets which."""
+    """softmax(q k^T / sqrt(d)) v through diffusers' backends; ``model.set_attention_backend`` chooses one."""
 
     _attention_backend: Any = None
     _parallel_config: Any = None
@@ -80,7 +81,7 @@ class AttentionKernel:
             key: (B, S, heads, d).
             value: (B, S, heads, d).
             mask: (B, 1, 1, S) bool, True where a token counts.
-            shared: under context parallelism every process holds a part of the keys and values, and queries
+            shared: with context parallelism every process has a part of the keys and values, and queries
                 attend to all parts.
 
         Returns:
@@ -94,12 +95,12 @@ class AttentionKernel:
 
 
 class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
-    """Self- or cross-attention. Queries and keys are normalised over all heads together, as in LTX-Video.
+    """Self- or cross-attention. Queries and keys are normalized over all heads together, as in LTX-Video.
 
     Args:
         dim: channels of the tokens, heads x head_dim.
         heads: number of heads.
-        context_dim: channels of what keys and values are made from.
+        context_dim: channels of the input of keys and values.
     """
 
     _default_processor_cls = AttentionKernel
@@ -130,7 +131,7 @@ class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
         Args:
             context: key and value (B, S, heads, d) from `key_value`; None: of x.
             mask: (B, 1, 1, S) bool, True where a token counts.
-            rotary: turns queries and keys of self-attention, see `apply_rotary`.
+            rotary: rotates queries and keys of self-attention, see `apply_rotary`.
         """
         query = self.norm_q(self.to_q(x))
         if rotary is not None:

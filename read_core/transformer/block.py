@@ -46,7 +46,7 @@ class A2VTransformerBlock(nn.Module):
             rotary: (B or 1, L, h w, D / 2) complex64, see `apply_rotary`.
             text: key and value, (B, S, heads, d).
             text_mask: (B, 1, 1, S) bool or None.
-            speech: key and value, (B, L, s, heads, d); frame i's tokens see only its own s slots.
+            speech: key and value, (B, L, s, heads, d); tokens of frame i see only its s slots.
         """
         frames = x.shape[1]
         modulation = self.scale_shift_table + modulation

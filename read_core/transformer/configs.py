@@ -1,7 +1,7 @@
-"""Shipped configurations of A2V-DiT, so that nothing is ever fetched to build one.
+"""Configurations of A2V-DiT, so that building one needs no download.
 
-LTX-Video 2B has one shape in all its releases. They differ in where a latent lies in time: up to 0.9.1 latent
-i is at 8 i frames, later at max(0, 8 i - 7).
+All releases of LTX-Video 2B have one shape. They differ in the time of a latent: up to 0.9.1 latent i is at 8
+i frames, later at max(0, 8 i - 7).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ TINY: Mapping[str, Any] = MappingProxyType(
         "causal_coords": True,
     }
 )
-"""For tests: every part is there, nothing is big."""
+"""For tests: all parts, small sizes."""
 
 CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"ltx-2b-0.9.0": LTX_2B, "ltx-2b-0.9.1": LTX_2B, "ltx-2b": LTX_2B_CAUSAL, "tiny": TINY}
 )
-"""By name; ``ltx-2b`` is every release after 0.9.1."""
+"""Configurations by name; ``ltx-2b`` fits every release after 0.9.1."""

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 class GuidedVelocity:
     """velocity(z, t, clips) of ``read_core.ans``, with guidance inside (eq. 16, 17).
 
-    What does not depend on time is projected to keys and values once: text and the null speech here, the
-    speech of a clip when it is first asked for.
+    Conditions do not depend on time, so their keys and values are projected once: those of text and the null
+    speech in the constructor, those of a clip's speech at its first use.
 
     Args:
-        transformer: the model, whose dtype the latents are cast to; velocities come back in float32.
+        transformer: the model; latents are cast to its dtype, velocities are returned as float32.
         codes: (1, N, h_w, d_A), code i - 1 for z_i, in whole clips; moved to the model's device clip by clip.
         text: the text's keys and values.
-        guidance: which branches, and how they are combined.
-        window: latents per clip, z_R counted.
-        kept_clips: clips whose keys and values are held: 1, or ``steps`` for the order ``wavefront``, which
-            has that many under way.
+        guidance: the branches and their combination.
+        window: latents per clip, z_R included.
+        kept_clips: number of clips whose keys and values are kept: 1, or ``steps`` for the order
+            ``wavefront``, which samples that many at once.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class GuidedVelocity:
         return self.guidance.combine(rearrange(velocity.float(), "(b e) c f h w -> e b c f h w", e=branches))
 
     def _clip_speech(self, clip: int) -> KeyValues:
-        """Keys and values of one clip, an item per branch."""
+        """Keys and values of one clip, one item per branch."""
         if clip not in self._speech:
             start, stop = self.spans[clip]
             codes = self.codes[:, start:stop].to(self.transformer.device)
@@ -86,5 +86,5 @@ class GuidedVelocity:
                 [speech if branch.speech else self._null for branch in self.guidance.branches]
             )
             if len(self._speech) > self.kept_clips:
-                del self._speech[next(iter(self._speech))]  # the one that came first
+                del self._speech[next(iter(self._speech))]  # the oldest one
         return self._speech[clip]

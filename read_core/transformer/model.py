@@ -1,4 +1,4 @@
-"""A2V-DiT: the LTX-Video transformer that also hears (sec. 3.2, Fig. 1)."""
+"""A2V-DiT: LTX-Video transformer with audio cross-attention (sec. 3.2, Fig. 1)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .parallel import CONTEXT_PARALLEL_PLAN
 from .rope import RotaryEmbedding
 
 TIME_SCALE = 1000.0
-"""LTX-Video's time embedding counts 0 .. 1000; only this adapter knows."""
+"""LTX-Video's time embedding uses 0 .. 1000; only this adapter converts."""
 
 
 class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]
     """Velocity of video latents given speech codes, a text embedding and a portrait's latent.
 
-    Parameter names are those of `diffusers.LTXVideoTransformer3DModel`; new are ``audio_attn`` in every block
-    (its output projection starts at zero, so a fresh audio branch changes nothing), ``null_speech`` and
+    Parameter names are those of `diffusers.LTXVideoTransformer3DModel`. New are ``audio_attn`` in every block
+    (its output projection starts at zero, so it changes nothing before training), ``null_speech`` and
     ``null_reference``.
 
     Args:
@@ -40,7 +40,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         caption_channels: channels of the text embedding.
         speech_dim: channels d_A of a speech code's slot.
         speech_slots: slots h_w per speech code.
-        causal_coords: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+        causal_coords: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
     """
 
     _supports_gradient_checkpointing = True
@@ -93,9 +93,9 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         Args:
             latents: (B, C, L, h, w), z_R first.
             timestep: (B, L), 1 noise .. 0 data, one time per frame.
-            speech: from `project_speech`, of B items or 1.
-            text: from `project_text`, of B items or 1.
-            reference_mask: (B,) bool; where False the learned null token stands for z_R. None: True for all.
+            speech: from `project_speech`, B items or 1.
+            text: from `project_text`, B items or 1.
+            reference_mask: (B,) bool; if False, the learned null token replaces z_R. None: True for all.
             continuation: (B,) bool; True for later clips, where z_R is not the frame before z_1. None: False.
 
         Returns:
@@ -138,10 +138,10 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
 
         Args:
             embedding: (B, S, caption_channels).
-            mask: (B, S), True or 1 where a token counts, at least once per item; None: everywhere.
+            mask: (B, S), True or 1 for tokens that count, at least one per item; None: all count.
 
         Raises:
-            InputError: the embedding has other channels, or a mask leaves no token.
+            InputError: the embedding has other channels, or the mask excludes all tokens of an item.
         """
         if embedding.ndim != 3 or embedding.shape[-1] != self.config.caption_channels:
             raise InputError(
@@ -151,7 +151,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         if mask is not None:
             mask = mask.to(device=embedding.device, dtype=torch.bool)
             if not bool(mask.any(dim=1).all()):
-                raise InputError("the text mask leaves no token of an item; keep at least one")
+                raise InputError("the text mask excludes all tokens of an item; keep at least one")
             mask = None if bool(mask.all()) else mask
         with onloaded(self):
             context = self.caption_projection(embedding.to(self.dtype))
@@ -162,7 +162,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
 
         Args:
             codes: (B, f, h_w, d_A), code i for z_i.
-            mask: (B,) bool; where False the null code replaces the whole item. None: True for all.
+            mask: (B,) bool; if False, the null code replaces the whole item. None: True for all.
 
         Returns:
             Keys and values for L = 1 + f frames.
@@ -184,9 +184,9 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         return self._key_values("audio_attn", context)
 
     def project_null_speech(self, frames: int) -> KeyValues:
-        """What `project_speech` gives for one item without speech, of ``frames`` = L latents (z_R counted).
+        """Result of `project_speech` for one item without speech, with ``frames`` = L latents (z_R included).
 
-        One frame is projected and seen L times, without copying.
+        Projects one frame and expands it L times, without copying.
         """
         with onloaded(self):
             context = self.null_speech.to(self.dtype)[None, None]
@@ -197,7 +197,8 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         )
 
     def reset_additions(self) -> None:
-        """Initialise what LTX-Video lacks: the audio branches, output at zero, and the null tokens."""
+        """Initialize what LTX-Video lacks: the audio branches, with output projections at zero, and the null
+        tokens."""
         nn.init.normal_(self.null_reference, std=0.02)
         nn.init.normal_(self.null_speech, std=0.02)
         for block in self.transformer_blocks:
@@ -208,7 +209,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
             nn.init.zeros_(block.audio_attn.to_out[0].bias)
 
     def _mask_reference(self, x: Tensor, reference_mask: Tensor) -> Tensor:
-        """Put the null token in place of z_R's where ``reference_mask`` (B,) is False; x (B, L, h w, D)."""
+        """Replace z_R's tokens by the null token if ``reference_mask`` (B,) is False; x (B, L, h w, D)."""
         null = self.null_reference.to(x.dtype)
         reference = torch.where(reference_mask.to(x.device)[:, None, None, None], x[:, :1], null)
         return torch.cat([reference, x[:, 1:]], dim=1)

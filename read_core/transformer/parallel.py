@@ -1,7 +1,8 @@
-"""How diffusers' context parallelism splits A2V-DiT: whatever has a frame axis, at the borders of frames.
+"""How diffusers' context parallelism splits A2V-DiT: every tensor with a frame axis, at the borders of
+frames.
 
-The split happens where a block is called, not where the model is: by then the position of every frame, and
-which one is z_R, are known. Keys and values of text are whole in every process.
+Inputs are split where a block is called, not where the model is called: at that point the position of every
+frame, and which one is z_R, are known. Keys and values of text are whole in every process.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ else:
         return ContextParallelInput(split_dim=1, expected_dims=dims, split_output=False)
 
     CONTEXT_PARALLEL_PLAN = {
-        "transformer_blocks.0": {"x": _by_frame(4)},  # later blocks are given what the block before returns
+        "transformer_blocks.0": {"x": _by_frame(4)},  # later blocks get the output of the previous block
         "transformer_blocks.*": {
             "modulation": _by_frame(4),
             "rotary": _by_frame(4),

@@ -1,4 +1,4 @@
-"""Rotary position embedding over time, row and column, in seconds and pixels as LTX-Video's pipelines do."""
+"""Rotary position embedding over time, row and column, in seconds and pixels as in LTX-Video's pipelines."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def video_coordinates(
     causal: bool,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Where each latent token lies.
+    """Coordinates of each latent token.
 
     Args:
         frames: latent frames L, z_R first.
         height: latent rows h.
         width: latent columns w.
-        continuation: True where z_R is not the frame before z_1 (later clips): latent indices 0, 2, 3, ...
+        continuation: True if z_R is not the frame before z_1 (later clips): latent indices 0, 2, 3, ...
             instead of 0, 1, 2, ...
-        causal: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+        causal: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
 
     Returns:
         (3, L h w) float32: seconds, row in pixels, column in pixels.
@@ -50,15 +50,15 @@ def video_coordinates(
 
 
 def rotary_angles(coordinates: Tensor, dim: int) -> Tensor:
-    """Angle by which each pair of channels turns.
+    """Rotation angle of each pair of channels.
 
     Args:
         coordinates: (3, N), seconds and pixels.
         dim: channels D over all heads, even.
 
     Returns:
-        (N, D / 2) float32. Frequencies vary slowest, then time, row, column; what D / 6 leaves over stays at
-        angle 0, in front.
+        (N, D / 2) float32. Frequencies vary slowest, then time, row, column. The remainder of D / 6 comes
+            first, with angle 0.
     """
     extent = coordinates.new_tensor([BASE_SECONDS, BASE_PIXELS, BASE_PIXELS])
     position = (coordinates / extent[:, None]).T * 2 - 1  # (N, 3), -1 .. 1 over the extent
@@ -69,7 +69,7 @@ def rotary_angles(coordinates: Tensor, dim: int) -> Tensor:
 
 
 def apply_rotary(x: Tensor, rotary: Tensor) -> Tensor:
-    """Turn neighbouring pairs of channels as complex numbers, in float32.
+    """Rotate neighboring pairs of channels as complex numbers, in float32.
 
     Args:
         x: (B, N, D).
@@ -80,7 +80,7 @@ def apply_rotary(x: Tensor, rotary: Tensor) -> Tensor:
 
 
 class RotaryEmbedding(nn.Module):
-    """Rotations of a latent grid; the last grid's are kept. It has no parameters.
+    """Rotations of a latent grid; those of the last grid are cached. It has no parameters.
 
     Args:
         dim: channels over all heads.
@@ -110,7 +110,7 @@ class RotaryEmbedding(nn.Module):
     def _tables(self, grid: tuple[int, int, int], device: torch.device) -> Tensor:
         """Both variants, continuation False and True: (2, L, h w, D / 2)."""
         if self._kept is None or self._kept[0] != (grid, device):
-            with torch.inference_mode(False):  # so that training can use what sampling left here
+            with torch.inference_mode(False):  # so that training can use tables cached during sampling
                 angles = torch.stack([self._angles(grid, later, device) for later in (False, True)])
                 tables = torch.polar(torch.ones_like(angles), angles)
                 self._kept = ((grid, device), rearrange(tables, "k (f n) d -> k f n d", f=grid[0]))

@@ -1,8 +1,8 @@
-"""A temporal VAE for aligned faces: LTX-Video's, whose last level knows where in the picture it is.
+"""A temporal VAE for aligned faces: LTX-Video's, with a last level that depends on the position.
 
-In an aligned crop the left eye is always in the same block of 32 x 32 pixels. One basis for all blocks, as
-convolutions share it, wastes latents on what a block never shows. So the last level is one linear map per
-block: an LTX-Video autoencoder of 16 x 16 pixels x 4 frames makes latents, and each 2 x 2 x 2 of them become
+In an aligned crop the left eye is always in the same block of 32 x 32 pixels. Convolutions share one basis
+for all blocks, which wastes latents on what a block never shows. So the last level has one linear map per
+block. An LTX-Video autoencoder of 16 x 16 pixels x 4 frames makes latents, and each 2 x 2 x 2 of them become
 one latent of 32 x 32 x 8.
 """
 
@@ -31,8 +31,8 @@ class PositionwiseLinear(nn.Module):
 
     Args:
         grid: rows h and columns w.
-        inputs: channels that come in.
-        outputs: channels that go out.
+        inputs: input channels.
+        outputs: output channels.
     """
 
     def __init__(self, grid: tuple[int, int], inputs: int, outputs: int) -> None:
@@ -45,7 +45,7 @@ class PositionwiseLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, L, h, w) -> (B, outputs, L, h, w).
 
-        For another grid than the map's own, its maps are interpolated between positions.
+        For another grid size, the maps are interpolated between positions.
         """
         batch, _, _, height, width = x.shape
         weight, bias = self.maps()
@@ -74,12 +74,13 @@ def _resampled(weight: Tensor, bias: Tensor, grid: tuple[int, int]) -> tuple[Ten
 class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Autoencoder of 32 x 32 pixels x 8 frames, for one alignment and one size of the picture.
 
-    It offers what ``diffusers.AutoencoderKLLTXVideo`` offers to :class:`~read_core.video.TemporalVAE`.
+    It has the interface of ``diffusers.AutoencoderKLLTXVideo`` that :class:`~read_core.video.TemporalVAE`
+    uses.
 
     Args:
         inner: arguments of the ``diffusers.AutoencoderKLLTXVideo`` of 16 x 16 x 4.
         grid: rows and columns of blocks in the picture: 4 x 4 at 128 x 128 pixels.
-        latent_channels: of the latents.
+        latent_channels: channels of a latent.
         scaling_factor: as in ``AutoencoderKLLTXVideo``.
         timestep_conditioning: always false.
 
@@ -139,7 +140,7 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return self.autoencoder.decode(unfold(self.up(latents)))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Encode and decode; the shape stays."""
+        """Encode and decode; the shape does not change."""
         output: Tensor = self.decode(self.encode(pixels).latent_dist.mode()).sample
         return output
 
@@ -147,7 +148,7 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 def fold(latents: Tensor) -> Tensor:
     """Latents of 16 x 16 x 4, (B, c, 2 L - 1, 2 h, 2 w) -> their blocks (B, 8 c, L, h, w).
 
-    The first one, of a single frame, is repeated, as causal convolutions see it.
+    The first latent, of a single frame, is repeated, as causal convolutions do.
     """
     padded = torch.cat([latents[:, :, :1], latents], dim=2)
     blocks: Tensor = rearrange(padded, "b c (l t) (h p) (w q) -> b (c t p q) l h w", t=2, p=2, q=2)

@@ -1,8 +1,7 @@
-"""Seeds the noise that some LTX-Video decoders (0.9.1) inject inside their residual blocks.
+"""Seed the noise that some LTX-Video decoders (0.9.1) inject inside their residual blocks.
 
-diffusers draws it from the global generator. Here every block draws it from a generator of its own, started
-anew for each slice: the noise has no time axis, so all slices of a video get the same one, and chunks fit
-together.
+diffusers draws it from the global generator. Here each block has its own generator, restarted for each slice.
+The noise has no time axis, so all slices of a video get the same noise, and chunks fit together.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from torch import nn
 
 @contextmanager
 def seeded_injection(decoder: nn.Module, seed: int) -> Iterator[None]:
-    """Within the context, the injected noise of ``decoder`` depends on ``seed`` and the block alone.
+    """Inside this context, the injected noise of ``decoder`` depends only on ``seed`` and the block.
 
-    It is drawn on the decoder's device, where diffusers draws it, so it differs between kinds of device.
+    It is drawn on the decoder's device, as in diffusers, so it differs between kinds of device.
     """
     blocks = [m for m in decoder.modules() if getattr(m, "per_channel_scale1", None) is not None]
     handles = [

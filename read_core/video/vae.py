@@ -1,9 +1,9 @@
-"""An adapter around ``diffusers.AutoencoderKLLTXVideo``: normalised latents, decoding chunked in time.
+"""An adapter around ``diffusers.AutoencoderKLLTXVideo``: normalized latents, decoding chunked in time.
 
-How frames and latents line up. Latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. Every
-slice of latents is decoded as a video of its own, so the first latent of a slice that starts at s gives one
-frame only, frame 8 s, and the slice [s, e) gives frames 8 s .. 8 (e - 1). To keep latents [a, b) whole, a
-slice therefore needs at least one latent before a: that and the decoder's look to both sides is the halo.
+Frames and latents: latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. Every slice of latents
+is decoded as a separate video. So the first latent of a slice [s, e) gives only frame 8 s, and the slice
+gives frames 8 s .. 8 (e - 1). To get all frames of latents [a, b), a slice needs at least one latent before
+a. This, and the decoder's context on both sides, is the halo.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .injection import seeded_injection
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """How a checkpoint wants its latents decoded.
+    """How to decode the latents of a checkpoint.
 
     Attributes:
         halo: latents of context on both sides of a chunk, at least 1.
-        chunk: latents decoded at a time, halo not counted, at least 1.
+        chunk: latents decoded at a time, without the halo, at least 1.
         timestep: decode time in 0..1 of timestep-conditioned decoders; others ignore it.
         noise_scale: share of noise, 0..1, mixed into the latents of timestep-conditioned decoders.
     """
@@ -49,12 +49,12 @@ class DecodeSettings:
 
 
 class TemporalVAE:
-    """Frames <-> normalised latents (eq. 4).
+    """Frames <-> normalized latents (eq. 4).
 
     Args:
         vae: an LTX-Video autoencoder, 32 x 32 x 8, timestep-conditioned or not. Its device and dtype are
-            kept; its ``latents_mean`` and ``latents_std`` define the normalisation, as they are now: a change
-            of its type later does not round them.
+            kept. Its ``latents_mean`` and ``latents_std`` are copied now as float32, so a later change of
+            type does not round them.
         settings: how to decode.
     """
 
@@ -69,7 +69,7 @@ class TemporalVAE:
             self._mean, self._std = (v.clone().view(1, -1, 1, 1, 1) for v in (mean, std))
 
     def normalise(self, latents: Tensor) -> Tensor:
-        """The VAE's own latents (B, C, L, h, w) -> float32 ones of mean 0 and standard deviation 1."""
+        """Raw latents of the VAE (B, C, L, h, w) -> float32 latents with mean 0 and standard deviation 1."""
         mean, std = self._statistics(latents.device)
         return (latents.float() - mean) / std
 
@@ -80,12 +80,12 @@ class TemporalVAE:
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        """Encode frames (B, F, H, W, 3) in 0..1, F = 8 (L - 1) + 1, to normalised latents (B, C, L, h, w).
+        """Encode frames (B, F, H, W, 3) in 0..1, F = 8 (L - 1) + 1, to normalized latents (B, C, L, h, w).
 
-        The result is float32 on the VAE's device: the posterior's mode, so nothing random.
+        The result is float32 on the VAE's device. It is the posterior's mode, so it is not random.
 
         Raises:
-            InputError: H or W is not a multiple of 32, F is not 8 (L - 1) + 1, or the shape is another.
+            InputError: H or W is not a multiple of 32, F is not 8 (L - 1) + 1, or the shape is wrong.
         """
         if frames.ndim != 5 or frames.shape[-1] != 3:
             raise InputError(f"frames have shape {tuple(frames.shape)}; expected (B, F, H, W, 3)")
@@ -105,12 +105,12 @@ class TemporalVAE:
         return self.normalise(latents)
 
     def decode(self, latents: Tensor, seed: int = 0, num_frames: int | None = None) -> Tensor:
-        """Decode normalised latents (B, C, L, h, w) to frames (B, F, H, W, 3), float32 in 0..1.
+        """Decode normalized latents (B, C, L, h, w) to frames (B, F, H, W, 3), float32 in 0..1.
 
         Args:
-            latents: z_R first. The frames come back on their device, whichever the VAE's is.
-            seed: of the noise of timestep-conditioned decoders.
-            num_frames: stop after so many frames; all 8 (L - 1) + 1 by default.
+            latents: z_R first. The frames are returned on their device.
+            seed: seed of the noise of timestep-conditioned decoders.
+            num_frames: number of frames to decode; default: all 8 (L - 1) + 1.
         """
         batch, _, count, height, width = latents.shape
         total = frames_of_latents(count) if num_frames is None else min(num_frames, frames_of_latents(count))
@@ -129,9 +129,9 @@ class TemporalVAE:
     def decode_stream(self, parts: Iterable[Tensor], seed: int = 0) -> Iterator[Tensor]:
         """Decode a sequence of latents that arrives in parts (B, C, any number, h, w); see :meth:`decode`.
 
-        Chunks lie on a grid fixed from latent 0, whatever the parts are, so the frames equal those of
-        :meth:`decode` bit for bit. A chunk is decoded when its right halo has arrived or the parts
-        have ended; no more than a part, a chunk and two halos are held.
+        Chunks lie on a grid fixed from latent 0 for any parts, so the frames equal those of :meth:`decode`
+        bit for bit. A chunk is decoded when its right halo has arrived or the parts have ended. At most a
+        part, a chunk and two halos are held.
 
         Yields:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
@@ -153,7 +153,7 @@ class TemporalVAE:
             yield self._decode_chunk(held, first, a, min(a + chunk, stop), seed)
 
     def _decode_chunk(self, held: Tensor, first: int, start: int, stop: int, seed: int) -> Tensor:
-        """Decode latents [start, stop), given ``held`` (B, C, n, h, w), which begins at latent ``first``."""
+        """Decode latents [start, stop) from ``held`` (B, C, n, h, w), which starts at latent ``first``."""
         halo = self.settings.halo
         a, b = max(0, start - halo), min(first + held.shape[2], stop + halo)
         frames = self._decode_slice(held[:, :, a - first : b - first], a, seed)
@@ -161,7 +161,7 @@ class TemporalVAE:
         return frames[:, begin : FRAMES_PER_LATENT * (stop - 1 - a) + 1]
 
     def _decode_slice(self, latents: Tensor, first: int, seed: int) -> Tensor:
-        """Decode one slice as a video of its own: (B, C, n, h, w) -> (B, 8 (n - 1) + 1, H, W, 3) in 0..1."""
+        """Decode one slice as a separate video: (B, C, n, h, w) -> (B, 8 (n - 1) + 1, H, W, 3) in 0..1."""
         z = self.denormalise(latents.to(self.vae.device))
         timestep = None
         if self.vae.config.timestep_conditioning:

@@ -347,5 +347,5 @@ def test_shapes_that_do_not_fit_are_named(model, inputs, codes, embedding):
         model.project_speech(codes[..., :4])
     with pytest.raises(InputError, match=r"expected \(B, S, 12\)"):
         model.project_text(embedding[..., :4])
-    with pytest.raises(InputError, match="leaves no token"):
+    with pytest.raises(InputError, match="excludes all tokens"):
         model.project_text(embedding, torch.zeros(BATCH, TOKENS))
