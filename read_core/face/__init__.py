@@ -1,1 +1,1 @@
-"""The face of a portrait: where it is, cutting it out aligned, and putting it back."""
+"""The face of a portrait: find it, cut it out aligned, paste it back."""

@@ -1,7 +1,7 @@
-"""Alignment: a crop of the picture in which the face has a fixed place, upright.
+"""Alignment: an upright crop of the picture with the face in a fixed place.
 
-Places in a picture are continuous: x to the right, y down, in pixels, so that the middle of pixel (0, 0) is
-(0.5, 0.5). Places in a crop are fractions of its width and height.
+Coordinates in a picture are continuous: x to the right, y down, in pixels; the center of pixel (0, 0) is
+(0.5, 0.5). Coordinates in a crop are fractions of its width and height.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _MARGIN = 4  # pixels kept around a crop, for the filters
 
 @dataclass(frozen=True)
 class FaceLayout:
-    """Where an aligned crop has the face: fractions of the side of the frame's middle square.
+    """The place of the face in an aligned crop, in fractions of the side of the frame's middle square.
 
     Attributes:
-        eye_distance: between the middles of both eyes, which lie level, left and right of the middle.
+        eye_distance: distance of the centers of both eyes, which are level, left and right of the middle.
         eyes: height of the eyes, from the top.
-        mouth: height of the middle of the mouth, from the top.
+        mouth: height of the center of the mouth, from the top.
     """
 
     eye_distance: float = 0.28
@@ -40,7 +40,7 @@ class FaceLayout:
             )
 
     def to_dict(self) -> dict[str, float]:
-        """What a checkpoint's card holds of it."""
+        """The form stored in a checkpoint's card."""
         return asdict(self)
 
     @classmethod
@@ -48,7 +48,7 @@ class FaceLayout:
         """The inverse of :meth:`to_dict`.
 
         Raises:
-            InputError: another entry or no number.
+            InputError: an entry is unknown, missing or not a number.
         """
         names = {field.name for field in fields(cls)}
         if not isinstance(values, Mapping) or set(values) != names:
@@ -73,12 +73,12 @@ class FaceLayout:
 
 @dataclass(frozen=True)
 class FaceCrop:
-    """A rectangle in the original picture, which may be turned and reach beyond the picture.
+    """A rectangle in the original picture. It may be turned and reach beyond the picture.
 
     Attributes:
         x, y: its center, in pixels of the original.
-        width, height: in pixels of the original.
-        roll: radians by which it is turned, clockwise positive.
+        width, height: size in pixels of the original.
+        roll: rotation in radians, clockwise positive.
     """
 
     x: float
@@ -100,7 +100,7 @@ class FaceCrop:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom of the upright box around it, in whole pixels."""
+        """Left, top, right and bottom of the upright box around the crop, in whole pixels."""
         import torch
 
         corners = self.to_original(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
@@ -108,24 +108,24 @@ class FaceCrop:
         return round(left), round(top), round(right), round(bottom)
 
     def scaled(self, across: float, down: float) -> FaceCrop:
-        """The crop in the picture resized by these factors; a turned one needs nearly equal ones."""
+        """The crop in the picture resized by these factors; for a turned crop they must be nearly equal."""
         return FaceCrop(self.x * across, self.y * down, self.width * across, self.height * down, self.roll)
 
     def to_original(self, points: Tensor) -> Tensor:
-        """Places in the crop (..., 2), as fractions of its width and height -> pixels of the original."""
+        """Points in the crop (..., 2), as fractions of its width and height -> pixels of the original."""
         offsets = (points - 0.5) * points.new_tensor([self.width, self.height])
         return _turned(offsets, self.roll) + points.new_tensor([self.x, self.y])
 
     def to_crop(self, points: Tensor) -> Tensor:
-        """Places in the original (..., 2), in pixels -> fractions of the crop's width and height."""
+        """Points in the original (..., 2), in pixels -> fractions of the crop's width and height."""
         offsets = _turned(points - points.new_tensor([self.x, self.y]), -self.roll)
         return offsets / points.new_tensor([self.width, self.height]) + 0.5
 
 
 def upright_order(points: Tensor) -> Tensor:
-    """Points (3, 2) with the eye first that is at the left while the face is upright.
+    """Order points (3, 2) so that the first eye is the left one when the face is upright.
 
-    In a picture of an upside-down face that is the eye at the right.
+    In a picture of an upside-down face this is the eye on the right.
     """
     (across, down) = points[1] - points[0], points[2] - points[:2].mean(0)
     mirrored = bool(across[0] * down[1] < across[1] * down[0])
@@ -133,12 +133,12 @@ def upright_order(points: Tensor) -> Tensor:
 
 
 def face_crop(points: Tensor, size: tuple[int, int], layout: FaceLayout | None = None) -> FaceCrop:
-    """The crop in which a face has its place in the layout: least-squares similarity from three points.
+    """The crop that puts a face into its place in the layout: least-squares similarity from three points.
 
     Args:
         points: (3, 2), pixels of the original: both eyes in any order, the mouth.
         size: (height, width) of the frame; it gives the crop's shape.
-        layout: None: the default one.
+        layout: place of the face; None: the default layout.
 
     Raises:
         InputError: the points are not (3, 2), not finite, or all in one place.
@@ -162,11 +162,11 @@ def face_crop(points: Tensor, size: tuple[int, int], layout: FaceLayout | None =
 
 
 def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
-    """Cut a crop out of a picture and bring it to a size, antialiased.
+    """Cut a crop out of a picture and resize it, antialiased.
 
     Args:
         image: (H, W, 3) float, 0..1.
-        crop: what to cut; outside the picture its border is repeated.
+        crop: the crop; outside the picture its border is repeated.
         size: (height, width) of the result.
 
     Returns:
@@ -177,7 +177,7 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
 
     height, width = size
     part, crop = _around(image.float(), crop)
-    # At most twice the size is left to the sampling of single points, and that is made at twice the size.
+    # Shrink to at most twice the size, then sample single points at twice the size.
     batch = part.permute(2, 0, 1)[None]
     h, w = part.shape[:2]
     down, across = (max(1.0, n / m / 2) for n, m in ((crop.height, height), (crop.width, width)))
@@ -196,7 +196,8 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
 
 
 def _around(image: Tensor, crop: FaceCrop) -> tuple[Tensor, FaceCrop]:
-    """The part of a picture that a crop needs, at least one pixel, and the crop in that part."""
+    """The part of a picture that a crop needs, at least one pixel, and the crop's coordinates in that
+    part."""
     left, top, right, bottom = crop.box
     height, width = image.shape[:2]
     left, top = (min(max(0, low - _MARGIN), n - 1) for low, n in ((left, width), (top, height)))

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def drawn(image: Tensor, faces: Faces) -> Image.Image:
-    """The picture (H, W, 3), 0..1, with boxes, scores and points: left eye red, other blue, mouth yellow."""
+    """Draw boxes, scores and points on a picture (H, W, 3), 0..1: left eye red, other blue, mouth yellow."""
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray((image * 255).round().byte().numpy())
@@ -63,10 +63,10 @@ def drawn(image: Tensor, faces: Faces) -> Image.Image:
 
 
 def save(picture: Image.Image, out: Path) -> None:
-    """Write a PNG whole or not at all.
+    """Write a PNG atomically.
 
     Raises:
-        MediaError: it cannot be written.
+        MediaError: the file cannot be written.
     """
     from ..media.files import temporary_beside, write_error
 

@@ -1,4 +1,4 @@
-"""Faces partly hidden, and portraits without a face: what a finder should not be misled by."""
+"""Training pictures for the face finder: partly hidden faces, and portraits without a face."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def hidden(portrait: Portrait, objects: Sequence[Image.Image], rng: random.Random) -> Image.Image:
-    """The portrait's picture with sunglasses, a hand, a bar or one of ``objects`` (RGBA) before the face."""
+    """The portrait's picture with sunglasses, a hand, a bar or one of ``objects`` (RGBA) in front of the
+    face."""
     picture = portrait.picture.copy()
     draw = ImageDraw.Draw(picture)
     eyes, mouth = portrait.points[:2], portrait.points[2]
@@ -45,7 +46,7 @@ def hidden(portrait: Portrait, objects: Sequence[Image.Image], rng: random.Rando
 
 
 def faceless(portrait: Portrait, other: Image.Image, rng: random.Random) -> Image.Image:
-    """The portrait's picture with skin or ``other`` where the face is: hair, neck and clothes alone."""
+    """The portrait's picture with the face replaced by skin or ``other``; hair, neck and clothes remain."""
     picture = portrait.picture.copy()
     left, top, right, bottom = (int(edge) for edge in box_of(portrait.outline))
     size = (right - left, bottom - top)
@@ -62,7 +63,7 @@ def faceless(portrait: Portrait, other: Image.Image, rng: random.Random) -> Imag
 
 
 def shuffled(portrait: Portrait, rng: random.Random) -> Image.Image:
-    """The portrait's picture with the face cut into nine pieces that change places."""
+    """The portrait's picture with the face cut into nine shuffled pieces."""
     picture = portrait.picture.copy()
     left, top, right, bottom = (int(edge) for edge in box_of(portrait.outline))
     w, h = (right - left) // 3, (bottom - top) // 3
@@ -75,7 +76,7 @@ def shuffled(portrait: Portrait, rng: random.Random) -> Image.Image:
 
 
 def color(rng: random.Random) -> tuple[int, int, int]:
-    """Any color."""
+    """A random color."""
     return rng.randint(0, 255), rng.randint(0, 255), rng.randint(0, 255)
 
 

@@ -18,23 +18,23 @@ from .network import SIDE, STRIDE, FaceFinder
 __all__ = ["THRESHOLD", "WEIGHTS", "FaceFinder", "Faces", "find_faces", "load_finder"]
 
 WEIGHTS = Path(__file__).with_name("finder.safetensors")
-THRESHOLD = 0.85  # of the score; chosen on validation pictures
+THRESHOLD = 0.85  # smallest score; chosen on validation pictures
 
-_SEARCHED = (256, 112, 64)  # pixels of the longest side of the pictures in which faces are looked for
-_LIKELY = 0.05  # score in the search from which a place is looked at closely
-_MOST = 12  # places looked at closely
-_SAME = 0.55  # share of the smaller of two boxes in the other from which both are one face
+_SEARCHED = (256, 112, 64)  # longest sides in pixels of the searched pictures
+_LIKELY = 0.05  # smallest search score for a close-up
+_MOST = 12  # most close-ups
+_SAME = 0.55  # overlap relative to the smaller box from which two boxes count as one face
 _ROOM = 2.8  # side of a close-up, in mean distances of eyes and mouth
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces in a picture, the largest first; x and y in pixels, the middle of the first pixel is at 0.5.
+    """Faces in a picture, the largest first; x and y in pixels, the center of the first pixel is at 0.5.
 
     Attributes:
         boxes: (N, 4) left, top, right, bottom, from chin to forehead.
-        points: (N, 3, 2) the eye that is at the picture's left while the face is upright, the other eye, the
-            mouth; each the middle between its two corners.
+        points: (N, 3, 2) the eye on the picture's left when the face is upright, the other eye, the mouth;
+            each is the center between its two corners.
         scores: (N,) 0..1, at least the threshold.
     """
 
@@ -57,15 +57,15 @@ def find_faces(
 
     Args:
         image: (H, W, 3) floating point, 0..1.
-        device: where to compute, by default the image's.
-        finder: the network, already on its device, by default the bundled one.
-        threshold: least score.
+        device: device of the computation; default: the image's.
+        finder: the network, already on that device; default: the bundled one.
+        threshold: smallest score.
 
     Returns:
         The faces, on the CPU.
 
     Raises:
-        InputError: a tensor of another shape or type.
+        InputError: the tensor has a wrong shape or type.
     """
     if image.ndim != 3 or image.shape[2] != 3 or not image.is_floating_point() or not image.numel():
         raise InputError(
@@ -93,13 +93,16 @@ def find_faces(
 
 
 def load_finder(path: Path = WEIGHTS) -> FaceFinder:
-    """The face finder with its bundled weights, or those of another file, frozen, in float32.
+    """Load the face finder with its bundled weights, or those of another file, frozen, in float32.
 
     Raises:
         InputError: the file is missing.
     """
     if not path.is_file():
-        raise InputError(f"{path} is missing; install anew, or make it: python scripts/fit_face_finder.py")
+        raise InputError(
+            f"{path} is missing; install the package again, or make the file: python "
+            "scripts/fit_face_finder.py"
+        )
     return load_bundled(FaceFinder(), path)
 
 
@@ -109,7 +112,7 @@ def _bundled(device: str) -> FaceFinder:
 
 
 def candidates(finder: FaceFinder, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where faces may be in a picture (3, H, W): boxes (n, 4), points (n, 3, 2) and logits (n,)."""
+    """Candidate faces in a picture (3, H, W): boxes (n, 4), points (n, 3, 2) and logits (n,)."""
     height, width = picture.shape[1:]
     small = picture[None]
     found: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -130,7 +133,7 @@ def candidates(finder: FaceFinder, picture: Tensor) -> tuple[Tensor, Tensor, Ten
 
 
 def decode(answers: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The best places of each searched picture, from answers (B, 11, h, w) of :class:`FaceSearch`.
+    """The best candidates of each searched picture, from outputs (B, 11, h, w) of :class:`FaceSearch`.
 
     Returns boxes (n, 4) and points (n, 3, 2), both in pixels of the searched picture, and logits (n,).
     """
@@ -155,14 +158,14 @@ def decode(answers: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
 
 
 def read_close(finder: FaceFinder, picture: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Look closely where points (n, 3, 2) are in a picture (3, H, W): logits (n,) and better points."""
+    """Read close-ups at points (n, 3, 2) in a picture (3, H, W): logits (n,) and refined points."""
     frames = close_frames(points)
     logits, seen = finder.read(torch.stack([close_up(picture, frame) for frame in frames]))
     return logits, _out_of(frames, seen)
 
 
 def read_twice(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
-    """Better points (n, 3, 2): the mean of what is read in a close-up and in its mirror image."""
+    """Refined points (n, 3, 2): the mean of the readings of a close-up and of its mirror image."""
     frames = close_frames(points)
     pictures = torch.stack([close_up(picture, frame) for frame in frames])
     seen, mirrored = finder.read(torch.cat([pictures, pictures.flip(3)]))[1].chunk(2)
@@ -171,12 +174,12 @@ def read_twice(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
 
 
 def _out_of(frames: Tensor, points: Tensor) -> Tensor:
-    """Points (n, 3, 2) in close-ups, -1..1, as points in the picture."""
+    """Convert points (n, 3, 2) in close-ups, -1..1, to points in the picture."""
     return points @ frames[:, :, :2].transpose(1, 2) + frames[:, None, :, 2]
 
 
 def close_frames(points: Tensor) -> Tensor:
-    """Matrices (n, 2, 3) from -1..1 of an upright close-up to the picture in which points (n, 3, 2) are."""
+    """Matrices (n, 2, 3) from coordinates -1..1 of upright close-ups at points (n, 3, 2) to the picture."""
     eyes = points[:, 1] - points[:, 0]
     middle = (points[:, 0] + points[:, 1]) / 2
     down = points[:, 2] - middle
@@ -188,10 +191,10 @@ def close_frames(points: Tensor) -> Tensor:
 
 
 def close_up(picture: Tensor, frame: Tensor) -> Tensor:
-    """What a frame (2, 3) shows of a picture (3, H, W), antialiased, grey outside: (3, SIDE, SIDE)."""
+    """The close-up (3, SIDE, SIDE) of a picture (3, H, W) for a matrix (2, 3), antialiased, gray outside."""
     reach = frame[:, :2].abs().sum(dim=1)
     low, high = (frame[:, 2] - reach).floor().int().tolist(), (frame[:, 2] + reach).ceil().int().tolist()
-    pixels = 2 * float(frame[:, 0].norm()) / SIDE  # of the picture, per pixel of the close-up
+    pixels = 2 * float(frame[:, 0].norm()) / SIDE  # pixels of the picture per pixel of the close-up
     factor = max(1, int(pixels))
     left, top = max(0, low[0] - 1), max(0, low[1] - 1)
     part = picture[None, :, top : max(top + 1, high[1] + 1), left : max(left + 1, high[0] + 1)] - 0.5
@@ -215,7 +218,8 @@ def overlap(one: Tensor, two: Tensor) -> Tensor:
 
 
 def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Areas that boxes (n, 4) and (m, 4) share (n, m), and their own, (n, 1) and (m,)."""
+    """Areas of intersection (n, m) of boxes (n, 4) and (m, 4), and the areas of the boxes, (n, 1) and
+    (m,)."""
     low, high = torch.maximum(one[:, None, :2], two[:, :2]), torch.minimum(one[:, None, 2:], two[:, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)
     area_one, area_two = ((boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (one, two))
@@ -223,7 +227,7 @@ def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _distinct(boxes: Tensor, scores: Tensor) -> Tensor:
-    """Indices of the boxes that overlap none of a better score, best first."""
+    """Indices of the boxes that overlap no better one, best first."""
     order = scores.argsort(descending=True)
     shared, area, other = _areas(boxes[order], boxes[order])
     same = (shared > _SAME * torch.minimum(area, other)).cpu()

@@ -1,7 +1,7 @@
-"""How the face finder's weights are made: photographed and drawn faces on backgrounds, spoilt in many ways.
+"""Train the face finder: photographed and drawn faces on backgrounds, degraded in many ways.
 
-Both networks learn from the same scenes. The reader sees every face from places that are a little off, and
-the places that the search takes for faces at that moment, so it learns from the search's own mistakes.
+Both networks learn from the same scenes. The reader sees every face from slightly wrong places, and whatever
+the search currently takes for a face, so it learns from the search's mistakes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .scenes import Scene, SceneMaker, SceneSettings
 HELD_BACK = 8  # every eighth background is for validation
 
 _LONGEST = 400  # pixels of a background
-_LOOSE, _TIGHT = 1.0, 0.3  # how far off the reader's places are
+_LOOSE, _TIGHT = 1.0, 0.3  # how much the reader's places are shifted
 _SAVED = 250  # updates between savings
 _CLOSE = SceneSettings(smallest=0.45, largest=1.0, empty=0.0, several=0.0, hidden=0.2)
 
@@ -40,15 +40,15 @@ class FitSettings:
     Attributes:
         steps: updates.
         batch: scenes per update.
-        fresh: how many of them are new; the others are drawn from the newest ``pool``, mirrored or not, in
-            another light. Drawing a scene takes as long as learning from it.
-        pool: scenes that are kept.
-        close: scenes per update with a large face, for the reader alone.
+        fresh: number of new scenes among them. The others come from the newest ``pool``, mirrored or not, in
+            another light: drawing a scene takes as long as learning from it.
+        pool: number of scenes kept.
+        close: scenes per update with a large face, only for the reader.
         side: pixels of a scene, a multiple of 16.
-        drawn: drawn presenters beside the photographs.
+        drawn: number of drawn presenters added to the photographs.
         rate: peak learning rate.
-        average: decay of the running mean of the weights, which is what is written.
-        seed: of everything.
+        average: decay of the running mean of the weights; the mean is written.
+        seed: seed of everything.
     """
 
     steps: int = 3000
@@ -64,12 +64,12 @@ class FitSettings:
 
 
 def fit_finder(out: Path, faces: Path, folders: Sequence[Path], settings: FitSettings | None = None) -> float:
-    """Train and write the weights as float16 to ``out``, now and then already before the end.
+    """Train and write the weights as float16 to ``out``, from time to time and at the end.
 
     Args:
         out: the file of weights.
         faces: folder of photographed faces, see :func:`photographs`; its training split is used.
-        folders: pictures without faces; every eighth is left for validation.
+        folders: pictures without faces; every eighth is kept for validation.
         settings: size of the training.
 
     Returns:
@@ -134,7 +134,7 @@ def train_finder(
 
 
 def _drawn_again(pool: Sequence[Scene], count: int, fresh: int, generator: Generator) -> list[Scene]:
-    """The newest scenes and random others, each mirrored at random."""
+    """The newest scenes and random older ones, each mirrored at random."""
     old = torch.randint(len(pool), (count - fresh,), generator=generator).tolist()
     chosen = [pool[-1 - i] for i in range(fresh)] + [pool[i] for i in old]
     mirrored = (torch.rand(count, generator=generator) < 0.5).tolist()
@@ -142,7 +142,7 @@ def _drawn_again(pool: Sequence[Scene], count: int, fresh: int, generator: Gener
 
 
 def _relit(scenes: Sequence[Scene], generator: Generator) -> Tensor:
-    """The pictures (B, 3, H, W) of scenes, in another light."""
+    """The pictures (B, 3, H, W) of scenes, in random light."""
     pixels = torch.stack([torch.from_numpy(scene.pixels) for scene in scenes])
     change = torch.rand(2, len(pixels), 3, 1, 1, generator=generator) + torch.rand(
         2, len(pixels), 1, 1, 1, generator=generator
@@ -152,7 +152,7 @@ def _relit(scenes: Sequence[Scene], generator: Generator) -> Tensor:
 
 
 def _follow(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
-    """Move the running mean of weights and statistics towards the present ones."""
+    """Move the running mean of weights and statistics towards the current ones."""
     now = finder.state_dict()
     for name, value in mean.state_dict().items():
         if value.is_floating_point():
@@ -203,7 +203,7 @@ def _search_losses(answers: Tensor, scenes: Sequence[Scene]) -> tuple[Tensor, Te
 
 
 class _Places:
-    """What the reader learns from: frames in pictures (B, 3, H, W), and what is there."""
+    """Training data of the reader: frames in pictures (B, 3, H, W), and their targets."""
 
     def __init__(self, pictures: Tensor, generator: Generator) -> None:
         self.pictures = pictures
@@ -214,7 +214,7 @@ class _Places:
         self.truths: list[Tensor] = []
 
     def add(self, index: int, scene: Scene, found: tuple[Tensor, Tensor, Tensor] | None) -> None:
-        """The faces of a scene from places a little off, and what the search found, right and wrong."""
+        """Add the faces of a scene from slightly wrong places, and what the search found, right and wrong."""
         boxes, points, sure = _tensors(scene)
         for face, frame in zip(points[sure], close_frames(points[sure]), strict=True):
             width = _LOOSE if torch.rand(1, generator=self.generator) < 0.5 else _TIGHT
@@ -264,7 +264,7 @@ def _off(frame: Tensor, width: float, generator: Generator) -> Tensor:
 
 
 def _anywhere(side: int, generator: Generator) -> Tensor:
-    """A frame of any place and size."""
+    """A frame with random place and size."""
     x, y, size, angle = torch.rand(4, generator=generator).tolist()
     half = side * 0.5 * 0.08 ** (1 - size)
     cos, sin = half * math.cos(angle - 0.5), half * math.sin(angle - 0.5)

@@ -1,4 +1,4 @@
-"""What the model is to see of a portrait: its middle, all of it, or a crop aligned with a face."""
+"""Frame a portrait for the model: its middle, all of it, or a crop aligned with a face."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ..video import TemporalVAE
     from .finder import Faces
 
-_CORE = (0.25, 0.75)  # of an aligned crop: where the face itself is
+_CORE = (0.25, 0.75)  # part of an aligned crop with the face
 _SMALL = 0.5  # pixels of the original per pixel of the frame
-_TURNED = 0.6  # distance of the eyes by that from eyes to mouth, as a share of the layout's
-_LEAST = 8  # pixels of the original in a crop by hand
+_TURNED = 0.6  # eye distance / distance from eyes to mouth, relative to the layout's
+_LEAST = 8  # smallest side in pixels of a crop by hand
 
 
 @dataclass(frozen=True)
 class Framing:
-    """A portrait brought to the size of the video; its attributes are those of ``Reference``."""
+    """A portrait at the size of the model's frames; for the attributes see ``Reference``."""
 
     image: Tensor
     box: tuple[int, int, int, int]
@@ -45,26 +45,28 @@ def frame_portrait(
     find: Callable[[Tensor], Faces],
     on_warning: OnWarning = warn,
 ) -> Framing:
-    """Bring a portrait to the size of the video.
+    """Bring a portrait to the size of the model's frames.
 
-    No face, a small one, one that the picture's border cuts and one that is turned away are a warning.
-    Without a face the middle of the picture is taken.
+    Warns if there is no face, or if it is small, cut by the picture's border or turned away. Without a face
+    the middle of the picture is used.
 
     Args:
         image: (H, W, 3) float, 0..1.
         size: (height, width) of the video.
         fit: ``face``, or one of :func:`read_core.media.fit_image`.
-        layout: where an aligned crop has the face; None: the default one.
-        choice: which face; it counts for the fit ``face`` only.
-        find: finds faces.
+        layout: place of the face in an aligned crop; None: the default layout.
+        choice: number or place of the face; only used with the fit ``face``.
+        find: function that finds faces.
 
     Raises:
-        InputError: an impossible size, an unknown ``fit``, a place outside the picture, or fewer faces than
-            ``choice`` asks for.
+        InputError: the size is impossible, ``fit`` unknown, the place outside the picture, or there are fewer
+            faces than ``choice`` needs.
     """
     if fit != FACE:
         if choice.by_hand:
-            on_warning(f"the face's place has no effect with the fit {fit}: it is for the fit {FACE}")
+            on_warning(
+                f"the face's place has no effect with the fit {fit}: it only works with the fit {FACE}"
+            )
         return Framing(*fit_image(image, size, fit))
     layout = layout or FaceLayout()
     if choice.by_hand:
@@ -73,8 +75,8 @@ def frame_portrait(
         found = find(image).points
         if not len(found) and choice.index == 0:
             on_warning(
-                "no face was found, so the middle of the picture is taken; give the face's place by hand "
-                "(face_x, face_y and face_size; --face on the command line), or take another picture"
+                "no face was found, so the middle of the picture is used; give the face's place by hand "
+                "(face_x, face_y and face_size; --face on the command line), or use another picture"
             )
             return Framing(*fit_image(image, size, "crop"))
         if choice.index >= len(found):
@@ -91,7 +93,7 @@ def frame_portrait(
 
 
 def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:
-    """The reference of a picture (H, W, 3) as it was framed."""
+    """Encode a framed picture (H, W, 3) as a reference."""
     latent = vae.encode(framing.image[None, None])
     reference = Reference(
         latent=latent,
@@ -107,26 +109,27 @@ def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:
 
 
 def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = PORTRAIT_SIDE) -> tuple[int, int]:
-    """(height, width) at which a crop has the original's own pixels; even, and in the shape of the frame.
+    """(height, width) of a crop at the original's resolution; even, with the aspect ratio of the frame.
 
     Args:
         crop: the crop.
-        size: of the frame; the result is never smaller.
-        longest: side of the result, where the frame itself is not larger.
+        size: size of the frame; the result is never smaller.
+        longest: longest side of the result, unless the frame is larger.
     """
     own = max(crop.height, crop.width)
     return scaled_size(size, max(*size, min(round(own), longest)))
 
 
 def scaled_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """(height, width) with the shape of ``size`` and that longest side or one less: even, for encoders."""
+    """(height, width) with the aspect ratio of ``size`` and that longest side or one less: even, for
+    encoders."""
     longest = longest // 2 * 2
     height, width = (max(2, round(side * longest / max(size) / 2) * 2) for side in size)
     return height, width
 
 
 def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCrop:
-    """The upright crop whose middle square is the one that was given."""
+    """The upright crop whose middle square is the chosen one."""
     height, width = image.shape[:2]
     x, y, side = (value * width for value in (choice.x, choice.y, choice.size))
     if not (0 <= x <= width and 0 <= y <= height):
@@ -144,7 +147,7 @@ def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCr
 def _remark(
     points: Tensor, crop: FaceCrop, original: tuple[int, ...], size: tuple[int, int], layout: FaceLayout
 ) -> str | None:
-    """What makes a poor video: the first thing that there is to say."""
+    """The first reason why the video will be poor, or None."""
     height, width = original[:2]
     corners = torch.tensor([[x, y] for x in _CORE for y in _CORE])
     core = crop.to_original(corners)

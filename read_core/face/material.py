@@ -1,4 +1,4 @@
-"""What the face finder learns from: portraits with known points, and pictures without faces."""
+"""Training material of the face finder: portraits with known points, and pictures without faces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPLITS = ("train", "validation", "test")
-_MARGIN = 80  # pixels around a portrait that its reflection fills
+_MARGIN = 80  # pixels of reflected border around a portrait
 _DRAWN_SIDE = 320  # pixels of a drawn presenter
 # The mesh of mediapipe: corners of the eyes and of the mouth, and the outline of the face.
 _CORNERS = ((33, 133), (263, 362), (61, 291))
@@ -27,8 +27,8 @@ _OUTLINE = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
-_TOP_OF_SKULL = 0.85  # share of a drawn skull's height where the mesh of a photographed face would end
-# Words in the path of a picture that may show a person or a face after all.
+_TOP_OF_SKULL = 0.85  # share of a drawn skull's height at which the mesh of a photographed face would end
+# Words in the path of a picture that may show a person or a face.
 _PEOPLE = (
     *("astronaut", "camera", "grace_hopper", "lfw", "people", "faces", "toy", "santa", "statue", "totem"),
     *(
@@ -50,10 +50,11 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True)
 class Portrait:
-    """One face.
+    """One face with its points.
+
 
     Attributes:
-        picture: RGB, with a border of reflection.
+        picture: RGB, with a reflected border.
         points: (3, 2) eyes and mouth, pixels of the picture.
         outline: (K, 2) the face's outline from chin to forehead, pixels of the picture.
     """
@@ -64,7 +65,7 @@ class Portrait:
 
 
 def photographs(folder: Path, split: str) -> list[Portrait]:
-    """The portraits of one split of ``folder``: images/, index.json and landmarks.npy (N, 478, 3).
+    """Read the portraits of one split of ``folder``: images/, index.json and landmarks.npy (N, 478, 3).
 
     Raises:
         MediaError: one of the three is missing.
@@ -132,14 +133,15 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
 
 
 def backgrounds(folders: Sequence[Path], longest: int) -> list[Image.Image]:
-    """The pictures under ``folders``, each once, in order of their paths; RGBA where they are cut out.
+    """Read the pictures under ``folders``, each once, in order of their paths; RGBA if they have
+    transparency.
 
     Larger ones are shrunk to ``longest`` pixels.
 
-    Pictures whose path tells that they show a person are left out, and those below 100 pixels.
+    Pictures below 100 pixels, and those whose path indicates a person, are left out.
 
     Raises:
-        MediaError: a folder is missing or holds no picture.
+        MediaError: a folder is missing or contains no picture.
     """
     found: list[Image.Image] = []
     seen: list[NDArray[np.float32]] = []

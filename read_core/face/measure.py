@@ -1,4 +1,4 @@
-"""How well the face finder finds: held-out faces on held-out backgrounds, and two public photographs."""
+"""Measure the face finder: held-out faces on held-out backgrounds, and two public photographs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ from .network import FaceFinder
 from .scenes import Scene, SceneMaker, SceneSettings
 
 NEAR = 0.25  # mean error of the three points, in eye distances, up to which a face counts as found
-SIZES = (0.08, 0.16, 0.32, 0.80)  # borders of the table's rows: height of the face, share of the shorter side
+SIZES = (
+    0.08,
+    0.16,
+    0.32,
+    0.80,
+)  # limits of the table's rows: height of the face relative to the shorter side
 
 # Set by hand on enlarged pictures: middles of the eyes and of the mouth, pixels.
 PUBLIC = {
@@ -51,13 +56,13 @@ _TEST = SceneSettings(
 
 @dataclass(frozen=True)
 class Finds:
-    """What was found in n pictures with one face each.
+    """Results in n pictures with one face each.
 
     Attributes:
         sizes: (n,) height of the face as a share of the picture's shorter side.
-        scores: (n,) of the find nearest to the face, 0 if none is near.
-        eyes, mouths: (n,) error of its points in eye distances; the eyes' mean.
-        others: (n,) the best score of what is no face.
+        scores: (n,) score of the find nearest to the face; 0 if none is near.
+        eyes, mouths: (n,) errors of its points in eye distances; for the eyes the mean.
+        others: (n,) the best score of a false find.
     """
 
     sizes: Tensor
@@ -70,9 +75,9 @@ class Finds:
 def held_out_scenes(
     faces: Path, folders: Sequence[Path], split: str, drawn: bool = False, spoilt: bool = False, seed: int = 0
 ) -> SceneMaker:
-    """Scenes of held-out faces, and of the backgrounds that the training leaves out.
+    """Scenes of held-out faces on backgrounds that the training does not use.
 
-    For "validation" these are every eighth of ``folders``, which then are those of the training.
+    For "validation", ``folders`` are those of the training, and every eighth background is used.
     """
     portraits: list[Portrait] = drawn_presenters(80, split, seed + 1) if drawn else photographs(faces, split)
     grounds = backgrounds(folders, _LONGEST)
@@ -90,7 +95,7 @@ def draw_scene(maker: SceneMaker, count: int) -> Scene:
 
 
 def find_in_scenes(maker: SceneMaker, count: int, finder: FaceFinder | None = None) -> Finds:
-    """Look for the one face of each of ``count`` scenes, whatever its score."""
+    """Find the one face of each of ``count`` scenes, with any score."""
     rows: list[tuple[float, ...]] = []
     while len(rows) < count:
         scene = draw_scene(maker, 1)
@@ -111,7 +116,7 @@ def find_in_scenes(maker: SceneMaker, count: int, finder: FaceFinder | None = No
 
 
 def best_scores_without_face(maker: SceneMaker, count: int, finder: FaceFinder | None = None) -> Tensor:
-    """The highest score (count,) in each of ``count`` pictures without a face; 0 where there was none."""
+    """The highest score (count,) in each of ``count`` pictures without a face; 0 if nothing was found."""
     scores = []
     for _ in range(count):
         found = find_faces(as_image(draw_scene(maker, 0).pixels), finder=finder, threshold=0.0)
@@ -126,10 +131,10 @@ def point_errors(points: Tensor, truth: Tensor) -> Tensor:
 
 
 def public_errors(path: Path, finder: FaceFinder | None = None) -> tuple[int, Tensor]:
-    """Number of faces found in a photograph of PUBLIC, and the errors (3,) of the nearest one's points.
+    """Number of faces found in a photograph of PUBLIC, and the errors (3,) of the points of the nearest one.
 
     Raises:
-        InputError: no photograph of that name has points set by hand.
+        InputError: there are no points set by hand for a photograph with that name.
     """
     if path.name not in PUBLIC:
         raise InputError(f"{path.name} has no points set by hand; expected {' or '.join(PUBLIC)}")
@@ -164,7 +169,7 @@ def table(finds: Finds, empty: Tensor, threshold: float = THRESHOLD) -> str:
 
 
 def thresholds_table(finds: Finds, empty: Tensor) -> str:
-    """What each threshold would find, and find falsely."""
+    """Table of finds and false finds for each threshold."""
     lines = ["| threshold | found | false finds, pictures without a face |", "|---|---|---|"]
     for threshold in np.arange(0.1, 0.96, 0.05):
         found = 100 * float((finds.scores >= threshold).float().mean())
@@ -174,7 +179,7 @@ def thresholds_table(finds: Finds, empty: Tensor) -> str:
 
 
 def seconds_per_picture(image: Tensor, finder: FaceFinder | None = None, repeats: int = 30) -> float:
-    """The quickest of ``repeats`` runs on one thread."""
+    """Seconds of the fastest of ``repeats`` runs on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -189,5 +194,5 @@ def seconds_per_picture(image: Tensor, finder: FaceFinder | None = None, repeats
 
 
 def as_image(pixels: np.ndarray | Image.Image) -> Tensor:
-    """Bytes (H, W, 3) as a picture, 0..1."""
+    """Convert bytes (H, W, 3) to a picture, 0..1."""
     return torch.from_numpy(np.array(pixels, np.float32) / 255)

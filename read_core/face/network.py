@@ -1,4 +1,4 @@
-"""The two networks of the face finder: one looks for faces in a small picture, one reads a face close up."""
+"""The two networks of the face finder: one searches faces in a small picture, one reads a close-up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FaceFinder(nn.Module):
     """``search`` gives candidates on a map of cells, ``read`` checks each and places its points.
 
     Args:
-        norm: with batch normalization after every convolution, for training; :func:`fused` folds it away.
+        norm: use batch normalization after every convolution, for training; :func:`fused` removes it.
     """
 
     def __init__(self, norm: bool = False) -> None:
@@ -28,11 +28,12 @@ class FaceFinder(nn.Module):
 
 
 class FaceSearch(nn.Module):
-    """Pictures (B, 3, H, W), 0..1, sides multiples of 16, to answers (B, 11, H / 8, W / 8) per cell.
+    """Pictures (B, 3, H, W), 0..1, sides multiples of 16 -> outputs (B, 11, H / 8, W / 8), one vector per
+    cell.
 
-    It knows faces of 13 to 90 pixels, so a picture is searched in several sizes. The answers: a logit; the
-    box's middle as seen from the cell's, in cells; the logarithms of the box's width and height in cells;
-    three points as seen from the cell's middle, in box sides.
+    It finds faces of 13 to 90 pixels, so a picture is searched in several sizes. The outputs are: a logit;
+    the box's center relative to the cell's center, in cells; the logarithms of the box's width and height in
+    cells; three points relative to the cell's center, in box sides.
     """
 
     def __init__(self, norm: bool = False) -> None:
@@ -55,7 +56,7 @@ class FaceSearch(nn.Module):
 class FaceReader(nn.Module):
     """Close-ups (B, 3, SIDE, SIDE), 0..1, to logits (B,) and points (B, 3, 2) in -1..1, x and y.
 
-    Each point is the mean place of a map of attention. Light and contrast of the whole do not matter.
+    Each point is the mean position of an attention map. Overall light and contrast do not matter.
     """
 
     def __init__(self, norm: bool = False) -> None:
@@ -107,7 +108,7 @@ class _Residual(nn.Module):
 
 
 def fused(finder: FaceFinder) -> FaceFinder:
-    """A copy of a finder trained with normalization that computes the same without it."""
+    """Copy a finder trained with normalization; the copy computes the same without it."""
     plain = copy.deepcopy(finder).eval()
     for module in plain.modules():
         if isinstance(module, _Conv):

@@ -1,4 +1,4 @@
-"""Paste back: speaking frames go into the picture that they were cut from, with a soft rim."""
+"""Paste back: put speaking frames into the picture that they were cut from, with a soft edge."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..limits import PASTED_SIDE
 from .alignment import FaceCrop
 
-RIM = 0.1  # of the crop's shorter side, from the original at its border to the frame
-PIXELS_AT_ONCE = 2**22  # of results, in a stream
+RIM = 0.1  # width of the soft edge, relative to the crop's shorter side
+PIXELS_AT_ONCE = 2**22  # pixels of results at a time, in a stream
 
 
 class PasteBack:
@@ -21,17 +21,18 @@ class PasteBack:
 
     Args:
         original: (H, W, 3) float, 0..1.
-        crop: the rectangle of the original that the frames show, of any shape; what lies outside is lost.
-        max_side: the longest side of the result; a smaller original keeps its size.
+        crop: the rectangle of the original that the frames show, of any shape; parts outside the original are
+            lost.
+        max_side: longest side of the result; a smaller original keeps its size.
 
     Attributes:
-        size: (height, width) of the result, both even: encoders want that. A picture that keeps its size
-            loses its last row or column where they are odd.
+        size: (height, width) of the result, both even, for video encoders. A picture that keeps its size
+            loses its last row or column if it is odd.
         crop: the rectangle in the result.
-        mask: (height, width), 0..1: how much of each pixel comes from the frames.
+        mask: (height, width), 0..1: share of the frames in each pixel.
 
     Raises:
-        InputError: a wrong shape or type, a picture of one pixel, ``max_side`` below 2.
+        InputError: wrong shape or type, a picture of one pixel, or ``max_side`` below 2.
     """
 
     def __init__(self, original: Tensor, crop: FaceCrop, max_side: int = PASTED_SIDE) -> None:
@@ -58,7 +59,7 @@ class PasteBack:
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
-        self._picture = self._picture.to(frames.device)  # once: it is large
+        self._picture = self._picture.to(frames.device)  # computed once: it is large
         pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
         inside = pictures[:, self._rows, self._columns]
         if inside.numel():
@@ -67,20 +68,20 @@ class PasteBack:
         return pictures
 
     def stream(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Frames that arrive in parts, in few pictures at a time, so that memory does not grow with them."""
+        """Paste frames that arrive in parts, a few pictures at a time, so that memory does not grow."""
         for frames in parts:
             count = at_once(self.size)
             for start in range(0, len(frames), count):
                 yield self(frames[start : start + count])
 
     def _region(self) -> Tensor:
-        """Middles of the pixels in the region that changes, as fractions of the crop: (rows, columns, 2)."""
+        """Centers of the pixels in the changed region, as fractions of the crop: (rows, columns, 2)."""
         y = torch.arange(self._rows.start, max(self._rows.start, self._rows.stop)) + 0.5
         x = torch.arange(self._columns.start, max(self._columns.start, self._columns.stop)) + 0.5
         return self.crop.to_crop(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
 
     def _sampled(self, frames: Tensor) -> Tensor:
-        """The frames at the pixels of the region, antialiased: (n, rows, columns, 3)."""
+        """The frames sampled at the pixels of the region, antialiased: (n, rows, columns, 3)."""
         batch = frames.float().permute(0, 3, 1, 2)
         h, w = batch.shape[2:]
         shrunk = max(1, min(h, round(self.crop.height))), max(1, min(w, round(self.crop.width)))
@@ -96,7 +97,7 @@ def paste_back(
 ) -> tuple[Tensor, Tensor]:
     """Paste all frames of a video: (n, h, w, 3) -> (n, height, width, 3), and the mask (height, width).
 
-    Args: as of :class:`PasteBack`, whose ``stream`` holds few pictures at a time.
+    Args: as for :class:`PasteBack`, whose ``stream`` holds few pictures at a time.
     """
     paste = PasteBack(original, crop, max_side)
     pictures = torch.empty(len(frames), *paste.size, 3, device=frames.device)
@@ -126,7 +127,7 @@ def pasted_size(original: tuple[int, int], max_side: int = PASTED_SIDE) -> tuple
 
 
 def at_once(size: tuple[int, int]) -> int:
-    """How many results (height, width) a stream makes at a time."""
+    """Number of results (height, width) that a stream makes at a time."""
     return max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
 
 

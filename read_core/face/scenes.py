@@ -1,4 +1,4 @@
-"""Pictures to train and test the face finder: faces pasted on backgrounds, spoilt in many ways."""
+"""Pictures to train and test the face finder: faces pasted on backgrounds, degraded in many ways."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VISIBLE = 0.6  # share of a face's box inside the picture from which it counts
+VISIBLE = 0.6  # share of a face's box that must be inside the picture
 
 
 @dataclass(frozen=True)
 class Scene:
-    """pixels (H, W, 3) uint8; of each face the box (n, 4), points (n, 3, 2), and if it counts (n,) bool."""
+    """pixels (H, W, 3) uint8; for each face its box (n, 4), points (n, 3, 2), and whether it counts (n,)
+    bool."""
 
     pixels: NDArray[np.uint8]
     boxes: NDArray[np.float64]
@@ -32,7 +33,7 @@ class Scene:
     sure: NDArray[np.bool_]
 
     def mirrored(self) -> Scene:
-        """The same seen in a mirror."""
+        """The mirrored scene."""
         width = self.pixels.shape[1]
         boxes = np.stack(
             [width - self.boxes[:, 2], self.boxes[:, 1], width - self.boxes[:, 0], self.boxes[:, 3]], 1
@@ -43,20 +44,21 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What is drawn.
+    """Distribution of the scenes.
+
 
     Attributes:
         smallest, largest: a face's height as a share of the picture's shorter side.
-        roll: largest usual turn, degrees.
-        turned: share of faces turned by any angle.
-        clean: share of pictures that are not spoilt by noise, blur, colors or JPEG.
+        roll: largest usual rotation in degrees.
+        turned: share of faces rotated by any angle.
+        clean: share of pictures without noise, blur, color changes or JPEG.
         empty: share of pictures without a face.
         several: share of the others with two to four faces.
         cut: share of faces that may be cut by the border.
         hidden: share of faces partly hidden.
-        whole: share of pictures that are one portrait, enlarged, without any background.
+        whole: share of pictures that are one enlarged portrait without background.
         stretch: by how much a face is stretched and slanted.
-        strange: share of the pasted things that are portraits without a face or with a shuffled one.
+        strange: share of the pasted objects that are portraits without a face or with a shuffled one.
     """
 
     smallest: float = 0.11
@@ -74,13 +76,13 @@ class SceneSettings:
 
 
 class SceneMaker:
-    """Draws scenes from portraits and backgrounds; the same seed gives the same sequence.
+    """Draw scenes from portraits and backgrounds; the same seed gives the same sequence.
 
     Args:
         portraits: faces to paste.
         backgrounds: pictures without faces; those with transparency are pasted as objects.
-        settings: see there.
-        seed: of everything.
+        settings: see :class:`SceneSettings`.
+        seed: seed of everything.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class SceneMaker:
         self.noise = np.random.default_rng(seed)
 
     def draw(self, height: int, width: int, count: int | None = None) -> Scene:
-        """One scene; ``count``: the number of faces, by default random."""
+        """Draw one scene with ``count`` faces; default: a random number."""
         rng, settings = self.rng, self.settings
         if count is None:
             count = 0 if rng.random() < settings.empty else 1
@@ -130,7 +132,7 @@ class SceneMaker:
         return Scene(pixels, all_boxes, np.array(points).reshape(-1, 3, 2), sure)
 
     def ground(self, height: int, width: int) -> Image.Image:
-        """A background: part of a picture, mirrored now and then, or a plain color or noise."""
+        """Draw a background: part of a picture, sometimes mirrored, or a plain color or noise."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.06:
@@ -193,7 +195,7 @@ class SceneMaker:
         return _paste(canvas, picture, None if whole else self._rim(portrait), matrix, self._light())
 
     def _paste_other(self, canvas: Image.Image) -> None:
-        """Something that is no face, with the rims that faces have."""
+        """Paste something that is not a face, with the same kinds of edges as faces."""
         rng = self.rng
         strange = rng.random() < self.settings.strange
         size = canvas.height * math.exp(rng.uniform(math.log(0.1), math.log(1.2)))
@@ -219,7 +221,8 @@ class SceneMaker:
         _paste(canvas, picture, mask, np.hstack([linear, (place - middle)[:, None]]), self._light())
 
     def _rim(self, portrait: Portrait) -> Image.Image | None:
-        """What is pasted of a portrait: all, a rectangle, the head or the face, with a hard or soft rim."""
+        """Mask of the pasted part of a portrait: all, a rectangle, the head or the face, with a hard or soft
+        edge."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.1:
@@ -250,7 +253,7 @@ class SceneMaker:
         return mask.resize((width, height), Image.Resampling.BILINEAR)
 
     def _light(self) -> list[int]:
-        """Another light and contrast: a table of 256 values per color."""
+        """Random light and contrast: a table of 256 values per color."""
         rng = self.rng
         levels = 255 * np.linspace(0, 1, 256) ** math.exp(rng.gauss(0, 0.2))
         gains = rng.gauss(1, 0.12) + self.noise.uniform(-0.08, 0.08, (3, 1))
@@ -258,7 +261,7 @@ class SceneMaker:
         return table
 
     def _spoilt(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Light from one side, colors, grey, blur, coarse pixels, noise, JPEG."""
+        """Degrade the picture: light from one side, colors, gray, blur, coarse pixels, noise, JPEG."""
         rng = self.rng
         height, width = pixels.shape[:2]
         if rng.random() < 0.6:
@@ -291,7 +294,7 @@ class SceneMaker:
         return np.array(picture)
 
     def _bars(self, picture: Image.Image) -> None:
-        """Grey strips at the right and below, as the finder pads."""
+        """Add gray strips on the right and below, as the finder pads."""
         draw = ImageDraw.Draw(picture)
         width, height = picture.size
         grey = (128, 128, 128)
@@ -308,9 +311,9 @@ def _paste(
     matrix: NDArray[np.float64],
     light: list[int],
 ) -> Image.Image:
-    """Paste a picture, where its mask says, moved by a matrix (2, 3) from its pixels to the canvas's.
+    """Paste a picture with its mask, transformed by a matrix (2, 3) from its pixels to the canvas's.
 
-    Returns the mask as moved, of the canvas's size.
+    Returns the transformed mask at the canvas's size.
     """
     whole = Image.new("L", canvas.size)
     linear, shift = matrix[:, :2], matrix[:, 2]
@@ -342,7 +345,7 @@ def _moved(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[
 
 
 def _overlap(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    """Intersection of two boxes over the smaller."""
+    """Intersection of two boxes divided by the area of the smaller."""
     sides = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
     smaller = min(np.prod(one[2:] - one[:2]), np.prod(two[2:] - two[:2]))
     return float(np.prod(sides.clip(min=0)) / smaller)
