@@ -1,4 +1,4 @@
-"""Checkpoints: the folder format in ``folder``, what it holds besides weights in ``records``."""
+"""Checkpoints: ``folder`` has the folder format, ``records`` everything in it except weights."""
 
 from __future__ import annotations
 

@@ -1,20 +1,18 @@
-"""A checkpoint: one folder, in the manner of diffusers, with all that is needed to rebuild the pipeline.
+"""A checkpoint: one folder, similar to diffusers', with everything needed to rebuild the pipeline.
 
 ::
 
     model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration", optionally
                         "face", see Card; library and class of each model
     vae/                AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
-    whisper/            the encoder of Whisper alone
-    speech_ae/          SpeechAE, or AveragePool
-    transformer/        A2VTransformer3DModel
-    scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
-    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
-    detail/             DetailNetwork; optional, since format 2
+    whisper/            only the encoder of Whisper speech_ae/          SpeechAE, or AveragePool transformer/
+    A2VTransformer3DModel scheduler/          scheduler_config.json: the defaults of sampling and decoding,
+    see SamplingDefaults prompt/             config.json ("text"), prompt.safetensors: "embedding" (S,
+    channels) and "mask" (S,) detail/             DetailNetwork; optional, since format 2
 
-Folders of format 1, which have no "face" and no ``detail/``, load as before. Loading is strict and never
-uses the network; pickles are refused, not opened. Names, shapes and types are checked from JSON and the
-headers of the safetensors files before a weight is read.
+Folders of format 1 have no "face" and no ``detail/``; they can still be loaded. Loading is strict and never
+uses the network. Pickles are refused, not opened. Names, shapes and types are checked from JSON files and
+safetensors headers before any weight is read.
 """
 
 from __future__ import annotations
@@ -62,7 +60,7 @@ T = TypeVar("T")
 
 
 def describe(folder: str | Path) -> CheckpointInfo:
-    """What a checkpoint holds, from its JSON files and safetensors headers alone.
+    """Describe a checkpoint, from only its JSON files and safetensors headers.
 
     Raises:
         CheckpointError: a file is missing, damaged, a pickle or of another format.
@@ -83,14 +81,14 @@ def load_checkpoint(
     """Load all parts of a checkpoint, strictly.
 
     Args:
-        folder: see the module's docstring.
-        device: where the models go.
-        dtype: of all models; "stored": each part's own; None: the same, but float32 on a CPU, where half
-            precision is slow.
+        folder: see the module docstring.
+        device: device of the models.
+        dtype: type of all models; "stored": as each part is stored; None: the same, but float32 on a CPU,
+            where half precision is slow.
 
     Raises:
-        CheckpointError: a file is missing, truncated or a pickle, a tensor is missing, foreign or of another
-            shape or type, or the parts do not fit each other. The message names the file and the tensors.
+        CheckpointError: a file is missing, truncated or a pickle; a tensor is missing, unknown or of another
+            shape or type; or the parts do not fit each other. The message names the file and the tensors.
     """
     folder = Path(folder)
     (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
@@ -111,7 +109,7 @@ def load_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | Literal["stored"] | None = None,
 ) -> Any:
-    """Load one part of a checkpoint, strictly, from a folder of its own; see :func:`load_checkpoint`.
+    """Load one part of a checkpoint, strictly, from its folder; see :func:`load_checkpoint`.
 
     Args:
         name: ``vae``, ``whisper``, ``speech_ae``, ``transformer`` or ``detail``.
@@ -128,17 +126,16 @@ def load_model(
 def save_checkpoint(
     folder: str | Path, components: Components, dtype: torch.dtype | None = None, overwrite: bool = False
 ) -> None:
-    """Write a checkpoint; under its name there is a complete one or none.
+    """Write a checkpoint atomically: the folder is complete or does not exist.
 
     Args:
-        folder: where; its parent is made where needed.
-        components: what.
-        dtype: of the stored weights; None: as they are.
-        overwrite: replace a checkpoint that is there already.
+        folder: path of the checkpoint; its parent is created if needed.
+        components: the parts to write.
+        dtype: type of the stored weights; None: unchanged.
+        overwrite: replace an existing checkpoint.
 
     Raises:
-        CheckpointError: there is something already, and it may not be replaced, or the parts do not fit each
-            other.
+        CheckpointError: the folder exists and may not be replaced, or the parts do not fit each other.
     """
     folder = Path(folder)
     _check_fit(folder, {name: getattr(components, name) for name in MODELS})
@@ -186,14 +183,14 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
 
 
 def _forget_origin(config: Path) -> None:
-    """Drop the folder that a part was once loaded from: it says nothing elsewhere, and may be private."""
+    """Remove the path that a part was loaded from: it is useless elsewhere and may be private."""
     entries = json.loads(config.read_text(encoding="utf-8"))
     entries.pop("_name_or_path", None)
     _write_json(config, entries)
 
 
 def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
-    """The card, and library and class of each model that the folder has."""
+    """Read the card, and library and class of each model in the folder."""
     if not os.access(folder, os.X_OK) or not folder.is_dir():
         raise CheckpointError(
             f"{folder} is not a folder or may not be read; expected a checkpoint with model_index.json"
@@ -212,7 +209,9 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
     for name in OPTIONAL:
         if name not in index and (folder / name).is_dir():
-            raise CheckpointError(f"{folder / name} is there, but {file} does not name it; copy it anew")
+            raise CheckpointError(
+                f"{folder / name} exists, but {file} does not list it; copy the folder again"
+            )
     known = {"_class_name", "format", *kinds}
     entries = {key: value for key, value in index.items() if key not in known}
     return _parse(file, Card.from_dict, entries), kinds
@@ -236,12 +235,12 @@ def _read_prompt(folder: Path, transformer: Any) -> Prompt:
     refuse(compare(expected, header), _mismatch(file), _ADVICE)
     tensors = read_tensors(file)
     if not bool(tensors["mask"].any()):
-        raise CheckpointError(f"{file} has a mask that leaves no token; expected at least one")
+        raise CheckpointError(f"{file} has a mask that excludes all tokens; expected at least one")
     return Prompt(tensors["embedding"], tensors["mask"].bool(), text)
 
 
 def _builders() -> dict[str, Callable[[Path], nn.Module]]:
-    """What makes a model of each class from its folder's config.json."""
+    """Functions that build a model of each class from its config.json."""
     from diffusers import AutoencoderKLLTXVideo
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -274,7 +273,7 @@ def _read_config(folder: Path, key: str, expected: str) -> dict[str, Any]:
 
 
 def _empty_model(folder: Path, class_name: str) -> Any:
-    """A model without weights (on the meta device), as its config.json describes it."""
+    """Build a model without weights (on the meta device) from its config.json."""
     import torch
 
     try:
@@ -282,12 +281,12 @@ def _empty_model(folder: Path, class_name: str) -> Any:
             return _builders()[class_name](folder).eval().requires_grad_(False)
     except CheckpointError:
         raise
-    except Exception as error:  # whatever a model's constructor makes of a wrong configuration
+    except Exception as error:  # any error of a model's constructor for a wrong configuration
         raise CheckpointError(f"{folder / 'config.json'} does not describe the model: {error}") from error
 
 
 def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
-    """Parts of different checkpoints do not fit each other: say which."""
+    """Check that the parts fit each other; the error says which do not."""
     vae, whisper = models["vae"].config, models["whisper"].config
     speech_ae, transformer = models["speech_ae"].config, models["transformer"].config
     slots, width = models["speech_ae"].code_shape
@@ -335,7 +334,7 @@ def _fill(
 
 
 def _main_dtype(tensors: Iterable[Tensor]) -> torch.dtype:
-    """The floating point type that most of the weights have."""
+    """The floating point type of most weights."""
     counts: dict[torch.dtype, int] = {}
     for tensor in tensors:
         if tensor.is_floating_point():
@@ -366,7 +365,7 @@ def _mismatch(place: Path) -> str:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The files of a part, which may hold no pickles beside them."""
+    """The files of a part; pickles in its folder are refused."""
     files = weight_files(folder)
     refuse_pickles(folder)
     return files

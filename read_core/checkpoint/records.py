@@ -1,4 +1,4 @@
-"""What a checkpoint holds besides weights: its card, its defaults, its prompt."""
+"""The parts of a checkpoint other than weights: card, defaults, prompt."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _NUMBERS = ("shift", "steps", "window", "halo", "decode_chunk", "decode_timestep
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint says of itself.
+    """Description of a checkpoint.
 
     Attributes:
-        name: a short name, as ``read-tiny``.
-        trained_on: one sentence on the material it learned from.
-        resolution: (height, width) in pixels that it was trained at.
-        demonstration: True where it shows how things work and is no good for real portraits.
-        face: where its aligned crops have the face; None: it was not trained on aligned faces.
+        name: a short name, for example ``read-tiny``.
+        trained_on: one sentence about the training data.
+        resolution: (height, width) in pixels in training.
+        demonstration: True if it is a demonstration that does not work on real portraits.
+        face: place of the face in its aligned crops; None: it was not trained on aligned faces.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Card:
         check_size(self.resolution)
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``model_index.json`` holds of it."""
+        """The entries in ``model_index.json``."""
         entries = asdict(self) | {"resolution": list(self.resolution)}
         if self.face is None:
             del entries["face"]
@@ -56,7 +56,7 @@ class Card:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
-        """The inverse of :meth:`to_dict` (TypeError or InputError if it is not one)."""
+        """The inverse of :meth:`to_dict` (TypeError or InputError if an entry is wrong)."""
         sides = values.get("resolution")
         if not isinstance(sides, list) or len(sides) != 2 or not all(isinstance(side, int) for side in sides):
             raise InputError(f"resolution is {sides!r}; expected [height, width] in pixels")
@@ -69,18 +69,18 @@ class Card:
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """``scheduler_config.json``: what "the checkpoint's default" means everywhere.
+    """The checkpoint's defaults, stored in ``scheduler_config.json``.
 
     Attributes:
         shift: s of the shifted schedule.
-        steps: updates, within ``limits.STEPS``.
-        guidance: as in ``read_core.ans``.
-        window: latents per clip, z_R counted, that the model was trained with.
-        decode: halo, chunk, time and noise scale of decoding, in the file ``halo``, ``decode_chunk``,
+        steps: updates per clip, within ``limits.STEPS``.
+        guidance: see ``read_core.ans``.
+        window: latents per clip in training, z_R included.
+        decode: halo, chunk, time and noise scale of decoding; in the file ``halo``, ``decode_chunk``,
             ``decode_timestep`` and ``decode_noise_scale``.
-        min_steps: fewer updates break its pictures; optional in the file, 1 without.
-        split, joint: scales that suit it where the user wants that kind of guidance; optional in the file,
-            see :meth:`guidance_of`.
+        min_steps: fewer updates break the pictures; optional in the file, default 1.
+        split, joint: scales for these kinds of guidance that fit the checkpoint; optional in the file, see
+            :meth:`guidance_of`.
     """
 
     shift: float
@@ -100,9 +100,9 @@ class SamplingDefaults:
             raise InputError(f"shift is {self.shift}; expected more than 0")
 
     def guidance_of(self, kind: str) -> Guidance:
-        """Guidance of a kind (``split``, ``joint`` or ``none``) with scales that suit the checkpoint.
+        """Guidance of a kind (``split``, ``joint`` or ``none``) with scales that fit the checkpoint.
 
-        Without a pair of its own: its default, or that kind with the speech as strong as in the default.
+        If none are stored: the default guidance, or that kind with the same strength of speech.
         """
         from ..ans import of_kind
 
@@ -130,7 +130,7 @@ class SamplingDefaults:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SamplingDefaults:
-        """The inverse of :meth:`to_dict` (ValueError or InputError if it is not one)."""
+        """The inverse of :meth:`to_dict` (ValueError or InputError if an entry is wrong)."""
         from ..ans import guidance_from_dict
         from ..video import DecodeSettings
 
@@ -178,8 +178,8 @@ class Prompt:
 
     Attributes:
         embedding: (S, caption channels).
-        mask: (S,) bool, True where a token counts.
-        text: what was embedded.
+        mask: (S,) bool, True for tokens that count.
+        text: the embedded text.
     """
 
     embedding: Tensor
@@ -189,7 +189,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Components:
-    """All parts of a checkpoint, models in evaluation mode; without ``detail`` there is no learned one."""
+    """All parts of a checkpoint, models in evaluation mode; ``detail`` may be None."""
 
     card: Card
     defaults: SamplingDefaults
@@ -203,7 +203,7 @@ class Components:
 
 @dataclass(frozen=True)
 class PartInfo:
-    """One folder of a checkpoint: class, parameters, bytes on disk and dtypes, as ``("F16",)``."""
+    """One folder of a checkpoint: class, parameters, bytes on disk and dtypes, for example ``("F16",)``."""
 
     name: str
     class_name: str
@@ -214,7 +214,7 @@ class PartInfo:
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What :func:`describe` finds."""
+    """Result of :func:`describe`."""
 
     folder: Path
     card: Card

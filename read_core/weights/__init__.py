@@ -1,1 +1,1 @@
-"""Weights: reading safetensors files and putting them into models, always strictly."""
+"""Read safetensors files and load them into models, always strictly."""

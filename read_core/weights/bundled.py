@@ -15,10 +15,10 @@ T = TypeVar("T", bound="nn.Module")
 
 
 def load_bundled(model: T, file: Path) -> T:
-    """``model`` with the weights of ``file``, in float32, frozen.
+    """Load the weights of ``file`` into ``model``; return it in float32, frozen.
 
     Raises:
-        CheckpointError: no safetensors file, or tensors that do not fit ``model``.
+        CheckpointError: the file is not a safetensors file, or tensors do not fit ``model``.
     """
     tensors = {name: value.float() for name, value in read_tensors(file).items()}
     what = f"{file} does not fit {type(model).__name__}"

@@ -1,4 +1,4 @@
-"""Safetensors files: their headers, their tensors, and those of a model's folder. No pickle is opened."""
+"""Read safetensors files: headers, tensors, and the files of a model's folder. Never opens pickles."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class TensorInfo:
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
-    """The tensors of one safetensors file by name, from its header alone.
+    """Read the tensors of one safetensors file by name, from only its header.
 
     Raises:
-        CheckpointError: no such file, not a safetensors file, or its size is not what its header says.
+        CheckpointError: the file is missing, not a safetensors file, or its size does not match its header.
     """
     with _opened(file, "numpy") as content:
         slices = {name: content.get_slice(name) for name in content.keys()}  # noqa: SIM118
@@ -50,7 +50,7 @@ def read_header(file: Path) -> dict[str, TensorInfo]:
 
 
 def read_metadata(file: Path) -> dict[str, str]:
-    """The texts in a file's header.
+    """Read the metadata texts in a file's header.
 
     Raises:
         CheckpointError: as :func:`read_header`.
@@ -60,7 +60,7 @@ def read_metadata(file: Path) -> dict[str, str]:
 
 
 def read_tensors(file: Path, prefix: str = "") -> dict[str, Tensor]:
-    """The tensors whose names start with ``prefix``, on the CPU.
+    """Read the tensors whose names start with ``prefix``, on the CPU.
 
     Raises:
         CheckpointError: as :func:`read_header`.
@@ -93,7 +93,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model saved by diffusers or transformers: one, or the shards of its index.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there are none.
     """
     if not folder.is_dir():
         raise CheckpointError(
@@ -107,7 +107,7 @@ def weight_files(folder: Path) -> list[Path]:
             shards = read_json(index).get("weight_map")
             if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
                 raise CheckpointError(
-                    f"{index} has no weight_map that names a file for each tensor; get it anew"
+                    f"{index} has no weight_map that names a file for each tensor; download it again"
                 )
             return [folder / Path(shard).name for shard in sorted(set(shards.values()))]
     refuse_pickles(folder)
@@ -115,17 +115,17 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Raise CheckpointError if a folder holds pickles."""
+    """Raise CheckpointError if a folder contains pickles."""
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLES)
     if pickles:
         raise CheckpointError(
-            f"{folder} holds pickles, which can run code and are never opened: {', '.join(pickles)}; "
+            f"{folder} contains pickles, which can run code and are never opened: {', '.join(pickles)}; "
             "convert them to safetensors and remove them"
         )
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file (CheckpointError if it is missing or something else)."""
+    """Read a JSON object from a file (CheckpointError if it is missing or not an object)."""
     if not os.access(file, os.R_OK) or not file.is_file():
         raise CheckpointError(f"{file} is missing or may not be read; is the folder a complete checkpoint?")
     try:

@@ -1,4 +1,4 @@
-"""LTX-Video's weights into A2V-DiT, from a diffusers folder or an original single file."""
+"""Load LTX-Video's weights into A2V-DiT, from a diffusers folder or an original single file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "model.diffusion_model."
-"""What marks the transformer's keys in an original file; the others (the VAE's) are left alone."""
+"""Prefix of the transformer's keys in an original file; other keys (the VAE's) are ignored."""
 
 RENAMES: tuple[tuple[str, str], ...] = (
     ("patchify_proj.", "proj_in."),
@@ -41,7 +41,7 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
         "attention_out_bias": True,
     }
 )
-"""What all releases of LTX-Video share, so that A2V-DiT has no options for it."""
+"""Settings that all releases of LTX-Video share, so A2V-DiT has no options for them."""
 
 SHAPE_KEYS = (
     "in_channels",
@@ -65,14 +65,14 @@ def load_diffusers(
     """Load the ``transformer`` folder of an LTX-Video checkpoint in diffusers' layout.
 
     Args:
-        folder: holds ``config.json`` and the (possibly sharded) safetensors.
-        causal_coords: False for LTX-Video 0.9.0 and 0.9.1, which no file in the folder tells.
+        folder: folder with ``config.json`` and the (possibly sharded) safetensors.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; no file in the folder stores this.
         speech_dim: channels d_A of the speech codes.
         speech_slots: slots h_w of the speech codes.
         dtype: of the model; None: the file's (float8 becomes bfloat16).
 
     Raises:
-        CheckpointError: not such a folder, no safetensors, or keys or shapes that do not fit.
+        CheckpointError: the folder is of another kind, has no safetensors, or keys or shapes do not fit.
     """
     folder = Path(folder)
     config = {
@@ -94,16 +94,16 @@ def load_single_file(
     config: Mapping[str, Any] = LTX_2B,
     dtype: torch.dtype | None = None,
 ) -> A2VTransformer3DModel:
-    """Load an original LTX-Video 2B file, such as ``ltx-video-2b-v0.9.5.safetensors``.
+    """Load an original LTX-Video 2B file, for example ``ltx-video-2b-v0.9.5.safetensors``.
 
     Args:
         path: the file.
-        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what the file's metadata say.
-        config: everything but ``causal_coords``.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: read it from the file's metadata.
+        config: the configuration, except ``causal_coords``.
         dtype: of the model; None: the file's (float8 becomes bfloat16).
 
     Raises:
-        CheckpointError: not a safetensors file of LTX-Video, another size than 2B, or keys that do not fit.
+        CheckpointError: the file is not a safetensors file of LTX-Video, not of size 2B, or keys do not fit.
     """
     path = Path(path)
     weights = {rename(key): tensor for key, tensor in read_tensors(path, PREFIX).items()}
@@ -118,7 +118,7 @@ def load_single_file(
 
 
 def rename(key: str) -> str:
-    """An original key, with `PREFIX`, by diffusers' name."""
+    """Rename an original key, with `PREFIX`, to diffusers' name."""
     key = key.removeprefix(PREFIX)
     for original, name in RENAMES:
         key = key.replace(original, name)
@@ -133,7 +133,7 @@ def is_addition(key: str) -> bool:
 def _assemble(
     config: Mapping[str, Any], weights: dict[str, Tensor], dtype: torch.dtype | None, source: Path
 ) -> A2VTransformer3DModel:
-    """Build the model around ``weights`` without initialising what they replace."""
+    """Build the model around ``weights`` without initializing the replaced parameters."""
     with torch.device("meta"):
         model = A2VTransformer3DModel(**config)
     what = f"{source} does not fit LTX-Video's transformer"
@@ -181,7 +181,7 @@ def _read_ltx_config(folder: Path) -> dict[str, Any]:
 
 
 def _is_causal(metadata: Mapping[str, str]) -> bool:
-    """Whether a file's metadata places latents at max(0, 8 i - 7); 0.9.0 and 0.9.1 say nothing or false."""
+    """Whether latents are at max(0, 8 i - 7) by a file's metadata; 0.9.0 and 0.9.1 have no entry or false."""
     try:
         return bool(json.loads(metadata["config"])["transformer"]["causal_temporal_positioning"])
     except (KeyError, TypeError, json.JSONDecodeError):

@@ -1,4 +1,4 @@
-"""LTX-Video's autoencoder from a single safetensors file, with configurations that are shipped."""
+"""Load LTX-Video's autoencoder from a single safetensors file, with built-in configurations."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ RELEASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         ),
     }
 )
-"""By release, what differs from the class's defaults."""
+"""Differences from the class's defaults, by release."""
 
 _PREFIX = "vae."
 _PARTS = ("encoder.", "decoder.", "per_channel_statistics.", "autoencoder.", "down.", "up.")
@@ -62,23 +62,23 @@ _PARTS = ("encoder.", "decoder.", "per_channel_statistics.", "autoencoder.", "do
 def load_vae_file(
     path: str | Path, own: Mapping[str, Any] | None = None, dtype: torch.dtype | None = None
 ) -> AutoencoderKLLTXVideo | AlignedAutoencoder:
-    """Load an autoencoder from one safetensors file, under the original or diffusers' names.
+    """Load an autoencoder from one safetensors file, with the original or diffusers' names.
 
-    The file is matched, name by name and shape by shape, with the releases of LTX-Video. In place of an
-    ``AlignedAutoencoder``, only another of its shape fits.
+    The names and shapes in the file are compared with the releases of LTX-Video. Only another
+    ``AlignedAutoencoder`` with the same shapes can replace an ``AlignedAutoencoder``.
 
     Args:
         path: an original LTX-Video file (whole, or its VAE alone), or diffusers' own.
-        own: configuration of the VAE that is to be replaced, matched too. The file's must have as many latent
-            channels.
+        own: configuration of the replaced VAE, also compared. The file's VAE must have the same number of
+            latent channels.
         dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: no safetensors file, one that fits none of the configurations, or other channels.
+        CheckpointError: the file is not a safetensors file, fits no configuration, or has other channels.
     """
     path = Path(path)
     weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
-    aligned = own is not None and "inner" in own  # no other VAE's latents are like these
+    aligned = own is not None and "inner" in own  # no other VAE has compatible latents
     candidates = {} if own is None else {"the checkpoint's own VAE": own}
     candidates |= {} if aligned else RELEASES
     differing: dict[str, int] = {}
@@ -110,7 +110,7 @@ def _check_channels(
 
 
 def _belongs(key: str) -> bool:
-    """Whether a tensor of a file is the autoencoder's; a whole file holds the transformer too."""
+    """Whether a tensor of a file belongs to the autoencoder; a whole file also contains the transformer."""
     return key.removeprefix(_PREFIX).startswith((*_PARTS, "latents_"))
 
 

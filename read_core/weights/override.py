@@ -1,4 +1,4 @@
-"""Other weights for a checkpoint's A2V-DiT, from a single safetensors file."""
+"""Replace the weights of a checkpoint's A2V-DiT by those of a single safetensors file."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
     """Replace the weights of ``model`` by those of a file, cast to the model's type.
 
-    The names may be this project's and diffusers', or LTX-Video's original ones; float8 weights are
-    multiplied with their ``scale_weight`` where the file has one. A file of LTX-Video alone, without the
-    audio branch, replaces everything but that.
+    Names may be this project's and diffusers', or LTX-Video's original ones. float8 weights are multiplied by
+    their ``scale_weight`` if the file has one. A file without the audio branch (LTX-Video alone) replaces
+    everything else.
 
     Args:
-        model: of the architecture that the file has.
+        model: a model with the file's architecture.
         path: the safetensors file.
 
     Returns:
         Whether the file had an audio branch.
 
     Raises:
-        CheckpointError: no safetensors file, or tensors that do not fit ``model``.
+        CheckpointError: the file is not a safetensors file, or tensors do not fit ``model``.
     """
     path = Path(path)
     weights = _unscaled(read_tensors(path))

@@ -1,4 +1,4 @@
-"""Strict loading: a model gets every tensor it has and no other, or one message lists what differs."""
+"""Strict loading: the tensors must match the model exactly; otherwise one message lists the differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 20
 
 
 class Described(Protocol):
-    """What a tensor, or its entry in a file's header, says about itself."""
+    """Shape and type of a tensor or of its entry in a file's header."""
 
     @property
     def shape(self) -> Sequence[int]: ...
@@ -25,10 +25,10 @@ class Described(Protocol):
 
 
 def compare(expected: Mapping[str, Tensor], found: Mapping[str, Described]) -> list[str]:
-    """List in words what is missing, foreign, or of another shape or kind of number.
+    """List, as text, the tensors that are missing, unknown, or of another shape or kind of number.
 
     Args:
-        expected: tensors by name, as of ``state_dict``; on the meta device they cost nothing.
+        expected: tensors by name, as in ``state_dict``; those on the meta device need no memory.
         found: tensors, or a header's entries, by name.
     """
     both = [(name, tensor, found[name]) for name, tensor in expected.items() if name in found]
@@ -63,17 +63,17 @@ def load_strict(
     advice: str,
     absent: Callable[[str], bool] | None = None,
 ) -> None:
-    """Make ``tensors`` the weights of ``model``, without copying them; a model on the meta device will do.
+    """Make ``tensors`` the weights of ``model`` without copying; the model may be on the meta device.
 
     Args:
-        model: keeps its own tensors where ``absent`` is true.
-        tensors: every other one of ``model.state_dict()``, with its shape.
-        what: begins the message: which file does not fit what.
-        advice: ends it.
-        absent: whether ``tensors`` lack a name; None: they lack none.
+        model: the model; it keeps its tensors for which ``absent`` is true.
+        tensors: all other tensors of ``model.state_dict()``, with their shapes.
+        what: start of the message: which file does not fit what.
+        advice: end of the message.
+        absent: whether ``tensors`` may lack a name; None: no name may be missing.
 
     Raises:
-        CheckpointError: a tensor is missing, foreign or of another shape. ``model`` is unchanged then.
+        CheckpointError: a tensor is missing, unknown or of another shape. Then ``model`` is unchanged.
     """
     expected = model.state_dict()
     if absent is not None:

@@ -202,7 +202,7 @@ class TestWeights:
     def test_a_pickle_is_never_opened(self, broken_checkpoint, part, name):
         (broken_checkpoint / part / WEIGHTS[part]).rename(broken_checkpoint / part / name)
         for read in (load_checkpoint, describe):
-            with pytest.raises(CheckpointError, match=f"{part} holds pickles.*{name}"):
+            with pytest.raises(CheckpointError, match=f"{part} contains pickles.*{name}"):
                 read(broken_checkpoint)
 
     def test_no_weights(self, broken_checkpoint, part):
@@ -323,7 +323,7 @@ def test_without_scales_of_its_own_speech_is_as_strong_as_in_the_default(tiny_co
         ({"mask": torch.ones(5, dtype=torch.bool)}, "missing embedding"),
         ({"embedding": torch.zeros(5, 11), "mask": torch.ones(5, dtype=torch.bool)}, "embedding has shape"),
         ({"embedding": torch.zeros(5, 12), "mask": torch.ones(4, dtype=torch.bool)}, "mask has shape"),
-        ({"embedding": torch.zeros(5, 12), "mask": torch.zeros(5, dtype=torch.bool)}, "leaves no token"),
+        ({"embedding": torch.zeros(5, 12), "mask": torch.zeros(5, dtype=torch.bool)}, "excludes all tokens"),
         ({"embedding": torch.zeros(5, 12), "mask": torch.ones(5)}, "mask has type F32"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_file_that_is_no_whole_one_is_refused(file, read):
 
 def test_pickles_beside_the_weights_are_left_alone_but_never_taken(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
-    with pytest.raises(CheckpointError, match=r"holds pickles, .*never opened: pytorch_model\.bin"):
+    with pytest.raises(CheckpointError, match=r"contains pickles, .*never opened: pytorch_model\.bin"):
         weight_files(tmp_path)
     save_file(TENSORS, tmp_path / "model.safetensors")
     assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]

@@ -171,5 +171,5 @@ def test_folders_of_another_kind_are_refused(folder, tmp_path):
         load_diffusers(folder)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "diffusion_pytorch_model.safetensors").rename(folder / "diffusion_pytorch_model.bin")
-    with pytest.raises(CheckpointError, match=r"holds pickles, .*never opened: .*model\.bin"):
+    with pytest.raises(CheckpointError, match=r"contains pickles, .*never opened: .*model\.bin"):
         load_diffusers(folder)
