@@ -1,4 +1,4 @@
-"""``read-core generate``: a portrait and a recording become a video."""
+"""``read-core generate``: make a video from a portrait and a recording."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..generate.contact_sheet import ContactSheet
     from ..generate.job import Estimate, Report
 
-LOG_SECONDS = 30  # between two lines of progress in a log file
+LOG_SECONDS = 30  # between two progress lines in a log file
 _OURS = "(default: the checkpoint's)"
 _DTYPES = ("float32", "float16", "bfloat16")
 
@@ -145,7 +145,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything that can be checked, load the checkpoint, generate, and tell what it took."""
+    """Validate the job, load the checkpoint, generate, and print time and memory."""
     from ..finish import Finishing
     from ..generate.job import Job, check_job, generate
     from ..media import check_output
@@ -194,10 +194,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
-    """The guidance asked for; scales that are not given are the default's, see ``read_core.ans.of_kind``.
+    """The chosen guidance; missing scales come from the default, see ``read_core.ans.of_kind``.
 
     Raises:
-        InputError: a scale out of range, or one that the kind of guidance does not have.
+        InputError: a scale is out of range, or this kind of guidance does not have it.
     """
     from ..ans import guidance_from_dict, of_kind
 
@@ -231,7 +231,7 @@ class _Display:
             self.bar.close()
 
     def heard(self, done: int, total: int) -> None:
-        """Shown only where it takes a while, and gone before the estimate."""
+        """Show a bar only if encoding takes long; remove it before the estimate."""
         if self.bar is None:
             self.bar = _bar(total, "window", desc="encoding speech", delay=5, leave=False)
         self.bar.update(done - self.bar.n)
@@ -255,7 +255,7 @@ class _Display:
             self.sheet = ContactSheet(estimate.num_frames, self.warned)
 
     def timed(self, seconds: float) -> None:
-        """Printed above the bar where there is one already."""
+        """Print above the bar if it is already shown."""
         from tqdm import tqdm
 
         tqdm.write(f"estimate: sampling takes about {_clock(seconds)}, without decoding", sys.stdout)
@@ -275,7 +275,8 @@ class _Display:
 
 
 def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
-    """A progress bar: tqdm draws none on a terminal that does not tell its size; a log needs few lines."""
+    """A progress bar with an explicit size, since some terminals do not report theirs; few updates in a log
+    file."""
     from tqdm import tqdm
 
     columns, lines = shutil.get_terminal_size()
@@ -327,10 +328,10 @@ def _face(text: str) -> tuple[float, float, float]:
 
 
 def _device(name: str | None) -> torch.device | None:
-    """A device that is there.
+    """Check that a device exists.
 
     Raises:
-        InputError: no such device on this machine.
+        InputError: this machine has no such device.
     """
     if name is None:
         return None
@@ -338,7 +339,7 @@ def _device(name: str | None) -> torch.device | None:
 
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # the device "meta" only pretends to hold it
+        torch.zeros(1, device=device).cpu()  # the device "meta" stores nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -1,4 +1,4 @@
-"""``read-core info``: what a checkpoint holds, read from its JSON files and safetensors headers alone."""
+"""``read-core info``: describe a checkpoint from only its JSON files and safetensors headers."""
 
 from __future__ import annotations
 

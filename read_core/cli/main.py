@@ -63,7 +63,7 @@ def _evaluate() -> ModuleType:
     return command
 
 
-# Name: the module with configure(parser) and run(args), imported when the command is used; and what it does.
+# Name -> module with configure(parser) and run(args), imported when the command is used, and its summary.
 COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "generate": (_generate, "turn a portrait and a recording into a talking-head video"),
     "face": (_face, "find the faces in a picture and draw them"),
@@ -76,17 +76,17 @@ COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one line."""
+    """An argument parser with one-line error messages."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Adds a default where there is one and the text does not tell it already."""
+    """Adds the default to the help text, unless there is none or the text has it."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        plain = action.default in (None, [], "") or action.default is False  # 0 is worth telling
+        plain = action.default in (None, [], "") or action.default is False  # a default of 0 is shown
         told = "(default" in (action.help or "") or action.required or plain
         return action.help if told else super()._get_help_string(action)
 

@@ -1,1 +1,1 @@
-"""From a portrait file and a recording to a video file."""
+"""Generate a video file from a portrait file and a recording."""

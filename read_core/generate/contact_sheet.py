@@ -1,4 +1,4 @@
-"""A contact sheet: frames spread over a video, under them how far the mouth opens and how loud it is."""
+"""A contact sheet: frames spread over a video, with mouth opening and loudness below."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Track = NDArray[np.float32]
 
 
 class ContactSheet:
-    """Collects thumbnails and the mouth's opening while a video is being made; holds no whole clip.
+    """Collects thumbnails and the mouth's opening while a video is generated; keeps no whole clip.
 
     Args:
         num_frames: length of the video.
-        on_warning: called where there can be no mouth track, and with what is remarkable about the recording.
+        on_warning: called if there can be no mouth track, and with warnings about the recording.
     """
 
     def __init__(self, num_frames: int, on_warning: OnWarning = warn) -> None:
@@ -47,7 +47,7 @@ class ContactSheet:
         self.seen = 0
 
     def add(self, frames: Tensor) -> None:
-        """Take what is wanted of the next frames, (F, H, W, 3), 0..1."""
+        """Process the next frames, (F, H, W, 3), 0..1."""
         self._measure(frames)
         for index in self.wanted:
             if self.seen <= index < self.seen + len(frames):
@@ -68,7 +68,7 @@ class ContactSheet:
 
         Args:
             path: ``*.png``.
-            speech: the recording, whose loudness is drawn behind the mouth track.
+            speech: the recording; its loudness is drawn behind the mouth track.
             overwrite: replace an existing file.
             track: number of its audio track, see ``file_track``.
 
@@ -88,7 +88,7 @@ class ContactSheet:
         return path
 
     def _measure(self, frames: Tensor) -> None:
-        """Append the mouth's opening in these frames; give the track up where no mouth can be found."""
+        """Append the mouth's opening in these frames; drop the track if no mouth can be found."""
         if self.opening is None:
             return
         try:
@@ -118,7 +118,8 @@ class ContactSheet:
 def plot_tracks(
     draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], opening: Track | None, sound: Track
 ) -> None:
-    """Mouth track over loudness, (F,) each; a column of pixels shows the largest value of its frames."""
+    """Plot the mouth track over the loudness, (F,) each; a column of pixels shows the largest value of its
+    frames."""
     left, top, right, bottom = box
     columns = right - left
     draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
@@ -136,7 +137,8 @@ def plot_tracks(
 def loudness(
     speech: str | os.PathLike[str], num_frames: int, number: int | None = None, on_warning: OnWarning = warn
 ) -> Track:
-    """Root mean square of a recording per video frame, (num_frames,), decoded piece by piece."""
+    """Root mean square of a recording per video frame, (num_frames,); the recording is decoded piece by
+    piece."""
     track = file_track(speech, number, on_warning)
     power = np.zeros(num_frames, np.float64)
     start = 0
@@ -148,7 +150,7 @@ def loudness(
 
 
 def _columns(track: Track, count: int, least: float | None = None) -> Track:
-    """A track as ``count`` columns, scaled so that ``least`` (None: the lowest) to the highest is 0..1."""
+    """A track as ``count`` columns, scaled so that ``least`` (None: the minimum) to the maximum is 0..1."""
     edges = np.linspace(0, len(track), count + 1).astype(int)
     spans = zip(edges[:-1], np.maximum(edges[1:], edges[:-1] + 1), strict=True)
     columns = np.array([track[a:b].max() for a, b in spans], np.float32)

@@ -1,4 +1,4 @@
-"""From a portrait file and a recording to an MP4, clip by clip."""
+"""Generate an MP4 from a portrait file and a recording, clip by clip."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What to make; None means the checkpoint's default.
+    """A video to generate; None means the checkpoint's default.
 
     Attributes:
-        portrait: any image, or a video whose first frame is taken.
+        portrait: any image, or a video, whose first frame is used.
         speech: any audio file, or a video with sound.
         out: ``*.mp4``.
-        settings: how to sample. The order ``clips`` writes each clip when it is finished, in memory that does
-            not grow; the others sample the whole video before the first frame is written.
-        size: (height, width) that the model works at, multiples of 32.
+        settings: how to sample. The order ``clips`` writes each clip when it is finished, in constant memory.
+            The others sample the whole video before they write the first frame.
+        size: (height, width) of the model's frames, multiples of 32.
         fit: "face", "crop", "pad" or "stretch", see ``ReadPipeline.encode_reference``.
-        face: which face, or where it is.
-        finishing: detail, the way back into the original picture, and the size of the result.
+        face: number or place of the face.
+        finishing: detail, paste-back, and the size of the result.
         overwrite: replace ``out``.
-        track: number of the audio track, from 1; None: the one that the file flags as default, or its first.
+        track: number of the audio track, from 1; None: the track flagged as default, else the first.
     """
 
     portrait: Path
@@ -59,16 +59,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job is expected to take, known before it begins.
+    """Expected work of a job, computed before it starts.
 
     Attributes:
-        num_frames: of the video.
-        size: (height, width) of it.
-        clips: of the sampler.
-        steps: per clip.
+        num_frames: frames of the video.
+        size: (height, width) of the video.
+        clips: clips to sample.
+        steps: steps per clip.
         window: latents per clip.
-        memory: bytes that the models and the work take, Python and its libraries not counted.
-        device: whose memory that is, as ``cpu`` or ``cuda``.
+        memory: bytes that the models and the work need, without Python and its libraries.
+        device: device of that memory, for example ``cpu`` or ``cuda``.
     """
 
     num_frames: int
@@ -82,14 +82,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Report:
-    """What a job took.
+    """Time and memory used by a job.
 
     Attributes:
         path: the video.
-        num_frames: of it.
-        seconds: from reading the inputs to the finished file; the checkpoint was loaded before.
-        memory: the most main memory held, in bytes; None where the system does not tell.
-        device_memory: the most GPU memory held, in bytes; None without a GPU.
+        num_frames: frames of the video.
+        seconds: time from reading the inputs to the finished file, without loading the checkpoint.
+        memory: peak main memory in bytes; None if the system does not report it.
+        device_memory: peak GPU memory in bytes; None without a GPU.
     """
 
     path: Path
@@ -110,16 +110,16 @@ class Report:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while generating; the text says what was kept."""
+    """Raised after Ctrl-C while generating; the text says what was kept."""
 
 
 def check_job(job: Job) -> None:
-    """Find out all that can be found out without a model.
+    """Validate the job before loading a model.
 
     Raises:
-        MediaError: a missing input, or an output that cannot be written, is being written by another process
-            or would replace one of the inputs.
-        InputError: a value out of range.
+        MediaError: an input is missing; or an output cannot be written, is being written by another process
+            or would replace an input.
+        InputError: a value is out of range.
     """
     inputs = (check_input(job.portrait, "an image"), check_input(job.speech, "a recording"))
     check_output(job.out, ".mp4", job.overwrite, inputs)
@@ -138,23 +138,24 @@ def generate(
     on_time: Callable[[float], None] | None = None,
     on_warning: OnWarning = warn,
 ) -> Report:
-    """Make the video of a job.
+    """Generate the video of a job.
 
     Args:
         pipe: the loaded pipeline.
-        job: what to make.
-        on_estimate: called before sampling begins.
-        on_step: on_step(done, total), called after each step of each clip.
-        on_frames: called with each piece of what the model makes, (F, H, W, 3), 0..1, without detail and
-            not in the original picture, after it is written.
-        on_window: on_window(done, total), called after each piece of the recording is encoded, before the
+        job: the job.
+        on_estimate: called before sampling starts.
+        on_step: called as on_step(done, total) after each step of each clip.
+        on_frames: called with each piece of the decoded frames, (F, H, W, 3), 0..1, before detail and
+            paste-back, after it is written.
+        on_window: called as on_window(done, total) after each encoded window of the recording, before the
             estimate.
-        on_time: called once with the seconds that sampling takes, see :class:`read_core.usage.StepTimer`.
-        on_warning: called with each warning, once.
+        on_time: called once with the estimated seconds of sampling, see :class:`read_core.usage.StepTimer`.
+        on_warning: called once for each warning.
 
     Raises:
-        ReadError: an unusable input or value, a full disk, too little memory; nothing is kept.
-        Interrupted: Ctrl-C; what was finished is kept as ``<stem>.partial.mp4``.
+        ReadError: an input or value is unusable, the disk is full, or there is too little memory; nothing is
+            kept.
+        Interrupted: Ctrl-C; the finished part is kept as ``<stem>.partial.mp4``.
     """
     started = time.perf_counter()
     check_job(job)
@@ -166,7 +167,7 @@ def generate(
     try:
         reference = pipe.encode_reference(portrait, job.size, job.fit, job.face, on_warning=on_warning)
         finish = pipe.finish(reference, portrait, job.finishing, job.fit)
-        # What there is to warn of, reading the track has said.
+        # Reading the track has already warned.
         speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform
         if on_estimate is not None:
@@ -213,15 +214,15 @@ def estimate(
     finish: Finish | None = None,
     streamed: bool = False,
 ) -> Estimate:
-    """What a video will take, by arithmetic: nothing is run.
+    """Estimate the work for a video, by arithmetic: nothing is run.
 
     Args:
         pipe: the loaded pipeline.
-        speech: of the video.
-        reference: of the video.
-        settings: how it is sampled.
-        finish: what is done to the frames afterwards.
-        streamed: the latents are handed on clip by clip, so that the whole video's are never held.
+        speech: the speech codes.
+        reference: the portrait.
+        settings: how to sample.
+        finish: how the frames are finished.
+        streamed: latents are decoded clip by clip, so those of the whole video are never held.
     """
     chosen = settings.resolved(pipe.defaults)
     height, width = reference.image.shape[:2]
@@ -247,7 +248,7 @@ def estimate(
 
 
 def synthesis_tags(pipe: ReadPipeline, title: str, settings: ResolvedSettings) -> dict[str, str]:
-    """What every file says of itself: that it is synthesised, and how."""
+    """Metadata tags of every file: that it is synthesized, and how."""
     scales = " ".join(f"{name}={value}" for name, value in settings.guidance.to_dict().items())
     return {
         "title": title,

@@ -1,1 +1,1 @@
-"""Reading mouths of drawn presenters: a very small network, and how its weights are made."""
+"""Read mouths and eyelids with very small networks; train these networks."""

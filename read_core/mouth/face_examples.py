@@ -1,4 +1,4 @@
-"""What a reader of faces learns from: photographs and drawn presenters with random mouths and lids."""
+"""Training data of a reader of faces: photographs and drawn presenters with random mouths and eyelids."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..corpus.photo.stills import Still
 
 GROUP = 8
-"""Pictures of one face: each two have one pose, so that they can be mixed."""
-_FRAMES = 200  # of the motion that poses are drawn from
+"""Pictures per face. Each two have the same pose, so that they can be mixed."""
+_FRAMES = 200  # frames of the motion from which poses are drawn
 _STRENGTH = 0.8  # of the head's motion on photographs
 
 
@@ -33,7 +33,7 @@ class FaceExamples:
 
     Attributes:
         pictures: (N, GROUP, 3, SIDE, SIDE) uint8.
-        values: (N, GROUP, 5) open, width, round, left lid, right lid; nan where a picture does not show it.
+        values: (N, GROUP, 5) open, width, round, left lid, right lid; nan if a picture does not show it.
         places: (N, GROUP, 3, 2), x and y in -1..1, of eyes and mouth.
     """
 
@@ -43,9 +43,9 @@ class FaceExamples:
 
 
 def draw_faces(stills: int, drawn: int, faces: Path | None, split: str, seed: int) -> FaceExamples:
-    """``stills`` talking photographs from the folder ``faces`` and ``drawn`` presenters, of one split.
+    """Draw ``stills`` talking photographs from the folder ``faces`` and ``drawn`` presenters, of one split.
 
-    Training stills are dealt out by the seed: seed 0 has one half of them, every other seed the other half.
+    The seed selects the training stills: seed 0 uses one half of them, every other seed the other half.
     """
     generator = torch.Generator().manual_seed(seed)
     count = stills + drawn
@@ -69,10 +69,10 @@ def draw_faces(stills: int, drawn: int, faces: Path | None, split: str, seed: in
 
 
 def portraits_of(faces: Path | None, split: str, seed: int) -> list[Still]:
-    """The portraits that a seed learns from: half of the training split, or all of another one.
+    """The portraits for a seed: half of the training split, or all of another split.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: the folder is missing.
     """
     from ..corpus.photo.stills import find_stills
     from ..errors import InputError
@@ -96,7 +96,7 @@ def _photograph(
     puppet, _ = load_puppet(still, scene, random.Random(key))
     weaker = {name: _STRENGTH * getattr(motion, name) for name in ("yaw", "pitch", "roll", "x", "y", "scale")}
     motion = dataclasses.replace(motion, **weaker)
-    # The first pose shows the portrait as it is, whose mouth may be open.
+    # The first pose is the unchanged portrait, whose mouth may be open.
     mouths = torch.cat([from_rest(mouths[:1], puppet).expand(2, -1), mouths[2:]])
     blink = torch.zeros(GROUP) if puppet.covered else motion.blink.clone()
     gaze = motion.gaze.clone()
@@ -125,7 +125,7 @@ def _presenter(split: str, key: int, motion: Motion, mouths: Tensor) -> tuple[Te
 
 
 def _poses(key: int, lids: Tensor, generator: Generator) -> Motion:
-    """GROUP moments of a motion, each pose twice, with these lids and any gaze."""
+    """GROUP moments of a motion, each pose twice, with the given lids and a random gaze."""
     from ..corpus.motion import sample_motion
 
     moving = sample_motion(key, _FRAMES)
@@ -136,7 +136,7 @@ def _poses(key: int, lids: Tensor, generator: Generator) -> Motion:
 
 
 def _random_lids(count: int, generator: Generator) -> Tensor:
-    """(count,): half open, a quarter shut, the others anywhere between."""
+    """(count,): half of them open, a quarter shut, the others between."""
     kind = torch.rand(count, generator=generator)
     between = torch.rand(count, generator=generator)
     return torch.where(kind < 0.5, 0.0, torch.where(kind < 0.75, 1.0, between))
@@ -147,7 +147,7 @@ def _values(gap: Tensor, mouths: Tensor, blink: Tensor) -> Tensor:
 
 
 def _places(eyes: Tensor, mouth: Tensor) -> Tensor:
-    """Where a reader looks, from pixel boxes (F, 2, 4) and (F, 4): (F, 3, 2), in -1..1."""
+    """Places for a reader, from pixel boxes (F, 2, 4) and (F, 4): (F, 3, 2), in -1..1."""
     return box_places(eyes, mouth) * 2 / SIDE - 1
 
 

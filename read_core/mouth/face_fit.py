@@ -1,4 +1,4 @@
-"""How the weights of a reader of faces are made: many faces, spoilt in many ways."""
+"""Train a reader of faces: many faces, degraded in many ways."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 _WEIGHTS = (4.0, 1.0, 1.0, 1.0, 1.0)  # of errors in open, width, round, lids
-_OFFSET = 0.3  # weight of what is wrong alike in all pictures of a face, which differs from person to person
-_MISS = (0.03, 0.03, 0.05)  # by how much eyes and mouth are moved off at random, in -1..1
+_OFFSET = 0.3  # weight of the error common to all pictures of a face, which depends on the person
+_MISS = (0.03, 0.03, 0.05)  # random shift of eyes and mouth, in -1..1
 _MIXED = 0.2  # of the pictures
 
 
@@ -32,11 +32,11 @@ class FaceFitSettings:
     Attributes:
         stills: talking photographs of the training split, 8 pictures each.
         drawn: presenters, 8 pictures each.
-        faces: folder of portraits; None: drawn presenters alone.
+        faces: folder of portraits; None: only drawn presenters.
         steps: updates.
         batch: faces per update, 4 pictures each.
         rate: peak learning rate.
-        seed: of everything.
+        seed: seed of everything.
     """
 
     stills: int = 420
@@ -84,7 +84,7 @@ def train_face_reader(examples: FaceExamples, out: Path, settings: FaceFitSettin
 
 
 def value_loss(read: Tensor, values: Tensor, faces: int) -> Tensor:
-    """Weighted squared errors of (faces x k, 5); a face's mean error counts less than what varies."""
+    """Weighted squared errors of (faces x k, 5); the mean error of a face counts less than the variation."""
     errors = torch.where(values.isnan(), 0.0, read - values).view(faces, -1, VALUES)
     offset = errors.mean(dim=1, keepdim=True)
     squares = (errors - offset).square() + _OFFSET * offset.square()
@@ -95,8 +95,8 @@ def value_loss(read: Tensor, values: Tensor, faces: int) -> Tensor:
 def draw_batch(examples: FaceExamples, faces: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """4 pictures of each face: pictures (B, 3, SIDE, SIDE), values (B, 5), places (B, 3, 2).
 
-    Now and then a picture is a mixture of two moments: what a blurring decoder or an undecided model shows.
-    Half of the batches are mirrored.
+    Some pictures are mixtures of two moments, like those of a blurring decoder or an undecided model. Half of
+    the batches are mirrored.
     """
     half = GROUP // 2
     which = torch.randint(len(examples.pictures), (faces, 1), generator=generator).expand(-1, half).flatten()
@@ -119,7 +119,7 @@ def draw_batch(examples: FaceExamples, faces: int, generator: Generator) -> tupl
 
 
 def _coarser(parts: Sequence[Tensor], generator: Generator) -> Sequence[Tensor]:
-    """Half of the batches lose detail as by a codec: down to 90 to 33 % of the size, and up."""
+    """Remove detail in half of the batches, like a codec: shrink to 90 to 33 % of the size, and enlarge."""
     share = float(torch.rand(1, generator=generator))
     if share < 0.5:
         return parts

@@ -1,6 +1,6 @@
-"""A small network that reads mouth and lids of an aligned face, photographed or drawn.
+"""A small network that reads mouth and eyelids of an aligned face, photographed or drawn.
 
-``evaluation/metrics/face.py`` measures with one such network; the VAE is trained with another one.
+``evaluation/metrics/face.py`` measures with one such network. The VAE is trained with another one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from .reader import relative
 
 WEIGHTS = Path(__file__).with_name("face.safetensors")
 GAP = 0.37
-"""Distance of the lips at open = 1, by the eye distance."""
-VALUES = 5  # open, width, round, lid at the picture's left, the other lid
+"""Distance of the lips at open = 1, relative to the eye distance."""
+VALUES = 5  # open, width, round, lid on the picture's left, the other lid
 
-_BELOW = 0.14  # how far below its corners the box of a mouth has its middle, by the eye distance
-_MOUTH, _MOUTH_REACH = 48, 0.85  # pixels of the crop around the mouth; half its side by the eye distance
+_BELOW = 0.14  # how far the center of a mouth's box is below the corners, relative to the eye distance
+_MOUTH, _MOUTH_REACH = (
+    48,
+    0.85,
+)  # pixels of the crop around the mouth; half its side relative to the eye distance
 _EYE, _EYE_REACH = 32, 0.42
 
 
 class FaceReader(nn.Module):
-    """Reads mouth and eyes in crops whose size and turn the eyes' places give; 70,000 parameters.
+    """Reads mouth and eyes in crops, with size and rotation given by the eyes; 70,000 parameters.
 
-    It sees colors relative to mean and spread of each crop, so skin tone and light matter little.
+    It sees colors relative to mean and spread of each crop, so skin tone and light have little effect.
     """
 
     def __init__(self) -> None:
@@ -40,25 +43,25 @@ class FaceReader(nn.Module):
 
         Args:
             pictures: (B, 3, H, W), 0..1, H = W; made for 128 pixels.
-            places: (B, 3, 2), x and y in -1..1: the eye at the picture's left, the other eye, the mouth, each
-                the middle of the box that holds it in all its shapes, see :func:`box_places`.
+            places: (B, 3, 2), x and y in -1..1: the eye on the picture's left, the other eye, the mouth. Each
+                is the center of the box that contains it in all shapes, see :func:`box_places`.
         """
         return self.read_crops(*crops(pictures, places))
 
     def read_crops(self, mouths: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """The same of what :func:`crops` gives."""
+        """The same, from the result of :func:`crops`."""
         lids = [self.eye(relative(eyes)) for eyes in (left, right)]
         return torch.cat([self.mouth(relative(mouths)), *lids], dim=1)
 
 
 def box_places(eyes: Tensor, mouth: Tensor) -> Tensor:
-    """Middles of eye boxes (..., 2, 4) and mouth boxes (..., 4): (..., 3, 2), in the units of the boxes."""
+    """Centers of eye boxes (..., 2, 4) and mouth boxes (..., 4): (..., 3, 2), in the units of the boxes."""
     boxes = torch.cat([eyes, mouth[..., None, :]], dim=-2)
     return (boxes[..., :2] + boxes[..., 2:]) / 2
 
 
 def point_places(points: Tensor) -> Tensor:
-    """The same places from the middles of the corners of eyes and mouth, (..., 3, 2)."""
+    """The same places, from the centers between the corners of eyes and mouth, (..., 3, 2)."""
     return _lowered(points, _BELOW)
 
 
@@ -79,12 +82,12 @@ def crops(pictures: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def load_face_reader(path: Path) -> FaceReader:
-    """The network whose weights ``face_fit.fit_face_reader`` wrote to ``path``, frozen."""
+    """Load the network with weights written by ``face_fit.fit_face_reader`` to ``path``, frozen."""
     return load_bundled(FaceReader(), path)
 
 
 def _lowered(points: Tensor, share: float) -> Tensor:
-    """Eyes and mouth (..., 3, 2), the mouth moved down the face by a share of the eye distance."""
+    """Eyes and mouth (..., 3, 2), with the mouth moved down the face by a share of the eye distance."""
     left, right, mouth = points.unbind(-2)
     across = right - left
     down = torch.stack([-across[..., 1], across[..., 0]], dim=-1)
@@ -92,7 +95,7 @@ def _lowered(points: Tensor, share: float) -> Tensor:
 
 
 def _reading(channels: int, side: int, values: int) -> nn.Sequential:
-    """From a crop (B, 3, side, side) to ``values``."""
+    """A network from a crop (B, 3, side, side) to ``values``."""
     return nn.Sequential(
         nn.Conv2d(3, channels, 3, stride=2, padding=1),
         nn.SiLU(),

@@ -1,4 +1,4 @@
-"""How a reader's weights are made: drawn presenters with random mouths, spoilt in many ways."""
+"""Train a reader of mouths: drawn presenters with random mouths, degraded in many ways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GROUP = 4  # mouths per presenter and pose
 _WEIGHTS = (4.0, 1.0, 1.0)  # of errors in open, width, round
-_MISS = 0.03  # by how much the reader's crop is moved off at random, in -1..1
+_MISS = 0.03  # random shift of the reader's crop, in -1..1
 _FAR = 20.0  # weight of errors in the place
 
 
@@ -31,7 +31,7 @@ class FitSettings:
         steps: updates.
         batch: pictures per update.
         rate: peak learning rate.
-        seed: of everything.
+        seed: seed of everything.
     """
 
     presenters: int = 1600
@@ -43,7 +43,7 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class Examples:
-    """pictures (N, 4, 3, SIDE, SIDE) uint8; mouths (N, 4, 3); centres (N, 2), x and y in -1..1."""
+    """pictures (N, 4, 3, SIDE, SIDE) uint8; mouths (N, 4, 3); centers (N, 2), x and y in -1..1."""
 
     pictures: Tensor
     mouths: Tensor
@@ -124,10 +124,10 @@ def random_mouths(count: int, generator: Generator) -> Tensor:
 
 
 def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """A spoilt batch: pictures (B, 3, SIDE, SIDE), mouths (B, 3), centres (B, 2)."""
+    """A degraded batch: pictures (B, 3, SIDE, SIDE), mouths (B, 3), centers (B, 2)."""
     faces = torch.randint(len(examples.centres), (size,), generator=generator)
     one, two = torch.randint(_GROUP, (2, size), generator=generator)
-    # Now and then a mixture of two mouths: what a blurring decoder or an undecided model shows.
+    # Sometimes a mixture of two mouths, like that of a blurring decoder or an undecided model.
     mixed = (torch.rand(size, generator=generator) < 0.3) * torch.rand(size, generator=generator)
     pictures = torch.lerp(
         examples.pictures[faces, one].float() / 255,
@@ -153,7 +153,7 @@ def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Ten
 
 
 def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
-    """Blur (one strength per batch), coarse noise, noise, and other colours and light."""
+    """Blur (one strength per batch), coarse noise, noise, and random colors and light."""
     blur = float(torch.rand(1, generator=generator))
     if blur > 0.4:
         pictures = gaussian_blur(pictures, 3.0 * (blur - 0.3))
@@ -161,7 +161,7 @@ def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def noisy(pictures: Tensor, generator: Generator) -> Tensor:
-    """Coarse noise, noise, and other colours and light."""
+    """Add coarse noise, noise, and random colors and light."""
     size = len(pictures)
     side = pictures.shape[-1]
     coarse = torch.randn(size, 3, side // 4, side // 4, generator=generator)

@@ -1,10 +1,9 @@
-"""How far a mouth is open, how wide and how rounded, measured on pixels alone.
+"""Measure on pixels how far a mouth is open, how wide it is and how rounded.
 
-A very small network looks for the mouth in each frame by itself and reads its shape from a crop around it.
-It has learned from drawn presenters of the training split, blurred, noisy and recoloured
-(``scripts/fit_mouth.py``), and knows nothing of how a video was made. Frames are measured one by
-one, so a video may come in pieces. It reads faces that fill the picture as the corpus draws them, and no
-photographs.
+A very small network finds the mouth in each frame and reads its shape from a crop around it. It was trained
+on drawn presenters of the training split, blurred, noisy and recolored (``scripts/fit_mouth.py``). It uses
+only pixels of the frame. Frames are measured one by one, so a video may come in pieces. It works on drawn
+faces that fill the picture as in the corpus, not on photographs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _LOWEST = (0.0, -1.0, 0.0)
 
 
 def mouth_opening(frames: Tensor) -> Tensor:
-    """How far the mouth is open in each frame: (F, H, W, 3) float 0..1 -> (F,) float32, 0..1.
+    """Opening of the mouth in each frame: (F, H, W, 3) float 0..1 -> (F,) float32, 0..1.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
@@ -43,7 +42,7 @@ def mouth_shape(frames: Tensor) -> Tensor:
 
 
 def find_mouth(frames: Tensor) -> Tensor:
-    """Where the mouth is: (F, H, W, 3) float 0..1 -> (F, 2) float32, x and y in pixels.
+    """Center of the mouth: (F, H, W, 3) float 0..1 -> (F, 2) float32, x and y in pixels.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
@@ -55,12 +54,12 @@ def check_frames(frames: Tensor) -> None:
     """Raise InputError unless frames are (F, H, W, 3) floating point, of 32 pixels or more."""
     if frames.ndim != 4 or frames.shape[-1] != 3 or not frames.is_floating_point():
         raise InputError(
-            f"frames have shape {tuple(frames.shape)} and type {frames.dtype}; "
-            "expected (F, H, W, 3), floating point"
+            f"frames have shape {tuple(frames.shape)} and type {frames.dtype}; expected (F, H, W, 3), "
+            "floating point"
         )
     height, width = frames.shape[1:3]
     if min(height, width) < 32:
-        raise InputError(f"frames are {width} x {height} pixels; a mouth needs 32 x 32 at least")
+        raise InputError(f"frames are {width} x {height} pixels; a mouth needs at least 32 x 32")
 
 
 @torch.no_grad()
@@ -82,5 +81,7 @@ def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=1)
 def _reader() -> MouthReader:
     if not WEIGHTS.is_file():
-        raise InputError(f"{WEIGHTS} is missing; install anew, or make it: python scripts/fit_mouth.py")
+        raise InputError(
+            f"{WEIGHTS} is missing; install the package again, or make the file: python scripts/fit_mouth.py"
+        )
     return load_reader(WEIGHTS)

@@ -1,6 +1,6 @@
 """A very small network that finds a mouth in a picture and reads how far it is open, how wide and how round.
 
-``measure.py`` measures with one such network; the decoder of the VAE is trained with another one.
+``measure.py`` measures with one such network. The decoder of the VAE is trained with another one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from ..weights.bundled import load_bundled
 
-SIDE = 128  # pixels to which the shorter side of the picture is brought
-COARSE = 64  # pixels in which the mouth is looked for
-CROP = 48  # pixels of the crop in which it is read, out of SIDE
-SOFT = 1.5  # blur, in pixels of SIDE, after which drawn and decoded pictures look much alike
+SIDE = 128  # size in pixels of the picture's shorter side after resizing
+COARSE = 64  # size in pixels of the picture in which the mouth is searched
+CROP = 48  # size in pixels of SIDE of the crop in which it is read
+SOFT = 1.5  # blur in pixels of SIDE; after it, drawn and decoded pictures look similar
 
 _FLAT = 1e-3  # standard deviation of a picture without content
 
@@ -25,8 +25,8 @@ _FLAT = 1e-3  # standard deviation of a picture without content
 class MouthReader(nn.Module):
     """Finds a mouth and reads its shape; 41,000 parameters.
 
-    The place is the mean of a map of attention, the shape comes from a crop of fixed size around it. Both
-    see colours relative to mean and spread of what they look at, so skin tone and light matter little.
+    The place is the mean of an attention map. The shape is read from a crop of fixed size around it. Both use
+    colors relative to mean and spread of their input, so skin tone and light have little effect.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class MouthReader(nn.Module):
         )
 
     def find(self, pictures: Tensor) -> Tensor:
-        """Mouth centres (B, 2), x and y in -1..1, in pictures (B, 3, SIDE, SIDE)."""
+        """Mouth centers (B, 2), x and y in -1..1, in pictures (B, 3, SIDE, SIDE)."""
         small = F.avg_pool2d(pictures, SIDE // COARSE)
         attention = (self.search(relative(small))[:, 0] + self.likely).flatten(1).softmax(dim=1)
         count = COARSE // 4
@@ -64,13 +64,13 @@ class MouthReader(nn.Module):
         return torch.stack([grid.sum(1) @ places, grid.sum(2) @ places], dim=1)
 
     def shape(self, pictures: Tensor, centres: Tensor) -> Tensor:
-        """Open, width, round (B, 3), not clamped, around centres (B, 2) of pictures (B, 3, SIDE, SIDE)."""
+        """Open, width, round (B, 3), not clamped, around centers (B, 2) of pictures (B, 3, SIDE, SIDE)."""
         result: Tensor = self.read(relative(crop(pictures, centres)))
         return result
 
 
 def load_reader(path: Path) -> MouthReader:
-    """The network whose weights ``fit.fit_mouth`` wrote to ``path``, frozen."""
+    """Load the network with weights written by ``fit.fit_mouth`` to ``path``, frozen."""
     return load_bundled(MouthReader(), path)
 
 
@@ -86,7 +86,7 @@ def square(frames: Tensor) -> Tensor:
 
 
 def crop(pictures: Tensor, centres: Tensor) -> Tensor:
-    """CROP x CROP pixels around centres (B, 2), x and y in -1..1, of pictures (B, 3, SIDE, SIDE)."""
+    """CROP x CROP pixels around centers (B, 2), x and y in -1..1, of pictures (B, 3, SIDE, SIDE)."""
     steps = ((torch.arange(CROP, device=pictures.device) + 0.5) * 2 / CROP - 1) * CROP / SIDE
     x = (centres[:, :1] + steps)[:, None, :].expand(-1, CROP, -1)
     y = (centres[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
@@ -107,7 +107,7 @@ def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
 
 
 def relative(pictures: Tensor) -> Tensor:
-    """Colours relative to the picture's mean colour, in units of its spread."""
+    """Colors relative to the picture's mean color, in units of its spread."""
     centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
     spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return centred / spread.clamp(min=_FLAT)
