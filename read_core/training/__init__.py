@@ -1,1 +1,1 @@
-"""Training: one configuration, one shared loop, one file per stage. Needs the ``train`` extra."""
+"""Training: one configuration and one file per stage, one shared loop. Needs the ``train`` extra."""

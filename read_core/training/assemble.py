@@ -1,4 +1,4 @@
-"""Assemble a checkpoint folder from the stages' exports; ``read-core checkpoint`` does so."""
+"""Assemble a checkpoint folder from the stages' exports, for ``read-core checkpoint``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .stages.a2v import make_prompt
 
 
 class CardConfig(Strict):
-    """What the checkpoint says of itself, see ``checkpoint.Card``."""
+    """Description of the checkpoint, see ``checkpoint.Card``."""
 
     name: str
     trained_on: str
@@ -34,7 +34,7 @@ class CardConfig(Strict):
 
 
 class FaceConfig(Strict):
-    """Where the aligned crops have the face, see ``face.alignment.FaceLayout``."""
+    """Place of the face in the aligned crops, see ``face.alignment.FaceLayout``."""
 
     eye_distance: float
     eyes: float
@@ -42,19 +42,19 @@ class FaceConfig(Strict):
 
 
 class CheckpointConfig(Strict):
-    """What a checkpoint is assembled from. Paths are relative to the working directory.
+    """Parts and settings of a checkpoint. Paths are relative to the working directory.
 
     Attributes:
-        stage: ``checkpoint``, which says what kind of file this is.
+        stage: ``checkpoint``, the kind of this file.
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
-        detail: folder of the detail network; None: without one.
-        face: layout of the aligned faces that it was trained on; None: they were not aligned.
+        detail: folder of the detail network; None: no detail network.
+        face: layout of the aligned faces in the training data; None: they were not aligned.
         prompt_tokens: as in the configuration of stage ``a2v``.
-        card: name, material, resolution (height, width), whether it is a demonstration only.
-        defaults: content of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
-        dtype: of the stored weights.
-        overwrite: whether a checkpoint that is there already is replaced.
+        card: name, training data, resolution (height, width), and whether it is only a demonstration.
+        defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
+        dtype: type of the stored weights.
+        overwrite: whether to replace an existing checkpoint.
     """
 
     stage: Literal["checkpoint"]
@@ -82,12 +82,12 @@ def load_checkpoint_config(path: Path, overrides: Mapping[str, Any] | None = Non
 
 
 def assemble(config: CheckpointConfig) -> dict[str, float]:
-    """Write the checkpoint, whole or not at all, and return the parameters and megabytes of its parts.
+    """Write the checkpoint atomically; return the parameters and megabytes of its parts.
 
     Raises:
         ConfigError: a component is missing, or the card or the defaults are not valid.
-        CheckpointError: a component is damaged, the components do not fit each other, or there is a folder
-            already that may not be replaced.
+        CheckpointError: a component is damaged, the components do not fit each other, or the folder exists
+            and may not be replaced.
     """
     for stage in ("vae", "whisper", "speech_ae"):
         require_component(stage, getattr(config, stage), stage)

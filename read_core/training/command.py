@@ -27,10 +27,10 @@ def add_set(parser: argparse.ArgumentParser, example: str) -> None:
 
 
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """Values by dotted key that the arguments replace.
+    """The values of ``--set`` and ``--output``, by dotted key.
 
     Raises:
-        ConfigError: a ``--set`` without a key or with a value that is not YAML.
+        ConfigError: a ``--set`` has no key, or its value is not YAML.
     """
     import yaml
 
@@ -51,12 +51,12 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the stage and print its figures. A run that was stopped goes on where it left off."""
+    """Run the stage, resuming a stopped run, and print its figures."""
     from .loop import train
     from .registry import load_config
 
     make_stage, config = load_config(args.config, overrides(args))
     figures = train(make_stage(config), config.loop, config.output)
-    if figures:  # of several processes the main one has them
+    if figures:  # only the main process has figures
         print(json.dumps(figures, indent=2))
     return 0

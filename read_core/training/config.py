@@ -1,4 +1,4 @@
-"""Training configurations: YAML parsed once into typed models; an unknown key is an error."""
+"""Training configurations: YAML parsed once into typed models; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import ReadError
 
 
 class ConfigError(ReadError):
-    """A training configuration that cannot be read, names an unknown stage or key, or holds a bad value."""
+    """A training configuration cannot be read, or has an unknown stage or key or a bad value."""
 
 
 class Strict(BaseModel):
-    """Base of every configuration: immutable, unknown keys refused."""
+    """Base of all configurations: immutable, unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,13 +25,13 @@ T = TypeVar("T", bound=Strict)
 
 
 class LoopConfig(Strict):
-    """What every stage shares.
+    """Settings of the loop, shared by all stages.
 
     Attributes:
-        steps: optimiser steps in all; the learning rate warms up over ``warmup`` of them and falls to zero
+        steps: total optimizer steps; the learning rate rises over ``warmup`` of them, then falls to zero
             along a cosine.
         batch_size: samples per step and process.
-        optimizer: ``adamw``, or ``muon`` (orthogonalised momentum for matrices and convolutions, AdamW for
+        optimizer: ``adamw``, or ``muon`` (orthogonalized momentum for matrices and convolutions, AdamW for
             the rest at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
         clip: largest gradient norm.
@@ -61,10 +61,10 @@ class LoopConfig(Strict):
 
 
 class StageConfig(Strict):
-    """A stage's own settings beside the loop's. Paths are relative to the working directory.
+    """Settings of a stage, and the loop's. Paths are relative to the working directory.
 
     Attributes:
-        stage: which stage this is; each stage narrows it to its own name.
+        stage: name of the stage; each stage narrows it to its own name.
         output: folder for logs, contact sheets, the resumable state and the exported model.
     """
 
@@ -74,7 +74,7 @@ class StageConfig(Strict):
 
 
 def require_component(key: str, folder: Path, stage: str | None = None) -> None:
-    """Raise ConfigError unless ``folder`` holds a model, exported by ``stage`` or released (None)."""
+    """Raise ConfigError unless ``folder`` has a model, exported by ``stage`` or released (None)."""
     if not (folder / "config.json").is_file():
         advice = f"train stage {stage} first" if stage else "download it first (see docs/training.md)"
         raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice}")
@@ -88,7 +88,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[
         overrides: dotted keys to replace, e.g. ``{"loop.steps": 10}``.
 
     Raises:
-        ConfigError: no such file, not YAML, no mapping, or a key that cannot be replaced.
+        ConfigError: the file is missing, not YAML, not a mapping, or a key cannot be replaced.
     """
     import yaml
 
@@ -112,7 +112,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[
 
 
 def parse_config(path: Path, kind: type[T], data: Mapping[str, Any]) -> T:
-    """What :func:`read_config` gave for ``path``, as a configuration of one kind.
+    """Convert the result of :func:`read_config` for ``path`` to a configuration of one kind.
 
     Raises:
         ConfigError: an unknown or missing key, or a value out of range.

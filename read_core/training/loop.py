@@ -1,7 +1,7 @@
 """The loop that every stage shares: exact resume, EMA, clipping, logs, contact sheets, export.
 
-Sample i of a stage is a function of (seed, i) alone, so the only state is the weights, their average, the
-optimiser and the step; a run that was killed goes on from its last state and ends with the same weights.
+Sample i of a stage is a function of only (seed, i). So the state is just the weights, their average, the
+optimizer and the step. A killed run resumes from its last state and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ Model = Callable[..., Any]
 
 
 class Stage(Protocol):
-    """What a stage gives the loop.
+    """Interface of a stage for the loop.
 
     Attributes:
-        model: the module whose trainable parameters are optimised.
-        dataset: ``dataset[i]`` is sample i of an endless sequence: a dict of tensors, from (seed, i) alone.
+        model: the module whose trainable parameters are optimized.
+        dataset: ``dataset[i]`` is sample i of an endless sequence: a dict of tensors, a function of only
+            (seed, i).
     """
 
     @property
@@ -46,26 +47,27 @@ class Stage(Protocol):
     def dataset(self) -> Dataset[Batch]: ...
 
     def prepare(self, device: torch.device, /) -> None:
-        """Move what is not in ``model`` (frozen encoders) to the device, and measure what the loss needs."""
+        """Move everything outside ``model`` (frozen encoders) to the device, and measure what the loss
+        needs."""
 
     def loss(self, model: Model, batch: Batch, generator: torch.Generator, /) -> tuple[Tensor, Logged]:
-        """The loss of one batch and what to log: scalars, detached, on whatever device they are.
+        """The loss of one batch, and values to log: detached scalars on any device.
 
-        The loop reads them only at the steps that are logged, so no step waits for the device on their
-        account. ``generator`` is a function of (seed, step).
+        The loop reads them only at logged steps, so other steps do not wait for the device. ``generator`` is
+        a function of (seed, step).
         """
 
     def sheet(self, model: nn.Module, path: Path, /) -> None:
-        """Write a picture that shows what the model can do by now (it holds the averaged weights)."""
+        """Write a picture of the model's current results (it has the averaged weights)."""
 
     def export(self, model: nn.Module, folder: Path, /) -> Figures:
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
 class _Share(Dataset[Batch]):
-    """What is left for one process of ``world``: every ``world``-th batch of another dataset.
+    """The share of one process of ``world``: every ``world``-th batch of another dataset.
 
-    Batches stay whole, since samples of one batch may agree on something, such as their length.
+    Batches stay whole, since samples of one batch may share something, for example their length.
     """
 
     def __init__(self, base: Dataset[Batch], batch: int, steps: range, rank: int, world: int) -> None:
@@ -80,7 +82,7 @@ class _Share(Dataset[Batch]):
 
 
 class _Progress:
-    """The step, in the form accelerate's ``register_for_checkpointing`` wants."""
+    """The step, in the form for accelerate's ``register_for_checkpointing``."""
 
     def __init__(self) -> None:
         self.step = 0
@@ -93,7 +95,7 @@ class _Progress:
 
 
 class Ema:
-    """Exponential moving average of the trainable weights, warmed up so that early steps do not linger."""
+    """Exponential moving average of the trainable weights, warmed up so that early steps fade quickly."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -133,7 +135,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     """Train ``stage`` to ``config.steps``, resuming from ``output/state`` if there is one, and export it.
 
     Args:
-        stop_after: leave after this many steps of this call with the state saved, as a kill would (tests).
+        stop_after: save the state and return after this many steps of this call (for tests).
 
     Returns:
         The figures of ``stage.export``, also in ``output/figures.json``; empty when stopped early.
@@ -184,9 +186,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         if config.sheet_every and progress.step % config.sheet_every == 0 and accelerator.is_main_process:
             _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
         stopping = stop_after is not None and progress.step - first >= stop_after
-        due = agreed(
-            time.monotonic() - saved > config.save_minutes * 60
-        )  # each process has a clock of its own
+        due = agreed(time.monotonic() - saved > config.save_minutes * 60)  # each process has its own clock
         if stopping or due or progress.step == config.steps:
             _save_state(accelerator, output, progress.step)
             saved = time.monotonic()
@@ -202,7 +202,8 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
 
 def _open_log(path: Path, step: int) -> IO[str]:
-    """Open the log to go on after ``step``: rows of later steps, which come again, and broken ones go."""
+    """Open the log to continue after ``step``: remove rows of later steps, which will be repeated, and broken
+    rows."""
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
     if kept != rows:
@@ -220,7 +221,7 @@ def _batches(
     loader = DataLoader(
         share,
         batch_size=config.batch_size,
-        generator=torch.Generator(),  # starting a loader draws; the global generator belongs to the model
+        generator=torch.Generator(),  # starting a loader draws: spare the global generator
         num_workers=config.workers,
         multiprocessing_context="spawn" if config.workers else None,
         persistent_workers=bool(config.workers),
@@ -262,7 +263,7 @@ def _latest_state(output: Path) -> Path | None:
 
 
 def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
-    """Write under a temporary name, rename, then drop the older states."""
+    """Write the state with a temporary name, rename it, then delete older states."""
     target = output / "state" / f"step-{step:08d}"
     temporary = target.with_name(target.name + ".tmp")
     if accelerator.is_main_process:

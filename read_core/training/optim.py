@@ -1,4 +1,4 @@
-"""Optimisers: AdamW, and Muon for matrices and convolutions with AdamW for everything else."""
+"""Optimizers: AdamW, and Muon for matrices and convolutions with AdamW for everything else."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..video.aligned import PositionwiseLinear
 from .config import LoopConfig
 
 _SUB_PIXELS = 8
-"""Of the VAE's upsamplers: 2 x 2 x 2."""
+"""Sub-pixels of the VAE's upsamplers: 2 x 2 x 2."""
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
-    """Nearest semi-orthogonal matrices by a quintic Newton-Schulz iteration. (..., rows, columns).
+    """Nearest semi-orthogonal matrices (..., rows, columns), by a quintic Newton-Schulz iteration.
 
-    ``dtype`` is that of the iteration, None the matrix's own.
+    ``dtype`` is the type of the iteration; None: the matrix's type.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = (matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype or matrix.dtype)
@@ -31,19 +31,19 @@ def orthogonalise(matrix: Tensor, steps: int = 5, dtype: torch.dtype | None = No
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum whose update is orthogonalised; groups with ``adam=True`` take AdamW instead.
+    """Nesterov momentum with orthogonalized updates; groups with ``adam=True`` use AdamW instead.
 
-    A convolution counts as one matrix (out, in * taps), in groups with ``parts=p`` as p of them: row i is of
-    part i mod p, as a convolution that makes p sub-pixels and a ``PositionwiseLinear`` number their rows. A
-    matrix's update has the root mean square that a step of size ``lr`` on an orthogonal one has, scaled by
-    sqrt(max(1, rows / columns)).
+    A convolution counts as one matrix (out, in * taps). In groups with ``parts=p`` it counts as p matrices:
+    row i belongs to part i mod p, as in a convolution that makes p sub-pixels or a ``PositionwiseLinear``.
+    The update of a matrix has the root mean square of a step of size ``lr`` on an orthogonal matrix, scaled
+    by sqrt(max(1, rows / columns)).
 
-    Processes that train together see the same gradients. Each orthogonalises its share of the matrices, which
-    is most of the work, and sends the others the result.
+    Processes that train together have the same gradients. Each orthogonalizes its share of the matrices,
+    which is most of the work, and sends the result to the others.
 
     Args:
-        groups: as of every optimiser of torch.
-        dtype: of the iteration that orthogonalises; None: the parameters' own.
+        groups: parameter groups, as for every torch optimizer.
+        dtype: type of the orthogonalizing iteration; None: the parameters' type.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], dtype: torch.dtype | None = None) -> None:
@@ -112,14 +112,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def shared_by() -> tuple[int, int]:
-    """How many processes train together, and which of them this one is."""
+    """The number of processes that train together, and the index of this one."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return 1, 0
     return torch.distributed.get_world_size(), torch.distributed.get_rank()
 
 
 def _owners(parameters: Sequence[Tensor], world: int) -> list[int]:
-    """Which process orthogonalises each matrix: the largest first, each to the one with the least to do."""
+    """The process that orthogonalizes each matrix: the largest first, each to the process with the least
+    work."""
     work = [p.numel() * min(p.shape[0], p[0].numel()) for p in parameters]
     load, owners = [0] * world, [0] * len(work)
     for index in sorted(range(len(work)), key=lambda i: -work[i]):
@@ -129,7 +130,7 @@ def _owners(parameters: Sequence[Tensor], world: int) -> list[int]:
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """The optimiser that ``config`` names, over the parameters of ``model`` that require gradients."""
+    """The optimizer chosen by ``config``, over the parameters of ``model`` that require gradients."""
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(

@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or what ``torchrun`` or ``accelerate launch`` starts."""
+"""The processes that train together: one, or those started by ``torchrun`` or ``accelerate launch``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from accelerate import PartialState
 from accelerate.utils import broadcast
 
 PATIENCE = timedelta(hours=6)
-"""How long processes wait for each other: the main one may solve a linear start or draw a contact sheet."""
+"""Time limit for waiting: the main process may solve a linear start or draw a contact sheet."""
 
 
 def processes() -> PartialState:
-    """All of them and which one this is; the first call in each process joins them."""
+    """The group of processes and the index of this one; the first call in each process joins the group."""
     return PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
 
 
 def agreed(decision: bool) -> bool:
-    """What the main process decided, in every process; all of them must call this at the same point."""
+    """Return the main process's value in every process; all must call this at the same point."""
     state = processes()
     if state.num_processes == 1:
         return decision

@@ -51,11 +51,12 @@ STAGES: Mapping[str, Callable[[], Classes]] = {
     "a2v": _a2v,
     "detail": _detail,
 }
-"""Stage -> its configuration's class, and what makes the stage from one."""
+"""Stage -> function that imports and returns its configuration class and the stage class."""
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Callable[[Any], Stage], Any]:
-    """Read a stage's YAML file; returns what makes the stage from its configuration, and that.
+    """Read a stage's YAML file; return the function that makes the stage from its configuration, and the
+    configuration.
 
     Args:
         path: the file; its ``stage`` key chooses the stage.
@@ -68,7 +69,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple
     name = str(data.get("stage"))
     if name == "checkpoint":
         raise ConfigError(
-            f"{path} assembles a checkpoint and trains nothing; use: read-core checkpoint {path}"
+            f"{path} assembles a checkpoint and does not train; use: read-core checkpoint {path}"
         )
     if name not in STAGES:
         raise ConfigError(f"{path}: 'stage' must be one of {', '.join(STAGES)}")

@@ -1,1 +1,1 @@
-"""What the stages learn from."""
+"""Datasets of the stages."""

@@ -1,8 +1,8 @@
-"""What the detail network learns from: videos, and what the frozen codec makes of them at a smaller size.
+"""Training data of the detail network: videos, and their smaller versions after the frozen codec.
 
-A file holds, of a span of one video: ``start`` (), its first frame; ``decoded`` (f, h, w, 3) uint8, shrunk
-and put through the codec; ``portraits`` (P,), frames of the video taken as portraits, the first of them frame
-0; ``decoded_portraits`` (P, h, w, 3) uint8, the codec's pictures of them, each encoded alone.
+A file has, for a span of one video: ``start`` (), its first frame; ``decoded`` (f, h, w, 3) uint8, the shrunk
+frames after the codec; ``portraits`` (P,), frames used as portraits, the first is frame 0;
+``decoded_portraits`` (P, h, w, 3) uint8, the codec's pictures of them, each encoded separately.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ PORTRAITS = 4
 
 
 class CodecConfig(Strict):
-    """How videos pass through the codec.
+    """How the codec processes the videos.
 
     Attributes:
-        shrink: how many times smaller than the videos the codec's frames are.
-        frames: of each video at most, 8 n + 1; where the span lies depends on the video's name.
-        noise: of the latents, in their standard deviations: each video's is drawn from 0 to this, because
-            latents that a model generates are not those of an encoder.
-        halo, chunk, timestep, noise_scale: how the checkpoint decodes, see ``video.DecodeSettings``.
+        shrink: side of the videos divided by the side of the codec's frames.
+        frames: frames per video, at most, 8 n + 1; the video's name decides the place of the span.
+        noise: largest noise on the latents, in their standard deviations; drawn per video, from 0. It stands
+            for the difference between generated and encoded latents.
+        halo, chunk, timestep, noise_scale: the checkpoint's decoding, see ``video.DecodeSettings``.
     """
 
     shrink: int = Field(default=2, gt=1)
@@ -53,10 +53,11 @@ class CodecConfig(Strict):
 def decode_clips(
     files: Sequence[ClipFile], folder: Path, vae: Path, config: CodecConfig, device: torch.device
 ) -> list[Path]:
-    """Put the videos that ``folder`` lacks through the codec; return the files, in the order of ``files``.
+    """Process the videos that are missing in ``folder`` with the codec; return the files, in the order of
+    ``files``.
 
     Raises:
-        ReadError: the folder holds files of another codec or other settings.
+        ReadError: the folder has files of another codec or other settings.
     """
     stamp = fingerprint([vae], decoders=True) + json.dumps(config.model_dump(), sort_keys=True)
 
@@ -70,7 +71,7 @@ def decode_clips(
 
 
 def _decode(file: ClipFile, codec: TemporalVAE, config: CodecConfig) -> dict[str, Tensor]:
-    """The tensors of one file; random in nothing but the video's name."""
+    """The tensors of one file; random values depend only on the video's name."""
     generator = torch.Generator().manual_seed(
         int(hashlib.sha256(file.path.stem.encode()).hexdigest()[:8], 16)
     )
@@ -102,9 +103,9 @@ class DetailDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         files: the videos.
-        decoded: what :func:`decode_clips` made of them.
-        seed: of the order.
-        blinks: share of the samples drawn from frames with closed lids, where a video knows any.
+        decoded: the result of :func:`decode_clips` for them.
+        seed: seed of the order.
+        blinks: share of the samples drawn from frames with closed eyelids, if the video has any.
     """
 
     def __init__(self, files: Sequence[ClipFile], decoded: Sequence[Path], seed: int, blinks: float) -> None:
@@ -139,7 +140,7 @@ class DetailDataset(Dataset[dict[str, Tensor]]):
 
 
 def mirrored(sample: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A sample with left and right exchanged."""
+    """Exchange left and right of a sample."""
     width = sample["frames"].shape[-2]
     pictures = {name: value.flip(-2) for name, value in sample.items() if value.shape[-1] == 3}
     boxes = {name: sample[name] for name in ("boxes", "eyes")}

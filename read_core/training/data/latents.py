@@ -1,8 +1,8 @@
-"""What A2V-DiT learns from: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
+"""Training data of A2V-DiT: videos as latents of the finished VAE, speech as codes of the finished SpeechAE.
 
-A file holds ``latents`` (C, L, h, w), the whole video's, normalised; ``references`` (R, C, h, w), single
-frames encoded as portraits, the first of them frame 0; ``codes`` (L, h_w, d_A), code i for latent i;
-``eyes`` (h, w), the share of each place that the boxes of the eyes cover, on average. float16.
+A file has, in float16: ``latents`` (C, L, h, w) of the whole video, normalized; ``references`` (R, C, h, w),
+single frames encoded as portraits, the first is frame 0; ``codes`` (L, h_w, d_A), code i for latent i;
+``eyes`` (h, w), the mean share of each place covered by the boxes of the eyes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Encoders:
 
 
 def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
-    """A hash over models' weights: what was made with others is refused. Decoders count where asked."""
+    """A hash of the models' weights, with decoders if asked: files made with other weights are refused."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.glob("*.safetensors")):
@@ -62,12 +62,13 @@ def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
 def encode_clips(
     files: Sequence[ClipFile], folder: Path, encoders: Encoders, device: torch.device
 ) -> list[Path]:
-    """Encode the videos that ``folder`` lacks; return the latents' files, in the order of ``files``.
+    """Encode the videos that are missing in ``folder``; return the files of latents, in the order of
+    ``files``.
 
-    Where several processes train together, each encodes a share of the videos.
+    If several processes train together, each encodes a share of the videos.
 
     Raises:
-        ReadError: the folder holds latents of other encoders.
+        ReadError: the folder has latents of other encoders.
     """
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
@@ -85,13 +86,14 @@ def encode_missing(
     stamp: str,
     prepare: Callable[[], Callable[[ClipFile], dict[str, Tensor]]],
 ) -> list[Path]:
-    """Write ``folder/<split>/<name>`` for the videos that lack it or were drawn anew since.
+    """Write ``folder/<split>/<name>`` for the videos without one, or with one older than the video.
 
     Floats are stored in float16. Returns all of the files.
 
     Args:
-        stamp: the fingerprint of what they are made with.
-        prepare: loads it, where anything is missing, and returns what makes the tensors of one video.
+        stamp: the fingerprint of the models that make them.
+        prepare: called if anything is missing: loads the models and returns the function that makes the
+            tensors of one video.
 
     Raises:
         ReadError: the folder has another stamp.
@@ -124,14 +126,14 @@ def _stored(value: Tensor) -> Tensor:
 
 
 def _stamp(folder: Path, fingerprint: str) -> None:
-    """Write down which encoders made the latents in ``folder``, or check that it was these."""
+    """Store the fingerprint of the encoders in ``folder``, or compare it with the stored one."""
     stamp = folder / "encoders.json"
     if not stamp.exists():
         folder.mkdir(parents=True, exist_ok=True)
         stamp.write_text(json.dumps({"sha256": fingerprint}) + "\n")
     elif json.loads(stamp.read_text())["sha256"] != fingerprint:
         raise ReadError(
-            f"{folder}: made by other encoders or with other settings; delete the folder to make it anew"
+            f"{folder}: made by other encoders or with other settings; delete the folder to make it again"
         )
 
 
@@ -146,7 +148,7 @@ def _encode(
     references = vae.encode(video[0, chosen][:, None])[:, :, 0]
     count = latents.shape[1]
     waveform = file.waveform().to(device)
-    # One more code than is kept: features end where the codes do, and no code in inference sees that end.
+    # Make one more code than is kept: codes in inference never see the end of the features.
     codes = encode_speech_codes(features, speech_ae, waveform, count)[0, :count]
     boxes = file.eyes(0, file.whole_frames)
     eyes = covered(boxes, (frames.shape[1], frames.shape[2]), (latents.shape[2], latents.shape[3]))
@@ -176,11 +178,10 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
     """Training windows of f latents, held in memory; sample i is a function of (seed, i).
 
     A sample is {"latents": (C, 1 + f, h, w) with z_R first, "speech": (f, h_w, d_A), "continuation": (),
-    "eyes": (h, w)}.
-    A window either starts its video, then z_R is its frame 0, or lies anywhere, then so does z_R.
+    "eyes": (h, w)}. A window starts its video, and z_R is frame 0; or both are anywhere in the video.
 
     Args:
-        windows: latents per window, z_R counted; a batch draws one of them.
+        windows: latents per window, z_R included; each batch draws one length.
         batch: samples per batch.
         start_share: share of the windows that start their video.
 
@@ -196,7 +197,8 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         shortest = min(item["latents"].shape[1] for item in self.items)
         if not windows or min(windows) < WINDOW.least or max(windows) > shortest:
             raise ConfigError(
-                f"windows are {list(windows)}: expected {WINDOW.least} to {shortest}, as the videos allow"
+                f"windows are {list(windows)}; expected {WINDOW.least} to {shortest}, the length of the "
+                "shortest video"
             )
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -217,7 +219,7 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         }
 
     def speech(self, video: int, first: int, count: int) -> Tensor:
-        """What the model hears for the latents ``first`` .. ``first + count - 1``: their codes."""
+        """Speech condition of the latents ``first`` .. ``first + count - 1``: their codes."""
         return self.items[video]["codes"][first : first + count].float()
 
 

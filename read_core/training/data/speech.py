@@ -1,4 +1,4 @@
-"""What the two speech stages learn from: utterances of the procedural corpus, or a folder of recordings."""
+"""Training data of the two speech stages: utterances of the procedural corpus, or a folder of recordings."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 AUDIO = ("aac", "aif", "aiff", "caf", "flac", "m4a", "m4b", "mp3", "oga", "ogg", "opus", "sph", "wav", "wma")
 VIDEO = ("avi", "m4v", "mka", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "weba", "webm", "wmv")
 HELD_OUT = 20
-"""One recording of this many is held out, the paper's 5 %."""
+"""One in this many recordings is held out, the paper's 5 %."""
 
 
 class SpeechConfig(Strict):
-    """Where speech comes from.
+    """Source of the speech.
 
     Attributes:
         seconds: length of every sample.
-        short_share: share of the samples whose speech ends early, at a random time from one second on; what
-            follows is digital silence, as behind the end of a recording.
+        short_share: share of the samples whose speech ends early, at a random time after one second. Digital
+            silence follows, as after the end of a recording.
         synthesiser: the speech synthesiser of the training utterances.
-        recordings: folder of audio or video files, searched with its subfolders, instead of the corpus; other
-            files and hidden ones are left out.
+        recordings: folder of audio or video files to use instead of the corpus, searched with its subfolders;
+            other and hidden files are ignored.
     """
 
     seconds: float = Field(gt=0)
@@ -41,7 +41,7 @@ class SpeechConfig(Strict):
 
     @property
     def frames(self) -> int:
-        """Video frames that a sample lasts."""
+        """Number of video frames of a sample."""
         return round(self.seconds * FPS)
 
 
@@ -97,7 +97,7 @@ class RecordingDataset(Dataset[dict[str, "Tensor"]]):
 
 
 def find_recordings(folder: Path) -> list[Path]:
-    """All audio and video files below a folder, by their endings; nothing hidden, no transcripts."""
+    """All audio and video files below a folder, by their suffixes, without hidden files."""
     named = [path for path in folder.rglob("*") if path.suffix[1:].lower() in AUDIO + VIDEO]
     shown = [p for p in named if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     return sorted(path for path in shown if path.is_file())
@@ -117,7 +117,7 @@ def batch_of(dataset: Dataset[dict[str, Tensor]], count: int) -> dict[str, Tenso
 
 
 def _fit(track: Tensor, length: int) -> Tensor:
-    """Cut a track (n, ...) to ``length``, or continue it with zeros: silence, a mouth at rest, no phoneme."""
+    """Cut a track (n, ...) to ``length``, or pad it with zeros: silence, a resting mouth, no phoneme."""
     fitted = track.new_zeros(length, *track.shape[1:])
     fitted[: len(track)] = track[:length]
     return fitted

@@ -1,1 +1,1 @@
-"""The stages of training, one file each, and what only they use."""
+"""The stages of training, one file each, with their helpers."""

@@ -46,11 +46,11 @@ class Times(Strict):
     mean: float = 0.0
     std: float = Field(default=1.0, gt=0)
     synchronous: bool = False
-    """All generated frames at one time, whatever the window: the ablation without ANS."""
+    """All generated frames of a window have one time: the ablation without ANS."""
 
 
 class Dropout(Strict):
-    """Share of the samples that see neither condition, or the reference alone."""
+    """Shares of the samples without both conditions, and without speech."""
 
     both: float = Field(default=0.1, ge=0, le=1)
     speech: float = Field(default=0.1, ge=0, le=1)
@@ -62,22 +62,22 @@ class A2VConfig(StageConfig):
     Attributes:
         clips: folder of training videos.
         vae, whisper, speech_ae: folders of the finished components.
-        speech: what the model hears: ``codes`` of the finished SpeechAE; ``tuned``, the same SpeechAE, whose
-            encoder is trained along; ``scratch``, one of its size that starts with random weights and is
-            trained along; ``pooled``, no SpeechAE but averages of the Whisper features (see
-            ``speech.AveragePool``; ``model.speech_slots`` is H_w then). The latter two are the ablations
-            of Table 2. The SpeechAE of all but ``codes`` is exported to ``export/speech_ae``.
-        latents: folder for the encoded videos, made at the start.
+        speech: speech condition. ``codes``: codes of the finished SpeechAE. ``tuned``: the same SpeechAE,
+            with its encoder trained too. ``scratch``: a SpeechAE of the same size, trained from random
+            weights. ``pooled``: averages of the Whisper features instead of a SpeechAE (see
+            ``speech.AveragePool``; then ``model.speech_slots`` is H_w). The last two are the ablations of
+            Table 2. Except for ``codes``, the speech encoder is exported to ``export/speech_ae``.
+        latents: folder for the encoded videos; they are made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
-        initial: folder of an earlier A2V-DiT to go on from.
-        windows: latents per window, z_R counted; a batch draws one of them, inference uses the largest.
+        initial: folder of an earlier A2V-DiT to continue from.
+        windows: latents per window, z_R included; each batch draws one length, inference uses the largest.
         start_share: share of the windows that start their video and have no motion frame.
         prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
-        motion_weight: how much more a place that moves as the average one does counts in the loss than one
-            that stands still; 0 weights all alike.
-        eyes_weight: how much more a place counts that the boxes of the eyes cover, by the share that they
-            cover.
+        motion_weight: extra weight in the loss of a place with average motion, compared with a still one; 0:
+            equal weights (beyond the paper).
+        eyes_weight: extra weight in the loss of a place covered by the boxes of the eyes, times the covered
+            share.
     """
 
     stage: Literal["a2v"]
@@ -100,9 +100,9 @@ class A2VConfig(StageConfig):
 
 
 class Conditioned(nn.Module):
-    """The transformer with its conditions projected inside, so that every process sees all gradients.
+    """The transformer with the projection of its conditions, so that every process sees all gradients.
 
-    With a SpeechAE, ``speech`` is the features of windows (``speech_variants.FeatureWindows``), else codes.
+    With a SpeechAE, ``speech`` has features of windows (``speech_variants.FeatureWindows``), else codes.
     """
 
     def __init__(self, transformer: A2VTransformer3DModel, speech_ae: SpeechAE | None = None) -> None:
@@ -131,12 +131,12 @@ class Conditioned(nn.Module):
         )
 
     def codes(self, speech: Tensor) -> Tensor:
-        """Codes (B, f, h_w, d_A) of what the dataset gives as speech."""
+        """Codes (B, f, h_w, d_A) of the dataset's speech."""
         return speech if self.speech_ae is None else encode_windows(self.speech_ae, speech)
 
 
 class A2VStage:
-    """The stage as the loop sees it."""
+    """Stage ``a2v``, see ``loop.Stage``."""
 
     def __init__(self, config: A2VConfig) -> None:
         self.config = config
@@ -169,14 +169,14 @@ class A2VStage:
         if config.initial is not None:
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
         elif config.ltx is not None:
-            # Published in bfloat16, which is too coarse to be trained in: small steps would round to nothing.
+            # Published in bfloat16, which is too coarse for training: small steps would be rounded away.
             model = load_diffusers(config.ltx, dtype=torch.float32, **config.model)
         else:
             model = A2VTransformer3DModel(**config.model)
         return model
 
     def _speech_ae(self) -> SpeechAE | AveragePool:
-        """What makes the codes that the transformer is trained with."""
+        """The model that makes the codes for the transformer."""
         config = self.config
         trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
         variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
@@ -190,7 +190,7 @@ class A2VStage:
         return made
 
     def _prepare_speech(self, splits: Mapping[str, Sequence[ClipFile]], device: torch.device) -> None:
-        """Give the windows the speech of a variant, kept in ``output/speech``."""
+        """Give the windows the speech of a variant, cached in ``output/speech``."""
         config, folder = self.config, self.config.output / "speech"
         for windows, clips in ((self.dataset, splits["train"]), (self.held_out, splits["validation"])):
             if isinstance(windows, FeatureWindows):
@@ -201,11 +201,11 @@ class A2VStage:
                     item.update(load_file(path))
 
     def prepare(self, device: torch.device) -> None:
-        """Move the prompt."""
+        """Move the prompt to the device."""
         self.prompt = self.prompt.to(device)
 
     def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
-        """Eq. 15 over all frames but z_R and those whose time is 0, where no velocity is asked for."""
+        """Eq. 15 over all frames except z_R and frames with time 0, which need no velocity."""
         clean, continuation = batch["latents"], batch["continuation"]
         count, frames = clean.shape[0], clean.shape[2] - 1
         times = self._times(continuation.cpu(), frames, generator).to(clean)
@@ -243,7 +243,7 @@ class A2VStage:
         )
 
     def pipeline(self) -> ReadPipeline:
-        """The pipeline with the transformer as it is by now and stand-in defaults."""
+        """A pipeline with the current transformer and placeholder defaults."""
         config = self.config
         vae = load_model("vae", config.vae).to(self.transformer.device)
         size = 32 * self.dataset.items[0]["latents"].shape[-1]
@@ -263,7 +263,7 @@ class A2VStage:
         )
 
     def sheet(self, _model: nn.Module, path: Path) -> None:
-        """Held-out windows: the truth through the VAE, and what is generated from the same speech."""
+        """Held-out windows: the true video through the VAE, and the video generated from the same speech."""
         pipeline = self.pipeline()
         rows = []
         for video, item in enumerate(self.held_out.items[:3]):
@@ -286,10 +286,11 @@ class A2VStage:
 
 
 def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> Tensor:
-    """What the places of windows (B, C, 1+f, h, w), z_R first, count in the loss: (B, h, w), of mean 1.
+    """Weights in the loss of the places of windows (B, C, 1+f, h, w), z_R first: (B, h, w), with mean 1.
 
-    A place's motion is the root mean square of its latents' changes over the window; one of average motion
-    counts ``1 + more`` times what a still one does. ``extra`` (B, h, w) is added to that.
+    The motion of a place is the root mean square of the changes of its latents over the window. A place with
+    average motion has ``1 + more`` times the weight of a still one. ``extra`` (B, h, w) is added. This goes
+    beyond the paper.
     """
     motion = clean[:, :, 1:].diff(dim=2).square().mean((1, 2)).sqrt()
     weights = 1 + more * motion / motion.mean((1, 2), keepdim=True).clamp_min(1e-6)
@@ -299,6 +300,6 @@ def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> T
 
 
 def make_prompt(tokens: int, channels: int) -> Tensor:
-    """The fixed prompt of models without a text encoder: (1, tokens, channels), the same every time."""
+    """The fixed prompt of models without a text encoder: (1, tokens, channels), always the same."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(1, tokens, channels, generator=generator)

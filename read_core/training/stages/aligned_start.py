@@ -1,8 +1,8 @@
 """Start an aligned autoencoder as a linear codec with one basis per position.
 
-The inner autoencoder starts as in ``vae_init.py``. Each position's basis holds the leading principal
-components of what that block shows, in pixels weighted by what they count. It is then turned so that its
-channels mean about the same as the other positions' do: the transformer sees one language.
+The inner autoencoder starts as in ``vae_start.py``. The basis of a position has the leading principal
+components of its block, in weighted pixels. It is then rotated so that a channel means about the same at all
+positions, which helps the transformer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from ...video.aligned import AlignedAutoencoder, fold
 from .vae_start import Level, orthogonal, patchify, start_decoder, start_encoder, start_latents
 
-_COUNTED = 0.05  # share of the mean weight that no part of a block falls below
+_COUNTED = 0.05  # smallest weight of a part of a block, relative to the mean weight
 
 
 @torch.no_grad()
@@ -32,10 +32,10 @@ def initialise_aligned(
     """Set the weights of ``vae`` in place.
 
     Args:
-        clips: (1, 3, 8n+1, H, W) each, -1..1, of the size that ``vae`` has its grid for.
-        weights: (1, 1, 8n+1, H, W) each, how much every pixel counts.
-        more: further clips and weights, for the bases alone; they are not held.
-        whitening: 0 leaves the principal components their variances, 1 makes them equal.
+        clips: (1, 3, 8n+1, H, W) each, -1..1, with the size of ``vae``'s grid.
+        weights: (1, 1, 8n+1, H, W) each, the weight of every pixel.
+        more: more clips and weights, only for the bases; they are not kept.
+        whitening: 0 keeps the variances of the principal components, 1 makes them equal.
     """
     generator = torch.Generator().manual_seed(0)
     inner: Any = vae.autoencoder
@@ -56,7 +56,7 @@ def initialise_aligned(
 
 
 def _block_weights(weights: Tensor) -> Tensor:
-    """(1, 1, 8n+1, H, W) -> what each 2 x 2 x 2 part of a block counts, (1, 8, L, h, w)."""
+    """(1, 1, 8n+1, H, W) -> weight of each 2 x 2 x 2 part of a block, (1, 8, L, h, w)."""
     fours = torch.cat([weights[:, :, :1], F.avg_pool3d(weights[:, :, 1:], (4, 1, 1))], dim=2)
     return fold(F.avg_pool3d(fours, (1, 16, 16)))
 
@@ -98,5 +98,5 @@ def _whitened(second: Tensor, kept: int, whitening: float) -> tuple[Tensor, Tens
     values, vectors = torch.linalg.eigh(second.double())
     values, vectors = values.flip(0)[:kept].clamp_min(1e-8), vectors.flip(1)[:, :kept]
     spread = values.pow(-whitening / 2)
-    spread = spread / (values * spread.square()).mean().sqrt()  # latents of a mean square of 1
+    spread = spread / (values * spread.square()).mean().sqrt()  # scale latents to a mean square of 1
     return (vectors * spread).float(), (vectors / spread).float()

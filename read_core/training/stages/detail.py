@@ -1,4 +1,4 @@
-"""Stage ``detail``: the network that gives decoded frames the portrait's own detail."""
+"""Stage ``detail``: the network that restores the portrait's detail in decoded frames."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class DetailLoss(Strict):
     """Weights of the loss, in pixel units of -1..1.
 
     Attributes:
-        mouth: how much more a pixel inside the mouth box counts.
-        eyes: the same for the boxes of the eyes.
-        edges: weight of the differences between neighbouring pixels.
-        still: weight of the differences between two frames where the true ones hardly differ.
-        still_below: mean absolute difference of colors in 0..1 up to which they hardly differ.
+        mouth: extra weight of a pixel inside the mouth box.
+        eyes: extra weight of a pixel inside the boxes of the eyes.
+        edges: weight of the differences between neighboring pixels.
+        still: weight of the differences between two frames where the true frames hardly differ.
+        still_below: mean absolute difference of colors in 0..1 below which they hardly differ.
     """
 
     mouth: float = Field(default=4.0, ge=0)
@@ -49,13 +49,13 @@ class DetailConfig(StageConfig):
     Attributes:
         clips: folder of training videos at the size of the result (see ``corpus/video_file.py``).
         vae: folder of the finished VAE.
-        codec: how the videos pass through it.
-        decoded: folder for what it makes of them, made at the start; that of another VAE is refused.
+        codec: how the codec processes the videos.
+        decoded: folder for the videos after the codec, filled at the start; files of another VAE are refused.
         model: arguments of ``detail.DetailNetwork``.
-        initial: folder of an earlier network to go on from.
-        videos: of the training split, evenly spread; None: all.
-        blinks: share of the samples drawn from frames with closed lids.
-        held_out: videos of the validation split that the figures are measured on.
+        initial: folder of an earlier network to continue from.
+        videos: number of training videos, evenly spread; None: all.
+        blinks: share of the samples drawn from frames with closed eyelids.
+        held_out: number of validation videos for the figures.
     """
 
     stage: Literal["detail"]
@@ -72,7 +72,7 @@ class DetailConfig(StageConfig):
 
 
 class DetailStage:
-    """The stage as the loop sees it."""
+    """Stage ``detail``, see ``loop.Stage``."""
 
     def __init__(self, config: DetailConfig) -> None:
         self.config = config
@@ -100,10 +100,10 @@ class DetailStage:
         return made
 
     def prepare(self, device: torch.device) -> None:
-        """Nothing: all there is is the model's."""
+        """Nothing to prepare: everything is in the model."""
 
     def loss(self, model: Model, batch: Batch, _generator: torch.Generator) -> tuple[Tensor, Logged]:
-        """Weighted error of pixels and their differences, in space and, where nothing moves, in time."""
+        """Weighted error of pixels and of their differences in space and, in still places, in time."""
         weights = self.config.loss
         true = to_planes(batch["frames"])
         portrait, decoded = (
@@ -126,7 +126,7 @@ class DetailStage:
         return level + weights.edges * edges + weights.still * flicker, logged
 
     def _weights(self, batch: Batch, size: tuple[int, ...]) -> Tensor:
-        """(2 b, 1, H, W): 1, and more at the mouth and the eyes."""
+        """Weights of pixels (2 b, 1, H, W): 1, more at the mouth and the eyes."""
         mask = box_weights(batch["boxes"], size, self.config.loss.mouth)
         for side in range(2):
             mask = mask + box_weights(batch["eyes"][:, :, side], size, self.config.loss.eyes) - 1
@@ -159,7 +159,7 @@ class DetailStage:
         return {name: -10 * math.log10(total / count) for name, (total, count) in sums.items() if count}
 
     def _places(self, index: int, error: Tensor) -> dict[str, Tensor]:
-        """Which pixels of (f, H, W) belong to the whole, the mouth and the eyes."""
+        """Masks (f, H, W) of the whole frame, the mouth and the eyes."""
         file, start = self.held_out[index], self._start_of(index)
         size, stop = error.shape[1:], start + len(error)
         eyes = file.eyes(start, stop)
@@ -176,7 +176,8 @@ class DetailStage:
         return int(load_file(self.held_out_decoded[index])["start"])
 
     def _restored(self, model: nn.Module, index: int, limit: int | None = None) -> dict[str, Tensor]:
-        """A held-out video by every form and as it is, (f, H, W, 3) each, frame 0 the portrait."""
+        """A held-out video restored by every form, and the true one, (f, H, W, 3) each, frame 0 is the
+        portrait."""
         assert isinstance(model, DetailNetwork)
         made = load_file(self.held_out_decoded[index])
         file, start = self.held_out[index], int(made["start"])

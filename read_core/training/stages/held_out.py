@@ -1,4 +1,4 @@
-"""Held-out figures of A2V-DiT: its loss at fixed times, and what it makes of the motion frame."""
+"""Held-out figures of A2V-DiT: its loss at fixed times, and its use of the motion frame."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STEPS = 6
 
 
 class HeldOut:
-    """Errors of the velocity of A2V-DiT on the first windows of held-out videos, the same noise every time.
+    """Errors of A2V-DiT's velocity on the first windows of held-out videos, always with the same noise.
 
     Args:
-        model: called as ``Conditioned``, with all conditions seen.
-        windows: of the videos.
+        model: a model like ``Conditioned``; all conditions are used.
+        windows: windows of the videos.
         prompt: (1, L_t, D_t), on the model's device.
-        shift: of the schedule whose times :meth:`motion_frame` takes.
+        shift: s of the schedule used in :meth:`motion_frame`.
     """
 
     def __init__(self, model: Model, windows: WindowDataset, prompt: Tensor, shift: float) -> None:
@@ -38,7 +38,7 @@ class HeldOut:
         return {f"loss_{time:.1f}": self.loss(time) for time in TIMES} | self.motion_frame()
 
     def loss(self, time: float) -> float:
-        """Mean squared error of all generated latents where all of them are at ``time``."""
+        """Mean squared error of all generated latents, all at ``time``."""
         generator, total = torch.Generator().manual_seed(0), 0.0
         for sample in self.samples:
             clean = sample["latents"]
@@ -48,12 +48,13 @@ class HeldOut:
         return total / len(self.samples)
 
     def motion_frame(self) -> Figures:
-        """Mean squared error of the first latent after the motion frame, at Algorithm 1's times in six steps.
+        """Mean squared error of the first latent after the motion frame, at the times of Algorithm 1 with six
+        steps.
 
         Returns:
-            ``motion_frame_own``; ``motion_frame_portrait`` with z_R, the same face at another moment, in the
-            place of the motion frame. A model that makes no use of it has the same error in both. Nothing
-            where no window continues a clip.
+            ``motion_frame_own``; and ``motion_frame_portrait``, with z_R (the same face at another moment) in
+                place of the motion frame. A model that does not use the motion frame has equal errors. Empty
+                if no window continues a clip.
         """
         samples = [sample for sample in self.samples if bool(sample["continuation"])]
         schedule = timesteps(STEPS, self.shift)
@@ -74,7 +75,7 @@ class HeldOut:
     def _errors(
         self, sample: dict[str, Tensor], given: Tensor, times: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """(1+f,): squared error of each latent's velocity, where the model sees ``given``."""
+        """(1+f,): squared error of each latent's velocity when the model sees ``given``."""
         clean, times = sample["latents"], times.to(given)
         noise = torch.randn(given.shape, generator=generator).to(given)
         seen = torch.ones(1, dtype=torch.bool, device=given.device)

@@ -32,14 +32,14 @@ def similarities(speech: Tensor, decoded: Tensor) -> Tensor:
 
 
 def contrastive_loss(speech: Tensor, decoded: Tensor, temperature: float, printed: bool = False) -> Tensor:
-    """L_CON, eq. 8: every decoded frame against all frames of its own item, averaged over the items.
+    """L_CON, eq. 8: every decoded frame against all frames of its item, averaged over the items.
 
     Args:
         speech: S, (B, F, H_w, D_A); F at least 2 for the printed form.
         decoded: S_hat, (B, F, H_w, D_A).
         temperature: tau.
-        printed: False, the usual InfoNCE: the denominator holds all j, bounded below by 0. True, eq. 8 as
-            the paper prints it, where j = i is left out of the denominator: unbounded below.
+        printed: False: the usual InfoNCE with all j in the denominator, bounded below by 0. True: eq. 8 as
+            the paper prints it, without j = i in the denominator, unbounded below.
 
     Returns:
         Scalar.
@@ -60,7 +60,7 @@ def speech_ae_loss(
     temperature: float = 0.1,
     printed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """L_SpeechAE = alpha L_MSE + beta L_CON, eq. 9, and its two terms; arguments as of eq. 7 and 8.
+    """L_SpeechAE = alpha L_MSE + beta L_CON, eq. 9, and its two terms; arguments as in eq. 7 and 8.
 
     Returns:
         L_SpeechAE, L_MSE, L_CON, scalars.

@@ -1,4 +1,4 @@
-"""What the difference of two pictures leaves out: whether a reader sees the same mouth and lids in both."""
+"""Loss on mouths and eyelids: differences between the readings of two pictures by a reader network."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ...mouth.fit import FitSettings, fit_mouth
 from ...mouth.reader import SOFT, gaussian_blur, load_reader, square
 from ..processes import processes
 
-_BLURS = (0.0, SOFT)  # as they are, and coarse: the shape must not hide in a texture
+_BLURS = (0.0, SOFT)  # unchanged and coarse: the shape must not hide in a texture
 _FACE_BLURS = (0.0, 0.8)  # eyelids are finer
 
 
 class MouthLoss(nn.Module):
-    """Squared differences of opening, width and rounding, as a reader of its own sees them.
+    """Squared differences of opening, width and rounding, read by a separate reader network.
 
-    A mouth is small and its width changes by a few pixels, so a codec that minimises the difference of pixels
-    blurs just that. The reader has the form of the evaluation's measure but weights of its own, from
-    other faces and another seed: the measure stays independent of what is trained. It reads drawn presenters
-    only.
+    A mouth is small and its width changes by a few pixels, so a codec that only minimizes pixel differences
+    blurs it. The reader has the form of the evaluation's reader, but other weights, from other faces and
+    another seed. So the evaluation stays independent. It reads only drawn presenters. This loss goes beyond
+    the paper.
 
     Args:
         weights: file of the reader's weights; fitted and written where it is missing.
@@ -38,7 +38,7 @@ class MouthLoss(nn.Module):
         self.reader = load_reader(weights)
 
     def forward(self, output: Tensor, pixels: Tensor, boxes: Tensor, _eyes: Tensor | None = None) -> Tensor:
-        """Mean over frames of the three squared differences' sum; a scalar.
+        """Mean over frames of the sum of three squared differences; a scalar.
 
         Args:
             output: (b, 3, f, H, W) in -1..1, what is trained.
@@ -59,7 +59,7 @@ class FaceLoss(nn.Module):
     Args:
         weights: file of the reader's weights; fitted and written where it is missing.
         settings: of the fit.
-        lids: weight of the lids' differences; that of the mouth's is 1.
+        lids: weight of the lids' differences; the mouth's weight is 1.
     """
 
     def __init__(self, weights: Path, settings: FaceFitSettings, lids: float = 1.0) -> None:
@@ -69,19 +69,19 @@ class FaceLoss(nn.Module):
         self.lids = lids
 
     def forward(self, output: Tensor, pixels: Tensor, boxes: Tensor, eyes: Tensor) -> Tensor:
-        """Mean over frames of the weighted squared differences' sum; a scalar.
+        """Mean over frames of the weighted sum of squared differences; a scalar.
 
         Args:
             output: (b, 3, f, H, W) in -1..1, what is trained.
             pixels: the same of the original.
             boxes: (b, f, 4) pixel boxes of the mouths, x0, y0, x1, y1.
-            eyes: (b, f, 2, 4) of both eyes.
+            eyes: (b, f, 2, 4), the same for both eyes.
 
         Raises:
             InputError: the eyes' boxes are empty.
         """
         if not bool((eyes[..., 2] > eyes[..., 0]).all()):
-            raise InputError("a video does not tell where the eyes are; make it anew with 'read-core corpus'")
+            raise InputError("a video has no boxes of the eyes; make it again with 'read-core corpus'")
         places = _in_square(box_places(eyes, boxes), pixels).flatten(0, 1)
         weights = output.new_tensor([1.0, 1.0, 1.0, self.lids, self.lids])
         total = output.new_zeros(())
@@ -92,7 +92,7 @@ class FaceLoss(nn.Module):
 
 
 def _fitted_once(weights: Path, fit: Callable[[Path], float]) -> None:
-    """Have ``fit`` write the weights, unless they are there."""
+    """Call ``fit`` to write the weights, unless the file exists."""
     with processes().main_process_first():
         if not weights.exists():
             weights.parent.mkdir(parents=True, exist_ok=True)

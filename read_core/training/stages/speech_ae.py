@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..loop import Batch, Figures, Logged, Model
 
 DEAD = 0.1
-"""A feature that varies less than this share of the median counts as if it varied so much."""
+"""Smallest deviation of a feature, relative to the median."""
 
 
 class SpeechAEConfig(StageConfig):
@@ -30,15 +30,15 @@ class SpeechAEConfig(StageConfig):
         whisper: folder of the encoder: the export of stage ``whisper``, or a published model such as
             openai/whisper-tiny, downloaded.
         code_window, code_dim, hidden_dim, expansion: size of the SpeechAE; H_w and D_A are the encoder's.
-        initial: folder of an earlier SpeechAE of that size to go on from.
-        speech: the recordings. Where they are longer than the encoder's window, features of later windows,
-            where other positions are kept, are seen as well.
-        alpha, beta: weights of eq. 9. The distance of eq. 7 is measured on standardised features.
+        initial: folder of an earlier SpeechAE of that size to continue from.
+        speech: the recordings. If they are longer than the encoder's window, later windows, which keep other
+            positions, are used too.
+        alpha, beta: weights of eq. 9. Eq. 7 is measured on standardized features.
         temperature: tau of eq. 8.
-        printed: eq. 8 as printed in the paper instead of InfoNCE; see ``losses.contrastive_loss``.
-        statistics: recordings that the mean and deviation of the features are measured on.
-        held_out: recordings that the held-out figures are measured on.
-        probe: recordings that a linear map from codes to the mouth track is fitted to, for the figures.
+        printed: use eq. 8 as printed in the paper instead of InfoNCE; see ``losses.contrastive_loss``.
+        statistics: number of recordings for the mean and deviation of the features.
+        held_out: number of recordings for the held-out figures.
+        probe: number of recordings that fit a linear map from codes to the mouth track, for the figures.
     """
 
     stage: Literal["speech_ae"]
@@ -59,7 +59,7 @@ class SpeechAEConfig(StageConfig):
 
 
 class SpeechAEStage:
-    """See the module's docstring; the loop's ``Stage`` protocol."""
+    """Stage ``speech_ae``, see ``loop.Stage``."""
 
     def __init__(self, config: SpeechAEConfig) -> None:
         require_component("whisper", config.whisper, "whisper")
@@ -82,7 +82,7 @@ class SpeechAEStage:
         self.held_out = speech_dataset(config.speech, 0, "validation")
 
     def _go_on(self, folder: Path) -> None:
-        """Take over the weights of the SpeechAE in ``folder``."""
+        """Load the weights of the SpeechAE in ``folder``."""
         require_component("initial", folder, "speech_ae")
         earlier = SpeechAE.from_pretrained(folder, local_files_only=True)
         sizes = ("speech_window", "speech_dim", "code_window", "code_dim", "hidden_dim", "expansion")
@@ -94,7 +94,7 @@ class SpeechAEStage:
         self.speech_ae.load_state_dict(earlier.state_dict())
 
     def prepare(self, device: torch.device) -> None:
-        """Move the Whisper encoder, and measure the features' mean and deviation with it."""
+        """Move the Whisper encoder; measure the mean and deviation of its features."""
         self.features.to(device)
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for index in range(self.config.statistics):
@@ -125,7 +125,8 @@ class SpeechAEStage:
         return loss, {"distance": distance.detach(), "contrast": contrast.detach()}
 
     def sheet(self, model: nn.Module, path: Path) -> None:
-        """Features of one held-out recording before and after, and their similarity over time."""
+        """Features of one held-out recording before and after the SpeechAE, and their similarity over
+        time."""
         from matplotlib.figure import Figure
 
         speech = self.speech(batch_of(self.held_out, 1)["waveform"])
@@ -141,7 +142,8 @@ class SpeechAEStage:
         figure.savefig(path)
 
     def export(self, model: nn.Module, folder: Path) -> Figures:
-        """Save the SpeechAE; figures: explained variance, retrieval, the mouth track told from codes."""
+        """Save the SpeechAE; return explained variance, retrieval, and the mouth track predicted from
+        codes."""
         self.speech_ae.save_pretrained(folder)
         batch = batch_of(self.held_out, self.config.held_out)
         parts = [self._standard(s, model(s)) for s in torch.split(self.speech(batch["waveform"]), 4)]

@@ -1,4 +1,4 @@
-"""Held-out figures of the speech stages: how well the mouth track can be told."""
+"""Held-out figures of the speech stages: how well the mouth track can be predicted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def track_correlation(predicted: Tensor, true: Tensor) -> dict[str, float]:
 
 
 def explained_variance(speech: Tensor, decoded: Tensor) -> float:
-    """1 - ||S - S_hat||^2 / ||S - mean||^2 over (B, F, H_w, D_A), the mean being that of each feature."""
+    """1 - ||S - S_hat||^2 / ||S - mean||^2 over (B, F, H_w, D_A), with the mean of each feature."""
     rest = (speech - decoded).square().sum()
     total = (speech - speech.mean(dim=(0, 1), keepdim=True)).square().sum()
     return float(1 - rest / total)
 
 
 def retrieval(similarity: Tensor) -> float:
-    """Share of the frames whose decoded features are nearest to their own: (B, F, F) -> 0..1."""
+    """Share of the frames whose decoded features are nearest to those of the same frame: (B, F, F) ->
+    0..1."""
     frames = torch.arange(similarity.shape[1], device=similarity.device)
     return float((similarity.argmax(dim=2) == frames).float().mean())
 
@@ -44,11 +45,12 @@ def ridge(inputs: Tensor, targets: Tensor, strength: float = 1e-2) -> Tensor:
 
 
 def probe(train: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]) -> dict[str, float]:
-    """How well a linear map tells the mouth from codes: correlations of each track on the held-out pair.
+    """Fit a linear map from codes to the mouth; return the correlation of each track on the held-out pair.
 
     Args:
-        train: codes C (B, L, h_w, d_A) and mouth tracks (B, 8 (L - 1) + 1, 3); code i tells frames 8i-7..8i.
-        held_out: the same of other items.
+        train: codes C (B, L, h_w, d_A) and mouth tracks (B, 8 (L - 1) + 1, 3); code i predicts frames
+            8i-7..8i.
+        held_out: the same for other items.
     """
     weights = ridge(*_rows(*train))
     inputs, targets = _rows(*held_out)

@@ -1,7 +1,7 @@
-"""A2V-DiT with another SpeechAE than the finished one: tuned along, from scratch, or none that learns.
+"""A2V-DiT with another speech encoder than the finished, frozen SpeechAE: tuned, from scratch, or averages.
 
-The latter two are the ablations of the paper's Table 2. What is trained with them is assembled and loaded
-like any other checkpoint.
+The last two are the ablations of the paper's Table 2. Their results are assembled and loaded like any other
+checkpoint.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ...speech.speech_ae import CONTEXT_FRAMES
 from ..data.latents import WindowDataset, encode_missing, fingerprint
 
 TRAINED_ALONG = ("tuned", "scratch")
-"""Those whose encoder is trained with A2V-DiT, by eq. 15 alone."""
+"""Variants whose encoder is trained with A2V-DiT, by eq. 15 only."""
 
 
 def tuned(trained: SpeechAE) -> SpeechAE:
-    """The finished SpeechAE itself; only its encoder can be trained further."""
+    """The finished SpeechAE; only its encoder is trained."""
     _train_encoder_alone(trained)
     return trained
 
 
 def scratch(trained: SpeechAE) -> SpeechAE:
-    """A SpeechAE of the same size and statistics with random weights; only its encoder can be trained."""
+    """A SpeechAE of the same size and statistics with random weights; only its encoder is trained."""
     made: SpeechAE = SpeechAE.from_config(trained.config)
     _copy_statistics(trained, made)
     _train_encoder_alone(made)
@@ -39,7 +39,7 @@ def scratch(trained: SpeechAE) -> SpeechAE:
 
 
 def pooled(trained: SpeechAE) -> AveragePool:
-    """Averages of the features in place of a SpeechAE, with the statistics of ``trained``."""
+    """Averages of the features instead of a SpeechAE, with the statistics of ``trained``."""
     made: AveragePool = AveragePool(trained.config.speech_window, trained.config.speech_dim)
     _copy_statistics(trained, made)
     made.eval()
@@ -63,7 +63,8 @@ def write_codes(
     speech_ae: SpeechAE | AveragePool,
     device: torch.device,
 ) -> list[Path]:
-    """Files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i; those there are kept."""
+    """Write files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i; existing ones are
+    kept."""
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
         features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)
@@ -81,13 +82,14 @@ def write_codes(
 def write_features(
     files: Sequence[ClipFile], folder: Path, whisper: Path, device: torch.device
 ) -> list[Path]:
-    """Files with ``features`` S (8 (L - 1) + 1, H_w, D_A) float16 of each video; those there are kept."""
+    """Write files with ``features`` S (8 (L - 1) + 1, H_w, D_A) float16 of each video; existing ones are
+    kept."""
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
         features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)
 
         def encode(file: ClipFile) -> dict[str, Tensor]:
-            count = _latents(file)  # one more is asked for than kept, so that no end of a video is seen
+            count = _latents(file)  # make one more than is kept, so that codes never see the end of a video
             speech = features(file.waveform().to(device), frames_of_latents(1 + count))
             return {"features": speech[: frames_of_latents(count)]}
 
@@ -97,10 +99,10 @@ def write_features(
 
 
 class FeatureWindows(WindowDataset):
-    """Windows whose "speech" is S of the frames that their codes are made of, not the codes.
+    """Windows whose "speech" has the features S of their frames instead of codes.
 
-    That is (14 + 8 (f - 1) + 1, H_w, D_A): first the 14 frames of context that ``SpeechAE.encode`` wants;
-    before a video's frame 0 that is repeated. ``features`` are the files of ``write_features``.
+    The shape is (14 + 8 (f - 1) + 1, H_w, D_A). The first 14 frames are the context for ``SpeechAE.encode``;
+    before a video's start, frame 0 is repeated. ``features`` are the files of ``write_features``.
     """
 
     features: Sequence[Path] = ()

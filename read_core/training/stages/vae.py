@@ -35,17 +35,17 @@ class VaeLoss(Strict):
     """Weights of the reconstruction loss, in pixel units of -1..1.
 
     Attributes:
-        mouth: how much more a pixel inside the mouth box counts.
-        eyes: the same for the boxes of the eyes.
-        closed: how many times more the eyes count while the lids are closed.
-        tip: errors well below it count by their square, errors above it by their size.
-        edges: weight of the differences between neighbouring pixels.
+        mouth: extra weight of a pixel inside the mouth box.
+        eyes: extra weight of a pixel inside the boxes of the eyes.
+        closed: factor on the weight of the eyes while the lids are closed.
+        tip: errors well below it count quadratically, errors above it linearly.
+        edges: weight of the differences between neighboring pixels.
         motion: weight of the differences between successive frames.
-        noise: of the latents, relative to their standard deviation: each sample's is drawn from 0 to this, so
-            that the decoder takes both encoded and generated latents.
-        size: weight of the mean square of the latents, which keeps their scale.
-        shape: weight of the mouth's opening, width and rounding as a reader sees them.
-        lids: weight of the lids by that of the mouth's shape; only a reader of photographs sees them.
+        noise: largest noise on the latents, relative to their standard deviation; drawn per sample, from 0.
+            So the decoder works on encoded and generated latents.
+        size: weight of the mean square of the latents; it keeps their scale.
+        shape: weight of the mouth's opening, width and rounding as read by a reader.
+        lids: weight of the lids relative to the mouth's shape; only a reader of photographs reads them.
     """
 
     mouth: float = Field(default=4.0, ge=0)
@@ -66,9 +66,9 @@ class ReaderFit(Strict):
     Attributes:
         presenters: drawn faces of the training split.
         steps: updates.
-        seed: of faces and first weights; not 0, the evaluation's own.
-        faces: folder of portraits; with it the reader reads photographs as well, and lids.
-        stills: talking photographs made of them.
+        seed: seed of faces and initial weights; not 0, which the evaluation uses.
+        faces: folder of portraits; with it the reader also reads photographs, and eyelids.
+        stills: number of talking photographs made of them.
     """
 
     presenters: int = Field(default=1600, gt=0)
@@ -84,14 +84,15 @@ class VaeConfig(StageConfig):
     Attributes:
         clips: folder of training videos (see ``corpus/video_file.py``).
         model: arguments of ``diffusers.AutoencoderKLLTXVideo``; with ``inner``, of ``AlignedAutoencoder``.
-        lengths: frames per sample, each 8 n + 1; a batch draws one of them.
-        start_clips: videos that the linear start is solved on, kept in ``output/start``; 0: random weights.
-        start_crops: further crops, from all videos, that an ``AlignedAutoencoder`` finds its bases on.
-        whitening: of the linear start, see ``vae_init.initialise``.
-        initial: folder of an earlier VAE to go on from.
-        encoder: whether the encoder is trained too; its latents stay what they are if not.
-        blinks: share of the samples that are cut around a blink, where the file tells of one.
-        held_out: videos of the validation split that the figures are measured on.
+        lengths: frames per sample, each 8 n + 1; each batch draws one length.
+        start_clips: number of videos for the linear start, which is kept in ``output/start``; 0: random
+            weights.
+        start_crops: number of more crops, from all videos, for the bases of an ``AlignedAutoencoder``.
+        whitening: of the linear start, see ``vae_start.initialise``.
+        initial: folder of an earlier VAE to continue from.
+        encoder: whether the encoder is trained too; if not, its latents do not change.
+        blinks: share of the samples that are cut around a blink, if the file has one.
+        held_out: number of validation videos for the figures.
         reader: how the reader of ``loss.shape`` is fitted.
     """
 
@@ -141,7 +142,7 @@ class Reconstruction(nn.Module):
         self.vae = vae
 
     def forward(self, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """(b, 3, f, H, W) in -1..1 -> its reconstruction and its latents (b, C, l, h, w), unnormalised.
+        """(b, 3, f, H, W) in -1..1 -> its reconstruction and its latents (b, C, l, h, w), not normalized.
 
         ``noise`` has the shape of the latents and is relative to their standard deviation.
         """
@@ -151,7 +152,7 @@ class Reconstruction(nn.Module):
 
 
 class VaeStage:
-    """The stage as the loop sees it."""
+    """Stage ``vae``, see ``loop.Stage``."""
 
     def __init__(self, config: VaeConfig) -> None:
         self.config = config
@@ -177,7 +178,7 @@ class VaeStage:
         if config.initial is not None:
             require_component("initial", config.initial, "vae")
             return _trainable(config.initial)
-        with processes().main_process_first():  # it solves the linear start, the others read it
+        with processes().main_process_first():  # it solves the linear start; the others read it
             return self._first_weights()
 
     def _first_weights(self) -> Vae:
@@ -196,7 +197,7 @@ class VaeStage:
         return vae
 
     def _solve(self, vae: Vae) -> None:
-        """The linear start, on crops of the training split, the mouth and the eyes weighing more."""
+        """The linear start, from crops of the training split, with higher weights for mouth and eyes."""
         config, files = self.config, self.files
         count = config.start_clips
         crops = [self._crop(files[i * len(files) // count], i * 13) for i in range(count)]
@@ -208,7 +209,8 @@ class VaeStage:
             initialise(vae, clips, weights, config.whitening)
 
     def _crop(self, file: ClipFile, key: int) -> tuple[Tensor, Tensor]:
-        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of the shortest length, from ``key``."""
+        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of a crop with the shortest length, drawn with
+        ``key``."""
         length, generator = min(self.config.lengths), torch.Generator().manual_seed(key)
         start = key % (file.frames - length + 1)
         if float(torch.rand((), generator=generator)) < self.config.blinks:
@@ -219,7 +221,7 @@ class VaeStage:
         return pixels, self._weights(boxes[None], eyes[None], blink[None], pixels)
 
     def _weights(self, boxes: Tensor, eyes: Tensor, blink: Tensor, pixels: Tensor) -> Tensor:
-        """What every pixel counts, (b, 1, f, H, W), from boxes (b, f, 4), (b, f, 2, 4) and lids (b, f)."""
+        """Weights of pixels, (b, 1, f, H, W), from boxes (b, f, 4), (b, f, 2, 4) and lids (b, f)."""
         loss, size = self.config.loss, pixels.shape[-2:]
         mask = box_weights(boxes, size, loss.mouth)
         for side in range(2) if loss.eyes else ():
@@ -228,7 +230,7 @@ class VaeStage:
         return mask
 
     def prepare(self, device: torch.device) -> None:
-        """Move the reader; the rest is the model's."""
+        """Move the reader; everything else is in the model."""
         if self.mouths is not None:
             self.mouths.to(device)
 
@@ -309,7 +311,7 @@ class VaeStage:
 
 
 def around_a_blink(file: ClipFile, start: int, length: int, generator: torch.Generator) -> int:
-    """A start whose ``length`` frames hold a blink of the video; ``start`` if there is none."""
+    """A start whose ``length`` frames contain a blink of the video; ``start`` if there is none."""
     shut = file.blinks()
     if not len(shut):
         return start
@@ -352,7 +354,7 @@ def to_frames(pixels: Tensor) -> Tensor:
 
 
 def box_weights(boxes: Tensor, size: Sequence[int], extra: float) -> Tensor:
-    """(b, f, 4) pixel boxes -> (b, 1, f, H, W): 1 + ``extra`` inside, 1 outside."""
+    """(b, f, 4) pixel boxes -> weights (b, 1, f, H, W): 1 + ``extra`` inside, 1 outside."""
     rows = torch.arange(size[0], device=boxes.device)[:, None] + 0.5
     columns = torch.arange(size[1], device=boxes.device)[None, :] + 0.5
     x0, y0, x1, y1 = (boxes[..., i, None, None] for i in range(4))
@@ -361,7 +363,7 @@ def box_weights(boxes: Tensor, size: Sequence[int], extra: float) -> Tensor:
 
 
 def soft_l1(difference: Tensor, tip: float = 0.05) -> Tensor:
-    """Charbonnier: |d| with a rounded tip."""
+    """Charbonnier loss: |d|, rounded at 0."""
     return (difference.square() + tip**2).sqrt() - tip
 
 

@@ -1,10 +1,10 @@
 """Start the temporal VAE as a linear codec: principal components down, ridge regression up.
 
-A 32x32x8 autoencoder trained from random weights spends hours on the way to what linear algebra gives in
-minutes. Here every layer of the main path is solved in closed form, in order, on activations of the real
-module: each downsampling convolution keeps the leading principal components of the 2x2x2 block below it;
-each upsampling convolution is the ridge regression, from its 3x3x3 neighbourhood, to the encoder's own
-features one level below. Residual branches start at zero, so training begins at the linear codec.
+A 32x32x8 autoencoder trained from random weights needs hours to reach what linear algebra gives in minutes.
+Here every layer of the main path is solved in closed form, in order, on activations of the real module. Each
+downsampling convolution keeps the leading principal components of the 2x2x2 block below it. Each upsampling
+convolution is the ridge regression from its 3x3x3 neighborhood to the encoder's features one level below.
+Residual branches start at zero, so training starts at the linear codec.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from torch import Tensor, nn
 from ...video.aligned import fold
 
 OFFSET = 1.0
-"""Both output layers see SiLU(RMSNorm(x)): an offset of 1 and a signal of SIGNAL keep that nearly linear."""
+"""Both output layers compute SiLU(RMSNorm(x)): an offset of 1 and a signal of SIGNAL keep this nearly
+linear."""
 SIGNAL = 0.3
 ROWS = 40_000
-"""Positions that a regression uses at most."""
+"""Largest number of positions in a regression."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of the encoder: features (1, c, t, h, w) of every clip and what each position counts."""
+    """One resolution of the encoder: features (1, c, t, h, w) of every clip, and the weight of each
+    position."""
 
     features: list[Tensor]
     weights: list[Tensor]
@@ -39,13 +41,14 @@ class Level:
 def initialise(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whitening: float = 0.5) -> None:
     """Set the weights of a ``diffusers.AutoencoderKLLTXVideo`` in place.
 
-    The encoder must keep one width (``conv`` downsampling), no narrower than its patches and its latents.
+    The encoder must have a constant width (``conv`` downsampling), at least that of its patches and its
+    latents.
 
     Args:
         clips: (1, 3, 8n+1, H, W) each, -1..1.
-        weights: (1, 1, 8n+1, H, W) each, how much every pixel counts.
-        whitening: 0 leaves the principal components their variances, 1 makes them equal. The latents are
-            rotated afterwards, so that all channels have about the same variance either way.
+        weights: (1, 1, 8n+1, H, W) each, the weight of every pixel.
+        whitening: 0 keeps the variances of the principal components, 1 makes them equal. Afterwards the
+            latents are rotated, so that all channels have about the same variance in both cases.
     """
     generator = torch.Generator().manual_seed(0)
     for module in vae.modules():
@@ -92,7 +95,7 @@ def start_encoder(encoder: Any, pixels: Level) -> list[Level]:
 def start_latents(
     vae: Any, levels: list[Level], whitening: float, generator: torch.Generator
 ) -> list[Tensor]:
-    """Rotated, partly whitened components, read through the encoder's output non-linearity: the codes."""
+    """The codes: rotated, partly whitened components, after the encoder's output non-linearity."""
     encoder, count = vae.encoder, vae.config.latent_channels
     rows, weights = rows_of(levels[-1].features), rows_of(levels[-1].weights)[:, 0]
     width = rows.shape[1]
@@ -158,9 +161,10 @@ def rows_of(maps: Sequence[Tensor]) -> Tensor:
 def _principal(
     maps: Sequence[Tensor], weights: Sequence[Tensor], most: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Weighted mean (c,) and the leading components (c, n), orthogonal, scaled alike to a mean variance of 1.
+    """Weighted mean (c,) and leading components (c, n), orthogonal, with a common scale to a mean variance of
+    1.
 
-    The common scale keeps the features of all levels of one size, as optimisers with absolute steps need it.
+    The common scale gives features of all levels the same size, which optimizers with absolute steps need.
     """
     channels = maps[0].shape[1]
     total, first = torch.zeros((), dtype=torch.double), torch.zeros(channels, dtype=torch.double)
@@ -216,7 +220,8 @@ def orthogonal(size: int, generator: torch.Generator) -> Tensor:
 
 
 def _balanced(size: int, generator: torch.Generator) -> Tensor:
-    """(size, size - 1) orthonormal columns that sum to zero: a signal that leaves the channel mean alone."""
+    """(size, size - 1) orthonormal columns that sum to zero: a signal that does not change the channel
+    mean."""
     seed = torch.randn(size, size, generator=generator)
     seed[:, 0] = 1
     basis: Tensor = torch.linalg.qr(seed)[0]
@@ -224,7 +229,7 @@ def _balanced(size: int, generator: torch.Generator) -> Tensor:
 
 
 def _with_offset(targets: Sequence[Tensor], channels: int, generator: torch.Generator) -> list[Tensor]:
-    """Targets turned into a balanced signal of size SIGNAL around OFFSET."""
+    """Targets as a balanced signal of size SIGNAL around OFFSET."""
     size = min(targets[0].shape[1], channels - 1)
     basis = _balanced(channels, generator)[:, :size]
     energy = torch.stack([t.square().sum(1).mean() for t in targets]).mean()

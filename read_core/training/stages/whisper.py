@@ -1,7 +1,7 @@
-"""Stage ``whisper``: a small encoder in Whisper's form, where no published one is light enough.
+"""Stage ``whisper``: a small encoder of Whisper's form, lighter than any published one.
 
-It learns to tell, for each feature, the phoneme class that is being spoken, and for each video frame the
-mouth track. Both heads are thrown away afterwards; what is exported is a ``transformers`` WhisperEncoder.
+It learns to predict the phoneme class for each feature, and the mouth track for each video frame. Both output
+heads are discarded; the export is a ``transformers`` WhisperEncoder.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ class EncoderConfig(Strict):
     """Size of the encoder.
 
     Attributes:
-        positions: its window, at 50 per second.
-        position_scale: amplitude of the sinusoids that are added to the first hidden state. Whisper's is 1;
-            in a small encoder they would then be most of what the features say, and so of what the SpeechAE
-            keeps.
+        positions: window of the encoder, at 50 per second.
+        position_scale: amplitude of the position sinusoids added to the first hidden state. Whisper's is 1;
+            in a small encoder they would then dominate the features, and so the codes of the SpeechAE.
     """
 
     dim: int = 128
@@ -50,12 +49,14 @@ class WhisperConfig(StageConfig):
     """Configuration of the stage.
 
     Attributes:
-        encoder: its size.
-        initial: folder of an earlier encoder of that size to go on from; the heads start anew.
-        speech: the utterances; as long as the encoder's window.
-        mouth_weight: of the squared error of the mouth track, beside the phonemes' cross-entropy.
-        held_out: utterances that the held-out figures are measured on, of each synthesiser.
-        held_out_synthesisers: whose voices they are spoken by; the sentences are of the validation split.
+        encoder: size of the encoder.
+        initial: folder of an earlier encoder of that size to continue from; the heads start from random
+            weights.
+        speech: the utterances, as long as the encoder's window.
+        mouth_weight: weight of the squared error of the mouth track; the phonemes' cross-entropy has weight
+            1.
+        held_out: number of utterances for the held-out figures, per synthesizer.
+        held_out_synthesisers: synthesizers that speak them; the sentences come from the validation split.
     """
 
     stage: Literal["whisper"]
@@ -97,12 +98,12 @@ class PhonemeModel(nn.Module):
 
 
 class WhisperStage:
-    """See the module's docstring; the loop's ``Stage`` protocol."""
+    """Stage ``whisper``, see ``loop.Stage``."""
 
     def __init__(self, config: WhisperConfig) -> None:
         window = config.encoder.positions / FEATURE_RATE
         if config.speech.recordings is not None:
-            raise ConfigError("speech.recordings cannot teach the encoder: recordings have no phonemes")
+            raise ConfigError("speech.recordings cannot train the encoder: recordings have no phonemes")
         if config.speech.frames * FEATURES_PER_FRAME != config.encoder.positions:
             raise ConfigError(
                 f"speech.seconds is {config.speech.seconds}; expected the window of {window:g} s"
@@ -120,15 +121,15 @@ class WhisperStage:
         }
 
     def _go_on(self, folder: Path) -> None:
-        """Take over the encoder in ``folder``."""
+        """Load the encoder in ``folder``."""
         require_component("initial", folder, "whisper")
         earlier, own = load_whisper_encoder(folder).float(), self.phoneme_model.encoder
         if _size(earlier) != _size(own):
-            raise ConfigError(f"initial is {folder}, an encoder of another size than 'encoder' asks for")
+            raise ConfigError(f"initial is {folder}, an encoder with another size than 'encoder'")
         own.load_state_dict(earlier.state_dict())
 
     def prepare(self, device: torch.device) -> None:
-        """Move the held-out utterances."""
+        """Move the held-out utterances to the device."""
         self.held_out = {
             name: {key: value.to(device) for key, value in batch.items()}
             for name, batch in self.held_out.items()
@@ -143,7 +144,7 @@ class WhisperStage:
         return phonemes + self.config.mouth_weight * error, logged
 
     def sheet(self, model: nn.Module, path: Path) -> None:
-        """The true and the predicted mouth track of one held-out utterance of each synthesiser."""
+        """The true and the predicted mouth track of one held-out utterance per synthesizer."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(12, 3 * len(TRACKS)))
@@ -158,7 +159,8 @@ class WhisperStage:
         figure.savefig(path)
 
     def export(self, model: nn.Module, folder: Path) -> Figures:
-        """Save the encoder alone; figures: correlation of each mouth track, accuracy of the phonemes."""
+        """Save only the encoder; return the correlation of each mouth track and the accuracy of the
+        phonemes."""
         self.phoneme_model.encoder.save_pretrained(folder)
         figures: Figures = {}
         for name, batch in self.held_out.items():
@@ -173,6 +175,6 @@ class WhisperStage:
 
 
 def _size(encoder: WhisperEncoder) -> tuple[object, ...]:
-    """What two encoders must share for the weights of one to work in the other."""
+    """The sizes that two encoders must share to exchange weights."""
     shapes = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
     return encoder.config.encoder_attention_heads, shapes

@@ -116,7 +116,7 @@ def test_what_is_no_report_and_a_name_twice_are_refused(compare_reports, tmp_pat
     with pytest.raises(SystemExit) as stopped:
         compare_reports.main(["--out", str(tmp_path), f"one={one}", f"one={one}"])
     assert stopped.value.code == 2
-    assert "there is a one already" in capsys.readouterr().err
+    assert "one is used twice" in capsys.readouterr().err
 
 
 @pytest.fixture

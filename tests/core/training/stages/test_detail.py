@@ -94,7 +94,7 @@ def test_without_noise_files_hold_what_the_codec_makes(clips, vae_folder, tmp_pa
 def test_what_another_codec_made_is_refused(stage, config, clips, vae_folder, tiny_components, tmp_path):
     files = find_clips(clips, "train")[:1]
     other = config.codec.model_copy(update={"noise": 0.5})
-    with pytest.raises(ReadError, match="anew"):
+    with pytest.raises(ReadError, match="again"):
         decode_clips(files, config.decoded, vae_folder, other, torch.device("cpu"))
     state = {name: value.clone() for name, value in tiny_components.vae.state_dict().items()}
     changed = type(tiny_components.vae).from_config(tiny_components.vae.config)
@@ -102,7 +102,7 @@ def test_what_another_codec_made_is_refused(stage, config, clips, vae_folder, ti
     with torch.no_grad():
         changed.decoder.conv_out.conv.bias.add_(1)
     changed.save_pretrained(tmp_path)
-    with pytest.raises(ReadError, match="anew"):
+    with pytest.raises(ReadError, match="again"):
         decode_clips(files, config.decoded, tmp_path, config.codec, torch.device("cpu"))
 
 
