@@ -1,6 +1,6 @@
 """Build a corpus folder: ``<out>/<split>/<synthesiser>-<seed>.safetensors``, one file per video.
 
-What is in a file tells ``scene.Scene.draw``; ``video_file`` reads it.
+See ``scene.Scene.draw`` for the contents of a file; ``video_file`` reads it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .speech.synthesis import require_synthesiser
 from .speech.utterance import check_seconds
 from .video_file import SUFFIX
 
-_SCENE = "scene"  # in a file's metadata: what it was drawn from
+_SCENE = "scene"  # key of a file's metadata: the arguments of its scene
 
 AnyScene = Scene | PhotoScene
 
@@ -38,22 +38,22 @@ AnyScene = Scene | PhotoScene
 def build_corpus(
     out: str | os.PathLike[str], first: AnyScene, count: int = 1000, workers: int = 1
 ) -> list[Path]:
-    """Draw ``count`` videos like ``first``, whose seeds count on from its own; those that are there are kept.
+    """Draw ``count`` videos like ``first``, with seeds counted up from its seed. Existing videos are kept.
 
-    An interrupted build goes on where it stopped. The result does not depend on ``workers``.
+    An interrupted build can be continued. The result does not depend on ``workers``.
 
     Args:
         out: folder of the corpus.
         first: the first video; its duration is cut to 8 n + 1 frames, whole latents.
-        count: videos.
-        workers: processes; 1 works in this one.
+        count: number of videos.
+        workers: number of processes; 1: only this process.
 
     Returns:
         The files, in the order of their seeds.
 
     Raises:
-        InputError: an argument out of range, or a file that is there was made with other arguments (of files
-            that do not say with which, only the size and duration are known).
+        InputError: an argument is out of range, or an existing file was made with other arguments (for files
+            without stored arguments, only size and duration are compared).
         SynthesiserError: the synthesiser is not installed.
         MediaError: a file cannot be read or written.
     """
@@ -75,7 +75,7 @@ def build_corpus(
 
 
 def render_corpus(folder: Path, scenes: list[AnyScene], workers: int) -> list[Path]:
-    """Draw the scenes that ``folder`` lacks; return the files of all of them."""
+    """Draw the scenes that are missing in ``folder``; return the files of all scenes."""
     files = [folder / scene.split / f"{scene.name}{SUFFIX}" for scene in scenes]
     missing = [(s, f) for s, f in zip(scenes, files, strict=True) if not _is_done(s, f)]
     for parent in {file.parent for _, file in missing}:
@@ -96,7 +96,7 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
             found = file.get_slice("frames").get_shape()
             drawn = json.loads((file.metadata() or {}).get(_SCENE, "null"))
     except (OSError, SafetensorError) as error:
-        raise MediaError(f"{path}: not a video of a corpus ({error}); delete it to draw it anew") from error
+        raise MediaError(f"{path}: not a video of a corpus ({error}); delete it to draw it again") from error
     expected = [round(scene.seconds * FPS), scene.size, scene.size, 3]
     if found != expected:
         raise InputError(
@@ -115,7 +115,7 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
 
 
 def _settings(scene: AnyScene) -> dict[str, Any]:
-    """What a scene is drawn from, as JSON gives it back; folders, which may move, left out."""
+    """The arguments of a scene as read back from JSON, without folders, which may move."""
     values = {name: value for name, value in asdict(scene).items() if not isinstance(value, Path)}
     settings: dict[str, Any] = json.loads(json.dumps(values))
     return settings
@@ -134,7 +134,7 @@ def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
 
 
 def _render_one(scene: AnyScene, path: Path) -> None:
-    """Draw one video; under its name there is a whole one or none."""
+    """Draw one video and write it atomically."""
     data = save(scene.draw(), {_SCENE: json.dumps(_settings(scene))})
     temporary = temporary_beside(path)
     try:

@@ -1,4 +1,4 @@
-"""``read-core corpus``: draw a corpus of synthetic presenters, and look at it."""
+"""``read-core corpus``: draw a corpus of synthetic videos, optionally with previews."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="folder of the corpus; each split is a folder in it"
     )
     parser.add_argument(
-        "--split", choices=SPLITS, default="train", help="which faces, sentences and voices to use"
+        "--split", choices=SPLITS, default="train", help="split of the faces, sentences and voices"
     )
     parser.add_argument(
-        "--count", type=int, default=1000, help="videos in all; those that are there are kept"
+        "--count", type=int, default=1000, help="total number of videos; existing ones are kept"
     )
     parser.add_argument(
-        "--seconds", type=float, default=6.44, help="duration of each, cut to whole latents of 8 frames"
+        "--seconds", type=float, default=6.44, help="seconds of each video, cut to whole latents of 8 frames"
     )
     parser.add_argument(
         "--size", type=int, default=128, metavar="PIXELS", help="height and width, a multiple of 32"
@@ -37,10 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--synthesiser",
         choices=SYNTHESISERS,
         default="espeak",
-        help="flite is held out, for evaluation; babble, for trials, needs nothing installed",
+        help="speech synthesizer; flite is held out for evaluation; babble is for tests and needs no "
+        "installation",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the first video; the others count on from it"
+        "--seed", type=int, default=0, help="seed of the first video; the others follow in steps of 1"
     )
     parser.add_argument("--workers", type=int, default=1, help="processes to use")
     parser.add_argument(
@@ -48,7 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="share of the videos, 0 to 1, whose head is moved and resized; the others fill the picture",
+        help="share of the videos, 0 to 1, with a moved and resized head; in the others the head fills the "
+        "picture",
     )
     parser.add_argument(
         "--faces",
@@ -60,8 +62,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layout",
         type=_layout,
         metavar="DISTANCE,EYES,MOUTH",
-        help="align faces to this eye distance and these heights of eyes and mouth, shares of the side "
-        "(default: 0.28,0.36,0.66 for portraits; presenters stay as they are drawn)",
+        help="align faces to this eye distance and these heights of eyes and mouth, as shares of the side "
+        "(default: 0.28,0.36,0.66 for portraits; no alignment for presenters)",
     )
     parser.add_argument(
         "--preview", type=int, default=0, metavar="N", help="also write the first N videos as MP4 files"
@@ -69,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the videos that are missing, write the previews that were asked for and say what there is."""
+    """Draw the missing videos, write previews if requested, and print the number and size of the videos."""
     if args.preview < 0:
         raise InputError(f"preview is {args.preview}; expected 0 or more")
     files = build_corpus(args.out, _first_scene(args), args.count, args.workers)
@@ -96,17 +98,17 @@ def _layout(text: str) -> tuple[float, float, float]:
         distance, eyes, mouth = (float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no layout; expected three numbers as 0.28,0.36,0.66"
+            f"{text!r} is no layout; expected three numbers, for example 0.28,0.36,0.66"
         ) from error
     if not (0.05 <= distance <= 0.6 and 0 < eyes < mouth < 1):
         raise argparse.ArgumentTypeError(
-            f"{text!r} puts the face outside the picture; expected as 0.28,0.36,0.66"
+            f"{text!r} puts the face outside the picture; expected for example 0.28,0.36,0.66"
         )
     return distance, eyes, mouth
 
 
 def write_preview(file: Path) -> Path:
-    """Write a video of the corpus, with its sound, as ``preview/<name>.mp4`` beside it; returns the path."""
+    """Write a video of the corpus with its sound as ``preview/<name>.mp4`` in its folder; return the path."""
     from ..media.audio import waveform_track
     from ..media.video import VideoWriter
     from .video_file import ClipFile

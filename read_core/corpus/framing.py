@@ -1,4 +1,5 @@
-"""Where the camera stands: most portraits of a corpus fill the picture, users' portraits do not."""
+"""Move, resize or align the head of presenters: drawn ones fill the picture, users' portraits often do
+not."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import random
 from ..errors import InputError
 from .drawing.presenter import Presenter
 
-ZOOM = (0.72, 1.25)  # the head's size relative to the usual one
+ZOOM = (0.72, 1.25)  # size of the head relative to the usual size
 RIGHT = (-0.13, 0.13)  # shift of the head in head units
 DOWN = (-0.06, 0.13)
 NEAR_ZOOM, NEAR_SHIFT = (
@@ -20,15 +21,16 @@ NEAR_ZOOM, NEAR_SHIFT = (
 
 
 def check_share(share: float) -> None:
-    """Raise InputError unless ``share`` is one, 0..1."""
+    """Raise InputError unless ``share`` is in 0..1."""
     if not 0 <= share <= 1:
         raise InputError(f"framing is {share}; expected a share of the videos, 0 to 1")
 
 
 def framed(presenter: Presenter, seed: int, split: str, share: float) -> Presenter:
-    """Move and resize the head of a ``share`` (0..1) of the presenters; the others stay as they are.
+    """Move and resize the head of a ``share`` (0..1) of the presenters; the others are unchanged.
 
-    The same (seed, split, share) gives the same framing; a larger share keeps what a smaller one moved.
+    The same (seed, split, share) gives the same framing. A larger share also moves all heads of a smaller
+    one, equally.
 
     Raises:
         InputError: the share is out of range.
@@ -48,7 +50,7 @@ def framed(presenter: Presenter, seed: int, split: str, share: float) -> Present
 
 
 def aligned(presenter: Presenter, seed: int, split: str, layout: tuple[float, float, float]) -> Presenter:
-    """Move and resize the head to bring eyes and mouth where ``layout`` wants them, with a little variation.
+    """Move and resize the head to bring eyes and mouth to their places in ``layout``, with small variations.
 
     Args:
         layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side.

@@ -15,7 +15,7 @@ from ..geometry import FPS
 from .speech.sentences import check_split
 
 GAZE_PER_TURN = 2.0
-SETTLE = 2.0  # seconds over which the pose leaves the neutral one of frame 0
+SETTLE = 2.0  # seconds over which the pose leaves the neutral pose of frame 0
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,12 @@ def neutral_motion(frames: int) -> Motion:
 def sample_motion(seed: int, frames: int, energy: Tensor | None = None, split: str = "train") -> Motion:
     """Draw the motion of `frames` frames. The same arguments give the same motion.
 
-    energy: (F,) loudness of the speech per frame, 0..1; louder syllables bring slight nods and raised brows.
-    split: "train", "validation" or "test"; no two of them move alike.
-    Frame 0 has the neutral pose, open eyes and a straight gaze.
-    Raises InputError when frames < 1, energy has another length or there is no such split.
+    energy: (F,) loudness of the speech per frame, 0..1; louder syllables cause slight nods and raised brows.
+    split: "train", "validation" or "test"; their motions differ. Frame 0 has the neutral pose, open eyes and
+    a straight gaze. Raises InputError when frames < 1, energy has another length or there is no such split.
     """
     if frames < 1:
-        raise InputError(f"a motion of {frames} frames was asked for; expected at least 1")
+        raise InputError(f"a motion of {frames} frames requested; expected at least 1")
     if energy is not None and energy.shape != (frames,):
         raise InputError(f"energy has shape {tuple(energy.shape)}; expected ({frames},), one value per frame")
     generator, rng = _streams(seed, check_split(split))
@@ -78,7 +77,7 @@ def sample_motion(seed: int, frames: int, energy: Tensor | None = None, split: s
         pose[4] += 0.006 * liveliness * accent
         brows = brows + 0.5 * rng.uniform(0.2, 1.0) * accent
     gaze = _gaze(rng, frames)
-    gaze -= GAZE_PER_TURN * pose[:2].T  # the eyes keep to the camera while the head turns
+    gaze -= GAZE_PER_TURN * pose[:2].T  # the eyes stay on the camera while the head turns
     yaw, pitch, roll, x, y, scale = pose
     return Motion(
         yaw=yaw.clamp(-0.25, 0.25),

@@ -1,4 +1,4 @@
-"""One video of a drawn presenter: everything in it follows from a few values."""
+"""One video of a drawn presenter, fully determined by a few values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Scene:
     """A video before it is drawn: F = 25 x ``seconds`` frames of ``size`` x ``size`` pixels.
 
     Attributes:
-        framing: share of the corpus's videos whose head is moved and resized, see ``framing.framed``.
-        layout: eye distance, height of the eyes and height of the mouth, shares of the picture's side, to
-            which the face is aligned; None: as the presenters are drawn.
+        framing: share of the corpus's videos with a moved and resized head, see ``framing.framed``.
+        layout: the face is aligned to this eye distance, height of the eyes and height of the mouth, as
+            shares of the picture's side; None: not aligned.
     """
 
     seed: int
@@ -45,7 +45,7 @@ class Scene:
         return f"{self.synthesiser}-{self.seed:06d}"
 
     def check(self) -> None:
-        """Raise InputError where a value that is not the size, seconds or split is out of range."""
+        """Raise InputError if a value other than size, seconds or split is out of range."""
         check_share(self.framing)
 
     def draw(self) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ class Scene:
 
         Raises:
             InputError: a value of the scene is out of range.
-            SynthesiserError: the synthesiser is not installed; the message says how to get it.
+            SynthesiserError: the synthesizer is not installed; the message says how to install it.
         """
         utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
         count = len(utterance.mouth)
@@ -78,7 +78,7 @@ class Scene:
 
 
 def recorded(frames: Tensor, waveform: Tensor, mouth: Tensor) -> dict[str, Tensor]:
-    """What a file holds of frames (F, H, W, 3), 0..1, a recording (samples,) and the mouth's track (F, 3)."""
+    """The stored form of frames (F, H, W, 3), 0..1, a recording (samples,) and the mouth's track (F, 3)."""
     waveform = F.pad(waveform, (0, len(frames) * SAMPLES_PER_FRAME - len(waveform)))
     return {
         "frames": (frames * 255).round().to(torch.uint8),
@@ -88,13 +88,13 @@ def recorded(frames: Tensor, waveform: Tensor, mouth: Tensor) -> dict[str, Tenso
 
 
 def loudness(waveform: Tensor, frames: int) -> Tensor:
-    """RMS of each video frame relative to the loudest ones, 0..1: (samples,) -> (frames,)."""
+    """RMS of the sound of each video frame relative to the loudest ones, 0..1: (samples,) -> (frames,)."""
     padded = F.pad(waveform, (0, frames * SAMPLES_PER_FRAME - waveform.shape[0]))
     rms = padded.view(frames, SAMPLES_PER_FRAME).square().mean(dim=1).sqrt()
     return (rms / torch.quantile(rms, 0.95).clamp(min=1e-4)).clamp(max=1.0)
 
 
 def whole_latents(seconds: float) -> float:
-    """The longest duration up to ``seconds`` whose frames are 8 n + 1."""
+    """The longest duration up to ``seconds`` with 8 n + 1 frames."""
     frames = int(seconds * FPS + 1e-6)
     return (frames - (frames - 1) % FRAMES_PER_LATENT) / FPS

@@ -1,4 +1,4 @@
-"""Stubble, beards and moustaches. They move with jaw and lips and leave a rim around the lips free."""
+"""Draw stubble, beards and mustaches. They move with jaw and lips and leave a margin around the lips."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A batch of frames to paint on: soft shapes in head coordinates, evaluated only where they can be seen.
 
-Head coordinates: 1 is the shorter side of the picture, x right, y down, the origin is the middle of the head.
+Head coordinates: 1 is the shorter side of the picture, x right, y down, the origin is the center of the head.
 Masks are box-filtered over one pixel, so a picture looks the same at every size.
 """
 
@@ -21,7 +21,7 @@ PIVOT_Y = 0.30  # the head turns about this point, near the neck
 
 @dataclass(frozen=True)
 class Pose:
-    """Per frame, float64 (f,): the head's origin in pixels, its turn, and pixels per head unit."""
+    """Per frame, float64 (f,): the head's origin in pixels, its rotation, and pixels per head unit."""
 
     column: np.ndarray
     row: np.ndarray
@@ -30,14 +30,14 @@ class Pose:
     zoom: np.ndarray
 
     def to_pixels(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Head coordinates (..., f) to pixel columns and rows (pixel centres lie at + 0.5)."""
+        """Head coordinates (..., f) to pixel columns and rows (pixel centers are at + 0.5)."""
         column = self.column + self.zoom * (self.cos * x - self.sin * y)
         row = self.row + self.zoom * (self.sin * x + self.cos * y)
         return column, row
 
 
 def head_pose(presenter: Presenter, motion: Motion, height: int, width: int) -> Pose:
-    """Where the head is in each frame of a picture of the given size."""
+    """Pose of the head in each frame of a picture of the given size."""
     unit = float(min(height, width))
     roll = motion.roll.cpu().double().numpy()
     zoom = unit * presenter.head_scale * (1.0 + motion.scale.cpu().double().numpy())
@@ -58,8 +58,8 @@ def head_pose(presenter: Presenter, motion: Motion, height: int, width: int) -> 
 class Canvas:
     """Part of f frames: rgb (f, 3, h, w) is painted in place.
 
-    x, y: (f, h, w) head coordinates of the pixels; pixel: (f, 1, 1) a pixel's size in head units.
-    left, top: where the part begins in the whole frame, pixels.
+    x, y: (f, h, w) head coordinates of the pixels; pixel: (f, 1, 1) a pixel's size in head units. left, top:
+    start of the part in the whole frame, pixels.
     """
 
     rgb: Tensor
@@ -90,11 +90,11 @@ class Canvas:
         )
 
     def colour(self, colour: Colour) -> Tensor:
-        """A colour as a (3, 1, 1) tensor on the canvas's device."""
+        """A color as a (3, 1, 1) tensor on the canvas's device."""
         return self.rgb.new_tensor(colour)[:, None, None]
 
     def paint(self, mask: Tensor, colour: Colour | Tensor, shade: Tensor | None = None) -> None:
-        """Cover by mask (f, h, w) with a colour, (3, 1, 1) or (f, 3, h, w), times a shade (f, h, w)."""
+        """Paint with mask (f, h, w) a color, (3, 1, 1) or (f, 3, h, w), times a shade (f, h, w)."""
         paint = colour if isinstance(colour, Tensor) else self.colour(colour)
         if shade is not None:
             paint = paint * shade.unsqueeze(1)
@@ -142,7 +142,7 @@ def box(x: Tensor, y: Tensor, rx: float, ry: float, corner: float) -> Tensor:
 
 
 def glow(x: Tensor, y: Tensor, rx: float | Tensor, ry: float | Tensor) -> Tensor:
-    """A soft round spot around the origin: 1 in the middle, 0 from two radii on."""
+    """A soft round spot around the origin: 1 at the center, 0 beyond two radii."""
     u, v = x / (2.0 * rx), y / (2.0 * ry)
     return (1.0 - (u * u + v * v)).clamp_(min=0.0) ** 2
 
@@ -158,7 +158,7 @@ def egg(
 ) -> tuple[Tensor, Tensor]:
     """Head-like outline: widest at y = 0, `top` high and `bottom` deep; square > 0 is boxy, < 0 pointed.
 
-    Returns the approximate signed distance and the level: 0 in the middle, 1 on the outline (squared radius).
+    Returns the approximate signed distance and the level: 0 at the center, 1 on the outline (squared radius).
     """
     below = y > 0
     height = torch.where(below, bottom, top)

@@ -1,4 +1,4 @@
-"""Eyes, brows, nose, glasses and earrings."""
+"""Draw eyes, brows, nose, glasses and earrings."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def paint_glasses(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
 
 
 def _around(canvas: Canvas, x: torch.Tensor, y: torch.Tensor, reach_x: float, reach_y: float) -> Canvas:
-    """The part of the canvas within a reach of a moving centre (f, 1, 1)."""
+    """The part of the canvas within a reach of a moving center (f, 1, 1)."""
     (low_x, high_x), (low_y, high_y) = _range(x), _range(y)
     return canvas.part(low_x - reach_x, high_x + reach_x, low_y - reach_y, high_y + reach_y)
 

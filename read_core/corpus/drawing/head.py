@@ -1,4 +1,4 @@
-"""The large shapes: background, shoulders, neck, hair, ears, face and beard, from back to front."""
+"""Draw the large shapes from back to front: background, shoulders, neck, hair, ears, face and beard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .canvas import Canvas, egg, ellipse, glow
 from .moment import Moment
 from .presenter import Presenter, luminance, mix, scaled
 
-FACE_MIDDLE = -0.02  # height of the widest place of the face
+FACE_MIDDLE = -0.02  # height of the face's widest place
 
 
 def paint_background(rgb: Tensor, presenter: Presenter) -> None:
@@ -68,7 +68,7 @@ def paint_body(canvas: Canvas, presenter: Presenter) -> None:
 
 
 def paint_hair_back(canvas: Canvas, presenter: Presenter) -> None:
-    """The hair, bun or scarf seen behind the head."""
+    """The hair, bun or scarf behind the head."""
     hair = presenter.hair
     colour = scaled(hair.colour, 0.95 if hair.style in ("afro", "headscarf") else 0.82)
     if hair.style == "bun":

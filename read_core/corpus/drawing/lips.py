@@ -1,6 +1,6 @@
-"""The mouth: the one part that has to be read exactly. Lips, their line, the inside, teeth and tongue.
+"""Draw the mouth with exact shapes: lips, their line, the inside, teeth and tongue.
 
-The inner opening is mouth_gap * open high in its middle, whatever the width and the rounding.
+The height of the inner opening is mouth_gap * open in its middle, for any width and rounding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UPPER_SHARE = 0.22  # share of the opening that lifts the upper lip; the rest lo
 TEETH = (0.95, 0.93, 0.88)
 TONGUE = (0.60, 0.21, 0.24)
 BOX_MARGIN = 0.022
-BOX_MARGIN_BELOW = 0.032  # has room for the shadow of the lower lip
+BOX_MARGIN_BELOW = 0.032  # includes the shadow of the lower lip
 
 
 def mouth_half_width(presenter: Presenter, width: Tensor, rounding: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def lip_thickness(presenter: Presenter, width: Tensor, rounding: Tensor) -> tupl
 
 
 def mouth_extent(presenter: Presenter) -> tuple[float, float, float]:
-    """Largest reach of the lips over all mouth shapes: half width, above and below the mouth's centre."""
+    """Largest extent of the lips over all mouth shapes: half width, above and below the mouth's center."""
     plump = 1.5 * 1.15
     half_width = 1.18 * presenter.mouth_width
     above = UPPER_SHARE * presenter.mouth_gap + plump * presenter.upper_lip + presenter.smile

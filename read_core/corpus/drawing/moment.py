@@ -11,7 +11,7 @@ from torch import Tensor
 from ..motion import Motion
 from .presenter import Presenter
 
-TURN_DEPTH = 1.1  # radius of the turning head, in half widths of the face
+TURN_DEPTH = 1.1  # radius of the rotating head, in half widths of the face
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Moment:
     def place(
         self, presenter: Presenter, x: float, y: float, depth: float = 1.0
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Where a feature of the turned head is seen: centre x, centre y and horizontal foreshortening."""
+        """Place of a feature on the turned head: center x, center y and horizontal foreshortening."""
         radius = TURN_DEPTH * presenter.face_width
         angle = math.asin(max(-0.95, min(0.95, x / radius)))
         turned = torch.cos(self.yaw + angle) / math.cos(angle)
@@ -39,7 +39,7 @@ class Moment:
         return centre_x, y + 0.30 * depth * torch.sin(self.pitch), turned
 
     def jaw_drop(self, presenter: Presenter) -> Tensor:
-        """How far the chin is below its place in the closed position, head units."""
+        """Distance of the chin below its place with a closed mouth, head units."""
         return presenter.jaw_drop * presenter.mouth_gap * self.opening
 
 

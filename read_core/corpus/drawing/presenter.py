@@ -1,7 +1,7 @@
 """Appearance of a drawn presenter: every number the renderer needs, drawn from a seed.
 
-Lengths are in head units: 1 is the shorter side of the picture, x to the right, y down, and the origin is
-the middle of the head, a little below the eyes. Colours are sRGB triples in 0..1.
+Lengths are in head units: 1 is the shorter side of the picture, x to the right, y down, and the origin is the
+center of the head, a little below the eyes. Colors are sRGB triples in 0..1.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Hair:
     side: float  # volume beside the skull
     line: float  # height of the hairline in its middle
     curve: float  # how fast the hairline comes down towards the temples
-    part: float  # where along x the hairline is highest
+    part: float  # x of the hairline's highest point
     side_length: float  # height at which the hair in front of the ears ends
     back_width: float  # half width of the hair behind the head; 0 for none
     back_bottom: float  # height at which the hair behind the head ends
@@ -117,7 +117,7 @@ class Hair:
 
 @dataclass(frozen=True)
 class Presenter:
-    """Everything about one drawn face that does not change over time; lengths in head units, colours sRGB."""
+    """Everything about one drawn face that does not change over time; lengths in head units, colors sRGB."""
 
     # place in the picture and light
     head_scale: float
@@ -197,19 +197,19 @@ def scaled(colour: Colour, factor: float) -> Colour:
 
 
 def luminance(colour: Colour) -> float:
-    """Rec. 601 luma of an sRGB colour, 0..1."""
+    """Rec. 601 luma of an sRGB color, 0..1."""
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
 def contrast(first: Colour, second: Colour) -> float:
-    """Euclidean distance of two colours in sRGB, 0..sqrt(3)."""
+    """Euclidean distance of two colors in sRGB, 0..sqrt(3)."""
     return math.dist(first, second)
 
 
 def sample_presenter(seed: int, split: str = "train") -> Presenter:
     """Draw a presenter. The same (seed, split) gives the same face; splits have independent streams.
 
-    Raises InputError when `split` is none of train, validation, test.
+    Raises InputError when `split` is not train, validation or test.
     """
     if split not in SPLITS:
         raise InputError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")
@@ -352,7 +352,7 @@ def _eye_colour(rng: random.Random, tone: float) -> Colour:
 
 
 def _lip_colour(rng: random.Random, skin: Colour, tone: float, lipstick: bool) -> Colour:
-    """Lips that stand out from the skin and, being never too dark, from the inside of the mouth."""
+    """A lip color that differs from the skin and, never too dark, from the inside of the mouth."""
     bare = mix((0.80, 0.36, 0.37), (0.71, 0.31, 0.34), tone)
     target = rng.choice(((0.76, 0.16, 0.22), (0.70, 0.20, 0.34), (0.84, 0.34, 0.40))) if lipstick else bare
     target = _jitter(rng, target, 0.03)
@@ -366,7 +366,7 @@ def _lip_colour(rng: random.Random, skin: Colour, tone: float, lipstick: bool) -
 
 
 def _beard_colour(natural: Colour, skin: Colour) -> Colour:
-    """A beard is darker than the skin, or grey to white where the hair is."""
+    """A beard color: darker than the skin, or gray to white like the hair."""
     grey = max(natural) - min(natural) < 0.06
     if grey or luminance(natural) < 0.8 * luminance(skin):
         return natural

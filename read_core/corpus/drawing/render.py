@@ -49,7 +49,7 @@ def render(
         )
     stop = frames if stop is None else stop
     if not 0 <= start <= stop <= frames:
-        raise InputError(f"frames {start} to {stop} were asked for; expected a range within 0 to {frames}")
+        raise InputError(f"frames {start} to {stop} requested; expected a range within 0 to {frames}")
     target = torch.device(device) if device is not None else mouth.device
     pixels = CPU_PIXELS if target.type == "cpu" else DEVICE_PIXELS
     chunks = max(1, math.ceil((stop - start) / max(1, pixels // (height * width))))

@@ -1,7 +1,7 @@
-"""Where the parts of a face lie in an aligned crop, from the 478 points of a face mesh.
+"""Places of the parts of a face in an aligned crop, from the 478 points of a face mesh.
 
-Lengths are shares of the crop's side; x points right, y down, the origin is the upper left corner.
-Numbers of points are those of the MediaPipe face mesh with refined eyes.
+Lengths are shares of the crop's side; x points right, y down, the origin is the upper left corner. Point
+numbers are those of the MediaPipe face mesh with refined eyes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Mouth:
     Attributes:
         axes: origin between the inner corners of the lips, one unit is half their distance.
         upper, lower: inner edges of the lips.
-        gap: their distance in the middle, 0 where the lips meet.
+        gap: their distance in the middle, 0 if the lips meet.
         upper_lip, lower_lip: thickness of the lips in the middle.
         nose, chin: distance of the nose's base and of the chin from the origin.
     """
@@ -87,8 +87,8 @@ class Eye:
         upper, lower: edges of the lids.
         height: of the opening.
         brow: distance of the brow from the upper lid.
-        iris: (2,) coordinates of its middle; iris_radius: its radius.
-        brow_place: (2,) middle of the brow, in the crop.
+        iris: (2,) coordinates of its center; iris_radius: its radius.
+        brow_place: (2,) center of the brow, in the crop.
     """
 
     axes: Axes
@@ -106,12 +106,12 @@ class Anatomy:
     """A face in its crop.
 
     Attributes:
-        mouth, eyes: their geometry; the eye at the picture's left first.
-        eye_distance: between the middles of the eyes.
+        mouth, eyes: their geometry; the eye on the picture's left first.
+        eye_distance: distance of the centers of the eyes.
         centre: (2,) middle of the face's outline.
         reach: (2,) half extents of the outline.
         points: (468, 2); depth: (468,) towards the camera, 0 at the outline's mean.
-        skin: (5, 2) places of bare skin; around_eyes: (4, 2), below and above them.
+        skin: (5, 2) places of bare skin; around_eyes: (4, 2), below and above the eyes.
     """
 
     mouth: Mouth
@@ -145,7 +145,7 @@ def anatomy(landmarks: Tensor) -> Anatomy:
 
 
 def eyes_and_mouth(landmarks: Tensor) -> Tensor:
-    """Middles of both eyes, the picture's left one first, and of the mouth: (478, 2 or more) -> (3, 2)."""
+    """Centers of both eyes, the picture's left one first, and of the mouth: (478, 2 or more) -> (3, 2)."""
     flat = landmarks[:, :2]
     corners = (_LEFT_EYE[0], _RIGHT_EYE[0], (61, 291))
     return torch.stack([flat[list(pair)].mean(0) for pair in corners])
@@ -158,7 +158,7 @@ def mouth_bounds(landmarks: Tensor) -> Tensor:
 
 
 def curve(coefficients: Tensor, u: Tensor) -> Tensor:
-    """A polynomial at u; beyond the corners it goes on as at +-1.2."""
+    """A polynomial at u; beyond +-1.2 it is constant."""
     u = u.clamp(-1.2, 1.2)
     value = torch.zeros_like(u)
     for c in coefficients.flip(0):

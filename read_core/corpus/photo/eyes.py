@@ -12,11 +12,11 @@ from ..motion import Motion
 from .anatomy import Axes, Eye, curve
 from .pose import smooth
 
-_SHUT = 1.0  # of the opening that a full blink covers
+_SHUT = 1.0  # share of the opening that a full blink covers
 _SKIN = 0.75  # of the opening's height: the strip of skin above the lid that is stretched over the eye
 _LASHES = 0.11  # of the opening's height: the lower rim of the lid, which keeps its size
 _GAZE = (0.16, 0.22)  # shift of the iris at a gaze of 1: of the eye's half width, of its opening's height
-_SWAY = 0.05  # how far the head may carry an eye, by the crop's side
+_SWAY = 0.05  # largest shift of an eye by head motion, relative to the crop's side
 _LIFT = 0.16  # rise of a brow at 1, of the distance between brow and lid
 
 
@@ -32,7 +32,7 @@ class EyeWarp:
         self.eye, self.tint = eye, tint
 
     def window(self, size: int) -> tuple[slice, slice]:
-        """Rows and columns of a picture of ``size`` pixels that hold the eye, wherever the head may be."""
+        """Rows and columns of a picture of ``size`` pixels that contain the eye for any head position."""
         x, y = self.eye.axes.origin.tolist()
         wide, high = 1.3 * self.eye.axes.half + _SWAY, self.eye.axes.half + _SWAY
         (left, right), (top, bottom) = (
@@ -44,14 +44,14 @@ class EyeWarp:
     def paint(
         self, below: Tensor, places: Tensor, sample: Callable[[Tensor], Tensor], motion: Motion, pixel: float
     ) -> Tensor:
-        """Draw iris and lid over what is there.
+        """Draw iris and lid over the picture.
 
         Args:
             below: (F, 3, h, w), the part of the picture around the eye.
-            places: (F, h, w, 2) of the still that it shows.
+            places: (F, h, w, 2), the shown places of the still.
             sample: colors (F, 3, h, w) of the still at such places.
-            motion: of F frames.
-            pixel: size of a pixel, by the crop's side.
+            motion: motion of F frames.
+            pixel: size of a pixel relative to the crop's side.
         """
         axes, eye = self.eye.axes, self.eye
         u, v = axes.coordinates(places)
@@ -71,7 +71,7 @@ class EyeWarp:
         stretched = (strip - lash) / (edge - lash - top).clamp(min=1e-4)
         source = torch.where(v > edge - lash, v - edge + upper, top + (v - top) * stretched)
         lid = sample(places + axes.vector(torch.zeros_like(v), source - v))
-        # A strip stretched far takes the color of the skin around it, for its own may be a shadow.
+        # A strip stretched far gets the color of the skin around it, since its color may be a shadow.
         bare = ((v - upper) / (0.3 * eye.height)).clamp(0, 1) * ((edge - lash - v) / soft).clamp(0, 1)
         round_ = 1.0 - 0.18 * ((v - edge) / (2.2 * eye.height)).clamp(-1, 0).abs()
         lid = torch.lerp(lid, self.tint[:, None, None] * (0.95 * round_)[:, None], 0.55 * bare[:, None])

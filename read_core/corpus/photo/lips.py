@@ -1,4 +1,4 @@
-"""The mouth of a talking photograph: two layers that part along the lips, and what is seen between them."""
+"""The mouth of a talking photograph: two layers that part along the lips, and the inside of the mouth."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ UPPER_SHARE = 0.22
 """Share of the opening that lifts the upper lip; the rest lowers the lower lip and the jaw."""
 _WIDER, _NARROWER = 0.16, 0.34  # change of the width at width 1 and at round 1
 SHOWS_TEETH = 0.2
-"""Distance of the still's lips, in half widths of the mouth, from which on its own teeth are kept."""
+"""Smallest distance of the still's lips, in half widths of the mouth, at which its own teeth are kept."""
 _THICKER = 0.35  # lips at round 1
 _ROUNDED = 0.07  # width of the rim where the lips turn inwards, in half widths of the mouth
-_JAW_REACH = (1.3, 2.4)  # half the width of what falls with the jaw, beside the lips and at the chin
+_JAW_REACH = (1.3, 2.4)  # half the width of the part that falls with the jaw, at the lips and at the chin
 _CHIN_SHARE = 0.80  # of the lower lip's fall that the chin shares
 _BELOW_CHIN = 0.85  # how far below the chin, in distances from mouth to chin, the fall ends
 
 
 @dataclass(frozen=True)
 class Inside:
-    """What one person's open mouth shows; lengths in half widths of the mouth.
+    """The inside of one person's open mouth; lengths in half widths of the mouth.
 
     Attributes:
-        light: brightness of white in this picture, 0..1; tint: (3,) its colour.
-        upper_teeth, lower_teeth: how far they stand out below the resting lips' line and above the lower lip.
+        light: brightness of white in this picture, 0..1; tint: (3,) its color.
+        upper_teeth, lower_teeth: how far they extend below the line of the resting lips and above the lower
+            lip.
         tooth: width of a tooth.
         white: how white the teeth are, 0..1.
         tongue: how large the tongue is, 0..1.
@@ -45,10 +46,10 @@ class Inside:
 
 @dataclass(frozen=True)
 class Lips:
-    """Where the lips are in F frames, at every pixel, in the axes of the mouth: (F, H, W) each.
+    """Position of the lips in F frames, at every pixel, in the axes of the mouth: (F, H, W) each.
 
     Attributes:
-        u, v: coordinates, the change of the width undone in u.
+        u, v: coordinates; u without the change of the width.
         upper, lower: edges of the lips in the still.
         top, bottom: edges of the lips now.
         parted: their distance now, in the middle: (F, 1, 1).
@@ -69,7 +70,7 @@ class MouthWarp:
     Args:
         mouth: its geometry.
         opening: distance of the lips at open = 1, in half widths of the mouth.
-        inside: of the mouth.
+        inside: inside of the mouth.
     """
 
     def __init__(self, mouth: Mouth, opening: float, inside: Inside) -> None:
@@ -85,13 +86,13 @@ class MouthWarp:
         u = u * (1 - (1 - 1 / stretch) * near)
         upper, lower = curve(self.mouth.upper, u), curve(self.mouth.lower, u)
         parted = self.opening * opened * (1 - 0.25 * rounding)
-        # The change of the lips' distance; a still whose lips are apart is closed to begin with.
+        # The change of the lips' distance; a still with parted lips is closed first.
         change = parted * _lens(u, rounding) - (lower - upper).clamp(min=0)
         top, bottom = upper - UPPER_SHARE * change, lower + (1 - UPPER_SHARE) * change
         return Lips(u, v, upper, lower, top, bottom, parted)
 
     def upper_source(self, lips: Lips, track: Tensor) -> Tensor:
-        """Displacement of the layer above the mouth: (F, H, W, 2), added to a place it gives its source."""
+        """Displacement of the layer above the mouth: (F, H, W, 2); place + displacement = source."""
         rise = lips.v - lips.top  # 0 at the edge of the lip, negative above it
         reach = self.mouth.nose + float(self.mouth.upper[0])
         falls = (1 + rise.clamp(max=0) / max(reach, 0.1)).clamp(0, 1).square()
@@ -99,7 +100,7 @@ class MouthWarp:
         return self._vector(lips, dv - self._swell(rise, -1, self.mouth.upper_lip, track))
 
     def lower_source(self, lips: Lips, track: Tensor) -> Tensor:
-        """The same of the layer below the mouth, with chin and jaw."""
+        """The same for the layer below the mouth, with chin and jaw."""
         depth = lips.v - lips.bottom
         chin = max(self.mouth.chin - float(self.mouth.lower[0]), 0.5)
         jaw = smooth(depth / (0.7 * chin))
@@ -113,7 +114,8 @@ class MouthWarp:
         return self._vector(lips, dv - self._swell(depth, 1, self.mouth.lower_lip, track))
 
     def _swell(self, distance: Tensor, sign: int, thickness: float, track: Tensor) -> Tensor:
-        """Rounding thickens the lips: what lies at ``distance`` from the edge comes from nearer to it."""
+        """Rounding thickens the lips: a point at ``distance`` from the edge has its source nearer to the
+        edge."""
         amount = 1 - 1 / (1 + _THICKER * track[:, 2, None, None])
         inward = (sign * distance).clamp(min=0)
         return sign * amount * inward * torch.exp(-(inward / (1.6 * max(thickness, 0.05))).square())
@@ -127,11 +129,11 @@ class MouthWarp:
         return self.mouth.axes.origin + self.mouth.axes.vector(coordinates[..., 0], coordinates[..., 1])
 
     def between(self, lips: Lips, pixel: float) -> Tensor:
-        """How much of each pixel lies between the lips, 0..1; ``pixel`` is its size in half widths."""
+        """Share of each pixel between the lips, 0..1; ``pixel`` is its size in half widths."""
         soft = pixel + 0.3 * _ROUNDED
         above = smooth((lips.v - lips.top) / soft + 0.5)
         below = smooth((lips.bottom - lips.v) / soft + 0.5)
-        opened = ((lips.bottom - lips.top) / pixel).clamp(0, 1)  # nothing is seen between closed lips
+        opened = ((lips.bottom - lips.top) / pixel).clamp(0, 1)  # nothing is visible between closed lips
         return above * below * opened * (lips.u.abs() < 1).float()
 
     def paint(self, lips: Lips, own: Tensor) -> Tensor:
@@ -171,7 +173,7 @@ class MouthWarp:
 
 
 def wet_rim(lips: Lips) -> Tensor:
-    """How bright the lips are beside the opening, where they turn inwards: (F, H, W), 1 away from it."""
+    """Brightness of the lips at the opening, where they turn inwards: (F, H, W), 1 away from it."""
     above, below = lips.top - lips.v, lips.v - lips.bottom
     beside = torch.maximum(above, below).clamp(min=0)
     opened = ((lips.bottom - lips.top) / 0.15).clamp(0, 1)
@@ -179,7 +181,7 @@ def wet_rim(lips: Lips) -> Tensor:
 
 
 def _lens(u: Tensor, rounding: Tensor) -> Tensor:
-    """Height of the open mouth along u by that in its middle."""
+    """Height of the open mouth along u, relative to its middle."""
     return (1 - u.square()).clamp(min=0) ** (0.85 - 0.2 * rounding)
 
 

@@ -1,4 +1,4 @@
-"""How the head moves: a depth map that shifts with yaw and pitch, turns, and fades out towards the border."""
+"""Motion of the head: shift a depth map with yaw and pitch, rotate it, and fade out towards the border."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..motion import Motion
 from .anatomy import Anatomy
 
 BORDER = 0.10
-"""Share of the crop's side over which motion fades out, so that a crop can be put back into its picture."""
+"""Share of the crop's side over which motion fades out, so that the crop fits back into its picture."""
 _CELLS = 48  # of the depth map, along each side
 _NEAR = 0.045  # radius over which a cell averages the points of the mesh
-_NECK = 0.14  # how far behind the face's outline the axis of the head's turns lies
-_AROUND = (1.25, 1.35)  # the head by the outline of the face, hair and ears included
-_PIVOT = 1.1  # where the head is tilted about, in half heights of the face below its middle
+_NECK = 0.14  # distance of the head's rotation axis behind the face's outline
+_AROUND = (1.25, 1.35)  # size of the head, with hair and ears, relative to the face's outline
+_PIVOT = 1.1  # center of the head's tilt, in half heights of the face below its center
 
 
 class HeadPose:
@@ -30,7 +30,7 @@ class HeadPose:
         self.depth = _depth_map(face)
 
     def sources(self, places: Tensor, motion: Motion) -> Tensor:
-        """Where the still shows what the moved head shows at ``places``: (H, W, 2) -> (F, H, W, 2)."""
+        """Source in the still of ``places`` on the moved head: (H, W, 2) -> (F, H, W, 2)."""
         result = places.expand(len(motion), *places.shape)
         for _ in range(2):  # the displacement is that of the source: find it by iteration
             result = places - self._moved(result, motion)
@@ -62,12 +62,12 @@ class HeadPose:
 
 
 def inner(places: Tensor) -> Tensor:
-    """How much of a displacement is left at places (..., 2): all of it inside, 0 at the crop's border."""
+    """Factor on a displacement at places (..., 2): 1 inside, 0 at the crop's border."""
     return smooth(torch.minimum(places, 1 - places).amin(-1) / BORDER)
 
 
 def smooth(x: Tensor) -> Tensor:
-    """0 up to 0, 1 from 1 on, a cubic between."""
+    """0 below 0, 1 above 1, a cubic between."""
     x = x.clamp(0, 1)
     return x * x * (3 - 2 * x)
 

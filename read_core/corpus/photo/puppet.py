@@ -1,4 +1,4 @@
-"""A still portrait and its tracks become video frames."""
+"""Render video frames from a still portrait and its tracks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .lips import SHOWS_TEETH, UPPER_SHARE, Inside, MouthWarp, wet_rim
 from .pose import HeadPose, inner
 
 MARGIN = 0.15
-"""What the still shows beyond each side of the crop, by its side."""
+"""Margin of the still beyond each side of the crop, relative to the crop's side."""
 PIXELS = 8 * 128 * 128  # drawn at a time
-_BLACK, _SHADE = 0.3, 0.5  # light around the eyes, by that of the skin
-_ALIKE, _ALIKE_IN_SHADE = 0.2, 0.3  # least difference of light within an eye, by the light of the skin
+_BLACK, _SHADE = 0.3, 0.5  # light around the eyes, relative to the skin
+_ALIKE, _ALIKE_IN_SHADE = 0.2, 0.3  # smallest difference of light within an eye, relative to the skin
 
 
 @dataclass(frozen=True)
 class Puppet:
-    """A still that is ready to move.
+    """A still prepared for animation.
 
     Attributes:
         still: (3, h, w) float32 0..1, the crop with MARGIN around it.
         face: its anatomy in the crop.
-        opening: distance of the lips at open = 1, by the eye distance.
-        inside: of the mouth.
+        opening: distance of the lips at open = 1, relative to the eye distance.
+        inside: inside of the mouth.
         covered: whether dark glasses hide the eyes.
     """
 
@@ -49,7 +49,7 @@ def make_puppet(still: Tensor, landmarks: Tensor, rng: random.Random) -> Puppet:
     Args:
         still: (3, h, w) 0..1, the crop with MARGIN around it.
         landmarks: (478, 3), shares of the crop's side.
-        rng: draws what the picture does not show: how wide the mouth opens, and its inside.
+        rng: draws what the picture does not show: the largest opening, and the inside of the mouth.
     """
     face = anatomy(landmarks)
     unit = face.mouth.axes.half
@@ -71,7 +71,7 @@ def make_puppet(still: Tensor, landmarks: Tensor, rng: random.Random) -> Puppet:
 def render_puppet(puppet: Puppet, motion: Motion, mouth: Tensor, size: int) -> Tensor:
     """Draw (F, size, size, 3) float32, 0..1, for a motion of F frames and (F, 3) open, width, round.
 
-    A frame with a neutral motion and a mouth as the still's shows the still.
+    A frame with neutral motion and the still's mouth shape equals the still.
     """
     frames = torch.empty(len(motion), size, size, 3)
     steps = (torch.arange(size) + 0.5) / size
@@ -132,14 +132,14 @@ def _sample(still: Tensor, places: Tensor) -> Tensor:
 
 
 def _at(still: Tensor, points: Tensor) -> Tensor:
-    """Blurred colours (3, N) of the still at (N, 2) shares of the crop."""
+    """Blurred colors (3, N) of the still at (N, 2) shares of the crop."""
     small = F.adaptive_avg_pool2d(still[None], 40)
     grid = (((points + MARGIN) / (1 + 2 * MARGIN)) * 2 - 1)[None, None]
     return F.grid_sample(small, grid, padding_mode="border", align_corners=False)[0, :, 0]
 
 
 def _brightness(still: Tensor, face: Anatomy) -> float:
-    """How bright white would be on this face, 0.45 to 1, from its brightest skin."""
+    """Brightness of white in this picture, 0.45 to 1, estimated from the brightest skin."""
     luma = _at(still, face.points).mean(0)
     return float((torch.quantile(luma, 0.9) * 1.25).clamp(0.45, 1.0))
 
@@ -163,7 +163,7 @@ def eye_boxes(puppet: Puppet, motion: Motion, size: int) -> Tensor:
 
 
 def _followed(puppet: Puppet, boxes: Tensor, motion: Motion, size: int) -> Tensor:
-    """Boxes (K, 4) of the still, moved along with the head: (F, K, 4) in pixels."""
+    """Boxes (K, 4) of the still, moved with the head: (F, K, 4) in pixels."""
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     pose = HeadPose(puppet.face)
     moved = middles[None] - pose.sources(middles[None], motion)[:, 0]
@@ -171,7 +171,7 @@ def _followed(puppet: Puppet, boxes: Tensor, motion: Motion, size: int) -> Tenso
 
 
 def _covered(still: Tensor, face: Anatomy) -> bool:
-    """Whether dark glasses or closed lids hide the eyes: black, or alike between the lids."""
+    """Whether dark glasses or closed lids hide the eyes: black, or uniform between the lids."""
     across, down = torch.linspace(-0.8, 0.8, 17), torch.linspace(0.15, 0.85, 7)[:, None]
     shown = []
     for eye in face.eyes:

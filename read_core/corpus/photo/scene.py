@@ -1,4 +1,4 @@
-"""One video of a talking photograph: everything in it follows from a few values."""
+"""One video of a talking photograph, fully determined by a few values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .puppet import MARGIN, Puppet, eye_boxes, make_puppet, mouth_boxes, render_
 from .stills import Still, find_stills
 
 PHOTO_LAYOUT = (0.28, 0.36, 0.66)
-"""Eye distance, height of the eyes and height of the mouth, by the crop's side."""
-_ZOOM, _SHIFT, _ROLL = 0.06, 0.02, math.radians(3)  # of the framing, around the alignment
-_SHARPER = 1.5  # resolution of the still by that of the video
+"""Eye distance, height of the eyes and height of the mouth, as shares of the crop's side."""
+_ZOOM, _SHIFT, _ROLL = 0.06, 0.02, math.radians(3)  # variation of the framing around the alignment
+_SHARPER = 1.5  # resolution of the still relative to the video
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PhotoScene:
 
     Attributes:
         faces: folder of portraits, see ``stills.find_stills``.
-        layout: eye distance, height of the eyes and height of the mouth in the crop, shares of its side.
+        layout: eye distance, height of the eyes and height of the mouth in the crop, as shares of its side.
         motion: strength of the head's motion; 1 is that of the drawn presenters.
     """
 
@@ -54,7 +54,7 @@ class PhotoScene:
         return f"photo-{self.synthesiser}-{self.seed:06d}"
 
     def check(self) -> None:
-        """Raise InputError where a value that is not the size, seconds or split is out of range."""
+        """Raise InputError if a value other than size, seconds or split is out of range."""
         find_stills(self.faces, self.split)
 
     def draw(self) -> dict[str, Tensor]:
@@ -64,12 +64,12 @@ class PhotoScene:
 
 
 def puppet_of(scene: PhotoScene, still: Still) -> Puppet:
-    """A portrait, cut out as the scene frames it and ready to move."""
+    """A portrait, cut as the scene needs it and prepared for animation."""
     return load_puppet(still, scene, random.Random(_key("photo", scene)))[0]
 
 
 def film(scene: PhotoScene, puppet: Puppet, utterance: Utterance) -> dict[str, Tensor]:
-    """The puppet saying ``utterance``; returns what :meth:`PhotoScene.draw` does."""
+    """Animate the puppet with ``utterance``; return the same as :meth:`PhotoScene.draw`."""
     count = len(utterance.mouth)
     energy = loudness(utterance.waveform, count)
     motion = _photographed(sample_motion(scene.seed, count, energy, scene.split), energy, scene.motion)
@@ -86,7 +86,7 @@ def film(scene: PhotoScene, puppet: Puppet, utterance: Utterance) -> dict[str, T
 
 
 def pick_still(scene: PhotoScene) -> Still:
-    """The portrait that belongs to the scene's seed: all of a split come up before one comes again."""
+    """The portrait for the scene's seed; all portraits of a split are used before one is repeated."""
     stills = find_stills(scene.faces, scene.split)
     order = list(range(len(stills)))
     random.Random(f"order/{scene.split}/{scene.seed // len(stills)}").shuffle(order)
@@ -112,7 +112,7 @@ def load_puppet(still: Still, scene: PhotoScene, rng: random.Random) -> tuple[Pu
 
 
 def from_rest(track: Tensor, puppet: Puppet) -> Tensor:
-    """The track, begun with the still's own opening, which fades out within a third of a second."""
+    """The track, starting with the still's opening, which fades out within a third of a second."""
     rest = puppet.face.mouth.gap * puppet.face.mouth.axes.half / (puppet.opening * puppet.face.eye_distance)
     fade = (1 - torch.arange(len(track)) / 8).clamp(min=0)
     result = track.clone()
@@ -122,14 +122,14 @@ def from_rest(track: Tensor, puppet: Puppet) -> Tensor:
 
 
 def _photographed(motion: Motion, energy: Tensor, strength: float) -> Motion:
-    """Weaker turns, calmer between sentences."""
+    """Weaker head turns, calmer between sentences."""
     width = 2 * FPS
     padded = F.pad(energy[None, None], (width // 2, width - width // 2 - 1), mode="replicate")
     busy = F.avg_pool1d(padded, width, 1)[0, 0]
     calm = strength * (0.5 + 0.5 * (busy / 0.25).clamp(max=1))
     names = ("yaw", "pitch", "roll", "x", "y", "scale")
     calmer = {name: getattr(motion, name) * calm for name in names}
-    # The eyes keep to the camera while the head turns: less now.
+    # The eyes stay on the camera while the head turns: less than before.
     turned = torch.stack([motion.yaw - calmer["yaw"], motion.pitch - calmer["pitch"]], dim=1)
     gaze = (motion.gaze + GAZE_PER_TURN * turned).clamp(-1, 1)
     return dataclasses.replace(motion, gaze=gaze, **calmer)

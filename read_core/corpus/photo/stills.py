@@ -1,4 +1,4 @@
-"""Folders of still portraits: pictures, their face points, and which split each belongs to."""
+"""Folders of still portraits: pictures, face points, and splits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .anatomy import POINTS
 
 INDEX, LANDMARKS, IMAGES = "index.json", "landmarks.npy", "images"
 CLOSED_GAP = 0.10
-"""Up to this share of the eye distance between the inner lips a mouth counts as closed."""
+"""A mouth with at most this distance of the inner lips, relative to the eye distance, counts as closed."""
 WIDE_GAP = 0.30
-"""From this one on it is wide open, or the tongue hangs out: no video is made of it."""
+"""At and above this distance it is wide open, or the tongue is out: it is not used."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Still:
     """One portrait on disk.
 
     Attributes:
-        path: of the picture.
+        path: path of the picture.
         landmarks: (478, 3) float32, x, y and depth in pixels.
-        lip_gap: distance of the inner lips by that of the eyes.
+        lip_gap: distance of the inner lips divided by that of the eyes.
     """
 
     path: Path
@@ -39,21 +39,20 @@ class Still:
 
     @property
     def closed(self) -> bool:
-        """Whether the lips meet, more or less."""
+        """Whether the lips approximately meet."""
         return self.lip_gap < CLOSED_GAP
 
 
 @cache
 def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
-    """The portraits of one split, in the order of the folder's index, read once.
+    """The portraits of one split, in the order of the folder's index; read once.
 
-    The folder holds ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``,
-    (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide
-    on its split: 00 to 07 test, 08 to 15 validation, the others training. Mouths that are wide open are
-    left out.
+    The folder has ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``, (N,
+    478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide its
+    split: 00 to 07 test, 08 to 15 validation, the others training. Wide open mouths are left out.
 
     Raises:
-        InputError: the folder is no such folder, or holds no portrait of the split.
+        InputError: the folder has another form, or no portrait of the split.
     """
     check_split(split)
     try:

@@ -1,7 +1,8 @@
-"""What recordings suffer: silences, rooms, microphones, telephones, noise, music, gain; seeded, at 16 kHz.
+"""Augmentation of recordings: silences, rooms, microphones, telephones, noise, music, gain; seeded, at 16
+kHz.
 
-Only ``insert_silence`` and ``change_size`` move sounds in time, and they work on Speech, so mouth tracks and
-targets made from the result follow by themselves. Everything else keeps length and timing.
+Only ``insert_silence`` and ``change_size`` move sounds in time. They work on Speech, so mouth tracks and
+targets made from the result fit it. Everything else keeps length and timing.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def insert_silence(speech: Speech, index: int, seconds: float) -> Speech:
 
 
 def change_size(speech: Speech, factor: float) -> Speech:
-    """Play faster: pitch, formants and tempo rise by ``factor`` (to 1 / 160), as of a smaller speaker."""
+    """Play faster: pitch, formants and tempo rise by ``factor`` (to 1 / 160), like those of a smaller
+    speaker."""
     rate = round(SAMPLE_RATE * factor / 100) * 100 if factor != 1 else SAMPLE_RATE
     if rate == SAMPLE_RATE:
         return speech
@@ -71,7 +73,7 @@ def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
 
 
 def add_noise(waveform: Tensor, snr: float, slope: float, generator: Generator) -> Tensor:
-    """Add coloured noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, see ``_mix``."""
+    """Add colored noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, see ``_mix``."""
     noise = coloured_noise(waveform.shape[0], slope, generator)
     return _mix(waveform, noise, waveform.square().mean(), snr)
 
@@ -122,7 +124,7 @@ def equalise(waveform: Tensor, gains: Tensor) -> Tensor:
 
 
 def band_limit(waveform: Tensor, low: float, high: float) -> Tensor:
-    """Keep ``low`` to ``high`` hertz, as a telephone does; the edges roll off over a third of an octave."""
+    """Keep ``low`` to ``high`` hertz, like a telephone; the edges roll off over a third of an octave."""
     frequency, spectrum, size = _spectrum(waveform)
     octaves = torch.log2(frequency.clamp(min=1.0))
     rise = ((octaves - torch.log2(torch.tensor(low))) * 3 + 1).clamp(0, 1)
@@ -142,9 +144,9 @@ def set_loudness(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
 def augment(waveform: Tensor, active: Tensor, generator: Generator, music: bool = False) -> Tensor:
     """A random recording of ``waveform`` (samples,): same length and timing.
 
-    The result is float32, -1..1, rounded to 16-bit values. Loudness is -30 to -14 dBFS over the samples
-    where ``active`` (samples,) bool is true, or of all of them where none is. About one in ten stays clean
-    apart from that. With ``music``, three in ten have some in the background.
+    The result is float32, -1..1, rounded to 16-bit values. Loudness is -30 to -14 dBFS over the samples where
+    ``active`` (samples,) bool is true, or over all if none is. Apart from that, about one in ten stays clean.
+    With ``music``, three in ten have music in the background.
     """
 
     def uniform(low: float, high: float) -> float:
@@ -173,5 +175,5 @@ def _spectrum(waveform: Tensor) -> tuple[Tensor, Tensor, int]:
 
 
 def _fft_size(samples: int) -> int:
-    """A power of two with room for a filter to ring out, so that nothing wraps round."""
+    """A power of two with room for the filter's tail, so that nothing wraps around."""
     return 1 << (samples + SAMPLE_RATE // 10).bit_length()

@@ -1,7 +1,7 @@
-"""A stand-in synthesiser that needs nothing installed: it spells a text, one sound per letter.
+"""A stand-in for a synthesizer that needs no installation: it spells a text, one sound per letter.
 
-Nobody would take it for speech, but its sound and its phoneme times agree, so corpus and training can be
-tried, and tested, where no real synthesiser is.
+It does not sound like speech, but its phoneme times fit its sound. So corpus and training can be tried and
+tested without a real synthesizer.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _SOUNDS = {
     "k": _Sound("k", 0.06, 0.0, 0.05),
 }
 _SAME = str.maketrans("ycqgzx", "ikkkss")
-_GLIDE = 161  # samples, about 10 ms: sounds pass into each other
+_GLIDE = 161  # samples, about 10 ms: sounds blend into each other
 
 
 def speak_babble(text: str, voice: Voice) -> Speech:
     """Spell ``text``; the same arguments give the same samples.
 
     Raises:
-        SynthesiserError: there is no such voice.
+        SynthesiserError: the voice is unknown.
     """
     if voice.name not in _PITCHES:
         raise SynthesiserError(
@@ -106,7 +106,7 @@ def _pitch(voice: Voice, samples: int) -> Tensor:
 
 
 def _buzz(pitch: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """In every period of ``pitch`` two formants ring and die away; all (samples,), in Hz."""
+    """Two formants that ring in every period of ``pitch``; all (samples,), in Hz."""
     phase = (pitch.cumsum(0) / SAMPLE_RATE) % 1
     ringing = torch.sin(2 * math.pi * phase * first / pitch) + 0.5 * torch.sin(
         2 * math.pi * phase * second / pitch

@@ -1,9 +1,9 @@
 """espeak-ng through its shared library: text to a waveform with phoneme times.
 
 The library comes with the PyPI package ``espeakng-loader`` (the ``corpus`` extra). espeak-ng is GPL: it is
-called only to make a corpus and is never needed to use the project. It keeps all its state, random numbers
-included, in global variables, so each ``Espeak`` loads the library anew and only one may be open in a process
-(another thread waits): what is spoken then depends on nothing spoken before.
+called only to make a corpus and is never needed to use the project. It keeps all its state, including random
+numbers, in global variables. So each ``Espeak`` loads the library again, and only one may be open in a
+process (another thread waits). Then the result does not depend on anything spoken before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 
 class SynthesiserError(ReadError):
-    """A speech synthesiser is not installed or does not know a voice."""
+    """A speech synthesizer is not installed or does not know a voice."""
 
 
 # From espeak-ng's speak_lib.h.
@@ -33,7 +33,7 @@ _EVENT_PHONEME = 7
 _TEXT_IS_UTF8 = 1
 _RATE, _PITCH, _INTONATION = 1, 3, 4
 
-# Plosives and affricates: espeak reports them at their burst; the closure before it belongs to them too.
+# Plosives and affricates: espeak reports them at their burst; the closure before it also belongs to them.
 _PLOSIVES = frozenset("pbtdkg")
 _CLOSURE_SECONDS = 0.045
 _CLOSURE_SHARE = 0.4
@@ -71,7 +71,7 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """A freshly loaded espeak-ng set to one voice; use it in a ``with`` statement.
+    """A freshly loaded espeak-ng with one voice; use it in a ``with`` statement.
 
     Raises:
         SynthesiserError: on entering, when espeakng-loader is absent or the voice unknown.
@@ -182,7 +182,7 @@ def locate_espeak() -> tuple[str, str]:
 
 
 def _unload(library: Any) -> None:
-    # ctypes never unloads a library by itself, and a loaded one keeps its random state.
+    # ctypes never unloads a library, and a loaded one keeps its random state.
     import _ctypes
 
     _ctypes.dlclose(library._handle)

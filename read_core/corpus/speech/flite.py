@@ -1,6 +1,6 @@
-"""flite, the held-out synthesiser, as a program: text to a waveform with phoneme end times.
+"""Run flite, the held-out synthesizer: text to a waveform with phoneme end times.
 
-Only needed to make evaluation corpora: ``apt-get install flite`` (Debian, Ubuntu).
+Only needed for evaluation corpora: ``apt-get install flite`` (Debian, Ubuntu).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 FLITE_VOICES = ("awb", "rms", "slt", "kal")
 
 _TIMEOUT_SECONDS = 60
-# slt's sounds come this much later than flite says, measured by the energy of its vowels (seconds).
+# slt's sounds are this much later than flite reports, measured by the energy of its vowels (seconds).
 _LATE = {"slt": 0.015}
 
 

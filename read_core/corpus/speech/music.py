@@ -1,4 +1,4 @@
-"""Music for under the speech of the corpus: chords, a tune, a bass, a beat; random, seeded, at 16 kHz."""
+"""Background music for the corpus: chords, a tune, a bass, a beat; random, seeded, at 16 kHz."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _QUIET_POWER = 1e-12
 
 
 class Band:
-    """Instruments of random timbre that play from one scale at one tempo.
+    """Instruments with random timbre that play one scale at one tempo.
 
     Args:
         generator: draws timbres, notes and beats.
@@ -34,7 +34,7 @@ class Band:
         self._scale = _SCALES[self._pick(len(_SCALES))]
 
     def play(self, samples: int) -> Tensor:
-        """One to four of the voices together, of unit power: (samples,) float64."""
+        """One to four of the instruments together, with unit power: (samples,) float64."""
         voices = [self._chords, self._tune, self._bass, self._drum]
         heard = [voice for voice in voices if self._chance(0.6)] or [voices[self._pick(3)]]
         mixed = torch.zeros(samples, dtype=torch.float64)
@@ -76,7 +76,7 @@ class Band:
         return noise * torch.exp(-since / self._uniform(0.02, 0.12))
 
     def _notes(self, samples: int, notes: list[tuple[float, float, float]], decay: float) -> Tensor:
-        """Notes of (start, seconds, hertz) by one instrument, which rings for about ``decay`` seconds."""
+        """Notes (start, seconds, hertz) played by one instrument that rings for about ``decay`` seconds."""
         out = torch.zeros(samples, dtype=torch.float64)
         attack = _ATTACK + self._uniform(0, 0.08) ** 2 * 10
         fall, vibrato = self._uniform(0.5, 2.5), self._uniform(0, 0.004)

@@ -1,8 +1,8 @@
-"""English-like sentences from our own words and templates, with splits that share neither.
+"""English-like sentences from our own words and templates; splits share neither words nor templates.
 
-Every entry of a list (nouns, verbs, names, places ...) and every template belongs to exactly one split, so no
-sentence and no sentence pattern of the test split is ever seen in training. Only the small words inside
-templates ("the", "was", "about") are common to all.
+Every entry of a list (nouns, verbs, names, places ...) and every template belongs to exactly one split. So
+training never sees a sentence or a sentence pattern of the test split. All splits share only the small words
+inside templates ("the", "was", "about").
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ def check_split(split: str) -> str:
 
 
 def words_of(kind: str, split: str) -> tuple[str, ...]:
-    """The words of one list ("noun", "verb" ...) that ``split`` may use."""
+    """The words of one list ("noun", "verb" ...) for ``split``."""
     return _share(_LISTS[kind], split)
 
 
 def templates_of(split: str) -> tuple[str, ...]:
-    """The sentence patterns that ``split`` may use."""
+    """The sentence patterns for ``split``."""
     return _share(TEMPLATES, split)
 
 
@@ -115,7 +115,7 @@ def sentences(seed: int, split: str = "train") -> Iterator[str]:
     """An endless stream of sentences, the same for the same seed and split.
 
     Raises:
-        InputError: an unknown split.
+        InputError: the split is unknown.
     """
     check_split(split)
     # A string seeds through SHA-512, so the stream is the same on every machine and Python version.

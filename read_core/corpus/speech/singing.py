@@ -1,4 +1,4 @@
-"""Singing: a synthesiser's voice on the notes of a tune, with held sounds; the phoneme times stay known."""
+"""Singing: a synthesizer's voice on the notes of a tune, with held sounds and known phoneme times."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _WINDOW, _HOP = 512, 128  # samples
 def sing(text: str, voice: Voice, generator: random.Random) -> Speech:
     """Sing ``text``: one to three words on every note, all at one tempo; ``generator`` draws the tune.
 
-    Pitch and intonation of ``voice`` do not matter, nor does its rate.
+    Pitch, intonation and rate of ``voice`` are ignored.
 
     Raises:
-        SynthesiserError: the synthesiser is not installed or does not know the voice.
+        SynthesiserError: the synthesizer is not installed or does not know the voice.
     """
     words, notes = text.split(), []
     slow = replace(voice, rate=generator.randint(*_RATES), intonation=0)
@@ -45,7 +45,7 @@ def sing(text: str, voice: Voice, generator: random.Random) -> Speech:
 
 
 def hold(speech: Speech, factor: float) -> Speech:
-    """The same sounds ``factor`` times as long, in their own pitch and timbre."""
+    """The same sounds ``factor`` times as long, with unchanged pitch and timbre."""
     samples = round(len(speech.waveform) * factor)
     window = torch.hann_window(_WINDOW, dtype=torch.float64)
     spectrum = torch.stft(speech.waveform.double(), _WINDOW, _HOP, window=window, return_complex=True)

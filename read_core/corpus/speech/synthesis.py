@@ -1,4 +1,4 @@
-"""Speech with known phoneme times, from either synthesiser; which voices each split may use."""
+"""Speech with known phoneme times from any synthesizer; the voices of each split."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SYNTHESISERS = ("espeak", "flite", "babble")
 _ACCENTS = (
     "en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc",
 )  # fmt: skip
-# Variants with breath noise (f2, f3, f5, Alicia ...) are left out: they never sound the same twice.
+# Variants with breath noise (f2, f3, f5, Alicia ...) are left out: their sound is not reproducible.
 _VARIANTS = {
     "train": (
         "m1", "m3", "m4", "m5", "m6", "m8", "f1", "f4", "Alex", "Andrea", "Andy", "Denis", "Gene",
@@ -61,9 +61,9 @@ def check_synthesiser(synthesiser: str) -> str:
 
 
 def voice_names(split: str, synthesiser: str = "espeak") -> tuple[str, ...]:
-    """Names of the voices a split may use: espeak's accents with the split's own variants, or all of flite's.
+    """Names of the voices of a split: espeak's accents with the variants of the split, or all of flite's.
 
-    flite is held out as a whole, so its voices are the same for every split; so are babble's, a stand-in.
+    flite is completely held out, so its voices are the same for every split, and so are babble's.
     """
     check_split(split)
     if check_synthesiser(synthesiser) == "flite":
@@ -81,7 +81,7 @@ def draw_voice(generator: random.Random, split: str = "train", synthesiser: str 
 
 
 def require_synthesiser(synthesiser: str) -> None:
-    """Raise SynthesiserError, which says how to install it, unless ``synthesiser`` is there."""
+    """Raise SynthesiserError, which says how to install it, unless ``synthesiser`` is installed."""
     if check_synthesiser(synthesiser) == "espeak":
         locate_espeak()
     elif synthesiser == "flite":
@@ -93,7 +93,8 @@ def open_synthesiser(voice: Voice) -> Iterator[Callable[[str], Speech]]:
     """A function from text to Speech, for as long as the ``with`` statement lasts.
 
     Raises:
-        SynthesiserError: the synthesiser is not installed (the message says how) or does not know the voice.
+        SynthesiserError: the synthesizer is not installed (the message says how to install it) or does not
+            know the voice.
     """
     if check_synthesiser(voice.synthesiser) == "espeak":
         with Espeak(voice) as speak:

@@ -1,4 +1,4 @@
-"""What a synthesiser gives back: a waveform and the phonemes in it."""
+"""Result of a synthesizer: a waveform and its phonemes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INT16 = 32768
 
 @dataclass(frozen=True)
 class Segment:
-    """One phoneme: its mnemonic in the synthesiser's own alphabet, from ``start`` to ``stop`` in seconds."""
+    """One phoneme: its mnemonic in the synthesizer's alphabet, from ``start`` to ``stop`` in seconds."""
 
     phoneme: str
     start: float
@@ -38,9 +38,9 @@ class Voice:
 
     Attributes:
         synthesiser: "espeak" or "flite"; also the alphabet of the phonemes.
-        name: the synthesiser's own name of the voice, a variant included.
-        rate: words per minute, 175 is plain.
-        pitch, intonation: 0..100, 50 is the voice's own; flite ignores them.
+        name: the synthesizer's name of the voice, with its variant.
+        rate: words per minute; 175 is normal.
+        pitch, intonation: 0..100; 50 is the voice's default; flite ignores them.
     """
 
     synthesiser: str
@@ -50,7 +50,7 @@ class Voice:
     intonation: int = 50
 
     def describe(self) -> str:
-        """One word that tells voices apart, e.g. "espeak:en-us+f3:r160:p55:i40"."""
+        """A unique name, e.g. "espeak:en-us+f3:r160:p55:i40"."""
         return f"{self.synthesiser}:{self.name}:r{self.rate}:p{self.pitch}:i{self.intonation}"
 
 
@@ -61,7 +61,7 @@ class Speech:
     Attributes:
         waveform: (samples,) float32 -1..1 at 16 kHz, mono.
         segments: phonemes and pauses in order; they follow each other without gaps from 0 to the end.
-        alphabet: whose mnemonics the phonemes are: "espeak" or "flite".
+        alphabet: alphabet of the mnemonics: "espeak" or "flite".
     """
 
     waveform: Tensor
@@ -84,7 +84,8 @@ def to_corpus_rate(waveform: Tensor, sample_rate: int) -> Tensor:
 def on_grid(waveform: Tensor) -> Tensor:
     """Round (samples,) float64 -1..1 to 16-bit values, as float32.
 
-    Fourier transforms and convolutions differ in their last bits from run to run; a corpus must not.
+    Fourier transforms and convolutions differ in their last bits from run to run; rounding makes a corpus
+    reproducible.
     """
     return ((waveform * INT16).round() / INT16).float().contiguous()
 
@@ -104,7 +105,7 @@ def pause(seconds: float, alphabet: str) -> Speech:
 
 
 def join(parts: Sequence[Speech]) -> Speech:
-    """``parts`` of one alphabet, one after another."""
+    """Concatenate ``parts`` of one alphabet."""
     segments: list[Segment] = []
     start = 0.0
     for part in parts:

@@ -1,4 +1,4 @@
-"""One recording of the corpus: random sentences in a random voice, and what the mouth does meanwhile."""
+"""One recording of the corpus: random sentences in a random voice, with the mouth track."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 3600.0
 
-_SAYS_NOTHING = 0.05  # share of the training's recordings: noise, music or silence alone
+_SAYS_NOTHING = 0.05  # share of the training recordings with only noise, music or silence
 _SINGS = 0.08  # share of the training's recordings
-_RESIZED = 0.5  # share of the training's voices that are changed in size
+_RESIZED = 0.5  # share of the training voices that are changed in size
 _SIZES = (0.87, 1.18)
-_RESTS = 0.2  # share of the training's pauses between sentences that are long ones
+_RESTS = 0.2  # share of long pauses between sentences in training
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Utterance:
         waveform: (samples,) float32 -1..1, 16 kHz.
         mouth: (F, 3) float32, [open 0..1, width -1..1, round 0..1] at 25 fps.
         phonemes: (2 F,) int64, viseme class per 20 ms (0 is silence), see ``visemes.VISEMES``.
-        closures: (K,) int64, the frames that hold the middle of each p, b or m.
-        text: what is said (its end may be cut off).
+        closures: (K,) int64, the frames with the middle of each p, b or m.
+        text: the spoken text (its end may be cut off).
         voice: synthesiser, voice name, rate, pitch and intonation, and whether it sings.
         seconds: duration, samples / 16000.
     """
@@ -58,20 +58,20 @@ class Utterance:
 def sample_utterance(
     seed: int, seconds: float | None = None, split: str = "train", synthesiser: str = "espeak"
 ) -> Utterance:
-    """The recording that belongs to ``seed``; the same arguments always give the same one.
+    """The recording for ``seed``; the same arguments always give the same recording.
 
-    Those of the training split may have music in the background. Some are sung, one in twenty says nothing,
+    In the training split, some recordings have background music, some are sung, one in twenty has no speech,
     and half of espeak's voices are changed in size.
 
     Args:
         seed: any integer.
-        seconds: exact duration; sentences are strung together and cut. None: one to three sentences.
-        split: "train", "validation" or "test": no sentence, pattern or espeak variant is in two of them.
+        seconds: exact duration; sentences are concatenated and cut. None: one to three sentences.
+        split: "train", "validation" or "test"; they share no sentence, pattern or espeak variant.
         synthesiser: "espeak", or "flite" for the held-out voices.
 
     Raises:
         InputError: ``seconds``, ``split`` or ``synthesiser`` out of range.
-        SynthesiserError: the synthesiser is not installed; the message says how to get it.
+        SynthesiserError: the synthesizer is not installed; the message says how to install it.
     """
     check_split(split)
     check_synthesiser(synthesiser)
@@ -122,7 +122,7 @@ def check_seconds(seconds: float | None) -> None:
 
 
 def _hesitate(speech: Speech, generator: random.Random) -> Speech:
-    """Now and then stop for a moment: mostly where there is a pause anyway, sometimes in mid-sentence."""
+    """Insert random pauses: mostly at existing pauses, sometimes within a sentence."""
     for index in range(len(speech.segments) - 1, 0, -1):
         likely = 0.15 if is_pause(speech.segments[index], speech.alphabet) else 0.004
         if generator.random() < likely:

@@ -1,8 +1,8 @@
 """Phonemes to mouth shapes: 22 classes, and tracks blended with dominance functions.
 
-A mouth shape is (open 0..1, width -1..1, round 0..1). Neighbouring phonemes are blended after Cohen and
-Massaro (1993): each has a dominance that decays with distance from it, and the shape at a time is the mean of
-all targets weighted by their dominances there. Bilabials dominate the opening so strongly that lips do meet.
+A mouth shape is (open 0..1, width -1..1, round 0..1). Neighboring phonemes are blended after Cohen and
+Massaro (1993): each has a dominance that decays with distance, and the shape at a time is the mean of all
+targets, weighted by their dominances. Bilabials dominate the opening so strongly that the lips meet.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Viseme:
     """One class of mouth shapes.
 
     Attributes:
-        name: a phoneme that stands for the class.
+        name: a phoneme that represents the class.
         open, width, round: the target shape.
-        hold: dominance over the opening.
-        lips: dominance over width and rounding.
-        decay: seconds over which the dominance over the opening falls by e.
+        hold: dominance for the opening.
+        lips: dominance for width and rounding.
+        decay: seconds over which the dominance for the opening falls by a factor e.
     """
 
     name: str
@@ -96,9 +96,9 @@ _FLITE = {
 }  # fmt: skip
 _ALPHABETS = {"espeak": _ESPEAK, "flite": _FLITE, "babble": _FLITE}
 
-# A diphthong spends this share of its time in its first vowel.
+# Share of a diphthong's time in its first vowel.
 _FIRST_VOWEL = 0.6
-# Dominances end here, so a pause is exactly closed this long (seconds) after the last sound.
+# Dominances end here: in a pause, the mouth is exactly closed this long (seconds) after the last sound.
 _REACH = 0.15
 _SUBSTEPS = 4
 _BLOCK_FRAMES = 500
@@ -107,8 +107,8 @@ _BLOCK_FRAMES = 500
 def visemes_of(phoneme: str, alphabet: str) -> tuple[int, ...]:
     """The one or two viseme classes of a phoneme mnemonic of "espeak" or "flite".
 
-    A mnemonic that is not in the table counts as its longest known beginning (espeak marks fine variants with
-    added characters), and as "h", which leaves the mouth to its neighbours, if none is known.
+    A mnemonic that is not in the table counts as its longest known prefix (espeak marks variants with added
+    characters). Without one it counts as "h", which leaves the mouth to its neighbors.
     """
     table = _ALPHABETS[alphabet]
     for length in range(len(phoneme), 0, -1):
@@ -149,7 +149,7 @@ def phoneme_targets(segments: Sequence[Segment], alphabet: str, frames: int) -> 
 
 
 def closure_frames(segments: Sequence[Segment], alphabet: str, frames: int) -> Tensor:
-    """The frames that hold the middle of each p, b or m, in order: (K,) int64, each below ``frames``."""
+    """The frames with the middle of each p, b or m, in order: (K,) int64, each below ``frames``."""
     spans = viseme_spans(segments, alphabet)
     middles = [0.5 * (start + stop) * FPS for viseme, start, stop in spans if viseme == CLOSED]
     found = torch.tensor(middles, dtype=torch.float64).long()
@@ -159,8 +159,8 @@ def closure_frames(segments: Sequence[Segment], alphabet: str, frames: int) -> T
 def mouth_track(segments: Sequence[Segment], alphabet: str, frames: int) -> Tensor:
     """Mouth shapes at 25 fps: (frames, 3) float32, [open 0..1, width -1..1, round 0..1].
 
-    Frame k shows the mean over [k, k + 1) / 25 s; the frame that holds the middle of a p, b or m shows the
-    lips at their closest, so that short closures are not lost between frames.
+    Frame k has the mean over [k, k + 1) / 25 s. The frame with the middle of a p, b or m has the lips at
+    their closest, so that short closures are not lost between frames.
     """
     spans = viseme_spans(segments, alphabet)
     starts = torch.tensor([start for _, start, _ in spans], dtype=torch.float64)

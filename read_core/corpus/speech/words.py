@@ -1,7 +1,7 @@
-"""The word lists that sentences are made of: everyday English, chosen for a wide spread of sounds.
+"""Word lists for sentences: everyday English with a wide range of sounds.
 
-Nothing here comes from a published sentence set. ``sentences.py`` deals each list out to the splits by
-position, so neighbouring words are kept unlike each other on purpose.
+Nothing comes from a published sentence set. ``sentences.py`` distributes each list over the splits by
+position, so neighboring words are deliberately different.
 """
 
 from __future__ import annotations
