@@ -2,15 +2,15 @@
 
     python scripts/blend_faces.py --faces FOLDER
 
-Reads assets/faces/blends.json and writes assets/photo.jpg, the first blend, and assets/faces/, all of
-them at half the size, a folder as the corpus of talking photographs reads it. FOLDER holds index.json,
-landmarks.npy and images/; only portraits of its test split are used. The same folder and blends give the
-same pictures; nothing is random.
+Reads assets/faces/blends.json. Writes the first blend to assets/photo.jpg, and all blends at half the size to
+assets/faces/, a folder that the corpus of talking photographs can read. FOLDER has index.json, landmarks.npy
+and images/; only portraits of its test split are used. Nothing is random: the same folder and blends give the
+same pictures.
 
-Every portrait is warped by a thin-plate spline, so that its 478 landmarks and the hand-set outline of its
-head fall on the blend's; its exposure and tint become the blend's; the average is taken in linear light.
-Averages are soft: each band of detail is amplified until it has the sources' mean energy. No portrait
-weighs more than 0.4 anywhere on the face. The backdrop is drawn.
+A thin-plate spline warps each portrait, so that its 478 landmarks and the hand-set outline of its head match
+the blend's. Its exposure and tint are matched too. The average is computed in linear light. Averages are
+soft, so each band of detail is amplified to the sources' mean energy. No portrait has a weight above 0.4
+anywhere on the face. The backdrop is drawn.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SIZE = (512, 640)  # width, height
 LEAST, LARGEST_WEIGHT = 4, 0.4  # sources of a face; share of one of them
 QUALITY = 92
-KNOTS = 4  # pixels between the places where the spline is evaluated
-STIFFNESS = 20.0  # of the spline: landmarks are not exact
+KNOTS = 4  # pixels between evaluated points of the spline
+STIFFNESS = 20.0  # smoothing of the spline: landmarks are not exact
 BANDS = ((0.6, 2.2), (1.2, 2.0), (2.4, 1.6), (4.8, 1.2))  # scale in landmark pixels, largest amplification
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
@@ -49,16 +49,16 @@ EYES = ((33, 133), (362, 263))
 
 @dataclass(frozen=True)
 class Source:
-    """One portrait of a blend; places are (x, y) in its own pixels.
+    """One portrait of a blend; places are (x, y) in its pixels.
 
     Attributes:
         file: name in the folder.
-        weight: in every part that it lends.
-        outline: of head and shoulders, from the lower left over the top to the lower right; as many points as
-            the blend's other sources have, in the same places of the body.
+        weight: weight in each of its parts.
+        outline: outline of head and shoulders, from the lower left over the top to the lower right; the
+            number and places of the points are the same in all sources of a blend.
         rows: first and last row to use; beyond them the picture is a reflection.
         parts: any of face, forehead, hair (with the ears), body.
-        without: discs (x, y, radius) to leave out, such as jewelry.
+        without: discs (x, y, radius) to leave out, for example jewelry.
         tone: weight in the tint of the blend's skin.
         even: how far to remove colored light from it, 0..1.
     """
@@ -75,16 +75,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Blend:
-    """A picture to make.
+    """A blended picture.
 
     Attributes:
-        file: its name; the number decides on its split.
-        shows: a word or two.
+        file: its name; the number decides its split.
+        shows: a short description.
         window: left, top, right, bottom of the picture, in pixels of the mean landmarks.
-        backdrop: sRGB in its light and in its dark.
+        backdrop: sRGB colors of its light and dark parts.
         sources: the portraits.
-        cloth: sRGB of what the body wears, or None to leave it.
-        neckline: polygon of the neck, in pixels of the mean landmarks; what lies outside it is cloth.
+        cloth: sRGB color of the clothes; None: unchanged.
+        neckline: polygon of the neck, in pixels of the mean landmarks; everything outside it is cloth.
     """
 
     file: str
@@ -145,9 +145,9 @@ class Canvas:
 
 
 def blend_faces(blend: Blend, stills: dict[str, Still]) -> tuple[Tensor, Tensor]:
-    """Returns the picture (3, H, W), sRGB 0..1, and its landmarks (478, 3) in its pixels.
+    """Return the picture (3, H, W), sRGB 0..1, and its landmarks (478, 3) in its pixels.
 
-    Raises InputError where a source is missing, they are too few or one weighs too much.
+    Raises InputError if a source is missing, there are too few, or one has too much weight.
     """
     unknown = [source.file for source in blend.sources if source.file not in stills]
     if unknown:
@@ -177,7 +177,7 @@ def blend_faces(blend: Blend, stills: dict[str, Still]) -> tuple[Tensor, Tensor]
 
 
 def spline(target: Tensor, source: Tensor, canvas: Canvas) -> Tensor:
-    """Where a portrait shows what the canvas shows at each pixel: (H, W, 2), a thin-plate spline."""
+    """Place in a portrait for each pixel of the canvas: (H, W, 2), by a thin-plate spline."""
     target, source = target.double(), source.double()
     count = len(target)
     affine = torch.cat([torch.ones(count, 1, dtype=torch.float64), target], dim=1)
@@ -200,7 +200,7 @@ def spline(target: Tensor, source: Tensor, canvas: Canvas) -> Tensor:
 
 
 def take(image: Tensor, places: Tensor, source: Source) -> tuple[Tensor, Tensor]:
-    """The portrait (3, h, w) at (H, W, 2) places, and where it may be used, (1, H, W)."""
+    """The portrait (3, h, w) sampled at (H, W, 2) places, and the mask of its usable part, (1, H, W)."""
     height, width = image.shape[1:]
     grid = (places / torch.tensor([width, height]) * 2 - 1)[None]
     picture = F.grid_sample(image[None], grid, mode="bicubic", padding_mode="border", align_corners=False)[0]
@@ -267,7 +267,7 @@ def with_detail(pictures: list[Tensor], weights: Tensor, canvas: Canvas) -> Tens
 
 
 def dress(picture: Tensor, blend: Blend, canvas: Canvas, mean: Tensor) -> Tensor:
-    """Dye the cloth: several garments become one of a single color."""
+    """Dye the cloth: several garments become one with a single color."""
     if blend.cloth is None:
         return picture
     neck = canvas.polygon(torch.tensor(blend.neckline, dtype=torch.float32))
@@ -281,7 +281,7 @@ def dress(picture: Tensor, blend: Blend, canvas: Canvas, mean: Tensor) -> Tensor
 
 
 def before_backdrop(picture: Tensor, blend: Blend, canvas: Canvas) -> Tensor:
-    """Set the figure before a plain wall, lit from one side."""
+    """Put the figure in front of a plain wall, lit from one side."""
     bright, dark = (to_linear(torch.tensor(color))[:, None, None] for color in blend.backdrop)
     y, x = ((torch.arange(count) + 0.5) / count for count in (canvas.height, canvas.width))
     light = torch.exp(-((x - 0.62).square() / 0.30 + (y[:, None] - 0.42).square() / 0.35))[None]
@@ -324,7 +324,7 @@ def _figure(curve: Tensor, bottom: float) -> Tensor:
 
 
 def read_blends(path: Path) -> list[Blend]:
-    """The blends of a JSON file, with keys as the attributes of Blend and Source."""
+    """Read blends from a JSON file; its keys are the attributes of Blend and Source."""
     blends = []
     for entry in json.loads(path.read_text()):
         sources = tuple(Source(**source) for source in entry.pop("sources"))
@@ -333,7 +333,7 @@ def read_blends(path: Path) -> list[Blend]:
 
 
 def lip_gap(landmarks: Tensor) -> float:
-    """Distance of the inner lips by that of the eyes."""
+    """Distance of the inner lips divided by that of the eyes."""
     flat = landmarks[:, :2]
     eyes = [flat[list(corners)].mean(0) for corners in EYES]
     return float((flat[INNER_LIPS[1], 1] - flat[INNER_LIPS[0], 1]) / (eyes[0] - eyes[1]).norm())

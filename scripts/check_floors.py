@@ -1,10 +1,10 @@
 """Run the core's tests with the oldest version of every package that requirements.txt allows, all at once.
 
-By hand, before a floor is changed and before a release::
+Run it by hand before you change a floor and before a release::
 
     python scripts/check_floors.py [FOLDER] [--torch VERSION] [-- pytest arguments]
 
-FOLDER (default: output/floors) becomes a virtual environment of its own and is used again the next time.
+FOLDER (default: output/floors) becomes a virtual environment and is reused the next time.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"
-BESIDE = ("pytest", "accelerate", "pydantic", "pyyaml", "matplotlib")  # what the tests need; any version
+BESIDE = ("pytest", "accelerate", "pydantic", "pyyaml", "matplotlib")  # needed by the tests; any version
 
 
 def floors(requirements: str) -> list[str]:
     """``name>=version`` lines -> ``name==version``.
 
     Raises:
-        ValueError: a line that states no floor.
+        ValueError: a line has no floor.
     """
     lines = [line.split("#")[0].strip() for line in requirements.splitlines()]
     found = [re.fullmatch(r"([\w.-]+)>=([\w.]+)", line) for line in lines if line]

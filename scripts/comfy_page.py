@@ -1,7 +1,7 @@
-"""ComfyUI's page in a browser without a window: for the pictures in the documentation and for the tests.
+"""ComfyUI's page in a headless browser, for the pictures in the documentation and for the tests.
 
-Needs playwright (``pip install playwright``) and a Chromium: the system's (``apt-get install chromium``), or
-playwright's own (``playwright install chromium``).
+Needs playwright (``pip install playwright``) and a Chromium: the system's (``apt-get install chromium``) or
+playwright's (``playwright install chromium``).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class ComfyPage:
     """The page of a running ComfyUI.
 
     Args:
-        browser: to open it in.
-        address: as ``http://127.0.0.1:8188``.
-        new_nodes: the page's newer drawing of nodes, where it has one.
+        browser: the browser.
+        address: for example ``http://127.0.0.1:8188``.
+        new_nodes: use the page's newer rendering of nodes, if it has one.
         size: width and height of the window in pixels.
     """
 
@@ -62,13 +62,13 @@ class ComfyPage:
         self.page.wait_for_timeout(1500)
 
     def open(self, graph: dict[str, Any], name: str) -> None:
-        """Open a graph, as from a file of that name, and close what the page says about missing models."""
+        """Open a graph as from a file with that name, and close messages about missing models."""
         self.page.evaluate("([graph, name]) => app.loadGraphData(graph, true, true, name)", [graph, name])
         self.page.wait_for_timeout(1000)
         self.close_dialogs()
 
     def close_dialogs(self) -> None:
-        """Close what lies over the graph."""
+        """Close dialogs over the graph."""
         for _ in range(3):
             if not self.page.locator("[role=dialog]:visible").count():
                 return
@@ -76,7 +76,7 @@ class ComfyPage:
             self.page.wait_for_timeout(500)
 
     def fit(self) -> None:
-        """Bring the whole graph into view; returns when the page has come to rest."""
+        """Bring the whole graph into view; return when the page is at rest."""
         self.page.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         view, before = "[app.canvas.ds.scale, ...app.canvas.ds.offset]", None
         for _ in range(60):
@@ -104,7 +104,7 @@ class ComfyPage:
         return found
 
     def boxes(self) -> dict[str, list[float]]:
-        """What each node covers, its title included: x, y, width, height in the graph's pixels."""
+        """Box of each node with its title: x, y, width, height in the graph's pixels."""
         found: dict[str, list[float]] = self.page.evaluate(
             "Object.fromEntries(app.graph._nodes.map(n => [n.id, [n.pos[0], n.pos[1] - 30, n.size[0],"
             " Math.max(n.size[1], n.computeSize()[1]) + 30]]))"
@@ -112,7 +112,7 @@ class ComfyPage:
         return found
 
     def drawn(self) -> dict[str, list[float]]:
-        """What the page's newer drawing shows of each node: x, y, width, height on the screen."""
+        """Box of each node in the newer rendering: x, y, width, height on the screen."""
         found: dict[str, list[float]] = self.page.evaluate(
             "Object.fromEntries([...document.querySelectorAll('[data-node-id]')]"
             ".map(e => [e.dataset.nodeId, e.getBoundingClientRect()])"
@@ -121,7 +121,7 @@ class ComfyPage:
         return found
 
     def set_widget(self, kind: str, name: str, value: str | float) -> None:
-        """Give a widget of every node of a kind another value, as a user would."""
+        """Set a widget of every node of a kind, as a user would."""
         self.page.evaluate(
             "([kind, name, value]) => { for (const n of app.graph._nodes.filter(n => n.type === kind)) {"
             " const w = n.widgets.find(w => w.name === name); w.value = value; w.callback?.(value) } }",
@@ -161,7 +161,7 @@ class ComfyPage:
         self.page.keyboard.press("n")
 
     def run(self) -> tuple[str, dict[str, Any]]:
-        """Press Run and wait for the end: how it ended, and the last message about it."""
+        """Press Run and wait for the end; return how it ended, and the last message about it."""
         self.page.evaluate(
             "kinds => { window.readEnd = null; for (const kind of kinds) comfyAPI.api.api.addEventListener("
             "kind, e => { window.readEnd ??= [kind, e.detail] }) }",
@@ -174,7 +174,7 @@ class ComfyPage:
         return kind, detail
 
     def outputs(self) -> dict[str, Any]:
-        """What the page shows under each node: lists of files by node and kind."""
+        """Outputs that the page shows under each node: lists of files by node and kind."""
         found: dict[str, Any] = self.page.evaluate("app.nodeOutputs")
         return found
 
@@ -207,12 +207,12 @@ class ComfyPage:
         query = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}
         answer = self.page.request.get(f"{self.address}/view", params=query)
         if not answer.ok:
-            raise OSError(f"the host does not hand out {item['filename']}: HTTP {answer.status}")
+            raise OSError(f"the host does not send {item['filename']}: HTTP {answer.status}")
         target.write_bytes(answer.body())
         return target
 
     def picture(self, target: Path, margin: int = 16) -> None:
-        """Save what the page shows of the graph, without what lies over it."""
+        """Save a picture of the graph, without the page's panels."""
         self.page.add_style_tag(content=f"{MESSAGES} {{ display: none }}")
         left, top, right, bottom = self.page.evaluate(
             "() => { const box = (o, title) => [o.pos[0], o.pos[1] - title,"
@@ -248,10 +248,10 @@ class ComfyPage:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window.
+    """A headless browser.
 
     Raises:
-        FileNotFoundError: there is none; the text says how to get one.
+        FileNotFoundError: there is no Chromium; the text says how to install one.
     """
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:

@@ -1,11 +1,11 @@
-"""Whether two revisions make the same bits: latents and frames, on this machine, under several settings.
+"""Compare the bits of two revisions: latents and frames, on this machine, under several settings.
 
     python scripts/compare_bits.py main HEAD
     python scripts/compare_bits.py v0.1.0 . --portrait me.jpg --speech talk.wav --seconds 20
 
-Each revision runs in a process of its own, in a git worktree that is removed afterwards. A folder stands for
-the checkout in it, uncommitted changes included. What the revisions make is compared by hashes. Exit status:
-0 all are equal, 1 some are not.
+Each revision runs in a separate process, in a git worktree that is removed afterwards. A folder means the
+checkout in it, with uncommitted changes. The results are compared by hashes. Exit status: 0 all are equal, 1
+some differ.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> int:
 
 @contextmanager
 def checkout(revision: str, folder: Path) -> Iterator[Path]:
-    """A folder that holds a revision; a revision that names a folder is that folder."""
+    """A folder with a revision; a revision that is a folder is used directly."""
     if Path(revision).is_dir():
         yield Path(revision).resolve()
         return
@@ -76,7 +76,7 @@ def checkout(revision: str, folder: Path) -> Iterator[Path]:
 
 
 def hashes_of(tree: Path, args: argparse.Namespace) -> dict[str, str]:
-    """:func:`hashes` by the code in ``tree``, in a process of its own."""
+    """:func:`hashes` of the code in ``tree``, in a separate process."""
     given = ["--portrait", args.portrait.resolve(), "--speech", args.speech.resolve()]
     given += ["--seconds", args.seconds]
     given += [] if args.checkpoint is None else ["--checkpoint", args.checkpoint.resolve()]
@@ -93,7 +93,7 @@ def hashes_of(tree: Path, args: argparse.Namespace) -> dict[str, str]:
 
 
 def hashes(args: argparse.Namespace) -> dict[str, str]:
-    """Hash of everything that the ``read_core`` of the present folder makes, by name."""
+    """Hashes of the results of the current folder's ``read_core``, by name."""
     import torch
 
     import read_core
@@ -124,7 +124,7 @@ def hashes(args: argparse.Namespace) -> dict[str, str]:
 
 
 def arguments(pipe: Any, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Settings as arguments of ``sample``: a record, or in older revisions one by one."""
+    """Settings as arguments of ``sample``: a record, or separate arguments in older revisions."""
     chosen = dict(chosen)
     if "guidance" in chosen:
         chosen["guidance"] = pipe.defaults.guidance_of(chosen["guidance"])
@@ -136,13 +136,13 @@ def arguments(pipe: Any, chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(tensor: Tensor) -> str:
-    """Of the values and the shape."""
+    """Hash of the values and the shape."""
     values = tensor.detach().cpu().contiguous()
     return hashlib.sha256(repr(tuple(values.shape)).encode() + values.numpy().tobytes()).hexdigest()[:16]
 
 
 def compared(names: list[str], one: dict[str, str], other: dict[str, str]) -> int:
-    """Print what is equal and what is not; the exit status."""
+    """Print which results are equal; return the exit status."""
     apart = 0
     print(f"{'':<34}{names[0]:<18}{names[1]:<18}")
     for name in {**one, **other}:

@@ -1,8 +1,8 @@
-"""Puts the reports of several checkpoints into one: each table's rows of generated videos, side by side.
+"""Merge the reports of several checkpoints into one: rows of generated videos of each table, side by side.
 
     python scripts/compare_reports.py --out output/variants/table NAME=FOLDER [NAME=FOLDER ...]
 
-Each folder is the ``--out`` of ``read-core evaluate`` and holds its report.json.
+Each folder is the ``--out`` of ``read-core evaluate``, with its report.json.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
 """First cells of the rows that are means over generated videos."""
 LIPS = "Lips, video by video"
 FOLLOWED = ("open r", "width r", "round r")
-"""Columns of ``LIPS`` in which checkpoints are told apart."""
+"""Columns of ``LIPS`` for which differences of checkpoints are tested."""
 SAME = ("seed", "size", "speakers", "resolution")
-"""Facts in which the reports must agree: what was measured."""
+"""Facts that must be equal in all reports."""
 Contents = dict[str, Any]
 
 
@@ -34,7 +34,7 @@ def read_report(folder: Path) -> Contents:
     """The facts of a report, and its tables by title, in order.
 
     Raises:
-        InputError: there is none, or it is not a report.
+        InputError: the file is missing or not a report.
     """
     file = folder / "report.json"
     try:
@@ -50,7 +50,7 @@ def compare(reports: dict[str, Contents]) -> Report:
     """One report with a row for each checkpoint and each compared row of its tables.
 
     Raises:
-        InputError: other videos were measured than for the first report, or it has other tables or columns.
+        InputError: a report has other videos, tables or columns than the first one.
     """
     first = next(iter(reports.values()))
     for name, report in reports.items():
@@ -79,7 +79,8 @@ def compare(reports: dict[str, Contents]) -> Report:
 
 
 def _add_differences(compared: Report, lips: dict[str, Contents]) -> None:
-    """How far each checkpoint's lips follow better than those of the ones after it, over the same videos."""
+    """Add how much better the lips of each checkpoint follow than those of the later ones, over the same
+    videos."""
     tracks = {name: [_column(table, column) for column in FOLLOWED] for name, table in lips.items()}
     rows = []
     for first, other in combinations(tracks, 2):
@@ -104,8 +105,8 @@ def _rows(name: str, report: Contents, title: str, columns: Sequence[str]) -> li
     table = report["tables"].get(title)
     if table is None or tuple(table["columns"]) != columns:
         raise InputError(
-            f"the report of {name} has no table {title!r} with the columns of the first report; "
-            "evaluate all checkpoints anew with the same version"
+            f"the report of {name} has no table {title!r} with the columns of the first report; evaluate "
+            "all checkpoints again with the same version"
         )
     return [(name, *map(_cell, row)) for row in table["rows"] if row[0] in COMPARED]
 
@@ -115,7 +116,7 @@ def _cell(value: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write comparison.md, .txt and .json; the exit status is 2 where that cannot be done."""
+    """Write comparison.md, .txt and .json; return exit status 2 if that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the comparison")
     parser.add_argument("reports", nargs="+", metavar="NAME=FOLDER", help="what to call it, and its report")
@@ -126,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not separator:
             parser.error(f"{item}: expected NAME=FOLDER")
         if name in folders:
-            parser.error(f"{item}: there is a {name} already; expected a name of its own for each report")
+            parser.error(f"{item}: {name} is used twice; expected a different name for each report")
         folders[name] = Path(folder)
     try:
         compare({name: read_report(folder) for name, folder in folders.items()}).write(args.out, "comparison")

@@ -1,4 +1,4 @@
-"""Fit the reader of faces anew and replace read_core/mouth/face.safetensors by it.
+"""Fit the reader of faces again and replace read_core/mouth/face.safetensors.
 
 python scripts/fit_face.py --faces FOLDER [--out FILE]
 """

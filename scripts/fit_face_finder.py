@@ -1,4 +1,4 @@
-"""Fit the face finder anew and replace read_core/face/finder.safetensors by it; see docs/face.md."""
+"""Fit the face finder again and replace read_core/face/finder.safetensors; see docs/face.md."""
 
 from __future__ import annotations
 

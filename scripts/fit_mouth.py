@@ -1,4 +1,4 @@
-"""Fit the measure of the mouth anew and replace read_core/mouth/mouth.safetensors by it."""
+"""Fit the reader of mouths again and replace read_core/mouth/mouth.safetensors."""
 
 from __future__ import annotations
 

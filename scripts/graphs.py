@@ -1,4 +1,4 @@
-"""Building a ComfyUI graph once, for the page and for the API, with its layout worked out."""
+"""Build a ComfyUI graph for the page and for the API from one description, with automatic layout."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ COLOR = "#3f789e"
 
 @dataclass(frozen=True)
 class Kind:
-    """What the page shows of a kind of node.
+    """How the page shows a kind of node.
 
     Attributes:
-        title: its name there.
+        title: its title in the page.
         outputs: name and type of each.
-        width: in pixels, at least.
-        height: in pixels, with the text that it shows after a run, its previews and its result.
-        room: the most that it takes in any of the page's drawings; a test compares it with the page.
+        width: smallest width in pixels.
+        height: in pixels, with its text, previews and result after a run.
+        room: largest height in all of the page's renderings; a test compares it with the page.
     """
 
     title: str
@@ -107,12 +107,12 @@ class Wire:
 
 @dataclass
 class Column:
-    """Nodes below each other, none of which is linked to another.
+    """Nodes below each other, without links between them.
 
     Attributes:
         left: its left edge.
         width: of its nodes.
-        bottom: of the room of its last node.
+        bottom: bottom of the room of its last node.
     """
 
     left: int
@@ -127,13 +127,13 @@ class Column:
 
 @dataclass
 class Bends:
-    """Points that links pass through, and which links end from which, as the page saves them."""
+    """Points that links pass through, and the links that start from them, in the page's format."""
 
     points: list[dict[str, Any]] = field(default_factory=list)
     ends: list[dict[str, int]] = field(default_factory=list)
 
     def add(self, x: int, y: int, links: list[list[Any]], before: int | None = None) -> int:
-        """A point, after another one; its id."""
+        """Add a point after another one; return its id."""
         parent = {} if before is None else {"parentId": before}
         number = len(self.points) + 1
         self.points.append({"id": number, **parent, "pos": [x, y], "linkIds": [link[0] for link in links]})
@@ -142,9 +142,9 @@ class Bends:
 
 @dataclass
 class Graph:
-    """A graph in the making, column by column from left to right; ``add`` returns the node's id.
+    """A graph, built column by column from left to right; ``add`` returns the node's id.
 
-    Columns whose links skip others begin higher than those: their links then run straight above the nodes.
+    Columns whose links skip others start higher, so that these links run straight above the nodes.
     """
 
     title: str = ""
@@ -159,20 +159,20 @@ class Graph:
     here: int = 0  # the column that the next node goes into
 
     def group(self, title: str | None, top: int = 0, width: int = 0) -> None:
-        """Begin a group with a column of its own; see :meth:`column`.
+        """Start a group with a new column; see :meth:`column`.
 
         Args:
-            title: of the frame around its nodes; None: there is no frame, as around nodes that grow.
+            title: title of the frame around its nodes; None: no frame, for nodes that grow.
         """
         self.groups.append((title, []))
         self.column(top, width)
 
     def column(self, top: int = 0, width: int = 0) -> None:
-        """Begin a column; the following nodes go into it.
+        """Start a column for the following nodes.
 
         Args:
-            top: where its first node begins.
-            width: of its nodes, at least.
+            top: top of its first node.
+            width: smallest width of its nodes.
         """
         left = 0
         if self.columns:
@@ -182,7 +182,7 @@ class Graph:
         self.columns.append(Column(left, width, top - NODE_GAP))
 
     def column_below(self, node: int, level: int | None = None) -> None:
-        """Go on in the column of a node, level with another one where it is given."""
+        """Continue in the column of a node, level with another node if given."""
         self.here = self.homes[node]
         if level is not None:
             self.columns[self.here].bottom = self.nodes[level - 1]["pos"][1] - NODE_GAP
@@ -195,10 +195,11 @@ class Graph:
         shows: float = 0.0,
         **inputs: Any,
     ) -> int:
-        """A node. A Wire is a link, anything else a widget, in the page's order; ``a__b`` is the key a.b.
+        """Add a node. A Wire is a link, anything else a widget, in the page's order; ``a__b`` means the key
+        a.b.
 
         Args:
-            shows: height of the video that the node shows, over its width.
+            shows: height of the node's video, relative to its width.
         """
         number, column, look = len(self.nodes) + 1, self.columns[self.here], KINDS[kind]
         scales = sum("__" in name for name in inputs)
@@ -235,7 +236,7 @@ class Graph:
         return number
 
     def page(self) -> dict[str, Any]:
-        """The graph as the page saves it, with a note where it leaves the graph largest in view."""
+        """The graph in the page's format, with a note at the place that keeps the graph largest in view."""
         for node in self.nodes:
             node["size"][0] = self.columns[self.homes[node["id"]]].width
         bends, lane = self._bends()
@@ -262,7 +263,7 @@ class Graph:
         }
 
     def _note_height(self, width: int) -> int:
-        """What the note needs at a width, its headings' marks included."""
+        """Height of the note at a width, including heading marks."""
         paragraphs = self.text.split("\n\n")
         lines = sum(-(-len(paragraph) * LETTER // width) for paragraph in paragraphs)
         return lines * LINE + (len(paragraphs) + 1) * PARAGRAPH
@@ -289,11 +290,12 @@ class Graph:
             }
 
     def _bends(self) -> tuple[dict[str, Any], int]:
-        """Points that lead links past the columns that they skip, as the page saves them; the highest one.
+        """Points that lead links past skipped columns, in the page's format; and the highest one.
 
-        A link runs at the height of its output where no node lies there; else it first turns to a lane above
-        all nodes. It turns to its input before the input's column, and once more above an input so far down
-        that its curve would bulge behind the column before. Links of an output share their way.
+        A link runs at the height of its output if no node is in the way; otherwise it first turns to a lane
+        above all nodes. It turns to its input before the input's column. If the input is so low that the
+        curve would bulge behind the previous column, it turns once more above it. Links of one output share
+        their path.
         """
         skipping: dict[Output, list[list[Any]]] = {}
         for link in self.links:
@@ -325,7 +327,7 @@ class Graph:
         return {"reroutes": bends.points, "linkExtensions": bends.ends}, min([0, *ways.values()])
 
     def _height(self, output: Output, links: list[list[Any]]) -> int | None:
-        """At which links from an output run straight past the columns that they skip; None: at none."""
+        """Height at which links from an output run straight past skipped columns; None: there is none."""
         source, slot = output
         y = self.nodes[source - 1]["pos"][1] + round(SLOT * (slot + 0.7))
         passed = range(self.homes[source] + 1, max(self.homes[link[3]] for link in links))
@@ -348,7 +350,7 @@ class Graph:
 
 
 def _node(number: int, kind: str, pos: list[int], size: list[int], widgets: list[Any]) -> dict[str, Any]:
-    """What every node has in a page's file."""
+    """The fields of every node in the page's format."""
     return {
         "id": number,
         "type": kind,
@@ -365,16 +367,16 @@ def _node(number: int, kind: str, pos: list[int], size: list[int], widgets: list
 
 
 def _scale(view: tuple[int, int], note: list[int], right: int, bottom: int) -> float:
-    """How large a page shows the graph from the note to its lower right corner."""
+    """Scale at which a page shows the graph from the note to its lower right corner."""
     left, top, width, height = note
     extent = max(right, left + width) - left, max(bottom, top + height) - top + TITLE
     return round(min(1.0, view[0] / extent[0], view[1] / extent[1]), 3)
 
 
 def _bulge(right: int, down: int) -> float:
-    """How far left a link swings that the page draws to an input so far right and down of a bend.
+    """How far left a link swings if its input is at this distance right and down of a bend.
 
-    It is a Bezier curve whose last control point lies left of the input by a quarter of the way; this is its
-    value at two thirds.
+    The link is a Bezier curve with its last control point left of the input by a quarter of the distance;
+    this is its value at two thirds.
     """
     return 4 / 9 * (down / 4 - right) - 8 / 27 * right

@@ -1,8 +1,8 @@
 """Make assets/portrait.png and assets/speech.flac: a held-out face and voice, not picked by hand.
 
-Both are seed 0 of the test split: a presenter and sentences that no training ever sees, spoken by flite, the
-synthesiser that is held out whole. (A folder called examples would hide ``workflows`` from ComfyUI, which
-takes either name for that of a pack's templates.) Needs flite (Debian: ``apt-get install flite``).
+Both are seed 0 of the test split: a presenter and sentences that no training uses, spoken by flite, the
+held-out synthesizer. (A folder called examples would hide ``workflows`` from ComfyUI, which accepts both
+names for a pack's templates.) Needs flite (Debian: ``apt-get install flite``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIZE = 512
 
 
 def main() -> None:
-    """Write both files beside the project's README."""
+    """Write both files."""
     folder = Path(__file__).parent.parent / "assets"
     folder.mkdir(exist_ok=True)
     frame = render(sample_presenter(SEED, "test"), neutral_motion(1), torch.zeros(1, 3), SIZE)[0]

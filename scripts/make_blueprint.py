@@ -1,7 +1,7 @@
-"""Writes ``subgraphs/READ Talking Head.json``: the five nodes from portrait and speech to frames as one.
+"""Write ``subgraphs/READ Talking Head.json``: the five nodes from portrait and speech to frames as one node.
 
-ComfyUI offers it among the subgraph blueprints, under the file's name. Run it after a change of the nodes:
-``python scripts/make_blueprint.py``. With ``--check`` it writes nothing and fails where the file differs.
+ComfyUI lists it among the subgraph blueprints with the file's name. After a change of the nodes run ``python
+scripts/make_blueprint.py``. With ``--check`` it writes nothing and fails if the file differs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NODE_WIDTH = 340  # pixels of the node that stands for all
 
 @dataclass
 class Blueprint:
-    """A subgraph in the making: nodes, and what it shows of them."""
+    """A subgraph: its nodes, and the inputs and outputs that it shows."""
 
     graph: Graph = field(default_factory=Graph)
     inputs: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Blueprint:
     schemas: dict[str, Schema] = field(default_factory=lambda: {s.node_id: s for s in read_schemas()})
 
     def add(self, kind: str, **wires: Wire) -> int:
-        """A node with these inputs, every widget at its default."""
+        """Add a node with these inputs and every widget at its default."""
         number, widgets = self.graph.add(kind, **wires), self._widgets(kind)
         node = self.graph.nodes[number - 1]
         linked = {slot["name"]: slot["link"] for slot in node["inputs"]}
@@ -50,7 +50,7 @@ class Blueprint:
         return number
 
     def take(self, node: int, *names: str) -> None:
-        """Show inputs of a node as the subgraph's own; those that are widgets stay widgets."""
+        """Expose inputs of a node as the subgraph's inputs; widgets stay widgets."""
         slots = self.graph.nodes[node - 1]["inputs"]
         places = {slot["name"]: place for place, slot in enumerate(slots)}
         for name in names:
@@ -60,7 +60,7 @@ class Blueprint:
             self.inputs.append(shown | {"linkIds": [slot["link"]]})
 
     def give(self, node: int, *names: str) -> None:
-        """Show outputs of a node as the subgraph's own."""
+        """Expose outputs of a node as the subgraph's outputs."""
         shown = self.graph.nodes[node - 1]["outputs"]
         for name in names:
             index = next(index for index, output in enumerate(shown) if output["name"] == name)
@@ -69,7 +69,7 @@ class Blueprint:
             self.outputs.append({"name": name, "type": shown[index]["type"], "linkIds": [link]})
 
     def file(self) -> dict[str, Any]:
-        """A graph of one node, and what is in it, as the page saves it."""
+        """A graph with the subgraph's node and definition, in the page's format."""
         page, number = self.graph.page(), len(self.graph.nodes) + 1
         behind = {end["id"]: {"parentId": end["parentId"]} for end in page["extra"]["linkExtensions"]}
         keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
@@ -112,7 +112,7 @@ class Blueprint:
         }
 
     def _slots(self, kind: str) -> list[dict[str, Any]]:
-        """Inputs of a kind of node as the page orders them, which links count: widgets come last."""
+        """Inputs of a kind of node in the page's order, which links use as index: widgets come last."""
         inputs, widgets = self.schemas[kind].inputs, self._widgets(kind)
         return [
             {"name": found.id, "type": found.type, "link": None}
@@ -121,7 +121,7 @@ class Blueprint:
         ]
 
     def _widgets(self, kind: str) -> dict[str, list[Any]]:
-        """What the widgets of a kind of node begin with; the page adds one to a seed."""
+        """Initial values of the widgets of a kind of node; the page adds one after a seed."""
         return {
             found.id: [found.default, "fixed"]
             if found.options.get("control_after_generate")
@@ -131,14 +131,14 @@ class Blueprint:
         }
 
     def _link(self, source: int, slot: int, target: int, place: int, kind: str) -> int:
-        """A link to or from one of the ends; it counts on behind those between nodes, which are all there."""
+        """A link to or from one of the ends, numbered after the links between nodes."""
         number = len(self.graph.links) + len(self.links) + 1
         ends = {"origin_id": source, "origin_slot": slot, "target_id": target, "target_slot": place}
         self.links.append({"id": number, **ends, "type": kind})
         return number
 
     def _node(self, number: int) -> dict[str, Any]:
-        """The one that stands for all."""
+        """The node that represents the subgraph."""
         return {
             "id": number,
             "type": _uuid(NAME),
@@ -198,17 +198,17 @@ def main() -> int:
 
 
 def _uuid(name: str) -> str:
-    """The same for the same name: the page wants one for everything."""
+    """A UUID derived from a name: the page needs one for everything."""
     return str(uuid5(NAMESPACE_DNS, f"read-talking-head/{name}"))
 
 
 def _shown(slot: dict[str, Any]) -> dict[str, Any]:
-    """One of the subgraph's inputs or outputs, as the node that stands for it has it."""
+    """An input or output of the subgraph, in the format of its node."""
     return {key: slot[key] for key in slot if key != "linkIds"}
 
 
 def _end(side: str, slot: dict[str, Any]) -> dict[str, Any]:
-    """The same, as the subgraph has it."""
+    """The same, in the format of the subgraph's definition."""
     return {"id": _uuid(f"{NAME}/{side}/{slot['name']}")} | {k: slot[k] for k in slot if k != "widget"}
 
 

@@ -1,12 +1,13 @@
-"""Writes ``locales/en/nodeDefs.json``, what ComfyUI's page says of the nodes, from what they declare.
+"""Write ``locales/en/nodeDefs.json``, the texts of the nodes in ComfyUI's page, from their declarations.
 
-The other languages are written by hand, with the same keys. Run it after a change of a name, a tooltip or a
-description, then bring the others in line: ``python scripts/make_locales.py``. It tells what each language
-lacks. With ``--check`` it writes nothing. It fails where a file differs or a key lacks or is too many.
+The other languages are written by hand, with the same keys. After a change of a name, a tooltip or a
+description, run ``python scripts/make_locales.py`` and update the other languages. It lists the keys that
+each language lacks. With ``--check`` it writes nothing and fails if the English file differs or a key is
+missing or superfluous.
 
-The page looks a text up under ``nodeDefs.NODE.inputs.INPUT.tooltip`` and shows the node's own where there is
-none; dots in an input's name become underscores, and outputs go by their number. Options of a choice cannot
-be translated: prompts hold them.
+The page looks up a text under ``nodeDefs.NODE.inputs.INPUT.tooltip``; without one it shows the node's
+declaration. Dots in an input's name become underscores; outputs have their number as key. Options of a choice
+cannot be translated, because prompts contain them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LANGUAGES = ("fr", "ja", "ko", "ru", "zh")
 
 
 def texts_of(schema: Schema) -> dict[str, Any]:
-    """A node's texts under the page's keys; an input that a choice brings is named without the choice."""
+    """A node's texts by the page's keys; an input of a choice is named without the choice."""
     return {
         "display_name": schema.display_name,
         "description": schema.description,
@@ -43,12 +44,12 @@ def texts_of(schema: Schema) -> dict[str, Any]:
 
 
 def english() -> dict[str, Any]:
-    """What belongs into the English file."""
+    """The contents of the English file."""
     return {schema.node_id: texts_of(schema) for schema in read_schemas()}
 
 
 def keys(texts: dict[str, Any], before: str = "") -> Iterator[str]:
-    """Every text's key, as ``READ_Check.inputs.window.name``."""
+    """The key of every text, for example ``READ_Check.inputs.window.name``."""
     for key, value in texts.items():
         if isinstance(value, dict):
             yield from keys(value, f"{before}{key}.")
@@ -57,7 +58,7 @@ def keys(texts: dict[str, Any], before: str = "") -> Iterator[str]:
 
 
 def differences(source: dict[str, Any], language: str) -> list[str]:
-    """What a language lacks, and what it has too many."""
+    """Missing and superfluous keys of a language."""
     name = f"{FOLDER.name}/{language}/{FILE}"
     wanted, found = set(keys(source)), set(keys(_read(language)))
     return [

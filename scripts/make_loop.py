@@ -1,4 +1,4 @@
-"""Makes the README's pictures, docs/images/demo.webp and demo.png, from the output of ``make demo``."""
+"""Make the README's pictures, docs/images/demo.webp and demo.png, from the output of ``make demo``."""
 
 from __future__ import annotations
 

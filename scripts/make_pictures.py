@@ -1,10 +1,10 @@
-"""Makes the workflows' cards and the pictures of ``docs/nodes.md``, by running them in ComfyUI's page.
+"""Make the workflows' cards and the pictures of ``docs/nodes.md`` by running them in ComfyUI's page.
 
     python scripts/make_pictures.py --host http://127.0.0.1:8188
 
-Run it after a change of the nodes, the workflows or the bundled checkpoint, against a ComfyUI that has this
-pack as ``custom_nodes/ComfyUI-READ``, which the pictures show, and runs with ``--cache-none``: nodes that are
-taken from the cache show nothing. Needs playwright and a Chromium, and takes some minutes.
+Run it after a change of the nodes, the workflows or the bundled checkpoint. It needs a ComfyUI with this pack
+as ``custom_nodes/ComfyUI-READ`` (the pictures show that name), started with ``--cache-none`` (cached nodes
+show nothing). It also needs playwright and a Chromium, and takes some minutes.
 
 workflows/NAME.jpg              the card: frames of the video that the workflow made, or words
 docs/images/workflows/NAME.png  the page after the run
@@ -36,18 +36,18 @@ QUALITY = 88
 PLOT = 222  # pixels of READ Check's plot above its numbers
 PAPER, INK = (250, 248, 244), (90, 150, 190)
 NOT_RUN = "READ_text_and_lora"
-INPUTS = ("READ_ExampleInputs", "READ_EncodeReference")  # they show what goes in
+INPUTS = ("READ_ExampleInputs", "READ_EncodeReference")  # they show inputs
 Frames = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def talking_head(video: Path, _: Path | None) -> Image.Image:
-    """Four frames, the mouth from shut to open."""
+    """Card: four frames, the mouth from shut to open."""
     frames = read_frames(video)
     return tiled([frames[index] for index in by_opening(frames, 4)], 2, SIDE // 2)
 
 
 def long_audio(video: Path, _: Path | None) -> Image.Image:
-    """Twelve frames in their order over the sound."""
+    """Card: twelve frames in order over the sound."""
     frames = read_frames(video)
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
     card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 12).astype(int)], 4, SIDE // 4))
@@ -61,7 +61,7 @@ def long_audio(video: Path, _: Path | None) -> Image.Image:
 
 
 def compare(video: Path, _: Path | None) -> Image.Image:
-    """Two moments under both guidances."""
+    """Card: two moments with both guidances."""
     frames = read_frames(video)
     height = frames.shape[1]
     left, right = frames[:, :, :height], frames[:, :, -height:]
@@ -75,7 +75,7 @@ def compare(video: Path, _: Path | None) -> Image.Image:
 
 
 def check(video: Path, plot: Path | None) -> Image.Image:
-    """Eight frames over the plot."""
+    """Card: eight frames over the plot."""
     frames = read_frames(video)
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
     card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 8).astype(int)], 4, SIDE // 4))
@@ -87,7 +87,7 @@ def check(video: Path, plot: Path | None) -> Image.Image:
 
 
 def photo_compare(video: Path, _: Path | None) -> Image.Image:
-    """Two moments of the face with the portrait's own detail and without."""
+    """Card: two moments of the face with and without the portrait's detail."""
     frames = read_frames(video)
     width = (frames.shape[2] - 8) // 2
     left, right = frames[:, :, :width], frames[:, :, -width:]
@@ -108,7 +108,7 @@ def squared(frame: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dt
 
 
 def title_card() -> Image.Image:
-    """For the workflow that needs a full-size checkpoint: what it adds, in words."""
+    """Card of the workflow for a full-size checkpoint: a text."""
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
     draw = ImageDraw.Draw(card)
     for top, text, size in ((110, "“A person speaks\nto the camera”", 40), (290, "your LoRA", 40)):
@@ -142,7 +142,7 @@ def read_frames(path: Path) -> Frames:
 
 
 def by_opening(frames: Frames, count: int) -> list[int]:
-    """Frames whose mouths are shut, and more and more open."""
+    """Frames with increasing mouth opening, from shut."""
     import torch
 
     order = mouth_opening(torch.from_numpy(frames).float() / 255).argsort()
@@ -160,7 +160,7 @@ def tiled(frames: Any, columns: int, side: int) -> Image.Image:
 
 
 def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
-    """What the last run has made, by the file's ending; portraits that the page shows are left out."""
+    """Output of the last run, by file suffix, without the portraits that the page shows."""
     found, nodes = {}, page.prompt()
     for number, output in page.outputs().items():
         if nodes.get(number, {}).get("class_type") not in INPUTS:
@@ -171,7 +171,7 @@ def made(page: ComfyPage, folder: Path) -> dict[str, Path]:
 
 
 def make(page: ComfyPage, name: str, folder: Path) -> None:
-    """Both pictures of a workflow."""
+    """Make both pictures of a workflow."""
     page.open(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), name)
     if name != NOT_RUN:
         ending, detail = page.run()
@@ -194,7 +194,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
-    parser.add_argument("names", nargs="*", help="workflows, as READ_check; without any, all")
+    parser.add_argument("names", nargs="*", help="workflows, for example READ_check (default: all)")
     args = parser.parse_args()
     PAGES.mkdir(parents=True, exist_ok=True)
     names = args.names or sorted(path.stem for path in WORKFLOWS.glob("*.json"))

@@ -1,8 +1,8 @@
-"""Writes the example graphs: ``workflows/*.json`` for the page, ``workflows/api/*.json`` for the API.
+"""Write the example graphs: ``workflows/*.json`` for the page, ``workflows/api/*.json`` for the API.
 
-Each graph is described once, below; scales and window are the bundled checkpoint's. Run it after a change of
-the nodes or of the checkpoint: ``python scripts/make_workflows.py``. With ``--check`` it writes nothing and
-fails where a file differs.
+Each graph is described once, below; scales and window are the bundled checkpoint's. After a change of the
+nodes or the checkpoint run ``python scripts/make_workflows.py``. With ``--check`` it writes nothing and fails
+if a file differs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FINISHING: dict[str, Any] = {"detail": "auto", "paste_back": "auto", "output_siz
 FILE: dict[str, Any] = {"index": 0, "crf": 17, "fps": "25", "save": True}
 MAX_SIDE = 1920
 GUIDANCE = {"guidance": "checkpoint default"}
-JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best of the kind that is not its default
+JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best scales for the kind that is not its default
 T5 = {
     "name": "t5xxl_fp16.safetensors",
     "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
@@ -53,7 +53,7 @@ AS_TRAINED = (
 
 
 def note(purpose: str = "", full_size: str = AS_TRAINED) -> str:
-    """The note of a graph: what it is for, and what to set for a full-size checkpoint."""
+    """The note of a graph: its purpose, and what to set for a full-size checkpoint."""
     return NOTE.format(purpose=purpose, full_size=full_size).lstrip()
 
 
@@ -128,7 +128,7 @@ def decode(graph: Graph, models: Wire, sampler: int, speech: int) -> int:
 
 
 def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
-    """The portrait's own detail for decoded frames; its id."""
+    """A node that restores the portrait's detail; its id."""
     frames = Wire(decoder, "images")
     return graph.add(
         "READ_RestoreDetail", models=models, images=frames, reference=Wire(reference, "reference"), size=0
@@ -138,7 +138,7 @@ def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
 def paste(
     graph: Graph, frames: int, image: Wire, reference: int, max_side: int = MAX_SIDE, title: str | None = None
 ) -> int:
-    """Frames back into the portrait; its id."""
+    """A node that pastes frames back into the portrait; its id."""
     return graph.add(
         "READ_PasteBack",
         title,
@@ -151,12 +151,12 @@ def paste(
 
 
 def create(graph: Graph, images: Wire, speech: int) -> int:
-    """Frames and sound as a video; its id."""
+    """A node that makes a video of frames and sound; its id."""
     return graph.add("CreateVideo", images=images, audio=Wire(speech, "audio"), fps=25.0)
 
 
 def save(graph: Graph, video: int, name: str, shape: float = 1.0) -> None:
-    """A video to a file, and on screen; ``shape``: its height over its width."""
+    """A node that saves and shows a video; ``shape``: its height divided by its width."""
     graph.add(
         "SaveVideo",
         shows=shape,
@@ -202,7 +202,7 @@ def talking_head(name: str) -> Graph:
 
 
 def long_audio(name: str) -> Graph:
-    """The road of three nodes."""
+    """Three nodes: load, examples, talking head to file."""
     purpose = (
         "# Every clip is on the disk before the next is sampled, so an hour takes no more memory than a "
         "minute. After an interrupt what is finished stays beside the target as `*.partial.mp4` and plays."
@@ -261,7 +261,7 @@ def text_and_lora(name: str) -> Graph:
 
 
 def compare(name: str) -> Graph:
-    """Split against Joint."""
+    """Split-CFG and Joint-CFG."""
     purpose = (
         "# The same seed and speech under both guidances: **Split-CFG** on the left, with a scale for the "
         "reference (alpha) and one for the speech (beta), **Joint-CFG** on the right."
@@ -296,7 +296,7 @@ def compare(name: str) -> Graph:
 
 
 def photo_compare(name: str) -> Graph:
-    """With the portrait's own detail and without, both back in the picture."""
+    """With and without the portrait's detail, both pasted back."""
     purpose = (
         "# The same frames in the whole picture: on the **left** after *READ Restore Detail*, on the "
         "**right** as the decoder made them. The face is found, turned upright and cropped; the preview "
@@ -324,7 +324,7 @@ def photo_compare(name: str) -> Graph:
 
 
 def check(name: str) -> Graph:
-    """The first graph without its finish, measured."""
+    """The first graph without detail and paste-back, measured."""
     purpose = (
         "# *READ Check* plots how far the mouth is open over the loudness, and gives their correlation and "
         "lag, the jumps where clips meet, and the drift of face and colours."
@@ -362,13 +362,13 @@ WORKFLOWS = {
 
 
 def defaults() -> dict[str, Any]:
-    """How the bundled checkpoint samples."""
+    """Sampling defaults of the bundled checkpoint."""
     found: dict[str, Any] = json.loads(DEFAULTS.read_text(encoding="utf-8"))
     return found
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Every file and what belongs in it."""
+    """Every file with its contents."""
     for name, build in WORKFLOWS.items():
         graph = build(name)
         for path, content in (

@@ -1,8 +1,8 @@
-"""Measure the detail step: forms against true frames, and milliseconds a frame.
+"""Measure the detail step: each form compared with true frames, and milliseconds per frame.
 
     python scripts/measure_detail.py --clips output/tiny/large --split test --vae FOLDER --network FOLDER
 
-The videos (``read-core corpus --size 256``) are halved, put through the VAE and restored.
+The videos (``read-core corpus --size 256``) are halved, encoded and decoded by the VAE, and restored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIZES = (256, 512)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the tables; the exit status is 2 where something is missing."""
+    """Print the tables; return exit status 2 if something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--split", default="validation", help="train, validation or test")
@@ -76,7 +76,7 @@ def measure(args: argparse.Namespace) -> Report:
 
 
 def read_video(file: ClipFile, codec: TemporalVAE, limit: int) -> DetailVideo:
-    """The first frames of a video beside what the codec makes of them."""
+    """The first frames of a video, and the same after the codec."""
     count = min(limit, file.whole_frames)
     frames, boxes = file.read(0, count)
     small = shrunk(frames, 2)

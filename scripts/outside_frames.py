@@ -1,12 +1,12 @@
-"""Writes videos for a landmark reader of another package, and compares its reading with this project's.
+"""Write videos for a landmark reader of another package, and compare its readings with this project's.
 
     python scripts/outside_frames.py write FOLDER --faces PORTRAITS [--checkpoint FOLDER] [--count 12]
     python scripts/outside_read.py FOLDER        # in an environment with mediapipe 0.10.14
     python scripts/outside_frames.py compare FOLDER
 
-Talking photographs of the test split, as rendered and as generated, and with a checkpoint of aligned faces
-the photographs of real people that packages ship. FOLDER shows single portraits: keep it out of what is
-published.
+The videos are talking photographs of the test split, as rendered and as generated. With a checkpoint of
+aligned faces, photographs of real people that packages ship are added. FOLDER shows single portraits: do not
+publish it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
 
 NEAR = 0.05
-"""By how much both readings' correlations may differ."""
-MOST_LOST = 0.05  # share of frames in which the other reader may find no face
+"""Largest allowed difference of both readings' correlations."""
+MOST_LOST = 0.05  # largest share of frames in which the other reader finds no face
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One video, or several in the mean.
+    """Correlations of one video, or means of several.
 
     Attributes:
         ours, theirs: correlation of each reading with the true track.
-        both: of the readings with each other.
-        lost: share of the frames in which the other reader finds no face.
+        both: correlation of the readings with each other.
+        lost: share of frames in which the other reader finds no face.
     """
 
     ours: float
@@ -56,15 +56,16 @@ class Compared:
 
     @property
     def agree(self) -> bool:
-        """Whether both say the same; NaN does not."""
+        """Whether both readings agree; with NaN they do not."""
         return abs(self.ours - self.theirs) <= NEAR and self.lost <= MOST_LOST
 
 
 def compare(ours: Tensor, theirs: Tensor, track: Tensor) -> Compared:
-    """Openings as read by both and the true one, (F,) each; frames that are NaN in ``theirs`` are left out.
+    """Compare the openings of both readers and the true one, (F,) each; frames with NaN in ``theirs`` are
+    left out.
 
     Raises:
-        InputError: lengths that differ.
+        InputError: the lengths differ.
     """
     if not len(ours) == len(theirs) == len(track):
         raise InputError(
@@ -77,10 +78,10 @@ def compare(ours: Tensor, theirs: Tensor, track: Tensor) -> Compared:
 
 
 def compare_folder(folder: Path) -> dict[str, Compared]:
-    """By the videos' names.
+    """Compare all videos of a folder; results by name.
 
     Raises:
-        InputError: nothing was read there.
+        InputError: the folder has no readings.
     """
     found = {}
     for outside in sorted(folder.glob("*.outside.npy")):
@@ -112,7 +113,7 @@ def videos(
 
 
 def write(folder: Path, checkpoint: Path, faces: Path | None, count: int, seed: int) -> None:
-    """A file NAME.npz for each video: frames (F, H, W, 3) uint8, opening (F,) and track (F,)."""
+    """Write NAME.npz for each video: frames (F, H, W, 3) uint8, opening (F,) and track (F,)."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frames, opening, track in videos(ReadPipeline.from_pretrained(checkpoint), faces, count, seed):
         pixels = (frames.clamp(0, 1) * 255).round().byte().numpy()
@@ -121,7 +122,7 @@ def write(folder: Path, checkpoint: Path, faces: Path | None, count: int, seed: 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or compare; the exit status is 1 where the readings differ, 2 where something is missing."""
+    """Write or compare; return exit status 1 if the readings differ, 2 if something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=("write", "compare"))
     parser.add_argument("folder", type=Path, help="for the videos and readings")
@@ -142,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(found: dict[str, Compared]) -> int:
-    """Print a line a video and the mean of each kind; 1 where the means of a kind differ."""
+    """Print a line per video and the mean of each kind; return 1 if the means of a kind differ."""
     kinds: dict[str, list[Compared]] = {}
     for name, row in found.items():
         kinds.setdefault(name.partition("-")[0], []).append(row)

@@ -1,10 +1,10 @@
-"""Reads the mouths that scripts/outside_frames.py wrote, with the face mesh of another package.
+"""Read the mouths in the videos of scripts/outside_frames.py with the face mesh of another package.
 
     python scripts/outside_read.py FOLDER
 
-Runs in an environment of its own that has numpy and mediapipe 0.10.14 (whose wheel holds the model), and
-needs nothing of this project. For each NAME.npz it writes NAME.outside.npy: the distance of the inner lips by
-that of the eyes, (F,), NaN where no face is found.
+Run it in a separate environment with numpy and mediapipe 0.10.14 (its wheel contains the model); it needs
+nothing of this project. For each NAME.npz it writes NAME.outside.npy: the distance of the inner lips divided
+by that of the eyes, (F,), NaN if no face is found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EYES = (33, 133), (362, 263)  # corners
 
 
 def gap(points: np.ndarray) -> float:
-    """Distance of the inner lips by that of the middles of the eyes, from (N, 2) points of a face mesh."""
+    """Distance of the inner lips divided by that of the eyes' centers, from (N, 2) points of a face mesh."""
     left, right = (points[list(corners)].mean(0) for corners in EYES)
     return float(np.linalg.norm(points[LIPS[0]] - points[LIPS[1]]) / np.linalg.norm(left - right))
 
@@ -41,7 +41,7 @@ def read_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read every video; the exit status is 1 where there is none."""
+    """Read every video; return exit status 1 if there is none."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of scripts/outside_frames.py")
     folder = parser.parse_args(arguments).folder

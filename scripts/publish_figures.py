@@ -1,11 +1,11 @@
-"""Copies what the evaluations found into docs: tables, pictures, and the table of aims in docs/read-tiny.md.
+"""Copy results of the evaluations into docs: tables, pictures, and the table of aims in docs/read-tiny.md.
 
     python scripts/publish_figures.py [--tiny output/tiny] [--variants output/variants] [--docs docs]
 
-Takes what is there of the folders evaluation, lengths, robust and select, which the commands in
-docs/read-tiny.md write, and of what ``make variants`` wrote. What is not there is named, and stays in docs as
-it is. No picture is taken that shows a single one of the portraits given as --faces: the suite draws those on
-a sheet of its own, which is not in the list.
+It copies what exists of the folders evaluation, lengths, robust and select (written by the commands in
+docs/read-tiny.md) and of the output of ``make variants``. It lists missing files; their versions in docs are
+not changed. It copies no picture of a single portrait of --faces: the suite draws those on a separate sheet,
+which is not in the list.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _QUALITY = 88
 
 
 def publish(sources: dict[str, Path], docs: Path) -> list[str]:
-    """Copy all that is there; return what is not.
+    """Copy all existing files; return the missing ones.
 
     Args:
-        sources: the folders that the tables' and pictures' paths begin with.
-        docs: has the folders figures and images.
+        sources: the folders of the tables and pictures.
+        docs: folder with the folders figures and images.
     """
     missing = []
     for names, folder, copy in ((TABLES, "figures", shutil.copyfile), (PICTURES, "images", _copy_picture)):
@@ -82,7 +82,7 @@ def _copy_picture(source: Path, target: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Publish; the exit status is 1 where anything was missing."""
+    """Publish; return exit status 1 if anything is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", type=Path, default=Path("output/tiny"), help="folder of make read-tiny")
     parser.add_argument("--variants", type=Path, default=Path("output/variants"), help="of make variants")

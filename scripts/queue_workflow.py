@@ -1,11 +1,11 @@
-"""Queues a workflow on a running ComfyUI, with another portrait, recording or seed, and fetches the results.
+"""Queue a workflow on a running ComfyUI with another portrait, recording or seed, and download the results.
 
     python scripts/queue_workflow.py workflows/api/READ_talking_head.json --portrait me.png --speech talk.wav
 
-What is not given is an example of the pack. Needs aiohttp: run it with ComfyUI's own Python, which has it, or
-after ``pip install aiohttp``. The node at work and its steps are told on the error stream, the names of the
-fetched files on the output stream. Ctrl-C stops the work in the host too. Exit status: 0 done, 1 the host
-refused or failed, 2 wrong arguments, 130 Ctrl-C.
+Without a portrait or recording it uses the pack's examples. It needs aiohttp: run it with ComfyUI's own
+Python, or after ``pip install aiohttp``. It prints the running node and its steps to standard error, and the
+names of the downloaded files to standard output. Ctrl-C also stops the work in the host. Exit status: 0 done,
+1 the host refused or failed, 2 wrong arguments, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ except ImportError:
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
-EXAMPLES = "READ_ExampleInputs"  # its outputs are what those two load
-QUIET = 30.0  # seconds without a message after which the host's history is asked
+EXAMPLES = "READ_ExampleInputs"  # its outputs replace what those two load
+QUIET = 30.0  # seconds without a message before the host's history is checked
 Prompt = dict[str, Any]
 
 
@@ -46,24 +46,24 @@ class Host:
         self.client = client
 
     async def upload(self, path: Path) -> str:
-        """Put a file into the host's input folder; its name there, another one where that is taken."""
+        """Upload a file to the host's input folder; return its name there, a new one if that is taken."""
         with path.open("rb") as file:
             form = aiohttp.FormData()
             form.add_field("image", file, filename=path.name)
             return str((await self._call("POST", "/upload/image", data=form))["name"])
 
     async def queue(self, prompt: Prompt) -> str:
-        """Queue a prompt; its id."""
+        """Queue a prompt; return its id."""
         body = {"prompt": prompt, "client_id": self.client}
         return str((await self._call("POST", "/prompt", json=body))["prompt_id"])
 
     async def cancel(self, prompt_id: str) -> None:
-        """Take a prompt out of the queue, or stop it where it runs."""
+        """Remove a prompt from the queue, or stop it if it runs."""
         await self._call("POST", "/queue", json={"delete": [prompt_id]})
         await self._call("POST", "/interrupt", json={"prompt_id": prompt_id})
 
     async def run(self, prompt: Prompt) -> Prompt:
-        """Queue a prompt and follow it to its end, telling how far it is; its outputs by node."""
+        """Queue a prompt, show its progress to the end, and return its outputs by node."""
         async with self.session.ws_connect(f"/ws?clientId={self.client}", max_msg_size=0) as socket:
             prompt_id = await self.queue(prompt)
             work = Work(prompt_id, prompt)
@@ -78,7 +78,7 @@ class Host:
         return finished((await self._call("GET", f"/history/{prompt_id}"))[prompt_id])
 
     async def results(self, prompt: Prompt, outputs: Prompt) -> list[dict[str, str]]:
-        """The files of a prompt that its output nodes have made; previews of other nodes are left out."""
+        """The files of a prompt's output nodes, without previews of other nodes."""
         kept: Prompt = {}
         for number, output in outputs.items():
             kind = prompt[number]["class_type"] if number in prompt else ""
@@ -88,7 +88,7 @@ class Host:
         return list(results(kept))
 
     async def fetch(self, item: dict[str, str], folder: Path) -> Path:
-        """Save one of the outputs under ``folder``; it has its name when it is complete."""
+        """Download an output into ``folder``; the file gets its name when it is complete."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / Path(item["filename"]).name
         temporary = target.with_name(f".{target.name}.part")
@@ -96,7 +96,7 @@ class Host:
         try:
             async with self.session.get("/view", params=wanted) as answer:
                 if answer.status != 200:
-                    raise HostError(f"the host does not hand out {item['filename']}: HTTP {answer.status}")
+                    raise HostError(f"the host does not send {item['filename']}: HTTP {answer.status}")
                 with temporary.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(1 << 20):
                         file.write(chunk)
@@ -128,10 +128,10 @@ class Host:
 
 @asynccontextmanager
 async def connected(address: str) -> AsyncIterator[Host]:
-    """A connection to a ComfyUI, as ``http://127.0.0.1:8188``.
+    """A connection to a ComfyUI, for example at ``http://127.0.0.1:8188``.
 
     Raises:
-        HostError: nothing answers there, or it stops answering.
+        HostError: the host does not answer, or stops answering.
     """
     address = address if "://" in address else f"http://{address}"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
@@ -147,14 +147,15 @@ async def connected(address: str) -> AsyncIterator[Host]:
 
 @dataclass
 class Work:
-    """How far a prompt is, from the host's messages.
+    """Progress of a prompt, from the host's messages.
 
     Attributes:
-        prompt_id: of the prompt; messages of others are passed over.
-        prompt: its nodes.
-        node: the one at work.
-        begun: nodes that are at work, finished, or taken from the host's cache.
-        ended: it is over, well or not, and in the host's history: only then ``executing`` names no node.
+        prompt_id: id of the prompt; messages of others are ignored.
+        prompt: nodes of the prompt.
+        node: the running node.
+        begun: nodes that are running, finished, or cached by the host.
+        ended: whether the prompt has ended, with or without success, and is in the host's history: only then
+            ``executing`` names no node.
     """
 
     prompt_id: str
@@ -164,7 +165,7 @@ class Work:
     ended: bool = False
 
     def hear(self, message: Prompt) -> str | None:
-        """Take a message in; a line to show, where it changes something."""
+        """Process a message; return a line to show if something changed."""
         kind, data = message["type"], message["data"]
         if kind == "status":
             left = data.get("status", {}).get("exec_info", {}).get("queue_remaining", 1)
@@ -196,7 +197,7 @@ def one_line(text: str) -> str:
 
 
 def refusal(answer: bytes) -> str:
-    """What a host says of a request that it does not accept, in one line."""
+    """The host's reason for refusing a request, in one line."""
     try:
         found = json.loads(answer)
         said = [str(found["error"]["message"])]
@@ -209,7 +210,7 @@ def refusal(answer: bytes) -> str:
 
 
 def finished(entry: Prompt) -> Prompt:
-    """The outputs of a prompt in the history by node.
+    """The outputs of a prompt in the history, by node.
 
     Raises:
         HostError: a node failed, or the work was stopped.
@@ -218,7 +219,7 @@ def finished(entry: Prompt) -> Prompt:
         if kind == "execution_error":
             raise HostError(one_line(f"{message['node_type']}: {message['exception_message']}"))
         if kind == "execution_interrupted":
-            raise HostError("interrupted in the host")
+            raise HostError("interrupted by the host")
     outputs: Prompt = entry["outputs"]
     return outputs
 
@@ -233,7 +234,8 @@ def results(outputs: Prompt) -> Iterator[dict[str, str]]:
 
 
 def chosen(prompt: Prompt, portrait: Path | None, speech: Path | None) -> dict[str, Path]:
-    """Files to upload by class of the loading node: what is given, else an example where one is loaded."""
+    """Files to upload by class of the loading node: the given ones, else the examples that the prompt
+    needs."""
     given = {"LoadImage": portrait, "LoadAudio": speech}
     examples = {"LoadImage": ASSETS / "portrait.png", "LoadAudio": ASSETS / "speech.flac"}
     loads = {node["class_type"] for node in prompt.values()}
@@ -241,7 +243,7 @@ def chosen(prompt: Prompt, portrait: Path | None, speech: Path | None) -> dict[s
 
 
 def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Prompt:
-    """A copy of a prompt with other inputs: ``files`` by class of the loading node."""
+    """A copy of a prompt with changed inputs: ``files`` by class of the loading node."""
     prompt = json.loads(json.dumps(prompt))
     for number in [number for number, node in prompt.items() if node["class_type"] == EXAMPLES]:
         replace_examples(prompt, number, files)
@@ -255,7 +257,7 @@ def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Pr
 
 
 def replace_examples(prompt: Prompt, number: str, files: dict[str, str]) -> None:
-    """Load files in place of what a node of examples gives; without a use it is taken out."""
+    """Load files in place of the outputs of a node of examples; remove that node if it is no longer used."""
     used = [node["inputs"] for node in prompt.values()]
     for slot, kind in enumerate(UPLOADED):
         if kind in files:
@@ -268,32 +270,32 @@ def replace_examples(prompt: Prompt, number: str, files: dict[str, str]) -> None
 
 
 def read_prompt(path: Path) -> Prompt:
-    """An API prompt from a file.
+    """Read an API prompt from a file.
 
     Raises:
-        ValueError: it is none; the text says what it is and what to take.
+        ValueError: it is not an API prompt; the text says what it is and what to use.
     """
     try:
         prompt = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {one_line(str(error))}") from error
     if isinstance(prompt, dict) and "nodes" in prompt:
-        raise ValueError(f"{path} is a graph for the page; take the API prompt, as in workflows/api")
+        raise ValueError(f"{path} is a graph for the page; use an API prompt, for example from workflows/api")
     if not isinstance(prompt, dict) or not all(
         isinstance(node, dict) and {"class_type", "inputs"} <= set(node) for node in prompt.values()
     ):
-        raise ValueError(f"{path} is no API prompt; expected nodes with class_type and inputs")
+        raise ValueError(f"{path} is not an API prompt; expected nodes with class_type and inputs")
     return prompt
 
 
 def tell(text: str) -> None:
-    """Progress goes to the error stream, so that the results can be piped."""
+    """Print progress to standard error, so that the results can be piped."""
     sys.stderr.write(text)
     sys.stderr.flush()
 
 
 async def work(args: argparse.Namespace, prompt: Prompt) -> None:
-    """Upload, run, fetch."""
+    """Upload, run, download."""
     async with connected(args.host) as host:
         paths = chosen(prompt, args.portrait, args.speech)
         files = {kind: await host.upload(path) for kind, path in paths.items()}
@@ -303,12 +305,12 @@ async def work(args: argparse.Namespace, prompt: Prompt) -> None:
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workflow", type=Path, help="an API prompt, as in workflows/api")
-    parser.add_argument("--portrait", type=Path, help="image to animate; without it an example")
-    parser.add_argument("--speech", type=Path, help="recording to speak; without it an example")
-    parser.add_argument("--seed", type=int, help="seed of all samplers; without it the workflow's")
+    parser.add_argument("workflow", type=Path, help="an API prompt, for example from workflows/api")
+    parser.add_argument("--portrait", type=Path, help="image to animate (default: an example)")
+    parser.add_argument("--speech", type=Path, help="recording to speak (default: an example)")
+    parser.add_argument("--seed", type=int, help="seed of all samplers (default: the workflow's)")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
     args = parser.parse_args()

@@ -1,10 +1,10 @@
-"""Reads mouth and lids in a folder of videos and compares them with known tracks.
+"""Read mouth and eyelids in a folder of videos and compare them with known tracks.
 
     python scripts/read_faces.py FOLDER [--tracks FOLDER] [--save FOLDER]
 
-The folder holds .mp4 files or a corpus's .safetensors files. The track of a video is the file of its name in
-the folder of tracks: .safetensors with "mouth" (F, 3) and perhaps "blink" (F,), or .npy with the opening.
-A corpus's file tells its own. Without a track only range and blinks are printed.
+The folder has .mp4 files or .safetensors files of a corpus. The track of a video is the file with the same
+name in the folder of tracks: .safetensors with "mouth" (F, 3) and optionally "blink" (F,), or .npy with the
+opening. Files of a corpus contain their tracks. Without a track only range and blinks are printed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COLUMNS = ("frames", "open r", "width r", "round r", "range", "true range", "bli
 
 @dataclass(frozen=True)
 class Figures:
-    """One video, in the order of ``COLUMNS``; NaN where the track does not tell."""
+    """Figures of one video, in the order of ``COLUMNS``; NaN if the track lacks them."""
 
     frames: float
     opening: float
@@ -58,7 +58,7 @@ def load_frames(path: Path) -> Tensor:
 
 
 def load_track(path: Path) -> dict[str, Tensor]:
-    """``mouth`` (F, 1 or 3) and perhaps ``blink`` (F,)."""
+    """``mouth`` (F, 1 or 3) and optionally ``blink`` (F,)."""
     if path.suffix == ".npy":
         return {"mouth": torch.from_numpy(np.load(path)).float().reshape(-1, 1)}
     return {name: track for name, track in load_file(path).items() if name in ("mouth", "blink")}
@@ -74,7 +74,7 @@ def find_track(video: Path, folder: Path | None) -> Path | None:
 
 
 def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
-    """What was read beside the track; both are cut to the shorter one's frames."""
+    """Compare a reading with its track; both are cut to the shorter length."""
     nan = float("nan")
     mouth, blink = track.get("mouth"), track.get("blink")
     count = len(read.mouth) if mouth is None else min(len(read.mouth), len(mouth))
@@ -96,10 +96,10 @@ def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
 def read_folder(
     folder: Path, tracks: Path | None = None, save: Path | None = None
 ) -> dict[str, Figures | None]:
-    """Figures by the videos' names; None where no face is found. ``save`` is a folder for what was read.
+    """Figures by the videos' names; None if no face is found. ``save`` is a folder for the readings.
 
     Raises:
-        InputError: the folder holds no video.
+        InputError: the folder has no videos.
     """
     videos = sorted(path for path in folder.iterdir() if path.suffix in VIDEOS) if folder.is_dir() else []
     if not videos:
@@ -115,7 +115,7 @@ def read_folder(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a line a video, and their mean."""
+    """Print a line per video, and their mean."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of .mp4 or .safetensors videos")
     parser.add_argument("--tracks", type=Path, metavar="FOLDER", help="known tracks, by the videos' names")

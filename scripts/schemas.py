@@ -1,6 +1,6 @@
-"""What the nodes declare, read without ComfyUI: its modules are replaced by ones that only take notes.
+"""Read the nodes' declarations without ComfyUI: its modules are replaced by recording stand-ins.
 
-For scripts in a process of their own: the replacements stay.
+Use it only in scripts with a separate process: the replacements are not undone.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ WIDGETS = {"BOOLEAN", "COMBO", "FLOAT", "INT", "STRING", *TYPES.values()}
 
 
 class Input:
-    """An input as it was declared.
+    """A declared input.
 
     Attributes:
-        type: as IMAGE or INT.
+        type: for example IMAGE or INT.
         id: its name in prompts.
-        options: everything else, as ``tooltip``, ``default`` and ``optional``.
+        options: everything else, for example ``tooltip``, ``default`` and ``optional``.
     """
 
     def __init__(self, type: str, id: str, **options: Any) -> None:  # noqa: A002
@@ -42,13 +42,13 @@ class Input:
 
     @property
     def default(self) -> Any:
-        """What its widget begins with."""
+        """Initial value of its widget."""
         first = next((getattr(option, "key", option) for option in self.options.get("options", [])), None)
         return self.options.get("default", first)
 
     @property
     def children(self) -> list[Input]:
-        """Inputs that a choice brings, each once: ``guidance.alpha``."""
+        """Inputs of a choice's options, each once, for example ``guidance.alpha``."""
         found: dict[str, Input] = {}
         for option in self.options.get("options", []):
             for child in getattr(option, "inputs", []):
@@ -57,7 +57,7 @@ class Input:
 
 
 class Output:
-    """An output as it was declared."""
+    """A declared output."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Output:
 
 @dataclass(init=False)
 class Schema:
-    """A node as it was declared."""
+    """A declared node."""
 
     node_id: str
     display_name: str
@@ -99,13 +99,13 @@ def read_schemas() -> list[Schema]:
 
 
 class _Nothing:
-    """A class or function of the host's; nobody calls it while the nodes declare themselves."""
+    """A class or function of the host; it is not called during declaration."""
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
 
 class _Module(ModuleType):
-    """One of its modules."""
+    """A module of the host."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -114,7 +114,7 @@ class _Module(ModuleType):
 
 
 class _Io:
-    """Its ``io``: a type has an Input and an Output that take notes."""
+    """The host's ``io``: each type has a recording Input and Output."""
 
     Schema, ComfyNode, Hidden = Schema, _Nothing, _Module("Hidden")
 
@@ -134,7 +134,7 @@ class _Option:
 
 
 class _Host:
-    """Finds the host's modules and makes them of nothing."""
+    """Finder that creates stand-ins for the host's modules."""
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
         return ModuleSpec(name, self, is_package=True) if name.split(".")[0] in HOST else None
@@ -155,7 +155,7 @@ class _Host:
 
 
 def every_input(schema: Schema) -> Iterator[Input]:
-    """Inputs of a node, those that a choice brings after it."""
+    """Inputs of a node; those of a choice follow it."""
     for declared in schema.inputs:
         yield declared
         yield from declared.children
