@@ -178,8 +178,8 @@ class TestReadPrompt:
         [
             ("{", "cannot be read"),
             ('{"nodes": []}', "workflows/api"),
-            ('{"1": 2}', "no API prompt"),
-            ("[]", "no API"),
+            ('{"1": 2}', "not an API prompt"),
+            ("[]", "not an API"),
         ],
     )
     def test_refuses_others(self, tmp_path, text, told):

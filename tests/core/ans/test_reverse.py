@@ -270,7 +270,7 @@ def test_half_precision_inputs_are_stepped_in_float32():
         ({"noise": torch.zeros(1, CHANNELS, 8, HEIGHT, WIDTH)}, "whole clips"),
         ({"noise": torch.zeros(1, CHANNELS + 1, 7, HEIGHT, WIDTH)}, "noise"),
         ({"noise": torch.zeros(7)}, "noise"),
-        ({"noise": LatentNoise(0, CHANNELS, HEIGHT, WIDTH)}, "give clips"),
+        ({"noise": LatentNoise(0, CHANNELS, HEIGHT, WIDTH)}, "pass clips"),
         ({"clips": 5}, "clips"),
         ({"reference": torch.zeros(1, CHANNELS, HEIGHT, WIDTH)}, "reference"),
         ({"times": torch.tensor([0.0])}, "times"),
