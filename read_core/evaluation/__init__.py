@@ -1,1 +1,1 @@
-"""What a checkpoint is worth: measures on generated pixels, and the suite that runs them."""
+"""Evaluation of checkpoints: measures on generated pixels, and suites that run them."""

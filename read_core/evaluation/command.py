@@ -1,4 +1,4 @@
-"""``read-core evaluate``: measure a checkpoint, or choose its defaults."""
+"""``read-core evaluate``: measure a checkpoint, or rank its defaults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AT_LEAST = {
     "talks": 1,
     "seeds": 1,
 }
-_OF_SUITE = {  # which of the sizes each suite has, beside --count
+_OF_SUITE = {  # sizes of each suite, in addition to --count
     "tiny": ("clips", "grid_count", "independent", "drift_clips", "codec_clips", "steps", "talks", "seeds"),
     "select": ("steps",),
     "lengths": (),
@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the suite, print its tables and say where they are."""
+    """Run the suite, print its tables and the paths of its files."""
     for name, least in _AT_LEAST.items():
         value = getattr(args, name)
         if value is not None and value < least:
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_fit(args: argparse.Namespace) -> None:
-    """Refuse what the suite would ignore."""
+    """Refuse arguments that the suite does not use."""
     given = [name for name in _OF_SUITE["tiny"] if getattr(args, name) is not None]
     foreign = [name for name in given if name not in _OF_SUITE[args.suite]]
     for name, suites in (("against", ("tiny",)), ("photo", ("robust",)), ("faces", ("tiny", "select"))):

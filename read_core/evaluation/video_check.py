@@ -1,4 +1,4 @@
-"""A quick look at any talking-head video: does the mouth follow the sound, do clips meet, does it drift?"""
+"""Quick check of any talking-head video: mouth and sound, seams, drift."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 _LEAST = 10  # frames
 _TEXT = 17  # pixels
-_SLACK = 0.1  # seconds: compressed sound comes in pieces
+_SLACK = 0.1  # seconds; compressed sound comes in packets
 
 
 @dataclass(frozen=True)
 class VideoCheck:
-    """What is measured of a video without knowing the truth.
+    """Measurements of a video without ground truth.
 
     Attributes:
         opening: (F,) how far the mouth is open, 0 to 1 or a little more.
         loudness: (F,) root mean square of the sound per frame, its largest value 1.
         follows: correlation of the opening with the smoothed loudness, -1..1.
-        lag: frames by which the mouth comes late where it fits best; negative: early.
+        lag: frames by which the mouth is late at the best fit; negative: early.
         at_best_lag: the correlation there.
-        seams: mean differences of neighbouring frames, in 1/255.
+        seams: mean differences of neighboring frames, in 1/255.
         likeness: correlation of the last second's mean picture with the portrait's (or first frame's).
-        colour_drift: distance of its mean colour from theirs, in 1/255.
-        blinks: how often the eyes close; None where no face was found.
+        colour_drift: distance of its mean color from theirs, in 1/255.
+        blinks: number of blinks; None if no face was found.
     """
 
     opening: Tensor
@@ -57,7 +57,7 @@ class VideoCheck:
     blinks: int | None = None
 
     def plot(self) -> Tensor:
-        """Mouth and loudness over time, the numbers below: (H, W, 3), 0..1."""
+        """Plot of mouth and loudness over time, with the numbers below: (H, W, 3), 0..1."""
         lines = self.text().splitlines()
         width, height, font = 720, 200, ImageFont.load_default(_TEXT)
         image = Image.new("RGB", (width, height + round(1.3 * _TEXT * len(lines)) + 40), PAPER)
@@ -69,7 +69,7 @@ class VideoCheck:
         return torch.from_numpy(np.asarray(image, np.float32) / np.float32(255))
 
     def text(self) -> str:
-        """The numbers, a line each."""
+        """The numbers, one per line."""
         jumps, minutes = self.seams, len(self.opening) / FPS / 60
         eyes = (
             "no face was found: the mouth is looked for in the middle, and blinks are not counted"
@@ -98,17 +98,17 @@ def check_video(
 ) -> VideoCheck:
     """Measure a video.
 
-    Where no face is found, the mouth is read as drawn presenters' are who fill the picture.
+    If no face is found, the mouth is read as that of a drawn presenter who fills the picture.
 
     Args:
         frames: (F, H, W, 3), 0..1, at 25 per second; F at least 10.
         loudness: (F,), see :func:`frame_loudness`.
-        window: latents per clip that it was sampled with.
+        window: latents per clip in sampling.
         portrait: (H', W', 3); None: frame 0.
-        find: finds faces in a picture (H, W, 3), by default the bundled finder.
+        find: function that finds faces in a picture (H, W, 3); default: the bundled finder.
 
     Raises:
-        InputError: too few frames, or lengths that differ.
+        InputError: there are too few frames, or the lengths differ.
     """
     if len(frames) < _LEAST or len(loudness) != len(frames):
         raise InputError(
@@ -139,7 +139,7 @@ def frame_loudness(waveform: Tensor, sample_rate: int, num_frames: int) -> Tenso
     """Root mean square of (channels, samples) per video frame, (num_frames,), its largest value 1.
 
     Raises:
-        InputError: the sound does not last as long as the frames, to a tenth of a second.
+        InputError: the sound is not as long as the frames, to a tenth of a second.
     """
     lasts, shown = waveform.shape[-1] / sample_rate, num_frames / FPS
     if abs(lasts - shown) > _SLACK:

@@ -1,4 +1,4 @@
-"""A cast: held-out samples, the videos that a checkpoint makes of them, and how well their lips follow."""
+"""A cast: held-out samples, a checkpoint's videos of them, and their scores."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ LIP_NOTE = (
 
 
 class Cast:
-    """Samples with their videos and scores, made when first asked for.
+    """Samples with their videos and scores, computed at first use.
 
     Args:
-        studio: generates.
+        studio: generates the videos.
         samples: one or more.
         settings: how to sample.
-        what: names the work in the progress bar.
+        what: label of the progress bar.
     """
 
     def __init__(
@@ -65,28 +65,28 @@ class Cast:
 
     @cached_property
     def videos(self) -> list[Video]:
-        """What the checkpoint makes of each sample."""
+        """The checkpoint's video of each sample."""
         work = tqdm(self.samples, desc=self.what, leave=False)
         return [self.studio.asynchronous(sample, self.settings) for sample in work]
 
     @cached_property
     def drawn(self) -> list[Tensor]:
-        """Mouth tracks as measured on the drawn videos, (F, 3) each."""
+        """Mouth tracks measured on the drawn videos, (F, 3) each."""
         return [self.studio.mouth(sample.frames) for sample in self.samples]
 
     @cached_property
     def scores(self) -> list[SyncScore]:
-        """Of the videos."""
+        """Scores of the videos."""
         return self._scored([video.mouth for video in self.videos], shuffled=True)
 
     @cached_property
     def measure(self) -> list[SyncScore]:
-        """Of the drawn videos: what the measure itself is worth."""
+        """Scores of the ground-truth videos (upper bound of the reader)."""
         return self._scored(self.drawn, shuffled=False)
 
     @cached_property
     def openings(self) -> list[Tensor]:
-        """Of the videos, (F,) each, relative to the range of the same face's drawn video."""
+        """Openings of the videos, (F,) each, relative to the range of the same face's drawn video."""
         return [self._relative(index, video.mouth) for index, video in enumerate(self.videos)]
 
     def row(self, chosen: Sequence[int] | None = None) -> tuple[float | int, ...]:

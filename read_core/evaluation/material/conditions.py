@@ -1,4 +1,4 @@
-"""What users feed and the corpus has none or few of: conditions of the recording and of the portrait."""
+"""Conditions of recordings and portraits that users have but the corpus lacks or rarely has."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _QUIET = -40.0  # dBFS
 
 @dataclass(frozen=True)
 class RobustSize:
-    """How much is generated.
+    """Size of the suite.
 
     Attributes:
-        count: faces of each condition.
-        clips: of each video.
-        steps: per clip; 0: the checkpoint's.
-        snrs: decibels of speech over music.
-        ratios: sides of other videos by the checkpoint's, rounded to what a VAE takes.
+        count: faces per condition.
+        clips: clips per video.
+        steps: steps per clip; 0: the checkpoint's.
+        snrs: levels of speech over music in decibels.
+        ratios: sides of other videos relative to the checkpoint's, rounded to multiples that the VAE accepts.
     """
 
     count: int = 6
@@ -64,15 +64,15 @@ QUICK = RobustSize(count=1, clips=1, steps=1, snrs=(10.0,), ratios=(0.5,))
 
 @dataclass(frozen=True)
 class Condition:
-    """What is fed.
+    """A condition of the input.
 
     Attributes:
-        name: of its row.
-        samples: a video of each face.
-        size: of the video where it is not the checkpoint's.
-        base: name of the condition that it is compared with.
-        pictured: whether it is one of the portrait, whose pictures are measured beside its lips.
-        wordless: whether nothing is said, so that only the shut mouth can be measured.
+        name: name of its row.
+        samples: a video per face.
+        size: size of the video if it is not the checkpoint's.
+        base: name of the condition for comparison.
+        pictured: whether it concerns the portrait, so that pictures are measured in addition to lips.
+        wordless: whether there is no speech, so that only the shut mouth can be measured.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Condition:
 
 
 def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
-    """Every condition, made when it is asked for; those that others are compared with come before them."""
+    """All conditions, generated lazily; base conditions come first."""
     resolution = pipe.card.resolution
     frames = whole_clips(size.clips, pipe.defaults.window)
     speakers = speakers_here()
@@ -151,7 +151,7 @@ def _with_sound(sample: Sample, name: str, change: Callable[[Tensor, Tensor], Te
 
 
 def _saying_nothing(sample: Sample, name: str, waveform: Tensor) -> Sample:
-    """The drawn video stays: it tells the range of the face's mouth."""
+    """The drawn video is kept: it gives the range of the face's mouth."""
     return replace(
         sample,
         name=f"{sample.name}, {name}",

@@ -1,7 +1,7 @@
-"""Other faces in a video's own scene, and how near its face is to them.
+"""Other faces in the scene of a video, for comparison with its face.
 
 Background, clothes, light and framing are those of the video, and only a box around the head is compared. So
-nothing but the face tells one picture from another.
+the pictures differ only in the face.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ...corpus.drawing.presenter import Presenter
     from .samples import Sample
 
-FIRST_SEED = 10_000  # beyond the seeds of all videos that are measured
+FIRST_SEED = 10_000  # above the seeds of all measured videos
 _GRID = 32
-_BOX = (-0.36, -0.45, 0.36, 0.42)  # left, top, right, bottom of the head around its middle, head units
+_BOX = (-0.36, -0.45, 0.36, 0.42)  # left, top, right, bottom of the head relative to its center, head units
 _SCENE = (
     "head_scale", "head_x", "head_y", "light_x", "light", "clothes", "clothes_accent", "collar",
     "shoulder_y", "background", "background_colours", "background_seed",
@@ -32,11 +32,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Gallery:
-    """Other faces that a sample's could be taken for.
+    """Other faces to compare with a sample's face.
 
     Attributes:
         box: pixels x0, y0, x1, y1 around the head.
-        faces: (G, 3, 32, 32) colours of the others in that box, 0..1.
+        faces: (G, 3, 32, 32) colors of the other faces in that box, 0..1.
     """
 
     box: Box
@@ -44,10 +44,10 @@ class Gallery:
 
 
 def draw_gallery(sample: Sample, count: int) -> Gallery:
-    """``count`` faces of the test split, with shut mouths, in the scene of ``sample``.
+    """Draw ``count`` faces of the test split, with shut mouths, in the scene of ``sample``.
 
     Raises:
-        InputError: no faces.
+        InputError: ``count`` is less than 1.
     """
     from ...corpus.drawing.render import render
     from ...corpus.motion import neutral_motion
@@ -62,7 +62,7 @@ def draw_gallery(sample: Sample, count: int) -> Gallery:
 
 
 def others(own: Presenter, count: int) -> list[Presenter]:
-    """``count`` faces that no video shows, in the scene of ``own``."""
+    """``count`` faces that are in no video, in the scene of ``own``."""
     from ...corpus.drawing.presenter import sample_presenter
 
     scene = {name: getattr(own, name) for name in _SCENE}
@@ -70,7 +70,7 @@ def others(own: Presenter, count: int) -> list[Presenter]:
 
 
 def head_box(presenter: Presenter, height: int, width: int) -> Box:
-    """Pixels x0, y0, x1, y1 of the head in the first frame, cut off where the picture ends."""
+    """Pixels x0, y0, x1, y1 of the head in the first frame, clipped to the picture."""
     unit = min(height, width)
     x, y = width / 2 + unit * presenter.head_x, height / 2 + unit * presenter.head_y
     left, top, right, bottom = (round(unit * presenter.head_scale * edge) for edge in _BOX)
@@ -83,6 +83,6 @@ def head_box(presenter: Presenter, height: int, width: int) -> Box:
 
 
 def face_colours(frames: Tensor, box: Box) -> Tensor:
-    """Mean colours of a grid over the ``box`` of frames (F, H, W, 3): (F, 3, 32, 32)."""
+    """Mean colors of a grid over the ``box`` of frames (F, H, W, 3): (F, 3, 32, 32)."""
     left, top, right, bottom = box
     return F.adaptive_avg_pool2d(frames[:, top:bottom, left:right].permute(0, 3, 1, 2), _GRID)

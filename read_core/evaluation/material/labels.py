@@ -1,4 +1,4 @@
-"""Labels that somebody gave to portraits by hand, and the groups that they make."""
+"""Labels of portraits, set by hand, and groups by label."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ...errors import InputError
 
 FILE = "labels.json"
 LEAST = 12
-"""Faces that a group needs before it is reported."""
+"""Smallest size of a reported group."""
 
 Labels = dict[str, dict[str, str]]
 
 
 def read_labels(folder: Path) -> Labels:
-    """By the pictures' file names, the labels in ``folder/labels.json``; none where there is no such file.
+    """Labels in ``folder/labels.json`` by file name of the picture; empty if there is no such file.
 
-    The file holds an object with an object for each picture: names of labels and a text or true or false, as
+    The file has an object with an object per picture: names of labels with a text, true or false, for example
     ``{"face-00001.jpg": {"skin": "dark", "beard": false, "glasses": true}}``.
 
     Raises:
-        InputError: it holds something else.
+        InputError: the file has another form.
     """
     path = folder / FILE
     if not path.is_file():
@@ -43,7 +43,7 @@ def read_labels(folder: Path) -> Labels:
 
 
 def groups_of(labels: Sequence[dict[str, str]], least: int = LEAST) -> dict[str, list[int]]:
-    """Places of the faces in each group of ``least`` or more, by "label: value"; in alphabetical order."""
+    """Indices of the faces in each group of at least ``least``, by "label: value"; in alphabetical order."""
     found: dict[str, list[int]] = {}
     for index, own in enumerate(labels):
         for name, value in own.items():

@@ -1,4 +1,4 @@
-"""Portraits as users feed them: other sizes and light, and crops within and beyond the corpus's framings."""
+"""Portraits as users have them: other sizes and light, and crops within and beyond the corpus's framings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...limits import SIZE
 
 @dataclass(frozen=True)
 class Crop:
-    """Where the face is, see :func:`reframed`."""
+    """Place of the face, see :func:`reframed`."""
 
     name: str
     zoom: float = 1.0
@@ -27,7 +27,7 @@ class Crop:
 
     @property
     def beyond(self) -> bool:
-        """Whether it lies beyond the framings of a corpus, see ``read_core.corpus.framing``."""
+        """Whether the crop is beyond the framings of a corpus, see ``read_core.corpus.framing``."""
         sides = (self.zoom, framing.ZOOM), (self.right, framing.RIGHT), (self.down, framing.DOWN)
         return not all(low <= value <= high for value, (low, high) in sides)
 
@@ -44,12 +44,12 @@ CROPS = (
 
 
 def reframed(pixels: Tensor, zoom: float = 1.0, right: float = 0.0, down: float = 0.0) -> Tensor:
-    """Another crop of the same scene; what lies beyond the picture repeats its border.
+    """Another crop of the same scene; outside the picture its border is repeated.
 
     Args:
         pixels: (F, H, W, 3) uint8.
         zoom: above 1 the face is larger.
-        right, down: by which the face moves, as a share of the shorter side.
+        right, down: shift of the face, as a share of the shorter side.
 
     Returns:
         (F, H, W, 3) uint8.
@@ -66,19 +66,20 @@ def reframed(pixels: Tensor, zoom: float = 1.0, right: float = 0.0, down: float 
 
 
 def resized(pixels: Tensor, ratio: float) -> Tensor:
-    """The pictures (F, H, W, 3) uint8 with ``ratio`` times as many pixels along each side."""
+    """Resize pictures (F, H, W, 3) uint8 by ``ratio`` along each side."""
     size = [max(32, round(side * ratio)) for side in pixels.shape[1:3]]
     pictures = F.interpolate(pixels.permute(0, 3, 1, 2).float(), size, mode="bicubic", antialias=True)
     return pictures.round().clamp(0, 255).byte().permute(0, 2, 3, 1)
 
 
 def lit(pixels: Tensor, gains: tuple[float, float, float]) -> Tensor:
-    """The pictures (F, H, W, 3) uint8 in other light: red, green and blue times ``gains``."""
+    """Multiply red, green and blue of pictures (F, H, W, 3) uint8 by ``gains``."""
     return (pixels.float() * torch.tensor(gains)).round().clamp(0, 255).byte()
 
 
 def other_sizes(resolution: tuple[int, int], ratios: tuple[float, ...]) -> list[tuple[int, int]]:
-    """Heights and widths that a VAE takes near ``ratios`` times the resolution, itself left out."""
+    """Heights and widths, accepted by the VAE, near ``ratios`` times the resolution, without the resolution
+    itself."""
     found = []
     for ratio in ratios:
         height, width = (

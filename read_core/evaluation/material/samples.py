@@ -1,4 +1,4 @@
-"""Held-out material: corpus videos with their truth, never written to disk."""
+"""Held-out material: corpus videos with their ground truth, never written to disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAID_BY = ("espeak", "flite")
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawn video of F frames with everything that is known of it.
+    """A drawn video of F frames with its ground truth.
 
     Attributes:
         name: synthesiser and seed.
@@ -32,9 +32,9 @@ class Sample:
         waveform: (640 F,) float32, 16 kHz.
         mouth: (F, 3), the true track.
         phonemes: (2 F,) viseme class per 20 ms.
-        closures: (K,) int64, the frames that hold the middle of each p, b or m.
+        closures: (K,) int64, the frames with the middle of each p, b or m.
         boxes: (F, 4) pixel boxes x0, y0, x1, y1 of the mouth.
-        presenter: the face as it was drawn.
+        presenter: the drawn face.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Sample:
         return self.pixels[0].float() / 255
 
     def cut(self, frames: int, start: int = 0) -> Sample:
-        """``frames`` frames from ``start`` on, under a name of their own."""
+        """Cut ``frames`` frames from ``start``, with a new name."""
         stop = start + frames
         closures = self.closures[(self.closures >= start) & (self.closures < stop)] - start
         features = slice(start * FEATURES_PER_FRAME, stop * FEATURES_PER_FRAME)
@@ -83,11 +83,11 @@ def draw_sample(
     synthesiser: str = "espeak",
     layout: FaceLayout | None = None,
 ) -> Sample:
-    """Speak, move and draw ``frames`` frames; ``layout``: of a checkpoint of aligned faces.
+    """Speak, move and draw ``frames`` frames; ``layout``: the layout of a checkpoint of aligned faces.
 
     Raises:
         SynthesiserError: the synthesiser is not installed.
-        InputError: a split, size or length that does not exist.
+        InputError: the split, size or length is invalid.
     """
     from ...corpus.speech.utterance import sample_utterance
 
@@ -128,7 +128,7 @@ def film(
 
 
 def presenter_of(seed: int, split: str, layout: FaceLayout | None) -> Presenter:
-    """The face of a seed, in the place that ``layout`` wants or, without one, as presenters are drawn."""
+    """The face of a seed, aligned to ``layout`` if given."""
     from ...corpus.drawing.presenter import sample_presenter
     from ...corpus.framing import aligned
 
@@ -145,9 +145,9 @@ def draw_samples(
     speakers: tuple[str, ...] | None = None,
     layout: FaceLayout | None = None,
 ) -> list[Sample]:
-    """``count`` faces with the given synthesisers in turn; None: espeak and the held-out flite.
+    """Draw ``count`` faces with the given synthesizers in turn; None: espeak and the held-out flite.
 
-    Where flite is not installed a warning says so and espeak speaks all of them.
+    Without flite it warns, and espeak speaks all of them.
     """
     speakers = speakers or speakers_here()
     return [
@@ -157,7 +157,7 @@ def draw_samples(
 
 
 def speakers_here(on_warning: OnWarning = warn) -> tuple[str, ...]:
-    """The synthesisers to use: espeak (SynthesiserError if it is absent), and flite where it is installed."""
+    """The synthesizers to use: espeak (SynthesiserError if it is missing), and flite if it is installed."""
     from ...corpus.speech.synthesis import SynthesiserError, require_synthesiser
 
     require_synthesiser("espeak")

@@ -1,4 +1,4 @@
-"""Recordings as users feed them, unlike the held-out ones: music, telephones, other languages, no speech."""
+"""Recordings as users have them: music, telephones, other languages, no speech."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ...geometry import SAMPLE_RATE, SAMPLES_PER_FEATURE, SAMPLES_PER_FRAME
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLAIN_RATE, FAST_RATE, SLOW_RATE = 175, 300, 90  # words a minute; the corpus speaks 120 to 225
+PLAIN_RATE, FAST_RATE, SLOW_RATE = 175, 300, 90  # words a minute; the corpus has 120 to 225
 TELEPHONE = (300.0, 3400.0, 8000)  # Hz: lowest, highest, sample rate
 _LOUDNESS = -22.0  # dBFS, the middle of the corpus
-_SLOPE = 1.0  # of a room's noise, see read_core.corpus.augment
+_SLOPE = 1.0  # slope of room noise, see read_core.corpus.speech.augment
 _PAUSE = 0.3  # seconds between sentences
 
 # Roots (in semitones from a) and thirds of four chords, and the partials of a plucked string.
@@ -71,7 +71,7 @@ def with_music(waveform: Tensor, active: Tensor, snr: float) -> Tensor:
 
 
 def chords(samples: int) -> Tensor:
-    """Four plucked chords, again and again, of unit power: (samples,) float64."""
+    """Four plucked chords, repeated, with unit power: (samples,) float64."""
     time = torch.arange(samples, dtype=torch.float64) / SAMPLE_RATE
     chord = (time / _CHORD_SECONDS).long() % len(_CHORDS)
     since = time % _CHORD_SECONDS
@@ -86,12 +86,12 @@ def chords(samples: int) -> Tensor:
 
 
 def music_alone(samples: int) -> Tensor:
-    """Chords as loud as the corpus speaks: (samples,) float32."""
+    """Chords as loud as the speech of the corpus: (samples,) float32."""
     return _as_loud_as_speech(chords(samples))
 
 
 def noise_alone(samples: int, seed: int) -> Tensor:
-    """A room's noise as loud as the corpus speaks: (samples,) float32."""
+    """Room noise as loud as the speech of the corpus: (samples,) float32."""
     generator = torch.Generator().manual_seed(seed)
     return _as_loud_as_speech(coloured_noise(samples, _SLOPE, generator))
 
@@ -109,12 +109,13 @@ def at_level(waveform: Tensor, active: Tensor, decibels: float) -> Tensor:
 
 
 def active_samples(phonemes: Tensor) -> Tensor:
-    """Where something is said: viseme classes per 20 ms (2 F,) -> (640 F,) bool."""
+    """Samples with speech: viseme classes per 20 ms (2 F,) -> (640 F,) bool."""
     return (phonemes != SILENT).repeat_interleave(SAMPLES_PER_FEATURE)
 
 
 def said_at(rate: int, seed: int, frames: int) -> Utterance:
-    """Sentences of the test split by one of its espeak voices at ``rate`` words a minute, undisturbed.
+    """Sentences of the test split by one of its espeak voices at ``rate`` words a minute, without
+    augmentation.
 
     Raises:
         SynthesiserError: espeak-ng is not installed.
@@ -125,7 +126,7 @@ def said_at(rate: int, seed: int, frames: int) -> Utterance:
 
 
 def said_in_german(seed: int, frames: int) -> Utterance:
-    """German sentences by espeak's German voice in a variant of the test split, undisturbed.
+    """German sentences by espeak's German voice in a variant of the test split, without augmentation.
 
     Raises:
         SynthesiserError: espeak-ng is not installed.
@@ -138,7 +139,7 @@ def said_in_german(seed: int, frames: int) -> Utterance:
 
 
 def sung(seed: int, frames: int) -> Utterance:
-    """Long vowels on the notes of a tune in an order of its own, by the stand-in synthesiser."""
+    """Long vowels on the notes of a tune, in a different order per seed, by the stand-in synthesizer."""
     tune = random.Random(f"sung/{seed}").sample(_TUNE, len(_TUNE))
     names = ("low", "middle", "high")
     parts = _enough(

@@ -1,4 +1,5 @@
-"""Held-out talks, finer than the model's frames: animated photographs and drawn presenters."""
+"""Held-out talks at a higher resolution than the model's frames: animated photographs and drawn
+presenters."""
 
 from __future__ import annotations
 
@@ -26,26 +27,26 @@ if TYPE_CHECKING:
 
 PHOTOGRAPHS, DRAWN = "photographs", "drawn"
 FINE = 256
-"""Pixels of a talk's shorter side."""
-_PHOTO_SEED = 30_000  # other recordings than the drawn presenters'
+"""Shorter side of a talk in pixels."""
+_PHOTO_SEED = 30_000  # so that recordings differ from the drawn presenters'
 
 
 @dataclass(frozen=True)
 class Talk:
-    """A video of F frames as it was rendered, with everything that is known of it.
+    """A rendered video of F frames with its ground truth.
 
     Attributes:
         name: unique among the talks of a report.
         kind: PHOTOGRAPHS or DRAWN.
         face: file of the portrait; empty for a drawn presenter.
-        synthesiser: who speaks.
+        synthesiser: the synthesizer that speaks.
         pixels: (F, S, S', 3) uint8.
         waveform: (640 F,) float32, 16 kHz.
         mouth: (F, 3), the true track.
         phonemes: (2 F,) viseme class per 20 ms.
-        closures: (K,) int64, the frames that hold the middle of each p, b or m.
+        closures: (K,) int64, the frames with the middle of each p, b or m.
         boxes: (F, 4) pixel boxes x0, y0, x1, y1 of the mouth.
-        eyes: (F, 2, 4) those of both eyes.
+        eyes: (F, 2, 4) pixel boxes of both eyes.
         blink: (F,) how far the lids are shut, 0..1.
         covered: whether dark glasses hide the eyes.
     """
@@ -76,21 +77,21 @@ class Talk:
 
     @property
     def points(self) -> Tensor:
-        """Where eyes and mouth are in frame 0: (3, 2), x and y in pixels."""
+        """Eyes and mouth in frame 0: (3, 2), x and y in pixels."""
         return place_points(box_places(self.eyes[0], self.boxes[0]))
 
 
 @dataclass(frozen=True)
 class Studies:
-    """Which talks are made.
+    """Settings of the talks.
 
     Attributes:
-        split: of faces, voices and sentences.
-        frames: of each.
+        split: split of faces, voices and sentences.
+        frames: frames per talk.
         resolution: the checkpoint's height and width.
-        layout: where it wants the face; None: it was not trained on aligned faces.
-        speakers: synthesisers that take turns.
-        side: pixels of the shorter side, at least that of the resolution.
+        layout: the checkpoint's layout of the face; None: it was not trained on aligned faces.
+        speakers: synthesizers, used in turn.
+        side: shorter side in pixels, at least that of the resolution.
     """
 
     split: str
@@ -102,7 +103,7 @@ class Studies:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of drawn presenters: the frame's middle square where faces are aligned."""
+        """Height and width of drawn presenters; for aligned faces, the frame's middle square."""
         height, width = self.resolution
         side = max(self.side, min(height, width))
         if self.layout is not None:
@@ -110,7 +111,7 @@ class Studies:
         return round(height * side / min(height, width)), round(width * side / min(height, width))
 
     def presenters(self, count: int, first: int = 0) -> Iterator[Talk]:
-        """``count`` drawn presenters, made when they are asked for.
+        """``count`` drawn presenters, generated lazily.
 
         Raises:
             SynthesiserError: a synthesiser is not installed.
@@ -119,7 +120,7 @@ class Studies:
             yield self.presenter(first + index, self.speakers[index % len(self.speakers)])
 
     def photographs(self, faces: Path, count: int = 0) -> Iterator[Talk]:
-        """The portraits of a folder with closed lips, or the first ``count``, animated when asked for.
+        """The portraits of a folder with closed lips, or the first ``count``, animated lazily.
 
         Raises:
             InputError: the folder is no folder of portraits, or has none with closed lips in the split.
@@ -144,7 +145,7 @@ class Studies:
         return _talk(shown, utterance, f"{synthesiser}-{seed}", DRAWN, synthesiser)
 
     def photograph(self, still: Still, seed: int, synthesiser: str) -> Talk:
-        """A portrait saying what belongs to a seed."""
+        """A portrait with the speech of a seed."""
         scene = PhotoScene(
             seed,
             self.split,
@@ -163,7 +164,7 @@ class Studies:
 
 
 def closed_stills(faces: Path, split: str, count: int = 0) -> list[Still]:
-    """The portraits of a split with closed lips; the first ``count`` of them unless that is 0.
+    """The portraits of a split with closed lips; the first ``count`` of them, or all if that is 0.
 
     Raises:
         InputError: the folder is no folder of portraits, or has none with closed lips in the split.

@@ -1,4 +1,4 @@
-"""Videos of held-out material by a pipeline: with the asynchronous scheduler, and clip by clip without it."""
+"""Generate videos of held-out material: with the asynchronous scheduler, and clip by clip without it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Video:
     Attributes:
         frames: (F, H, W, 3), 0..1, on the CPU.
         mouth: (F, 3), measured on it.
-        seconds: that sampling and decoding took.
+        seconds: time of sampling and decoding.
     """
 
     frames: Tensor
@@ -47,7 +47,7 @@ class Studio:
     Args:
         pipe: the checkpoint to measure.
         size: (height, width) of the videos of samples; None: the checkpoint's.
-        on_warning: called with what the pipeline warns of.
+        on_warning: called with the pipeline's warnings.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Studio:
         self._encoded: dict[str, tuple[SpeechCodes, Reference]] = {}
 
     def mouth(self, frames: Tensor) -> Tensor:
-        """Open, width and round (F, 3) of frames (F, H, W, 3) framed as the checkpoint wants.
+        """Open, width and round (F, 3) of frames (F, H, W, 3) with the checkpoint's framing.
 
-        Aligned faces are read by the reader of faces, others by the one of drawn mouths.
+        The reader of faces reads aligned faces; the reader of drawn mouths reads others.
         """
         layout = self.pipe.card.face
         if layout is None:
@@ -71,10 +71,10 @@ class Studio:
         return read_placed(frames, points).mouth
 
     def finished(self, talk: Talk, settings: SamplingSettings | None = None) -> Tensor:
-        """As users get a crop: with the portrait's own detail where the checkpoint gives it by default.
+        """Finish frames as for users: with the portrait's detail if that is the checkpoint's default.
 
         Returns:
-            (F, S, S, 3), 0..1, on the CPU: the video's middle at the size and in the shape of the talk.
+            (F, S, S, 3), 0..1, on the CPU: the middle of the video at the size and shape of the talk.
         """
         speech, reference = self._encode_talk(talk)
         latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
@@ -94,16 +94,17 @@ class Studio:
         return torch.cat([middle(few.cpu(), (size[0], size[1])) for few in finish(frames)])
 
     def asynchronous(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:
-        """As users get it: frame 0 of the sample and its recording, through the whole pipeline."""
+        """Generate as for users: from frame 0 of the sample and its recording, with the whole pipeline."""
         speech, reference = self._encode(sample)
         start = time.perf_counter()
         latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
         return self._decode(latents, speech.num_frames, start)
 
     def independent(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:
-        """Every clip starts anew from the portrait and noise of its own; of shared latents the earlier stays.
+        """Sample every clip independently from the portrait and its own noise; shared latents come from the
+        earlier clip.
 
-        The clips lie where the asynchronous scheduler puts them, so the seams are in the same places.
+        The clips have the same places as with the asynchronous scheduler, so the seams do too.
         """
         settings = settings or SamplingSettings()
         speech, reference = self._encode(sample)
@@ -143,14 +144,14 @@ class Studio:
 
 
 def encode_framed(pipe: ReadPipeline, portrait: Tensor, size: tuple[int, int] | None = None) -> Reference:
-    """The reference of a portrait (H, W, 3) that is framed as the checkpoint wants: no face is looked for."""
+    """Encode a portrait (H, W, 3) that has the checkpoint's framing, without searching a face."""
     if pipe.card.face is None:
         return pipe.encode_reference(portrait, size)
     return pipe.encode_reference(portrait, size, face=_whole(portrait))
 
 
 def framed(pipe: ReadPipeline, picture: Tensor) -> Tensor:
-    """The middle of a picture (H, W, 3) as the checkpoint is shown the portraits of talks, (h, w, 3)."""
+    """The middle of a picture (H, W, 3), framed like the portraits of talks, (h, w, 3)."""
     face = _whole(picture)
     return frame_portrait(picture, pipe.card.resolution, FACE, pipe.card.face, face, pipe.find_faces).image
 
@@ -163,6 +164,6 @@ def middle(frames: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _whole(picture: Tensor) -> FaceChoice:
-    """The largest square in the middle of a picture is where the face is."""
+    """Face choice: the largest square in the middle of the picture."""
     shape = picture.shape[0] / picture.shape[1]
     return FaceChoice(0, 0.5, shape / 2, min(1.0, shape))

@@ -1,4 +1,4 @@
-"""What is left of a talk after the codec and the finishing step: decibels, and what a reader still finds."""
+"""Quality of a talk after the codec and the finishing step: decibels, and readings of the reader."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..material.talks import Talk
 
-_BLINKS = 0.95  # lids, where a blink is at its lowest
+_BLINKS = 0.95  # lids at the lowest point of a blink
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Coded:
     """Figures of one talk through the codec, frame 0 left out.
 
     Attributes:
-        whole, mouth, eyes: decibels against the talk as it was rendered.
-        opening, width, rounding: correlation of what is read of it with the true tracks.
-        span: of the opening, by that of the talk as it was rendered.
-        lids: how far open the eyes are read where they are shut; NaN where they never are.
-        true_lids: the same of the talk as it was rendered.
+        whole, mouth, eyes: PSNR in decibels, compared with the rendered talk.
+        opening, width, rounding: correlation of its readings with the true tracks.
+        span: range of the opening, relative to the rendered talk.
+        lids: how far open the eyes are read while they are shut; NaN if they never are.
+        true_lids: the same for the rendered talk.
     """
 
     whole: float

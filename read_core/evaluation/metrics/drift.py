@@ -1,4 +1,4 @@
-"""Whether a video keeps its colours, its face and its detail, against its portrait and the first clip."""
+"""Drift of colors, face and detail of a video, relative to its portrait and the first clip."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _AT_ONCE = 64  # frames
 
 @dataclass(frozen=True)
 class Drift:
-    """One value per clip, the first included; distances and colours in 1/255.
+    """One value per clip, including the first; distances and colors in 1/255.
 
     Attributes:
-        face: distance of the mean colour of the picture's middle from the first clip's.
-        border: the same of its left, right and upper border.
-        face_from_portrait: distance of the mean colour of the middle from the portrait's.
-        border_from_portrait: the same of the border.
+        face: distance of the mean color of the picture's middle from the first clip's.
+        border: the same for its left, right and upper border.
+        face_from_portrait: distance of the mean color of the middle from the portrait's.
+        border_from_portrait: the same for the border.
         own: root mean square difference of the clip's mean picture from the portrait, around the head.
         other: the same from the nearest other face of the gallery.
         likeness: correlation of the clip's mean picture with the portrait around the head, -1..1.
-        identity: share of the gallery's faces that the clip is farther from than from the portrait; 1 means
-            that it is nearest to its own.
+        identity: share of the gallery's faces that are farther from the clip than the portrait; 1: its own
+            portrait is the nearest.
     """
 
     face: tuple[float, ...]
@@ -48,12 +48,12 @@ class Drift:
 
     @property
     def recognised(self) -> tuple[bool, ...]:
-        """Whether the face nearest to each clip, of the gallery and the portrait, is the portrait's."""
+        """Whether the portrait is nearer to each clip than all faces of the gallery."""
         return tuple(share == 1 for share in self.identity)
 
 
 def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Drift:
-    """Follow a video through its clips.
+    """Measure the drift of a video over its clips.
 
     Args:
         clips: (f, H, W, 3) each, 0..1; or the mean picture of each, (1, H, W, 3).
@@ -61,7 +61,7 @@ def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Dr
         gallery: other faces in the portrait's scene.
 
     Raises:
-        InputError: no clips.
+        InputError: there are no clips.
     """
     if not clips:
         raise InputError("drift needs a clip at least")
@@ -84,19 +84,19 @@ def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Dr
 
 
 def coarse(frames: Tensor) -> Tensor:
-    """Mean colours of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
+    """Mean colors of a grid over the middle square of frames (F, H, W, 3): (F, 3, 16, 16)."""
     starts = range(0, len(frames), _AT_ONCE)
     return torch.cat([F.adaptive_avg_pool2d(square(frames[a : a + _AT_ONCE]).cpu(), _GRID) for a in starts])
 
 
 def detail(frames: Tensor) -> float:
-    """Mean absolute difference of neighbouring pixels of (F, H, W, 3): it falls when pictures blur."""
+    """Mean absolute difference of neighboring pixels of (F, H, W, 3); it falls when pictures blur."""
     across, down = frames.diff(dim=2).abs().mean(), frames.diff(dim=1).abs().mean()
     return float(across + down) / 2
 
 
 def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean colours (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
+    """Mean colors (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
     edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
     border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
     return small[:, :, _CENTRE, _CENTRE].mean(dim=(2, 3)), border

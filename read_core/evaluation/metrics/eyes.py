@@ -1,4 +1,4 @@
-"""Whether eyes keep their contrast while they are open: an eye must not fade."""
+"""Contrast of open eyes: an eye must not fade."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 FADED = 0.5  # of the portrait's contrast
 LONGEST_BLINK = 12  # frames
-_SHUT = 0.25  # lids, above where they mostly are
-_REACH = 0.28, 0.17  # half the size of the box around an eye, by the eye distance
-_GRID = 24, 40  # points of it, down and across
+_SHUT = 0.25  # lids, relative to their usual value
+_REACH = 0.28, 0.17  # half the size of the box around an eye, relative to the eye distance
+_GRID = 24, 40  # sample points of it, down and across
 
 
 def eye_contrast(frames: Tensor, places: Tensor) -> Tensor:
-    """Deviation of the brightness in a box around each eye that is turned with the face.
+    """Standard deviation of the brightness in a box around each eye, rotated with the face.
 
     Args:
         frames: (F, H, W, 3), 0..1.
-        places: (F, 3, 2) of both eyes and the mouth, x and y in pixels; see ``face.FaceTracks``.
+        places: (F, 3, 2) centers of both eyes and the mouth, x and y in pixels; see ``face.FaceTracks``.
 
     Returns:
-        (F, 2), the eye at the picture's left first.
+        (F, 2), the eye on the picture's left first.
     """
     height, width = frames.shape[1:3]
     bright = frames.float().mean(-1)[:, None]
@@ -44,9 +44,9 @@ def eye_contrast(frames: Tensor, places: Tensor) -> Tensor:
 
 
 def open_eyes(blink: Tensor) -> Tensor:
-    """Frames in which eyes are to be seen: all but those of blinks, (F,) -> (F,) bool.
+    """Frames with visible eyes, i.e. all except blinks: (F,) -> (F,) bool.
 
-    Lids that seem to stay down for longer than a blink count as open: so may an eye look that has faded.
+    Lids that seem shut for longer than a blink count as open, because a faded eye may look shut.
     """
     shut = (blink - blink.median() > _SHUT).tolist()
     kept: list[bool] = []
@@ -57,11 +57,11 @@ def open_eyes(blink: Tensor) -> Tensor:
 
 
 def faded_frames(contrast: Tensor, portrait: Tensor, seen: Tensor) -> int:
-    """How many of the frames that are ``seen`` (F,) show an eye below half of the portrait's contrast.
+    """Number of frames in ``seen`` (F,) with an eye below half of the portrait's contrast.
 
     Args:
         contrast: (F, 2), see :func:`eye_contrast`.
-        portrait: (2,), the portrait's.
+        portrait: (2,), contrast of the portrait.
         seen: (F,) bool, see :func:`open_eyes`.
     """
     return int(((contrast < FADED * portrait).any(dim=1) & seen).sum())

@@ -1,7 +1,7 @@
-"""Mouth and lids of the face in a video, photographed or drawn, measured on pixels alone.
+"""Measure on pixels the mouth and eyelids of the face in a video, photographed or drawn.
 
-The face is found, aligned and read by a very small network that has learned from talking photographs and
-drawn presenters of the training split (``scripts/fit_face.py``) and knows nothing of how a video was made.
+The face is found, aligned and read by a very small network. It was trained on talking photographs and drawn
+presenters of the training split (``scripts/fit_face.py``). It uses only pixels.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from ...face.finder import Faces
 
 BLINK = 0.5
-"""How far the lids come down from where they mostly are, in a blink."""
+"""How far the lids fall in a blink, relative to their usual value."""
 
 _BATCH = 32  # frames read at a time
-_OPENED = 0.25  # below this, from where the lids mostly are, a blink is over
+_OPENED = 0.25  # below this, relative to the usual value, a blink is over
 
 
 @dataclass(frozen=True)
 class FaceTracks:
-    """What a face does in F frames.
+    """Mouth, eyelids and place of a face in F frames.
 
     Attributes:
         mouth: (F, 3) open 0..2, width -1..1 and round 0..1. Open is the distance of the lips: 1 means
             0.37 of the eye distance.
-        lids: (F, 2) how far the lids of the eye at the picture's left and of the other eye are shut, 0..1.
-        places: (F, 3, 2) where the eye at the picture's left, the other eye and the mouth are, x and y in
+        lids: (F, 2) how far the lids of the eye on the picture's left and of the other eye are shut, 0..1.
+        places: (F, 3, 2) centers of the eye on the picture's left, the other eye and the mouth, x and y in
             pixels.
     """
 
@@ -54,16 +54,16 @@ class FaceTracks:
         return self.lids.mean(1)
 
     def blinks(self) -> int:
-        """How often both lids close."""
+        """Number of times both lids close."""
         return count_blinks(self.blink)
 
 
 def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> FaceTracks | None:
-    """Read the largest face of a video; None where no face is found.
+    """Read the largest face of a video; None if no face is found.
 
     Args:
         frames: (F, H, W, 3) float 0..1.
-        find: finds faces in a picture (H, W, 3), by default the bundled finder.
+        find: function that finds faces in a picture (H, W, 3); default: the bundled finder.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
@@ -78,12 +78,12 @@ def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> 
 
 
 def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
-    """Read a face whose place is known, as that of an aligned one is: no face is looked for.
+    """Read a face at a known place, for example an aligned one, without searching it.
 
     Args:
         frames: (F, H, W, 3) float 0..1.
-        points: (3, 2), where both eyes and the mouth are in the first frame, x and y in pixels. From there
-            the head is followed, see ``head.head_track``.
+        points: (3, 2), both eyes and the mouth in the first frame, x and y in pixels. The head is tracked
+            from there, see ``head.head_track``.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
@@ -94,7 +94,7 @@ def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
 
 
 def count_blinks(blink: Tensor) -> int:
-    """Blinks in (F,) tracks of lids: they come down and rise again, from where they mostly are."""
+    """Count blinks in (F,) tracks of lids: they fall and rise again, relative to their usual value."""
     count, shut = 0, False
     usual = blink.median() if len(blink) else 0.0
     for value in (blink - usual).tolist():
@@ -106,7 +106,8 @@ def count_blinks(blink: Tensor) -> int:
 
 
 def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
-    """Eyes and mouth (3, 2) in each frame; where no face is found, as before or, at first, as later."""
+    """Eyes and mouth (3, 2) in each frame; without a face, as in the last or, at first, in the next frame
+    with a face."""
     points: list[Tensor | None] = []
     last: Tensor | None = None
     for frame in frames:

@@ -1,4 +1,4 @@
-"""How much a head moves: the shift of its upper half against the first frame, without landmarks."""
+"""Head motion: shift of the head's upper half relative to the first frame, without landmarks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...face.alignment import FaceCrop, FaceLayout, cut_face, face_crop
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SIZE = 48, 96  # pixels of the part that is looked at
-_PART = (0.5, 0.41, 0.7, 0.35)  # of the aligned crop: middle, width and height; the mouth is not in it
+_SIZE = 48, 96  # size in pixels of the registered part
+_PART = (0.5, 0.41, 0.7, 0.35)  # part of the aligned crop: center, width and height; without the mouth
 _LEVELS, _ROUNDS = (4, 2, 1), 6
-_NOISE = 0.02  # differences of brightness far above this and above the usual ones count little
+_NOISE = 0.02  # larger and unusual differences of brightness have little weight
 _BATCH = 25
 
 
 def head_track(frames: Tensor, points: Tensor) -> Tensor:
-    """Where the head is relative to the first frame: (F, 2), x and y by the eye distance.
+    """Position of the head relative to the first frame: (F, 2), x and y in eye distances.
 
     Args:
         frames: (F, H, W, 3), 0..1.
-        points: (3, 2) of both eyes and the mouth in the first frame, x and y in pixels.
+        points: (3, 2), both eyes and the mouth in the first frame, x and y in pixels.
     """
     crop = face_crop(points, (_SIZE[1], _SIZE[1]))
     x, y, width, height = _PART
@@ -41,14 +41,15 @@ def head_track(frames: Tensor, points: Tensor) -> Tensor:
 
 
 def head_motion(track: Tensor) -> float:
-    """Root mean square distance of a track (F, 2) from its mean place."""
+    """Root mean square distance of a track (F, 2) from its mean."""
     return float((track - track.mean(0)).square().sum(1).mean().sqrt())
 
 
 def _shift(pictures: Tensor, first: Tensor) -> Tensor:
     """The shift (b, 2) in pixels with which ``first`` looks like each of ``pictures``, (b, 1, h, w) both.
 
-    Gauss-Newton, coarse to fine, on absolute differences rather than squares: blinks and gaze hardly count.
+    Gauss-Newton, coarse to fine, on absolute instead of squared differences, so blinks and gaze have little
+    effect.
     """
     shift = pictures.new_zeros(len(pictures), 2)
     for level in _LEVELS:

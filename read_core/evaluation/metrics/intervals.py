@@ -1,4 +1,4 @@
-"""95 % intervals over videos, of ratios and differences of means and of shares; honest for few videos.
+"""95 % intervals over videos for ratios and differences of means and for shares; valid for few videos.
 
 Ratios and differences of means leave one video out at a time (the jackknife) and take Student's t for as many
 videos as there are; ratios do so in logarithms. The figures of one video stay together.
@@ -20,7 +20,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval; NaN for what cannot be told."""
+    """A figure with its 95 % interval; NaN if it cannot be computed."""
 
     value: float
     low: float = _NAN
@@ -28,7 +28,7 @@ class Estimate:
 
     @property
     def interval(self) -> str:
-        """As "0.950 to 1.020"; a dash for none."""
+        """The interval as text, for example "0.950 to 1.020"; a dash if there is none."""
         return "-" if math.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
 
     def __str__(self) -> str:

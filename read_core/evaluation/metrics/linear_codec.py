@@ -1,7 +1,7 @@
-"""A linear codec that compresses as much as the VAE: what a trained one has to beat.
+"""A linear codec with the same compression as the VAE: a baseline for the trained one.
 
-Blocks of 8 frames x 32 x 32 pixels (24,576 numbers) are described by their leading principal components. As
-in the VAE the first frame is a block of its own: it is repeated eight times, and decoded to one frame.
+Blocks of 8 frames x 32 x 32 pixels (24,576 numbers) are represented by their leading principal components. As
+in the VAE, the first frame is a separate block: it is repeated eight times, and decoded to one frame.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class LinearCodec:
 
     @classmethod
     def fit(cls, clips: Sequence[Tensor], components: int = 128, seed: int = 0) -> LinearCodec:
-        """Fit by randomised PCA on clips (8 n + 1, H, W, 3) in 0..1; one number per latent channel.
+        """Fit by randomized PCA on clips (8 n + 1, H, W, 3) in 0..1; one component per latent channel.
 
         Raises:
-            InputError: a clip's shape is not in whole blocks, or there are fewer blocks than components.
+            InputError: a clip is not a whole number of blocks, or there are fewer blocks than components.
         """
         rows = torch.cat([_blocks(clip) for clip in clips])
         if len(rows) <= components:
@@ -70,12 +70,12 @@ class LinearCodec:
 
 
 def blocks_of(frames: int, height: int, width: int) -> int:
-    """Blocks that a clip of 8 n + 1 ``frames`` is cut into."""
+    """Number of blocks in a clip of 8 n + 1 ``frames``."""
     return (latents_of_frames(frames) + 1) * (height // PIXELS_PER_LATENT) * (width // PIXELS_PER_LATENT)
 
 
 def _blocks(frames: Tensor) -> Tensor:
-    """(8 n + 1, H, W, 3) -> (blocks, 24576), the first frame repeated to a block of its own."""
+    """(8 n + 1, H, W, 3) -> (blocks, 24576), with the first frame repeated to a full block."""
     count, height, width = frames.shape[:3]
     if count % FRAMES_PER_LATENT != 1 or height % PIXELS_PER_LATENT or width % PIXELS_PER_LATENT:
         raise InputError(

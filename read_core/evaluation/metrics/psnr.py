@@ -7,11 +7,11 @@ from torch import Tensor
 
 from ...errors import InputError
 
-BEST = 100.0  # what equal pictures get
+BEST = 100.0  # PSNR of equal pictures
 
 
 def psnr(frames: Tensor, true: Tensor) -> float:
-    """PSNR of (F, H, W, 3) in 0..1 against the truth, from the mean squared error over everything.
+    """PSNR of (F, H, W, 3) in 0..1, from the mean squared error over all values.
 
     Raises:
         InputError: shapes differ.
@@ -20,14 +20,14 @@ def psnr(frames: Tensor, true: Tensor) -> float:
 
 
 def psnr_in_boxes(frames: Tensor, true: Tensor, boxes: Tensor) -> float:
-    """PSNR over the pixels whose centres lie in each frame's box.
+    """PSNR over the pixels whose centers are in each frame's box.
 
     Args:
         frames, true: (F, H, W, 3), 0..1.
         boxes: (F, 4) pixels x0, y0, x1, y1.
 
     Raises:
-        InputError: shapes differ, or the boxes hold no pixel.
+        InputError: shapes differ, or the boxes contain no pixel.
     """
     error = _squared_error(frames, true).mean(dim=-1)
     inside = in_boxes(boxes, frames.shape[1], frames.shape[2])
@@ -37,7 +37,7 @@ def psnr_in_boxes(frames: Tensor, true: Tensor, boxes: Tensor) -> float:
 
 
 def in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Which pixels lie in each frame's box: (F, 4) -> (F, H, W) bool."""
+    """Mask of the pixels in each frame's box: (F, 4) -> (F, H, W) bool."""
     x, y = torch.arange(width) + 0.5, torch.arange(height) + 0.5
     left, top, right, bottom = (edge[:, None] for edge in boxes.unbind(dim=1))
     columns, rows = (x > left) & (x < right), (y > top) & (y < bottom)
@@ -45,7 +45,7 @@ def in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def to_decibels(error: float) -> float:
-    """Mean squared error of values in 0..1 as PSNR, 100 at most."""
+    """Mean squared error of values in 0..1 as PSNR, at most 100."""
     return BEST if error <= 10 ** (-BEST / 10) else -10 * float(torch.tensor(error).log10())
 
 

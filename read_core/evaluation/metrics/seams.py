@@ -1,4 +1,4 @@
-"""Jumps where clips meet, where latents meet, and flicker of what should stand still."""
+"""Jumps where clips meet and where latents meet, and flicker of still pixels."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _STEP = 1 / 255
 
 @dataclass(frozen=True)
 class SeamScore:
-    """Mean absolute differences of neighbouring frames, in 1/255 of the colour range.
+    """Mean absolute differences of neighboring frames, in 1/255 of the color range.
 
     Attributes:
-        clips: where a clip begins; NaN for a single clip.
-        latents: where a latent begins but no clip; NaN for fewer than two generated latents.
+        clips: at the start of a clip; NaN for a single clip.
+        latents: at the start of a latent but not of a clip; NaN for fewer than two generated latents.
         inside: within the 8 frames of a latent.
     """
 
@@ -34,18 +34,18 @@ class SeamScore:
 def clip_starts(latents: int, window: int) -> list[int]:
     """Last frames before a new clip's own ones, for N generated ``latents``; empty for a single clip.
 
-    Neighbours share a latent, which belongs to the earlier clip.
+    Neighbors share a latent, which belongs to the earlier clip.
     """
     return [FRAMES_PER_LATENT * (start + 1) for start, _ in clip_spans(latents, window)[1:]]
 
 
 def whole_clips(clips: int, window: int) -> int:
-    """Frames of a video of so many whole clips, the portrait's included."""
+    """Number of frames of a video of ``clips`` whole clips, including the portrait's frame."""
     return frames_of_latents(frames_of_clips(clips, window) + 1)
 
 
 def split_clips(frames: Tensor, window: int) -> list[Tensor]:
-    """Frames (F, H, W, 3) clip by clip; the portrait's belongs to the first."""
+    """Split frames (F, H, W, 3) into clips; the portrait's frame belongs to the first."""
     starts = clip_starts(padded_latents(latents_of_frames(len(frames)), window), window)
     edges = [0, *(last + 1 for last in starts), len(frames)]
     return [frames[a:b] for a, b in pairwise(edges)]
@@ -57,11 +57,11 @@ def score_seams(frames: Tensor, clip_boundaries: list[int], where: Tensor | None
     Args:
         frames: (F, H, W, 3), 0..1; frame 0 is the portrait.
         clip_boundaries: last frames before a new clip, see :func:`clip_starts`; those beyond the video are
-            left out.
-        where: (H, W) bool, pixels to look at, as the still background; None: all.
+            ignored.
+        where: (H, W) bool, pixels to measure, for example the still background; None: all.
 
     Raises:
-        InputError: a video of fewer than 10 frames, or ``where`` without a pixel.
+        InputError: the video has fewer than 10 frames, or ``where`` no pixel.
     """
     if len(frames) < FRAMES_PER_LATENT + 2:
         raise InputError(f"{len(frames)} frames have no seams; expected {FRAMES_PER_LATENT + 2} or more")
@@ -76,7 +76,7 @@ def score_seams(frames: Tensor, clip_boundaries: list[int], where: Tensor | None
             kinds["clips"].append(jump)
         elif last % FRAMES_PER_LATENT:
             kinds["inside"].append(jump)
-        elif last:  # frame 0 is the portrait: its latent ends there
+        elif last:  # frame 0 is the portrait: its latent ends here
             kinds["latents"].append(jump)
     return SeamScore(**{name: _mean(values) for name, values in kinds.items()})
 

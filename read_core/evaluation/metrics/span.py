@@ -1,4 +1,4 @@
-"""How far a mouth's opening ranges."""
+"""Range of a mouth's opening."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _TAIL = 0.05
 
 
 def opening_span(opening: Tensor) -> float:
-    """From the 5th to the 95th percentile of an opening (F,)."""
+    """Range from the 5th to the 95th percentile of an opening (F,)."""
     return float(opening.quantile(1 - _TAIL) - opening.quantile(_TAIL))

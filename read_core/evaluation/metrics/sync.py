@@ -1,4 +1,4 @@
-"""Whether the lips follow the sound: the measured mouth track against the true one."""
+"""Lip sync: compare the measured mouth track with the true one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_LAG = 10
-SHUT = 0.10  # of a speaker's own range: an opening below this counts as closed
+SHUT = 0.10  # share of a speaker's range below which the mouth counts as closed
 SILENT_CLASS = 0  # of read_core.corpus.visemes
-_STILL = 1e-4  # a track that moves less does not move: what rounding leaves of a frozen picture
+_STILL = 1e-4  # below this, a track counts as constant: rounding of a frozen picture
 _MOUTH_SHUT = 0.02
-_TAIL = 0.02  # of the frames at either end of a speaker's range
+_TAIL = 0.02  # share of the frames outside a speaker's range, at each end
 _NEAR = 1  # frames by which a closure may be early or late
 
 Range = tuple[float, float]
@@ -28,15 +28,15 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class ShutCases:
-    """How often a mouth is shut where it should be; several videos' add up.
+    """Counts of shut mouths where they should be shut; counts of several videos can be added.
 
     Attributes:
-        hits: those of the ``closures`` whose lips close within a frame.
-        closures: p, b and m.
-        near: those of the frames that are ``spoken`` within a frame of which the lips close.
-        spoken: frames of speech.
-        shut: those of the ``silent`` frames with a closed mouth.
-        silent: frames of silence in which the true mouth is shut.
+        hits: number of ``closures`` whose lips close within a frame.
+        closures: number of p, b and m.
+        near: number of ``spoken`` frames within one frame of shut lips.
+        spoken: number of frames with speech.
+        shut: number of ``silent`` frames with a shut mouth.
+        silent: number of silent frames in which the true mouth is shut.
         opening: sum over the silent frames, as a share of the speaker's range.
     """
 
@@ -58,7 +58,7 @@ class ShutCases:
 
     @property
     def chance(self) -> float:
-        """What ``closed`` would be for a mouth that knows nothing of p, b and m; NaN without speech."""
+        """Expected ``closed`` for a mouth that ignores p, b and m; NaN without speech."""
         return _share(self.near, self.spoken)
 
     @property
@@ -74,13 +74,13 @@ class ShutCases:
 
 @dataclass(frozen=True)
 class SyncScore:
-    """One video against its truth.
+    """Scores of one video compared with its ground truth.
 
     Attributes:
-        opening, width, rounding: Pearson correlation of each track, 0 for one that does not move.
-        lag: frames by which the video's opening comes late (negative: early) where it fits best.
+        opening, width, rounding: Pearson correlation of each track; 0 for a constant track.
+        lag: frames by which the video's opening is late (negative: early) at the best fit.
         shuffled: mean correlation of the opening with other recordings' tracks; NaN without one.
-        cases: of closures and silence.
+        cases: counts of closures and silence.
     """
 
     opening: float
@@ -103,7 +103,7 @@ def score_sync(
         others: (F', 3) each, the true tracks of other recordings; cut or repeated to F frames.
 
     Raises:
-        InputError: lengths or shapes that do not fit.
+        InputError: the lengths or shapes do not fit.
     """
     if measured.shape != true.shape or measured.ndim != 2 or measured.shape[1] != 3:
         raise InputError(
@@ -122,7 +122,7 @@ def score_sync(
 
 
 def count_shut(opening: Tensor, true: Tensor, phonemes: Tensor, closures: Tensor) -> ShutCases:
-    """Where the lips close: an opening of less than a tenth of the speaker's own range.
+    """Count shut mouths: an opening of less than a tenth of the speaker's range.
 
     Args:
         opening: (F,), relative to the speaker's range, see :func:`relative_opening`.
@@ -145,21 +145,21 @@ def count_shut(opening: Tensor, true: Tensor, phonemes: Tensor, closures: Tensor
 
 
 def opening_range(opening: Tensor) -> Range:
-    """How far shut and how wide open a speaker's mouth is: the 2nd and 98th percentile of its track (F,).
+    """Range of a speaker's opening: the 2nd and 98th percentile of its track (F,).
 
-    Taken of the drawn video as the measure reads it, so that what the measure gets wrong about a face, a
-    moustache say, is not held against a mouth that is shut.
+    It is taken from the reading of the drawn video. So the reader's error for a face, for example with a
+    mustache, does not count against a shut mouth.
     """
     return float(opening.quantile(_TAIL)), float(opening.quantile(1 - _TAIL))
 
 
 def relative_opening(opening: Tensor, own: Range) -> Tensor:
-    """``opening`` (F,) as a share of the range ``own``: 0 shut, 1 wide open; values may lie beyond."""
+    """``opening`` (F,) as a share of the range ``own``: 0 shut, 1 wide open; values may be outside."""
     return (opening - own[0]) / max(own[1] - own[0], _STILL)
 
 
 def correlation(first: Tensor, second: Tensor) -> float:
-    """Pearson correlation of two tracks (F,); 0 where one of them does not move or holds a NaN."""
+    """Pearson correlation of two tracks (F,); 0 if one of them is constant or has a NaN."""
     a, b = first.double() - first.double().mean(), second.double() - second.double().mean()
     spread = a.square().mean().sqrt(), b.square().mean().sqrt()
     if not (spread[0] > _STILL and spread[1] > _STILL):
@@ -170,7 +170,7 @@ def correlation(first: Tensor, second: Tensor) -> float:
 def best_lag(measured: Tensor, true: Tensor, reach: int = MAX_LAG) -> tuple[int, float]:
     """(lag, correlation) where measured[t + lag] fits true[t] best, within ``reach`` frames; (F,) each.
 
-    The smaller lag wins a tie, so a track that does not move has lag 0 and correlation 0.
+    In a tie the smaller lag wins, so a constant track has lag 0 and correlation 0.
     """
     return common_lag([(measured, true)], reach)
 

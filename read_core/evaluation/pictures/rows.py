@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COLUMNS = 10
-_LABEL = 170  # pixels beside a row
-_TITLE = 18  # pixels above a column
+_LABEL = 170  # width of the labels in pixels
+_TITLE = 18  # height of the titles in pixels
 _TEXT = 12
 
 
 def save_rows(
     rows: Sequence[tuple[str, Sequence[Tensor]]], path: Path, side: int, titles: Sequence[str] = ()
 ) -> None:
-    """Draw rows of pictures (H, W, 3), 0..1, each made ``side`` pixels high, beside their labels.
+    """Draw rows of pictures (H, W, 3), 0..1, each ``side`` pixels high, next to their labels.
 
     Args:
-        rows: label and pictures of each; labels may have lines.
+        rows: label and pictures of each row; labels may have several lines.
         path: ``*.png``.
-        side: pixels.
-        titles: of the columns.
+        side: height of a picture in pixels.
+        titles: titles of the columns.
 
     Raises:
         MediaError: the file cannot be written.
@@ -55,7 +55,7 @@ def save_rows(
 
 
 def places(frames: int, count: int) -> list[int]:
-    """``count`` places spread over a video of so many ``frames``, the first and the last among them."""
+    """``count`` frame indices spread over a video of ``frames`` frames, including the first and the last."""
     chosen: list[int] = torch.linspace(0, frames - 1, count).round().long().tolist()
     return chosen
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..material.samples import Sample
 
 _FACE, _MOUTH = 128, 96  # pixels of a picture on the sheets
-_AROUND = 0.7  # of the mouth box's longer side, to each side of its middle
+_AROUND = 0.7  # half the square's side relative to the mouth box's longer side
 
 Faces = Sequence[tuple["Sample", "Tensor", "Tensor"]]
 """Samples with their frames (F, H, W, 3), 0..1, through the VAE and as generated."""
@@ -35,7 +35,7 @@ def save_faces(faces: Faces, path: Path) -> None:
 
 
 def save_mouths(faces: Faces, path: Path) -> None:
-    """Draw the mouths of the same frames, cut out of what was drawn and of what the VAE leaves of it.
+    """Draw the mouths of the same frames, as drawn and through the VAE.
 
     Raises:
         MediaError: the file cannot be written.
@@ -49,14 +49,14 @@ def save_mouths(faces: Faces, path: Path) -> None:
 
 
 def mouth_of(frame: Tensor, box: Tensor) -> Tensor:
-    """A square around the middle of the mouth's ``box``, moved into the picture where it leaves it.
+    """A square around the center of the mouth's ``box``, moved into the picture if it extends beyond it.
 
     Args:
         frame: (H, W, 3).
         box: (4,), pixels x0, y0, x1, y1.
 
     Returns:
-        (S, S, 3), S the same for boxes of one size; no more than the picture has.
+        (S, S, 3), with equal S for boxes of one size; S is at most the picture's side.
     """
     left, top, right, bottom = (float(edge) for edge in box)
     height, width = frame.shape[:2]

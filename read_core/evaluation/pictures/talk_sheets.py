@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PUBLIC = "photographs.png"
 """Blended faces and real people in the public domain: it may be published."""
 PRIVATE = "faces-private.png"
-"""Single pictures of the user's folder of portraits: only to look at."""
+"""Single pictures of the user's folder of portraits: not for publication."""
 _SIDE = 160  # pixels of a picture
 
 
@@ -26,7 +26,7 @@ class TalkSheet:
     """Collects rows; keeps small pictures, no video.
 
     Attributes:
-        most: talks that are shown; what comes later is left out.
+        most: number of talks shown; later ones are left out.
     """
 
     most: int
@@ -34,7 +34,7 @@ class TalkSheet:
     shown: int = 0
 
     def add_talk(self, talk: Talk, coded: Tensor, made: Tensor) -> None:
-        """Rows of a talk, of its frames through the codec and of its video, (F, H, W, 3), 0..1 each."""
+        """Add rows of a talk, its frames after the codec, and its video, (F, H, W, 3), 0..1 each."""
         if self.shown >= self.most:
             return
         self.shown += 1
@@ -46,11 +46,11 @@ class TalkSheet:
         self.rows.append(("generated", [frame.clone() for frame in spread(made, COLUMNS)]))
 
     def add_real(self, said: Said) -> None:
-        """A row of a real photograph's video."""
+        """Add a row of a real photograph's video."""
         self.rows.append((f"{said.picture},\ngenerated", [f.clone() for f in spread(said.frames, COLUMNS)]))
 
     def save(self, path: Path) -> bool:
-        """Draw the sheet, if there is anything on it: says so.
+        """Draw the sheet unless it is empty; return whether it was drawn.
 
         Raises:
             MediaError: the file cannot be written.

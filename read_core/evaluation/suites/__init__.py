@@ -1,1 +1,1 @@
-"""What is measured together."""
+"""The suites of ``read-core evaluate``."""

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from ..material.talks import Talk
     from ..tables.report import Cell
 
-_RANGE = 0.5  # what a range costs that is wholly lost, or twice as large as it should be
-_LIP_SHAPE = 0.25  # weight of width and rounding beside the opening
-_DECIBEL = 0.1  # what a decibel lost against no guidance costs: a mouth that smears, colours that break
+_RANGE = 0.5  # penalty of a range that is 0 or twice the true one
+_LIP_SHAPE = 0.25  # weight of width and rounding relative to the opening
+_DECIBEL = 0.1  # penalty per decibel lost compared with no guidance: smeared mouths, broken colors
 _NOTE = (
     "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
     "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
@@ -53,17 +53,17 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class SelectSize:
-    """How much is tried.
+    """Size of the suite.
 
     Attributes:
         count: drawn presenters of the validation split, one clip each, and with a folder of portraits as many
             photographs.
         base_steps: steps at which guidances are compared.
         finalists: how many of the best guidances are tried with all numbers of steps.
-        steps: these; fewer win within ``tolerance``.
-        tolerance: of the score.
+        steps: these numbers of steps; within ``tolerance`` of the best score the fewest win.
+        tolerance: tolerance of the score.
         side: pixels at which talks are rendered and measured.
-        speakers: synthesisers that take turns; the held-out one has no say.
+        speakers: synthesizers, used in turn; without the held-out one.
     """
 
     count: int = 6
@@ -101,17 +101,18 @@ def run_select(
     candidates: Sequence[Guidance] = CANDIDATES,
     faces: Path | None = None,
 ) -> tuple[Guidance, int, Report]:
-    """Rank guidances at one number of steps, then steps with the best of them: (guidance, steps, report).
+    """Rank guidances at one number of steps, then steps with the best guidances: (guidance, steps, report).
 
     Args:
         pipe: the checkpoint.
-        size: how much is tried.
+        size: size of the suite.
         seed: of the noise.
         candidates: guidances.
-        faces: folder of portraits whose validation faces count as much as drawn presenters; None: none do.
+        faces: folder of portraits; its validation faces count as much as drawn presenters; None: no
+            photographs.
 
     Raises:
-        InputError: the folder is no folder of portraits.
+        InputError: the folder is not a folder of portraits.
         SynthesiserError: espeak-ng is not installed.
     """
     size = size or SelectSize()
@@ -158,7 +159,7 @@ def _row(score: float, trial: Trial) -> tuple[Cell, ...]:
 
 
 def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list[Talk]:
-    """The validation split's talks of one clip: drawn presenters, and photographs where there are faces."""
+    """Talks of the validation split, one clip each: drawn presenters, and photographs if faces are given."""
     frames, card = whole_clips(1, pipe.defaults.window), pipe.card
     studies = Studies("validation", frames, card.resolution, card.face, size.speakers, size.side)
     photographs = [] if faces is None else list(studies.photographs(faces, size.count))
@@ -166,7 +167,7 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
 
 
 def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> Trial:
-    """Generate every talk with one setting and average what is measured."""
+    """Generate every talk with one setting and average the measurements."""
     rows = [_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
     opening, shape, decibels, seconds, span = (mean(column) for column in zip(*rows, strict=True))
     return Trial(form, steps, opening, shape, decibels, seconds, span)

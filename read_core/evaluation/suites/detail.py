@@ -1,4 +1,4 @@
-"""The detail step on videos put through the codec: each form against the true frames at the larger size."""
+"""Measure the detail step on videos after the codec: each form compared with the true frames at full size."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ NOTE = (
 )
 STILL_BELOW = 2 / 255
 OPEN_BELOW, SHUT_ABOVE = 0.1, 0.7
-MOST_OPEN = 0.75  # of a video's largest opening
+MOST_OPEN = 0.75  # share of a video's largest opening
 
 
 @dataclass(frozen=True)
 class DetailVideo:
-    """A video, what the codec makes of it, and where its eyes and mouth are.
+    """A video, its frames after the codec, and its eyes and mouth.
 
     Attributes:
         true: (F, H, W, 3), 0..1; frame 0 is the portrait.
         decoded: (F, h, w, 3), 0..1.
-        decoded_portrait: (h, w, 3), 0..1, frame 0 encoded alone.
+        decoded_portrait: (h, w, 3), 0..1, frame 0 encoded separately.
         boxes: (F, 4), pixels of ``true``, of the mouth.
         eyes: (F, 2, 4), of both eyes; empty boxes where they are not known.
         opening: (F,), of the mouth, 0..1.
@@ -73,7 +73,7 @@ class DetailVideo:
 
     @property
     def points(self) -> Tensor | None:
-        """Eyes and mouth of the portrait as fractions of width and height, (3, 2); None: not known."""
+        """Eyes and mouth of the portrait as fractions of width and height, (3, 2); None: unknown."""
         boxes = torch.cat([self.eyes[0], self.boxes[:1]])
         if not bool((boxes[:, 2:] > boxes[:, :2]).all()):
             return None
@@ -85,7 +85,7 @@ Form = Callable[[DetailVideo], "Tensor"]
 
 
 def detail_forms(network: DetailNetwork | None = None) -> dict[str, Form]:
-    """The forms by name, from plain enlarging to the network: each gives frames (F, H, W, 3)."""
+    """The forms by name, from simple enlarging to the network; each returns frames (F, H, W, 3)."""
 
     def restored(video: DetailVideo, points: Tensor | None, network: DetailNetwork | None = None) -> Tensor:
         restorer = DetailRestorer(network)
@@ -200,7 +200,7 @@ def _decibels(error: Tensor) -> float:
 
 
 def _contrast(picture: Tensor, inside: Tensor) -> float:
-    """Standard deviation of the brightness of (H, W, 3) inside (H, W); NaN where that is empty."""
+    """Standard deviation of the brightness of (H, W, 3) inside the mask (H, W); NaN if that is empty."""
     return float(picture.mean(-1)[inside].std()) if int(inside.sum()) > 1 else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Which guidances are compared, and what they are called."""
+"""The compared guidances and their names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CANDIDATES: tuple[Guidance, ...] = (
     SplitCFG(2.0, 6.0),
 )
 
-# What a checkpoint's own guidance is shown beside: of each kind a weak, a middle and a strong one.
+# Guidances for comparison with a checkpoint's: of each kind a weak, a medium and a strong one.
 COMPARED: tuple[Guidance, ...] = (
     NoCFG(),
     JointCFG(2.0),
@@ -40,12 +40,12 @@ COMPARED: tuple[Guidance, ...] = (
 
 
 def compared_with(default: Guidance) -> tuple[Guidance, ...]:
-    """A checkpoint's ``default`` guidance, then those of another kind that it is shown beside."""
+    """A checkpoint's ``default`` guidance, then guidances of other kinds for comparison."""
     return default, *(form for form in COMPARED if form.kind != default.kind)
 
 
 def describe(guidance: Guidance) -> str:
-    """As "split (-0.5, 2)"."""
+    """Text, for example "split (-0.5, 2)"."""
     values = guidance.to_dict()
     scales = ", ".join(f"{value:g}" for name, value in values.items() if name != "kind")
     return f"{values['kind']} ({scales})" if scales else str(values["kind"])

@@ -1,9 +1,9 @@
-"""Whether long videos are as good as short ones, as the paper's table 3.
+"""Compare long and short videos, like the paper's table 3.
 
-The same seconds of speech are said in short and in long videos. A recording of the longest length is cut into
-pieces of each length, every piece becomes a video of its own that starts from the portrait, and every figure
-is taken clip by clip over the frames that only that clip adds. So all lengths are measured on the same frames
-of the same recordings, and differ only in how long the video has been going on.
+Short and long videos say the same seconds of speech. A recording of the longest length is cut into pieces of
+each length, and every piece becomes a separate video that starts from the portrait. Figures are taken clip by
+clip over the frames that only that clip adds. So all lengths are measured on the same frames of the same
+recordings, and differ only in how long the video has been running.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     samples = draw_samples(
         "test", size.count, frames[-1], card.resolution, first_seed=_SEED, layout=card.face
     )
-    figures: list[list[FaceFigures]] = [[] for _ in size.clips]  # of each length, of each face
+    figures: list[list[FaceFigures]] = [[] for _ in size.clips]  # videos per length and face
     sheet = []
     for face, sample in enumerate(tqdm(samples, desc="faces", leave=False)):
         drawn = sample.frames
@@ -150,8 +150,8 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
 def pieces(sample: Sample, clips: int, total: int, window: int) -> Iterator[tuple[int, Sample]]:
     """Cut a sample of ``total`` clips into samples of ``clips``: (clips of it already seen, piece).
 
-    All begin with the sample's portrait. The last one ends where the sample does; what it repeats of the one
-    before is "already seen".
+    All start with the sample's portrait. The last one ends with the sample; its overlap with the previous one
+    is "already seen".
     """
     added = whole_clips(2, window) - whole_clips(1, window)
     for start in range(0, total, clips):

@@ -1,4 +1,4 @@
-"""How lips and pictures hold up on what users feed: a row per condition of the recording or the portrait."""
+"""Robustness of lips and pictures to users' inputs: a row per condition of the recording or the portrait."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PICTURE_COLUMNS = ("colour", "flicker", "detail")
 OPENING_COLUMNS = ("opening", "95 % below", "shut")
 _PHOTOGRAPH = "a photograph"
 _SIDE = 96  # pixels
-_BORDER = 8  # the outer part of a side that counts as background where nobody knows it
+_BORDER = 8  # outer part of a side that counts as background if the background is unknown
 _LIP_NOTE = (
     f"{LIP_NOTE} Measure r: on the drawn videos, pictures changed as the portrait was. By its base: open r "
     f'by that of "{AS_IS}"; of other speech by that of "{PLAIN}", undisturbed as it is. Recordings are those '
@@ -64,8 +64,8 @@ def run_robust(
         size: how much is generated.
         out: folder of the results.
         seed: of the noise.
-        photo: a picture of any kind that is animated and shown on the sheet; of its video the pictures are
-            measured, its lips are not.
+        photo: any picture; it is animated, shown on the sheet, and its pictures but not its lips are
+            measured.
 
     Raises:
         SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
@@ -81,7 +81,7 @@ def run_robust(
     found: dict[str, float] = {}  # open r of each condition
     photographed: tuple[Tensor, Video] | None = None
     for condition in tqdm(conditions(pipe, size), desc="conditions", leave=False):
-        # A recording in which nothing is said may well be silent.
+        # A recording without speech may be silent.
         studio = Studio(pipe, condition.size, ignore if condition.wordless else warn)
         cast = Cast(studio, condition.samples, settings, condition.name)
         sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
@@ -128,7 +128,7 @@ def picture_row(frames: Tensor, portrait: Tensor, still: Tensor) -> tuple[float,
 
     Args:
         frames: (F, H, W, 3), 0..1.
-        portrait: (H, W, 3), as it was given and fitted to the video.
+        portrait: (H, W, 3), the input fitted to the video.
         still: (H, W) bool, the background.
     """
     colour = frames.mean(dim=(0, 1, 2)) - portrait.mean(dim=(0, 1))
@@ -160,7 +160,7 @@ def _border(height: int, width: int) -> Tensor:
 def _animated(
     studio: Studio, sample: Sample, picture: Tensor, settings: SamplingSettings
 ) -> tuple[Tensor, Video]:
-    """A photograph (H, W, 3) as it is fitted, and its video, which says what ``sample`` says."""
+    """A fitted photograph (H, W, 3), and its video with the recording of ``sample``."""
     fitted = fit_image(picture, studio.pipe.card.resolution)[0]
     pixels = (fitted * 255).round().byte()[None]
     return fitted, studio.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), settings)

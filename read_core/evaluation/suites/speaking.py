@@ -1,4 +1,4 @@
-"""What one generated video of a talk shows: lips, eyes, head and seams against the talk itself."""
+"""Measure one generated video of a talk: lips, eyes, head and seams, compared with the talk."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the reader of faces and the flow find in a video of F frames.
+    """Readings of a video of F frames.
 
     Attributes:
         mouth: (F, 3) open, width, round.
         blink: (F,) how far both lids are shut, 0..1.
-        contrast: (F, 2) of the eyes.
-        head: how much the head moves, by the eye distance.
+        contrast: (F, 2) contrast of the eyes.
+        head: head motion in eye distances.
     """
 
     mouth: Tensor
@@ -41,11 +41,11 @@ class Speaking:
 
     Attributes:
         frames: of the video.
-        sync: correlations with the true tracks, and how often the lips are shut where they should be.
-        span: of the opening, by the talk's own.
-        blinks, true_blinks: in the video and in the talk, as read; none where dark glasses hide the eyes.
+        sync: correlations with the true tracks, and counts of shut lips.
+        span: range of the opening, relative to the talk's.
+        blinks, true_blinks: blinks read in the video and in the talk; none behind dark glasses.
         faded, seen: frames with an eye below half contrast, and frames with open eyes; none behind glasses.
-        head, true_head: how much the head moves in the video and in the talk.
+        head, true_head: head motion in the video and in the talk.
         seams: jumps between frames.
     """
 
@@ -62,7 +62,7 @@ class Speaking:
 
 
 def read_talk(frames: Tensor, talk: Talk) -> Reading:
-    """Read frames (F, S, S', 3), 0..1, that show what ``talk`` shows."""
+    """Read frames (F, S, S', 3), 0..1, of a video of ``talk``."""
     points = talk.points
     tracks = read_placed(frames, points)
     places = (tracks.places - points)[:, 0] / (points[1] - points[0]).norm()
@@ -76,9 +76,9 @@ def speaking_of(
 
     Args:
         frames: (F, S, S', 3), 0..1.
-        found: what is read of them.
-        talk: what was to be said and by whom.
-        truth: of the talk's own frames.
+        found: their readings.
+        talk: the talk.
+        truth: readings of the talk's frames.
         boundaries: last frames before a new clip.
     """
     opening = relative_opening(found.mouth[:, 0], opening_range(truth.mouth[:, 0]))

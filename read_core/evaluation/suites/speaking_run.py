@@ -1,4 +1,4 @@
-"""Generates talks with several seeds and measures them, one talk in memory at a time."""
+"""Generate talks with several seeds and measure them, one talk in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ OnTalk = Callable[["Talk", "Tensor", "Tensor"], None]
 
 @dataclass(frozen=True)
 class Spoken:
-    """Everything that is kept of a talk.
+    """All kept results of a talk.
 
     Attributes:
         name, kind, face, synthesiser: the talk's.
-        rendered: figures of the talk itself, which show what the reader is worth.
-        coded: of its first clip through the codec.
-        generated: of the video of each seed.
+        rendered: figures of the talk itself (upper bound of the reader).
+        coded: figures of its first clip after the codec.
+        generated: figures of the video of each seed.
     """
 
     name: str
@@ -53,14 +53,14 @@ def speak(
 
     Args:
         pipe: the checkpoint.
-        talks: drawn when their turn comes, and let go afterwards.
-        seeds: of the noise, a video for each.
-        coded_frames: of each talk that go through the codec, 8 n + 1.
-        on_talk: called with each talk, its frames through the codec and the video of the first seed.
+        talks: drawn lazily, and released afterwards.
+        seeds: seeds of the noise; one video per seed.
+        coded_frames: frames of each talk for the codec, 8 n + 1.
+        on_talk: called with each talk, its frames after the codec and the video of the first seed.
     """
     found = []
     for talk in talks:
-        studio = Studio(pipe)  # its memory of encoded portraits ends with the talk
+        studio = Studio(pipe)  # its cache of encoded portraits is released with the talk
         starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
         true = talk.frames
         truth = read_talk(true, talk)

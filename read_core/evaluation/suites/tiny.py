@@ -1,4 +1,4 @@
-"""The suite: everything that the card of a checkpoint shows, on held-out faces, sentences and voices."""
+"""The main suite: all figures of a checkpoint's card, on held-out faces, sentences and voices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SuiteSize:
-    """How much of everything; time grows with it.
+    """Size of the suite; it determines the time.
 
     Attributes:
         count: videos of the main table, half of them by flite.
@@ -44,7 +44,7 @@ class SuiteSize:
         codec_components: numbers per block of the linear codec; 0: as many as the VAE has channels.
         gallery: other faces that a face could be taken for.
         sheets: videos shown on the contact sheets.
-        speaking: talks, beside all these.
+        speaking: size of the talks.
     """
 
     count: int = 12

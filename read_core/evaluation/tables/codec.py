@@ -1,4 +1,4 @@
-"""The table of pictures: what the VAE loses, beside a linear codec of the same compression."""
+"""The table of pictures: losses of the VAE, compared with a linear codec of the same compression."""
 
 from __future__ import annotations
 

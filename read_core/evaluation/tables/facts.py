@@ -1,4 +1,4 @@
-"""What a report says of itself: which weights, how they were sampled, on how much, by which version."""
+"""Facts of a report: weights, sampling, size of the suite, and version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGITS = 12
 
 
 def facts_of(pipe: ReadPipeline, seed: int, size: DataclassInstance) -> dict[str, Any]:
-    """The checkpoint, how it was sampled and how much was measured.
+    """The checkpoint, its sampling settings and the size of the suite.
 
     Args:
         pipe: the checkpoint.
@@ -41,7 +41,7 @@ def facts_of(pipe: ReadPipeline, seed: int, size: DataclassInstance) -> dict[str
 
 
 def weights_digest(pipe: ReadPipeline) -> str:
-    """Twelve digits that tell one checkpoint's weights from another's: all models that sample and decode."""
+    """Twelve digits that identify a checkpoint's weights: a hash of all models that sample and decode."""
     digest = hashlib.sha256()
     for model in (pipe.vae.vae, pipe.speech_ae, pipe.transformer):
         for name, tensor in sorted(model.state_dict().items()):

@@ -16,7 +16,7 @@ Cell = str | int | float
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table; ``note`` tells what its columns mean."""
+    """A titled table; ``note`` explains its columns."""
 
     title: str
     columns: tuple[str, ...]
@@ -61,7 +61,7 @@ class Report:
         """Write ``name``.txt, .md and .json into ``folder``; numbers that are NaN are null.
 
         Raises:
-            MediaError: they cannot be written.
+            MediaError: a file cannot be written.
         """
         values = {"title": self.title, "facts": self.facts, "tables": [asdict(t) for t in self.tables]}
         files = {
@@ -78,7 +78,7 @@ class Report:
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder``; MediaError where that cannot be done."""
+    """Make ``folder``; MediaError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The tables of seams: the asynchronous scheduler beside clips without it, and their picture."""
+"""The tables and the picture of seams: with and without the asynchronous scheduler."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _NOTE = (
 
 
 def check_other(pipe: ReadPipeline, other: ReadPipeline) -> None:
-    """Refuse, with an InputError, another checkpoint whose clips would lie elsewhere."""
+    """Raise InputError for another checkpoint whose clips would have other places."""
     found = (other.defaults.window, other.card.resolution)
     expected = (pipe.defaults.window, pipe.card.resolution)
     if found != expected:

@@ -139,7 +139,7 @@ def blink_share(videos: Sequence[Speaking]) -> float:
 
 
 def faded_share(videos: Sequence[Speaking]) -> float:
-    """Share of all frames with open eyes in which an eye has faded; NaN without any."""
+    """Share of frames with open eyes in which an eye has faded; NaN if there are none."""
     seen = sum(video.seen for video in videos)
     return sum(video.faded for video in videos) / seen if seen else float("nan")
 
