@@ -102,9 +102,7 @@ def test_generate_makes_a_video_and_tells_what_it_took(inputs, tmp_path, tiny_ch
     ):
         assert words in printed.out
     assert (
-        printed.out.index("for the models")
-        < printed.out.index("sampling takes")
-        < printed.out.index("time:")
+        printed.out.index("for the models") < printed.out.index("sampling takes") < printed.out.index("time:")
     )
     assert "4/4" in printed.err  # two clips of two steps
 

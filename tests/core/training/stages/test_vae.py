@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from diffusers import AutoencoderKLLTXVideo
+from safetensors.torch import load_file
 
 from read_core.corpus.video_file import find_clips
 from read_core.mouth.face_fit import FaceFitSettings, fit_face_reader
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.registry import load_config
-from read_core.training.stages.vae import ClipDataset, VaeStage, box_weights, to_frames, to_pixels
+from read_core.training.stages.vae import ClipDataset, LidProbe, VaeStage, box_weights, to_frames, to_pixels
 from read_core.video import TemporalVAE
+from read_core.video.aligned import AlignedAutoencoder
 
 CONFIG = Path(__file__).parents[4] / "configs" / "smoke" / "vae.yaml"
 
@@ -185,6 +189,33 @@ def test_a_reader_of_faces_sees_lids_too(stage, clips_folder, tmp_path):
 
 
 @torch.no_grad()
+def test_the_lids_are_read_from_the_change_of_the_latents():
+    """Against a loop over latents and frames."""
+    torch.manual_seed(0)
+    probe, latents = LidProbe(6, (2, 3)), torch.randn(2, 6, 4, 2, 3)
+    torch.nn.init.normal_(probe.map.weight)
+    read = probe(latents)
+    assert read.shape == (2, 24)
+    for sample in range(2):
+        for i in range(1, 4):
+            change = (latents[sample, :, i] - latents[sample, :, 0]).flatten()
+            for t in range(8):
+                expected = 10 * (probe.map.weight[t] @ change + probe.map.bias[t])
+                assert read[sample, 8 * (i - 1) + t].item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_latents_learn_to_tell_of_blinks(clips_folder, tmp_path):
+    """The error of the lids falls in training, and what is exported is a plain VAE."""
+    changes = {"loss.blink": 1.0, "blinks": 1.0, "loop.steps": 40, "loop.log_every": 2, "loop.warmup": 1}
+    config = make_config(clips_folder, tmp_path, **changes)
+    train(VaeStage(config), config.loop, config.output)
+    rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
+    errors = [row["blink"] for row in rows]
+    assert sum(errors[-4:]) < 0.8 * sum(errors[:4])
+    kept = load_file(tmp_path / "export" / "diffusion_pytorch_model.safetensors")
+    assert not [name for name in kept if "lids" in name]
+
+
 def test_the_linear_start_is_far_better_than_random_weights(stage, clips_folder, tmp_path):
     random = VaeStage(make_config(clips_folder, tmp_path, start_clips=0))
     assert stage.measure()["psnr_frames"] > random.measure()["psnr_frames"] + 3
@@ -240,6 +271,31 @@ def test_a_frozen_encoder_keeps_its_latents(clips_folder, stage, tmp_path):
     for name, value in stage.vae.encoder.state_dict().items():
         assert torch.equal(value, later.vae.encoder.state_dict()[name])
     assert not torch.equal(stage.vae.decoder.conv_in.conv.weight, later.vae.decoder.conv_in.conv.weight)
+
+
+def test_a_frozen_encoder_of_aligned_faces_keeps_its_latents(clips_folder, tmp_path):
+    """Its last map belongs to the encoder."""
+    model = yaml.safe_load((CONFIG.parents[1] / "photo" / "vae.yaml").read_text())["model"]
+    inner = model["inner"] | {
+        "latent_channels": 8,
+        "block_out_channels": [16, 16],
+        "decoder_block_out_channels": [8, 16],
+    }
+    vae = AlignedAutoencoder(inner=inner, grid=(2, 2), latent_channels=8)
+    for linear in (vae.down, vae.up):
+        torch.nn.init.normal_(linear.weight, std=0.1)
+    vae.save_pretrained(tmp_path / "earlier")
+    config = make_config(
+        clips_folder, tmp_path, initial=str(tmp_path / "earlier"), encoder=False, **{"loop.steps": 2}
+    )
+    later = VaeStage(config)
+    train(later, config.loop, tmp_path)
+    pixels = torch.rand(1, 3, 9, 64, 64) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(
+            later.vae.eval().encode(pixels).latent_dist.mode(), vae.eval().encode(pixels).latent_dist.mode()
+        )
+    assert not torch.equal(later.vae.up.weight, vae.up.weight)
 
 
 def test_a_kill_in_the_first_save_does_not_lose_the_linear_start(clips_folder, stage, tmp_path):
