@@ -153,7 +153,7 @@ def test_any_track_can_be_chosen(three_tracks):
     for number in (1, 2, 3):
         np.testing.assert_allclose(quietly(three_tracks, number), tone(1, 300 * number), atol=1e-3)
     for number in (0, 4):
-        with pytest.raises(MediaError, match=f"3 audio tracks; track {number} is not"):
+        with pytest.raises(MediaError, match=f"3 audio tracks; there is no track {number}"):
             read_audio(three_tracks, number=number)
 
 
