@@ -48,7 +48,7 @@ class ComfyPage:
         new_nodes: bool = False,
         size: tuple[int, int] = SIZE,
     ) -> None:
-        self.address = address
+        self.address, self.size = address, size
         for name, value in (SETTINGS | {NEW_NODES: new_nodes}).items():
             self._set(name, value)
         self.page: Page = browser.new_page(viewport={"width": size[0], "height": size[1]})
@@ -77,14 +77,16 @@ class ComfyPage:
 
     def fit(self) -> None:
         """Bring the whole graph into view; return when the page is at rest."""
-        self.page.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         view, before = "[app.canvas.ds.scale, ...app.canvas.ds.offset]", None
         for _ in range(60):
-            self.page.wait_for_timeout(1000)
-            now = self.page.evaluate(view)
-            if now == before:
+            now, (left, top, right, bottom) = self.page.evaluate(view), self.extent()
+            inside = min(left, top) >= 0 and right <= self.size[0] and bottom <= self.size[1]
+            if inside and now == before:
                 return
+            if before in (None, now):  # or a node has grown since
+                self.page.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
             before = now
+            self.page.wait_for_timeout(1000)
 
     def missing(self) -> list[str]:
         """Types of nodes that this host does not know."""
@@ -214,14 +216,8 @@ class ComfyPage:
     def picture(self, target: Path, margin: int = 16) -> None:
         """Save a picture of the graph, without the page's panels."""
         self.page.add_style_tag(content=f"{MESSAGES} {{ display: none }}")
-        left, top, right, bottom = self.page.evaluate(
-            "() => { const box = (o, title) => [o.pos[0], o.pos[1] - title,"
-            " o.pos[0] + o.size[0], o.pos[1] + o.size[1]];"
-            " const b = [...app.graph._nodes.map(n => box(n, 30)), ...app.graph._groups.map(g => box(g, 0))];"
-            " const d = app.canvas.ds, r = app.canvas.canvas.getBoundingClientRect();"
-            " return [0, 1, 2, 3].map(i => (i < 2 ? Math.min : Math.max)(...b.map(b => b[i])))"
-            " .map((v, i) => (v + d.offset[i % 2]) * d.scale + (i % 2 ? r.y : r.x)) }"
-        )
+        self.page.wait_for_function("!document.body.innerText.includes('Current node')")  # of the last run
+        left, top, right, bottom = self.extent()
         self.page.screenshot(
             path=target,
             clip={
@@ -231,6 +227,18 @@ class ComfyPage:
                 "height": bottom - top + 2 * margin,
             },
         )
+
+    def extent(self) -> list[float]:
+        """Where nodes and groups lie on the screen: left, top, right, bottom."""
+        found: list[float] = self.page.evaluate(
+            "() => { const box = (o, title) => [o.pos[0], o.pos[1] - title,"
+            " o.pos[0] + o.size[0], o.pos[1] + o.size[1]];"
+            " const b = [...app.graph._nodes.map(n => box(n, 30)), ...app.graph._groups.map(g => box(g, 0))];"
+            " const d = app.canvas.ds, r = app.canvas.canvas.getBoundingClientRect();"
+            " return [0, 1, 2, 3].map(i => (i < 2 ? Math.min : Math.max)(...b.map(b => b[i])))"
+            " .map((v, i) => (v + d.offset[i % 2]) * d.scale + (i % 2 ? r.y : r.x)) }"
+        )
+        return found
 
     def close(self) -> None:
         """Close the page."""
