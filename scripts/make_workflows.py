@@ -43,12 +43,12 @@ NOTE = """{purpose}
 # Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and \
 *Load Audio* in place of *READ Example Inputs*.
 
-# `read-tiny`, which comes with the pack too, is a demonstration: it animates **drawn presenters** at \
+# `read-tiny` comes with the pack. It is a demonstration: it animates **drawn presenters** at \
 128 x 128, not photographs. Put a full-size checkpoint's folder into `models/read`, press **R** and \
 choose it in *Load READ Models*. {full_size} Every node has a help page: select it and press **i** \
 above it."""
 AS_TRAINED = (
-    "Leave size, steps and window at 0 and guidance at *checkpoint default*: they are then as it was trained."
+    "Leave size, steps and window at 0 and guidance at *checkpoint default*: its values from training."
 )
 
 
@@ -205,7 +205,7 @@ def long_audio(name: str) -> Graph:
     """Three nodes: load, examples, talking head to file."""
     purpose = (
         "# Every clip is on the disk before the next is sampled, so an hour takes no more memory than a "
-        "minute. After an interrupt what is finished stays beside the target as `*.partial.mp4` and plays."
+        "minute. After an interrupt the finished part stays as `*.partial.mp4` and can be played."
     )
     graph = Graph(title="Read me: speech of any length", text=note(purpose))
     models, image, audio = inputs(graph, top=0)
@@ -233,7 +233,7 @@ def long_audio(name: str) -> Graph:
 def text_and_lora(name: str) -> Graph:
     """With text and a LoRA, for full-size checkpoints."""
     purpose = (
-        "# For a **full-size checkpoint** in `models/read`: `read-tiny`'s prompt has another size. Choose "
+        "# For a **full-size checkpoint** in `models/read`: `read-tiny` takes no other text. Choose "
         "the checkpoint and your LoRA (for LTX-Video 2B, in `models/loras`) in the loader, put LTX-Video's "
         "T5 (`t5xxl_fp16.safetensors`) into `models/text_encoders`, and write what the video shows."
     )
@@ -267,10 +267,10 @@ def compare(name: str) -> Graph:
         "reference (alpha) and one for the speech (beta), **Joint-CFG** on the right."
     )
     full_size = (
-        "Leave size, steps and window at 0. The scales here are `read-tiny`'s: give *split* the paper's, "
-        "alpha 2 and beta 6, and *joint* the one to compare."
+        "Leave size, steps and window at 0. The scales here are `read-tiny`'s: for *split* use the paper's "
+        "alpha 2 and beta 6, for *joint* the alpha to compare."
     )
-    graph = Graph(title="Read me: Split-CFG beside Joint-CFG", text=note(purpose, full_size))
+    graph = Graph(title="Read me: Split-CFG and Joint-CFG", text=note(purpose, full_size))
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     own = defaults()["guidance"]
@@ -302,7 +302,7 @@ def photo_compare(name: str) -> Graph:
         "**right** as the decoder made them. The face is found, turned upright and cropped; the preview "
         "under *READ Encode Reference* shows the crop, and its *face* widgets correct it."
     )
-    graph = Graph(title="Read me: the portrait's own detail", text=note(purpose))
+    graph = Graph(title="Read me: the portrait's detail", text=note(purpose))
     models, image, audio = inputs(graph, portrait="photo")
     speech, reference = encode(graph, models, image, audio, "face")
     graph.group(None)
@@ -326,8 +326,8 @@ def photo_compare(name: str) -> Graph:
 def check(name: str) -> Graph:
     """The first graph without detail and paste-back, measured."""
     purpose = (
-        "# *READ Check* plots how far the mouth is open over the loudness, and gives their correlation and "
-        "lag, the jumps where clips meet, and the drift of face and colours."
+        "# *READ Check* plots mouth opening and loudness, and gives their correlation and lag, the jumps "
+        "where clips meet, and the drift of face and colors."
     )
     graph = Graph(title="Read me: does the mouth follow the sound?", text=note(purpose))
     models, image, audio = inputs(graph)
