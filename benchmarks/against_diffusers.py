@@ -1,12 +1,12 @@
-"""Sampling one clip against a plain loop over diffusers.LTXVideoTransformer3DModel, and where the time goes.
+"""Compare sampling of one clip with a plain loop over diffusers.LTXVideoTransformer3DModel; time by part.
 
-Both have the same weights (but for our audio branch, which diffusers' model lacks), tokens, steps, text and
-batch of guidance branches, and take turns. diffusers' loop runs in two forms:
+Both have the same weights (except our audio branch, which diffusers' model lacks), tokens, steps, text and
+batch of guidance branches. They run alternately. diffusers' loop runs in two forms:
 
-- a time per token, as its image-to-video pipelines do and as the asynchronous scheduler would need it there;
-- a time per item, as its text-to-video pipeline does: cheaper, but it cannot hold the portrait still.
+- a time per token, as in its image-to-video pipelines; the asynchronous scheduler would need this form;
+- a time per item, as in its text-to-video pipeline: cheaper, but it cannot keep the portrait fixed.
 
-The totals are measured as they are; the parts in separate rounds in which hooks look at the clock.
+Totals are measured without hooks; parts in separate rounds with timing hooks.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def same_size(model: A2VTransformer3DModel) -> LTXVideoTransformer3DModel:
-    """diffusers' model on our very weights, the audio branch and the null tokens left out."""
+    """diffusers' model with our weights, without the audio branch and the null tokens."""
     config = model.config
     with torch.device("meta"):
         made = LTXVideoTransformer3DModel(
@@ -103,7 +103,7 @@ def same_size(model: A2VTransformer3DModel) -> LTXVideoTransformer3DModel:
 
 @torch.no_grad()
 def plain_loop(model: LTXVideoTransformer3DModel, given: Inputs, per_token: bool) -> Tensor:
-    """One clip from noise: what a pipeline of diffusers does between its encoders and its decoder."""
+    """Sample one clip from noise, as a diffusers pipeline does between its encoders and its decoder."""
     pipe, device = given.pipe, given.reference.latent.device
     guidance, frames = pipe.defaults.guidance, pipe.defaults.window
     branches = len(guidance.branches)
@@ -137,7 +137,7 @@ def plain_loop(model: LTXVideoTransformer3DModel, given: Inputs, per_token: bool
 def parts_of(
     calls: dict[str, Callable[[], object]], models: dict[str, nn.Module], repeats: int, device: torch.device
 ) -> dict[str, dict[str, float]]:
-    """Median seconds of each part of each call; the calls take turns."""
+    """Median seconds of each part of each call; the calls run alternately."""
     rounds: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in calls}
     for _ in range(max(1, repeats)):
         for name, call in calls.items():
@@ -190,7 +190,7 @@ def clocks(model: nn.Module, device: torch.device) -> Iterator[dict[str, float]]
 
 
 def explanation(name: str, ours: dict[str, float], theirs: dict[str, float]) -> str:
-    """What makes the difference, the largest first, in shares of the other loop's time."""
+    """The causes of the difference, the largest first, as shares of the other loop's time."""
     base = sum(theirs.values())
     differences = sorted(
         ((ours[part] - theirs[part], part) for part in ours), key=lambda pair: abs(pair[0]), reverse=True

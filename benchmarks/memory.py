@@ -1,8 +1,8 @@
-"""Peak memory of read_core.generate for speech of several lengths, each in a process of its own.
+"""Peak memory of read_core.generate for speech of several lengths, each in a separate process.
 
-The parent writes the recordings; each child loads the checkpoint and generates one video clip by clip. Peak
-memory is the most main memory that the process held (VmHWM on Linux), models and libraries included; on a GPU
-also what its tensors held. The number of steps hardly matters to it, so --steps 1 saves time.
+The parent writes the recordings; each child loads the checkpoint and generates one video clip by clip. The
+figure is the peak main memory of the process (VmHWM on Linux), including models and libraries; on a GPU also
+the peak of its tensors. The number of steps hardly affects it, so --steps 1 saves time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHILD = "--one"
 
 @dataclass(frozen=True)
 class Peaks:
-    """Bytes; None where there is no such memory or the system does not tell."""
+    """Bytes; None if there is no such memory or the system does not report it."""
 
     name: str
     frames: int
@@ -98,7 +98,7 @@ def _measure(seconds: float, folder: Path) -> Peaks:
 
 
 def _generate(args: argparse.Namespace, speech: Path, out: Path) -> Peaks:
-    """In the child: one video."""
+    """In the child process: generate one video."""
     pipe = load(args)
     loaded = peak_host_memory()
     size = (args.size, args.size) if args.size else None

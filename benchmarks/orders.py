@@ -1,4 +1,4 @@
-"""The three orders of Algorithm 1 on the same input: time, and how far apart their latents are."""
+"""The three orders of Algorithm 1 on the same input: time, and differences of their latents."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Keys and values of speech and text: projected once per clip, or in every step.
 
-Three ways of the same sampling, in turns:
+Three ways of the same sampling, run alternately:
 
 - once: as the pipeline does it, text and null speech once per video, speech once per clip;
 - every step: the same projections again in every step;
-- every step and branch: as plain cross-attention does it, which projects whatever each item of the batch of
-  guidance branches is given, the null speech frame by frame.
+- every step and branch: as in plain cross-attention, which projects the condition of every item in the batch
+  of guidance branches, the null speech frame by frame.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sampling:
         self.times = timesteps(given.steps, pipe.defaults.shift)
 
     def guided(self) -> GuidedVelocity:
-        """A fresh one has projected nothing but text and null speech."""
+        """A new one has only projected text and null speech."""
         text = self.transformer.project_text(self.text, self.text_mask)
         return GuidedVelocity(self.transformer, self.codes, text, self.guidance, self.window)
 

@@ -1,9 +1,9 @@
 """Seconds per clip by stage, with shares, and the real-time factor.
 
-Every stage is timed alone, on what the stage before it gives, in rounds of all stages. The last call of a
-round is read_core.generate from files to a file, which should take what the stages take together. Features
-and SpeechAE also see the silence that the pipeline puts behind a recording, so that any window can be chosen
-afterwards; with more --clips its part becomes smaller.
+Every stage is timed separately, on the output of the previous stage, in rounds of all stages. The last call
+of a round is read_core.generate from files to a file; it should take as long as all stages together. Features
+and SpeechAE also process the silence that the pipeline appends to a recording for larger windows; with more
+--clips its share becomes smaller.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _prepared(given: Inputs, features_frames: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Waveform, features, latents and frames: what the stages start from."""
+    """Inputs of the stages: waveform, features, latents and frames."""
     samples = given.waveform.to(given.pipe.transformer.device)
     features = given.pipe.features(samples, features_frames)
     latents = given.pipe.sample(given.speech, given.reference, given.settings)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: their options and inputs, a clock that takes turns, and tables as markdown."""
+"""Shared by the benchmarks: options, inputs, interleaved timing, and Markdown tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DTYPES = ("float32", "float16", "bfloat16")
 def parser(
     description: str | None, clips: int | None = None, repeats: int | None = None
 ) -> argparse.ArgumentParser:
-    """The options that the scripts have in common.
+    """The options common to the scripts.
 
     Args:
         description: the script's docstring.
@@ -71,7 +71,7 @@ def parser(
 
 
 def guarded(main: Callable[[], None]) -> None:
-    """Run a script; what a user can mend is told in one line, exit status 2."""
+    """Run a script; print a user's error in one line, exit status 2."""
     try:
         main()
     except ReadError as error:
@@ -81,17 +81,17 @@ def guarded(main: Callable[[], None]) -> None:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One portrait and speech of exactly so many clips, from ``assets/``.
+    """One portrait, and speech of a whole number of clips, from ``assets/``.
 
     Attributes:
-        pipe: the checkpoint, with the device and type asked for.
+        pipe: the checkpoint, with the requested device and type.
         waveform: (samples,) at 16 kHz.
         portrait: (H, W, 3), 0..1.
         speech: the codes of ``waveform``.
         reference: z_R of ``portrait``.
         size: (height, width) of the video.
-        steps: per clip.
-        clips: k.
+        steps: steps per clip.
+        clips: number of clips k.
     """
 
     pipe: ReadPipeline
@@ -105,7 +105,7 @@ class Inputs:
 
     @property
     def settings(self) -> SamplingSettings:
-        """How to sample: the checkpoint's defaults but for the steps."""
+        """The checkpoint's settings, with other steps."""
         return SamplingSettings(self.steps)
 
     @property
@@ -115,7 +115,7 @@ class Inputs:
 
     @property
     def describe(self) -> str:
-        """What runs, in a sentence."""
+        """A sentence that describes the run."""
         pipe, (height, width) = self.pipe, self.size
         guidance = pipe.defaults.guidance
         weights = sum(p.numel() for p in pipe.transformer.parameters()) / 1e6
@@ -128,7 +128,7 @@ class Inputs:
 
 
 def load(args: argparse.Namespace) -> ReadPipeline:
-    """The pipeline that the options ask for."""
+    """Load the pipeline chosen by the options."""
     return ReadPipeline.from_pretrained(
         args.checkpoint, args.device, getattr(torch, args.dtype) if args.dtype else None
     )
@@ -153,7 +153,7 @@ def inputs(args: argparse.Namespace, clips: int) -> Inputs:
 
 
 def repeated_speech(samples: int) -> Tensor:
-    """(samples,) at 16 kHz: the example recording over and over."""
+    """(samples,) at 16 kHz: the example recording, repeated."""
     once = read_audio(RECORDING)
     return once.repeat(-(-samples // len(once)))[:samples]
 
@@ -167,7 +167,7 @@ def write_wav(path: Path, waveform: Tensor) -> Path:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has finished what it was given."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -185,17 +185,17 @@ class Times:
         return statistics.median(self.rounds[name])
 
     def ratios(self, name: str, base: str) -> list[float]:
-        """``name`` over ``base`` in each round: both ran one right after the other."""
+        """``name`` / ``base`` in each round, where both ran in succession."""
         return [a / b for a, b in zip(self.rounds[name], self.rounds[base], strict=True)]
 
     def ratio(self, name: str, base: str) -> str:
-        """The median of the ratios, and their range, as "1.23 (1.20 to 1.25)"."""
+        """The median of the ratios, and their range, for example "1.23 (1.20 to 1.25)"."""
         found = self.ratios(name, base)
         return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
 
 
 def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int, device: torch.device) -> Times:
-    """Time calls in turn, A B A B ..., after one round that is not counted, so that drift hits all alike."""
+    """Time calls alternately, A B A B ..., after one warm-up round, so that drift affects all equally."""
     rounds: dict[str, list[float]] = {name: [] for name in calls}
     for done in range(max(1, repeats) + 1):
         for name, call in calls.items():
@@ -211,7 +211,7 @@ def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int, device:
 
 @dataclass
 class Page:
-    """What a script has to say: on stdout at once, and as markdown at the end."""
+    """Output of a script: to stdout immediately, and as Markdown at the end."""
 
     title: str
     lines: list[str] = field(default_factory=list)
@@ -220,17 +220,17 @@ class Page:
         self.say(f"## {self.title}")
 
     def say(self, text: str) -> None:
-        """A paragraph."""
+        """Print a paragraph."""
         self._put([text, ""])
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns of equal width, the first to the left and the others to the right."""
+        """Print a table, the first column left-aligned, the others right-aligned."""
         widths = [max(3, *(len(row[i]) for row in (header, *rows))) for i in range(len(header))]
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         self._put([*(_row(cells, widths) for cells in (header, rule, *rows)), ""])
 
     def save(self, path: Path) -> None:
-        """Write the markdown, with the machine that it was measured on."""
+        """Write the Markdown, with the machine's description."""
         self.say(f"Measured on {machine()}.")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(self.lines).rstrip() + "\n", encoding="utf-8")
@@ -252,7 +252,7 @@ def percent(share: float) -> str:
 
 
 def machine() -> str:
-    """Processor, threads, GPU and versions, in words."""
+    """Processor, threads, GPU and versions as text."""
     words = [f"{_processor()}, {os.cpu_count()} logical cores, {torch.get_num_threads()} thread(s)"]
     if torch.cuda.is_available():
         words.append(torch.cuda.get_device_name())
