@@ -55,7 +55,7 @@ INSTEAD = {  # of format 2
     "speech_ae": ("read_core.speech", "AveragePool"),  # of the ablation without a SpeechAE
 }
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
-_ADVICE = "Copy the checkpoint anew, or use the files that belong to it"
+_ADVICE = "Copy the checkpoint again, or use the files that belong to it"
 T = TypeVar("T")
 
 

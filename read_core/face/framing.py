@@ -155,14 +155,14 @@ def _remark(
     eyes, mouth = (points[1] - points[0]).norm(), (points[2] - points[:2].mean(0)).norm()
     turned = float(eyes / mouth.clamp(min=1e-6)) * (layout.mouth - layout.eyes) / layout.eye_distance
     if not inside:
-        return "the picture's border cuts the face; expect a poor video, and take a picture of all of it"
+        return "the picture's border cuts the face; expect a poor video, or use a picture of the whole face"
     if crop.width / size[1] < _SMALL:
         return (
             f"the face is small: {crop.width:.0f} pixels of the picture become {size[1]}; "
-            "expect a soft video, and take a closer or larger picture"
+            "expect a soft video, or use a closer or larger picture"
         )
     if abs(crop.roll) > math.pi / 3:
-        return "the face is not upright; expect a poor video, and turn the picture first"
+        return "the face is not upright; expect a poor video, or turn the picture first"
     if turned < _TURNED:
-        return "the face is turned away; expect a poor video, and take a picture that looks into the camera"
+        return "the face is turned away; expect a poor video, or use a picture that looks into the camera"
     return None

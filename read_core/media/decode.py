@@ -228,7 +228,7 @@ def _remarks(bad: int, output: _Output, declared: float | None) -> list[str]:
     if output.filled:
         remarks.append(f"{output.filled / output.source.rate:.2f} s without sound packets became silence")
     if declared is not None and declared - decoded > _CUT_SHORT:
-        remarks.append(f"{decoded:.2f} s could be decoded of the {declared:.2f} s that it says it has")
+        remarks.append(f"only {decoded:.2f} s of the declared {declared:.2f} s could be decoded")
     return remarks
 
 

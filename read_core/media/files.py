@@ -125,7 +125,7 @@ def temporary_beside(path: Path) -> Path:
 
 def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:
     """The error for a failed write of ``path``; ``kept`` is the file with the finished part, or None."""
-    rest = "nothing was kept" if kept is None else f"what there is of it is {kept}"
+    rest = "nothing was kept" if kept is None else f"the finished part is {kept}"
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return MediaError(
             f"{path}: out of disk space in {path.parent} ({reason(error)}); {rest}, "

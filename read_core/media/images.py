@@ -26,7 +26,7 @@ from ..limits import PLAIN_FITS
 from .files import check_input, open_input, reason
 
 MIN_PORTRAIT = 16
-_WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is taken"
+_WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is used"
 _MATTE = np.float32(0.5)
 _DRAFT_PIXELS = 64_000_000  # larger JPEGs are shrunk while they are decoded
 _MISSING_END = 0.01  # largest share of pixels that may be missing at a JPEG's end

@@ -141,5 +141,7 @@ def _read(frames: Tensor, points: Tensor) -> FaceTracks:
 @lru_cache(maxsize=1)
 def _reader() -> FaceReader:
     if not WEIGHTS.is_file():
-        raise InputError(f"{WEIGHTS} is missing; install anew, or make it: python scripts/fit_face.py")
+        raise InputError(
+            f"{WEIGHTS} is missing; install the package again, or make the file: python scripts/fit_face.py"
+        )
     return load_face_reader(WEIGHTS)

@@ -1,4 +1,4 @@
-"""The part of the suite ``tiny`` that measures talking photographs beside drawn presenters."""
+"""The part of the suite ``tiny`` that measures talking photographs and drawn presenters."""
 
 from __future__ import annotations
 
