@@ -103,7 +103,7 @@ def test_a_named_part_that_is_not_there(broken):
 def test_a_part_that_nothing_names(broken):
     edit_index(broken, detail=None)
     for read in (load_checkpoint, describe):
-        with pytest.raises(CheckpointError, match=r"detail is there, but .*does not list it"):
+        with pytest.raises(CheckpointError, match=r"detail exists, but .*does not list it"):
             read(broken)
 
 
