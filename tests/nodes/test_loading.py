@@ -199,7 +199,7 @@ def test_lora_files_that_are_damaged(host, client, part, lora):
     assert "torn.safetensors is truncated, damaged" in told(client, "lora", lora=torn)
     halved = {"transformer.proj_in.lora_B.weight": torch.zeros(4, 4)}
     message = told(client, "lora", lora=part("loras", "halved.safetensors", halved))
-    assert "halved.safetensors is damaged: it lacks 'transformer.proj_in.lora_A.weight'" in message
+    assert "halved.safetensors is damaged: 'transformer.proj_in.lora_A.weight' is missing" in message
 
 
 def test_a_pickle_in_place_of_a_file_is_not_opened(host, client, part):
