@@ -35,6 +35,7 @@ from ..weights.files import (
     refuse_pickles,
     weight_files,
 )
+from ..weights.origin import copy_origin
 from ..weights.strict import compare, load_strict, refuse
 from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
 
@@ -124,7 +125,11 @@ def load_model(
 
 
 def save_checkpoint(
-    folder: str | Path, components: Components, dtype: torch.dtype | None = None, overwrite: bool = False
+    folder: str | Path,
+    components: Components,
+    dtype: torch.dtype | None = None,
+    overwrite: bool = False,
+    origins: Mapping[str, Path] | None = None,
 ) -> None:
     """Write a checkpoint atomically: the folder is complete or does not exist.
 
@@ -133,6 +138,7 @@ def save_checkpoint(
         components: the parts to write.
         dtype: type of the stored weights; None: unchanged.
         overwrite: replace an existing checkpoint.
+        origins: by part, a folder whose ``origin.json``, if it has one, is copied.
 
     Raises:
         CheckpointError: the folder exists and may not be replaced, or the parts do not fit each other.
@@ -147,6 +153,8 @@ def save_checkpoint(
     partial.mkdir(parents=True)
     try:
         _write_parts(partial, components, dtype)
+        for name, source in (origins or {}).items():
+            copy_origin(source, partial / name)
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -15,7 +15,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core info``."""
     from ..bundled import BUNDLED
 
-    parser.add_argument("checkpoint", type=Path, nargs="?", default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        nargs="?",
+        default=BUNDLED,
+        help="folder of the checkpoint, or one that read-core init wrote",
+    )
 
 
 def _demonstration(card: Card) -> str:
@@ -34,10 +40,13 @@ def _face(layout: FaceLayout | None) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the parts with their sizes, the defaults and the training material."""
+    """Print parts with their sizes, defaults, the training material, and the origin of others' weights."""
     from ..checkpoint import describe
     from ..geometry import FPS, frames_of_latents
+    from ..weights.origin import read_origin
 
+    if not (args.checkpoint / "model_index.json").is_file() and _print_origins(args.checkpoint):
+        return 0
     info = describe(args.checkpoint)
     card, defaults = info.card, info.defaults
     height, width = card.resolution
@@ -67,4 +76,18 @@ def run(args: argparse.Namespace) -> int:
         )
     parameters, total = sum(p.parameters for p in info.parts), sum(p.nbytes for p in info.parts)
     print(f"{'total':<40}{parameters:>14,}{f'{total / 1e6:.2f} MB':>12}")
+    if any(read_origin(info.folder / part.name) for part in info.parts):
+        print()
+        _print_origins(info.folder)
     return 0
+
+
+def _print_origins(folder: Path) -> bool:
+    """Print where each part in a folder comes from; False: none of them tells."""
+    from ..weights.origin import read_origin
+
+    parts = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    found = {part.name: origin for part in parts if (origin := read_origin(part)) is not None}
+    for name, origin in found.items():
+        print(f"{name:<14}{origin.line()}; sha256 {origin.sha256[:12]}")
+    return bool(found)

@@ -1,4 +1,5 @@
-"""The command line: ``read-core generate | face | info | corpus | train | checkpoint | evaluate``.
+"""The command line: ``read-core generate | face | info | corpus | init | train | checkpoint |
+evaluate``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
 129 ended by SIGTERM and SIGHUP.
@@ -45,6 +46,12 @@ def _corpus() -> ModuleType:
     return command
 
 
+def _init() -> ModuleType:
+    from . import init as cli_init
+
+    return cli_init
+
+
 def _train() -> ModuleType:
     from ..training import command
 
@@ -69,6 +76,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "face": (_face, "find the faces in a picture and draw them"),
     "info": (_info, "show what a checkpoint holds and what it was trained on"),
     "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),
+    "init": (_init, "turn the files of LTX-Video and Whisper into the folders that training starts from"),
     "train": (_train, "run one training stage from its YAML file"),
     "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
     "evaluate": (_evaluate, "measure a checkpoint on held-out material"),

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from ..checkpoint import (
+    MODELS,
     Card,
     Components,
     Prompt,
@@ -112,7 +113,8 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         prompt=Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool)),
         detail=None if config.detail is None else load_model("detail", config.detail),
     )
-    save_checkpoint(config.output, components, getattr(torch, config.dtype), config.overwrite)
+    origins = {name: getattr(config, name) for name in MODELS}
+    save_checkpoint(config.output, components, getattr(torch, config.dtype), config.overwrite, origins)
     parts = describe(config.output).parts
     figures: dict[str, float] = {f"{part.name}_parameters": part.parameters for part in parts}
     return figures | {"megabytes": round(sum(part.nbytes for part in parts) / 1e6, 2)}

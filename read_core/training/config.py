@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ReadError
 
+_RELEASED = (None, "vae", "whisper")  # what LTX-Video and Whisper give, by the stage that trains another
+
 
 class ConfigError(ReadError):
     """A training configuration cannot be read, or has an unknown stage or key or a bad value."""
@@ -76,8 +78,10 @@ class StageConfig(Strict):
 def require_component(key: str, folder: Path, stage: str | None = None) -> None:
     """Raise ConfigError unless ``folder`` has a model, exported by ``stage`` or released (None)."""
     if not (folder / "config.json").is_file():
-        advice = f"train stage {stage} first" if stage else "download it first (see docs/training.md)"
-        raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice}")
+        made = f"train stage {stage} first" if stage else ""
+        released = "make it of the published files with 'read-core init'" if stage in _RELEASED else ""
+        advice = ", or ".join(filter(None, (made, released)))
+        raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice} (see docs/training.md)")
 
 
 def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

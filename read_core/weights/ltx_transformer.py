@@ -12,7 +12,8 @@ import torch
 from ..errors import CheckpointError
 from ..transformer.configs import LTX_2B
 from ..transformer.model import A2VTransformer3DModel
-from .files import read_json, read_metadata, read_tensors, weight_files
+from .files import read_header, read_json, read_metadata, read_tensors, weight_files
+from .float8 import refuse_float8
 from .strict import load_strict
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ SHAPE_KEYS = (
     "num_layers",
     "caption_channels",
 )
-FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
+CAUSAL = "causal_temporal_positioning"
+"""LTX-Video's name of ``causal_coords``, in its files' metadata and in folders of ``read-core init``."""
 
 
 def load_diffusers(
     folder: str | Path,
     *,
-    causal_coords: bool = True,
+    causal_coords: bool | None = None,
     speech_dim: int = 768,
     speech_slots: int = 32,
     dtype: torch.dtype | None = None,
@@ -66,23 +68,26 @@ def load_diffusers(
 
     Args:
         folder: folder with ``config.json`` and the (possibly sharded) safetensors.
-        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; no file in the folder stores this.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what a folder of ``read-core init`` stores, else
+            True: no file of a published folder stores this.
         speech_dim: channels d_A of the speech codes.
         speech_slots: slots h_w of the speech codes.
-        dtype: of the model; None: the file's (float8 becomes bfloat16).
+        dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: the folder is of another kind, has no safetensors, or keys or shapes do not fit.
+        CheckpointError: the folder is of another kind, has no safetensors, float8, keys or shapes do not fit, or
+            the folder stores another ``causal_coords``.
     """
     folder = Path(folder)
     config = {
-        **_read_ltx_config(folder),
-        "causal_coords": causal_coords,
+        **read_ltx_config(folder),
+        "causal_coords": _agreed(folder, causal_coords),
         "speech_dim": speech_dim,
         "speech_slots": speech_slots,
     }
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):
+        refuse_float8(path, read_header(path))
         weights.update(read_tensors(path))
     return _assemble(config, weights, dtype, folder)
 
@@ -100,21 +105,46 @@ def load_single_file(
         path: the file.
         causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: read it from the file's metadata.
         config: the configuration, except ``causal_coords``.
-        dtype: of the model; None: the file's (float8 becomes bfloat16).
+        dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: the file is not a safetensors file of LTX-Video, not of size 2B, or keys do not fit.
+        CheckpointError: the file is not a safetensors file of LTX-Video, in float8, not of size 2B, or keys do
+            not fit.
     """
     path = Path(path)
+    weights = read_transformer(path)
+    check_size(path, config, weights)
+    if causal_coords is None:
+        causal_coords = bool(file_config(path).get(CAUSAL, False))
+    return _assemble({**config, "causal_coords": causal_coords}, weights, dtype, path)
+
+
+def read_transformer(path: Path) -> dict[str, Tensor]:
+    """The transformer's tensors of an original file, under diffusers' names.
+
+    Raises:
+        CheckpointError: not a safetensors file of LTX-Video, or one in float8.
+    """
+    refuse_float8(path, read_header(path))
     weights = {rename(key): tensor for key, tensor in read_tensors(path, PREFIX).items()}
     if "proj_in.weight" not in weights:
         raise CheckpointError(
             f"{path} has no {PREFIX}patchify_proj.weight; expected an original LTX-Video 2B file"
         )
-    _check_size(path, config, weights)
-    if causal_coords is None:
-        causal_coords = _is_causal(read_metadata(path))
-    return _assemble({**config, "causal_coords": causal_coords}, weights, dtype, path)
+    return weights
+
+
+def file_config(path: Path) -> dict[str, Any]:
+    """What the metadata of an original file say about its transformer; 0.9.0 says nothing.
+
+    Raises:
+        CheckpointError: no safetensors file.
+    """
+    try:
+        found = json.loads(read_metadata(path)["config"])["transformer"]
+    except (KeyError, TypeError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def rename(key: str) -> str:
@@ -138,8 +168,7 @@ def _assemble(
         model = A2VTransformer3DModel(**config)
     what = f"{source} does not fit LTX-Video's transformer"
     load_strict(model, weights, what, "Use an unmodified file", absent=is_addition)
-    if dtype is None:
-        dtype = torch.bfloat16 if model.proj_in.weight.dtype in FLOAT8 else model.proj_in.weight.dtype
+    dtype = model.proj_in.weight.dtype if dtype is None else dtype
     for block in model.transformer_blocks:
         block.audio_attn.to_empty(device="cpu")
     model.null_reference = torch.nn.Parameter(torch.empty_like(model.null_reference, device="cpu"))
@@ -148,7 +177,7 @@ def _assemble(
     return model.to(dtype).eval()  # type: ignore[no-any-return]
 
 
-def _check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+def check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError if the file's width or depth is not the configuration's (13B, LTX-2)."""
     dim, layers = config["num_attention_heads"] * config["attention_head_dim"], config["num_layers"]
     blocks = {key.split(".")[1] for key in weights if key.startswith("transformer_blocks.")}
@@ -160,7 +189,7 @@ def _check_size(path: Path, config: Mapping[str, Any], weights: Mapping[str, Ten
         )
 
 
-def _read_ltx_config(folder: Path) -> dict[str, Any]:
+def read_ltx_config(folder: Path) -> dict[str, Any]:
     """The shape of the transformer in a diffusers folder."""
     found = read_json(folder / "config.json")
     if found.get("_class_name") != "LTXVideoTransformer3DModel":
@@ -180,9 +209,14 @@ def _read_ltx_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _is_causal(metadata: Mapping[str, str]) -> bool:
-    """Whether latents are at max(0, 8 i - 7) by a file's metadata; 0.9.0 and 0.9.1 have no entry or false."""
-    try:
-        return bool(json.loads(metadata["config"])["transformer"]["causal_temporal_positioning"])
-    except (KeyError, TypeError, json.JSONDecodeError):
-        return False
+def _agreed(folder: Path, asked: bool | None) -> bool:
+    """``causal_coords`` of a diffusers folder."""
+    told = read_json(folder / "config.json").get(CAUSAL)
+    if told is None:
+        return True if asked is None else asked
+    if asked is not None and asked != told:
+        raise CheckpointError(
+            f"causal_coords is {asked}, but {folder}/config.json says {bool(told)}, as its release has it; "
+            "leave causal_coords out"
+        )
+    return bool(told)

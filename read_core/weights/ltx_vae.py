@@ -15,7 +15,8 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..precision import at_precision
 from ..video.aligned import AlignedAutoencoder
-from .files import read_tensors
+from .files import read_header, read_tensors
+from .float8 import CODEC, refuse_float8
 from .strict import compare, load_strict
 
 _LATER_DECODER: Mapping[str, Any] = MappingProxyType(
@@ -55,7 +56,14 @@ RELEASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Differences from the class's defaults, by release."""
 
+_FIRST_WIDTHS = {
+    "block_out_channels": (128, 256, 512, 512),
+    "decoder_block_out_channels": (128, 256, 512, 512),
+}
+
 _PREFIX = "vae."
+_LAST_LAYER = "encoder.conv_out.conv.weight"
+_ONLY_EARLIER = "encoder.down_blocks.9."  # in files up to 0.9.1
 _PARTS = ("encoder.", "decoder.", "per_channel_statistics.", "autoencoder.", "down.", "up.")
 
 
@@ -77,7 +85,7 @@ def load_vae_file(
         CheckpointError: the file is not a safetensors file, fits no configuration, or has other channels.
     """
     path = Path(path)
-    weights = _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
+    weights = read_vae(path)
     aligned = own is not None and "inner" in own  # no other VAE has compatible latents
     candidates = {} if own is None else {"the checkpoint's own VAE": own}
     candidates |= {} if aligned else RELEASES
@@ -97,6 +105,43 @@ def load_vae_file(
     )
 
 
+def match_release(path: Path, weights: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
+    """Name and configuration of the release whose autoencoder has these tensors, of any width.
+
+    Args:
+        path: the file, for messages.
+        weights: under diffusers' names.
+
+    Raises:
+        CheckpointError: they are of no release.
+    """
+    differing: dict[str, int] = {}
+    for name, release in RELEASES.items():
+        config = _at_width(release, weights)
+        with torch.device("meta"):
+            model = AutoencoderKLLTXVideo.from_config(config)
+        differing[name] = len(compare(model.state_dict(), weights))
+        if not differing[name]:
+            return name, config
+    told = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
+    raise CheckpointError(f"{path} holds no LTX-Video autoencoder: {told}. Use an unmodified file")
+
+
+def _at_width(release: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """A release's configuration at the width that weights have: its own, or that of a small copy."""
+    shapes = {name: value.shape for name, value in weights.items()}
+    encoder = {**_FIRST_WIDTHS, **release}["block_out_channels"]
+    decoder = {**_FIRST_WIDTHS, **release}["decoder_block_out_channels"]
+    width = shapes.get("encoder.conv_in.conv.weight", (encoder[0],))[0]
+    last = shapes.get("decoder.conv_in.conv.weight", (decoder[-1],))[0]
+    return {
+        **release,
+        "block_out_channels": tuple(n * width // encoder[0] for n in encoder),
+        "decoder_block_out_channels": tuple(n * last // decoder[-1] for n in decoder),
+        "latent_channels": shapes.get("latents_mean", (128,))[0],
+    }
+
+
 def _check_channels(
     path: Path, release: str, config: Mapping[str, Any], own: Mapping[str, Any] | None
 ) -> None:
@@ -109,6 +154,17 @@ def _check_channels(
         )
 
 
+def read_vae(path: Path) -> dict[str, Tensor]:
+    """The autoencoder's tensors of a file, under diffusers' names.
+
+    Raises:
+        CheckpointError: no safetensors file, or an autoencoder in float8.
+    """
+    header = {key: info for key, info in read_header(path).items() if _belongs(key)}
+    refuse_float8(path, header, CODEC)
+    return _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
+
+
 def _belongs(key: str) -> bool:
     """Whether a tensor of a file belongs to the autoencoder; a whole file also contains the transformer."""
     return key.removeprefix(_PREFIX).startswith((*_PARTS, "latents_"))
@@ -116,9 +172,11 @@ def _belongs(key: str) -> bool:
 
 def _diffusers_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     plain = {key.removeprefix(_PREFIX): value for key, value in weights.items()}
-    if "per_channel_statistics.mean-of-means" not in plain or "encoder.conv_out.conv.weight" not in plain:
+    if "per_channel_statistics.mean-of-means" not in plain or _LAST_LAYER not in plain:
         return plain
-    converted: dict[str, Tensor] = convert_ltx_vae_checkpoint_to_diffusers(
-        {_PREFIX + key: value for key, value in plain.items()}
-    )
-    return converted
+    original = {_PREFIX + key: value for key, value in plain.items()}
+    if not any(key.startswith(_ONLY_EARLIER) for key in plain):
+        # The converter tells 0.9.5 by the width of this layer alone, which narrower models lack.
+        original[f"{_PREFIX}{_LAST_LAYER}"] = torch.empty(1, 2048, device="meta")
+    converted: dict[str, Tensor] = convert_ltx_vae_checkpoint_to_diffusers(original)
+    return converted | {_LAST_LAYER: plain[_LAST_LAYER]}

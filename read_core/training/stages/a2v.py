@@ -20,6 +20,7 @@ from ...speech import AveragePool, SpeechAE, load_whisper_encoder
 from ...transformer import A2VTransformer3DModel
 from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
+from ...weights.origin import copy_origin
 from ..config import ConfigError, StageConfig, Strict, require_component
 from ..data.latents import Encoders, WindowDataset, encode_clips
 from ..loop import Batch, Figures, Logged, Model
@@ -280,6 +281,7 @@ class A2VStage:
     def export(self, _model: nn.Module, folder: Path) -> Figures:
         """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
         self.transformer.save_pretrained(folder)
+        copy_origin(self.config.initial or self.config.ltx, folder)
         if self.config.speech != "codes":
             self.speech_ae.save_pretrained(folder / "speech_ae")
         return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()

@@ -49,7 +49,7 @@ def test_a2v_goes_on_from_ltx_video_in_full_precision(tiny_checkpoint, clips_fol
 
 def test_a_missing_ltx_video_is_named_before_anything_is_encoded(tiny_checkpoint, clips_folder, tmp_path):
     stage_class, config = a2v(tiny_checkpoint, clips_folder, tmp_path / "nothing", tmp_path)
-    with pytest.raises(ConfigError, match=r"ltx is .*nothing.*download"):
+    with pytest.raises(ConfigError, match=r"ltx is .*nothing.*read-core init"):
         stage_class(config)
     assert not (tmp_path / "latents").exists()
 

@@ -88,13 +88,18 @@ def test_names_are_those_of_diffusers_converter(original):
     assert all(actual[key] is expected[key] for key in expected)
 
 
-def test_float8_becomes_bfloat16(ltx, original, tmp_path):
+def test_float8_is_refused(original, tmp_path):
     path = tmp_path / "fp8.safetensors"
     save_file({key: value.to(torch.float8_e4m3fn) for key, value in original.items()}, path)
-    model = load_single_file(path, config=TINY)
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
-    expected = ltx.proj_out.weight.to(torch.float8_e4m3fn).to(torch.bfloat16)
-    torch.testing.assert_close(model.proj_out.weight, expected)
+    with pytest.raises(CheckpointError, match=r"float8 tensors.*bfloat16"):
+        load_single_file(path, config=TINY)
+
+
+def test_a_folder_in_float8_is_refused(folder):
+    file = folder / "diffusion_pytorch_model.safetensors"
+    save_file({key: value.to(torch.float8_e5m2) for key, value in load_file(file).items()}, file)
+    with pytest.raises(CheckpointError, match=r"float8 tensors.*bfloat16"):
+        load_diffusers(folder, **SPEECH)
 
 
 def test_dtype_is_the_one_asked_for(single_file):

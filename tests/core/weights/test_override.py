@@ -57,6 +57,17 @@ def test_float8_weights_are_scaled(tmp_path):
     assert torch.equal(found, torch.full_like(found, 0.5))
 
 
+def test_float8_without_a_scale_is_refused_and_changes_nothing(tmp_path):
+    state = dict(model(1).state_dict())
+    key = "transformer_blocks.0.attn1.to_q.weight"
+    state[key] = state[key].to(torch.float8_e4m3fn)
+    save_file(state, tmp_path / "fp8.safetensors")
+    target = model(0)
+    with pytest.raises(CheckpointError, match=r"1 float8 tensors without a scale.*to_q\.weight"):
+        override_weights(target, tmp_path / "fp8.safetensors")
+    assert same(model(0).state_dict(), target.state_dict())
+
+
 def test_another_architecture_is_refused_and_changes_nothing(tmp_path):
     state = dict(model(1).state_dict())
     state["proj_in.weight"] = torch.zeros(2, 2)

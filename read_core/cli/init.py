@@ -1,0 +1,45 @@
+"""``read-core init``: LTX-Video's and Whisper's published files become the folders that training reads."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core init``."""
+    parser.add_argument(
+        "--ltx",
+        type=Path,
+        required=True,
+        metavar="FILE|FOLDER",
+        help="an original LTX-Video 2B file (0.9.0 to 0.9.8, not in float8), or its folder of diffusers",
+    )
+    parser.add_argument(
+        "--whisper",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="a Whisper model in safetensors, as openai/whisper-tiny",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write: transformer, vae and whisper in it"
+    )
+    parser.add_argument("--ltx-license", metavar="TEXT", help="license of LTX-Video's file")
+    parser.add_argument("--whisper-license", metavar="TEXT", help="license of Whisper's folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace folders that were written so")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folders and say what they are."""
+    from ..weights.files import read_json
+    from ..weights.ltx_transformer import CAUSAL
+    from ..weights.start import write_start
+
+    licenses = (args.ltx_license, args.whisper_license)
+    origins = write_start(args.ltx, args.whisper, args.out, licenses, args.overwrite)
+    for name, origin in origins.items():
+        print(f"{args.out / name}: {origin.line()}")
+    causal = read_json(args.out / "transformer" / "config.json")[CAUSAL]
+    print(f"latent i lies at {'max(0, 8 i - 7)' if causal else '8 i'} frames")
+    return 0
