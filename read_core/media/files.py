@@ -16,6 +16,7 @@ from ..errors import MediaError
 # Demuxers that "open" plain text or follow links to other files: never a portrait or a recording.
 _REFUSED_FORMATS = {"tty", "hls", "concat", "ffmetadata", "srt", "webvtt", "ass", "dash", "sdp"}
 _NAME_BYTES = 255  # longest file name in bytes on nearly all systems
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MANY = 99  # most partial files with one name
 
 
@@ -126,7 +127,7 @@ def temporary_beside(path: Path) -> Path:
 def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:
     """The error for a failed write of ``path``; ``kept`` is the file with the finished part, or None."""
     rest = "nothing was kept" if kept is None else f"the finished part is {kept}"
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return MediaError(
             f"{path}: out of disk space in {path.parent} ({reason(error)}); {rest}, "
             "free some space or write elsewhere"

@@ -6,10 +6,8 @@ import io
 import math
 import os
 import warnings
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import av
 import numpy as np
@@ -24,6 +22,7 @@ from ..checks import check_image, check_size
 from ..errors import InputError, MediaError, OnWarning, ignore, once, warn
 from ..limits import PLAIN_FITS
 from .files import check_input, open_input, reason
+from .square import SquarePixels
 
 MIN_PORTRAIT = 16
 _WHAT = "an image (PNG, JPEG, WebP, TIFF ...) or a video, whose first frame is used"
@@ -32,8 +31,6 @@ _DRAFT_PIXELS = 64_000_000  # larger JPEGs are shrunk while they are decoded
 _MISSING_END = 0.01  # largest share of pixels that may be missing at a JPEG's end
 _BRIGHTEST = 16.0  # higher floating-point pixels mean another scale, not highlights
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}  # by the number in a video frame
-_PIXEL_ASPECTS = (1 / 16, 16)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PHONE_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"}
 
@@ -187,38 +184,10 @@ def _first_frame(path: Path) -> FloatImage:
         if frame is None:
             raise MediaError(f"{path} contains no frame; expected {_WHAT}")
         deep = frame.format.components[0].bits > 8
-        values = _square(
-            frame, container.streams.video[0].sample_aspect_ratio, "rgb48le" if deep else "rgb24"
-        )
+        aspect = container.streams.video[0].sample_aspect_ratio
+        values = SquarePixels(aspect, "rgb48le" if deep else "rgb24")(frame)
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
-
-
-def _square(frame: Any, aspect: Fraction | None, pixel_format: str) -> NDArray[Any]:
-    """Convert a frame with pixels of ``aspect`` (width / height) to RGB with square pixels, without losing
-    any."""
-    width, height = frame.width, frame.height
-    if aspect and aspect > 1 and aspect <= _PIXEL_ASPECTS[1]:
-        width = round(width * aspect)
-    elif aspect and _PIXEL_ASPECTS[0] <= aspect:
-        height = round(height / aspect)
-    # A filter, since only the newest PyAV versions respect the frame's color standard in conversion.
-    graph = av.filter.Graph()
-    matrix = _MATRICES.get(int(frame.colorspace), "auto")
-    chain = [
-        graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
-        ),
-        graph.add("scale", f"{width}:{height}:flags=bicubic+accurate_rnd:in_color_matrix={matrix}"),
-        graph.add("format", pixel_format),
-        graph.add("buffersink"),
-    ]
-    for first, second in pairwise(chain):
-        first.link_to(second)
-    graph.configure()
-    graph.push(frame)
-    values: NDArray[Any] = graph.pull().to_ndarray()
-    return values
 
 
 def opaque(image: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class PartialFile:
                 continue
             except OSError as error:
                 raise write_error(target, error) from error
-        if not _lock(
+        if not lock_file(
             self.file
         ):  # another process may check this file just now and think that its writer is dead
             self.remove()
@@ -120,12 +120,12 @@ def _claimed(target: Path, partial: Path) -> MediaError:
 def _is_locked(path: Path) -> bool:
     try:
         with path.open("rb+") as file:
-            return not _lock(file)
+            return not lock_file(file)
     except OSError:  # we may not open it, so we cannot write it either
         return False
 
 
-def _lock(file: IO[bytes]) -> bool:
+def lock_file(file: IO[bytes]) -> bool:
     """Lock an open file until it is closed; False: another process has locked it."""
     try:
         if sys.platform == "win32":

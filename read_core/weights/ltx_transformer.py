@@ -68,15 +68,15 @@ def load_diffusers(
 
     Args:
         folder: folder with ``config.json`` and the (possibly sharded) safetensors.
-        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what a folder of ``read-core init`` stores, else
-            True: no file of a published folder stores this.
+        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what a folder of ``read-core init`` stores,
+            else True: no file of a published folder stores this.
         speech_dim: channels d_A of the speech codes.
         speech_slots: slots h_w of the speech codes.
         dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: the folder is of another kind, has no safetensors, float8, keys or shapes do not fit, or
-            the folder stores another ``causal_coords``.
+        CheckpointError: the folder is of another kind, has no safetensors, float8, keys or shapes do not fit,
+            or the folder stores another ``causal_coords``.
     """
     folder = Path(folder)
     config = {
@@ -108,8 +108,8 @@ def load_single_file(
         dtype: of the model; None: the file's.
 
     Raises:
-        CheckpointError: the file is not a safetensors file of LTX-Video, in float8, not of size 2B, or keys do
-            not fit.
+        CheckpointError: the file is not a safetensors file of LTX-Video, in float8, not of size 2B, or keys
+            do not fit.
     """
     path = Path(path)
     weights = read_transformer(path)

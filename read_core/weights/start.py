@@ -161,8 +161,8 @@ def _from_file(path: Path) -> Start:
 
 def _from_folder(folder: Path) -> Start:
     if not (folder / "transformer" / "config.json").is_file():
-        files = sorted(path.name for path in folder.glob("*.safetensors"))
-        advice = f"; name the file itself: {', '.join(files)}" if files else ""
+        there = sorted(path.name for path in folder.glob("*.safetensors"))
+        advice = f"; name the file itself: {', '.join(there)}" if there else ""
         raise CheckpointError(
             f"{folder} has no transformer/config.json; expected an original file of LTX-Video or its folder "
             f"of diffusers, with transformer/ and vae/{advice}"

@@ -24,8 +24,9 @@ from ...checkpoint import load_model
 from ...corpus.video_file import ClipFile
 from ...geometry import FRAMES_PER_LATENT
 from ...video import DecodeSettings, TemporalVAE
+from ...weights.fingerprint import fingerprint
 from ..config import Strict
-from .latents import encode_missing, fingerprint
+from .latents import encode_missing
 
 PORTRAITS = 4
 

@@ -7,15 +7,12 @@ single frames encoded as portraits, the first is frame 0; ``codes`` (L, h_w, d_A
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -27,11 +24,11 @@ from ...errors import ReadError
 from ...limits import WINDOW
 from ...speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ...video import TemporalVAE
+from ...weights.fingerprint import fingerprint
 from ..config import ConfigError
 from ..processes import processes
 
 REFERENCES = 4
-_DECODER = re.compile(r"(^|\.)decoder\.|^up\.")
 
 
 @dataclass(frozen=True)
@@ -43,20 +40,8 @@ class Encoders:
     speech_ae: Path
 
     def fingerprint(self) -> str:
-        """See :func:`fingerprint`."""
+        """See :func:`read_core.weights.fingerprint.fingerprint`."""
         return fingerprint([self.vae, self.whisper, self.speech_ae])
-
-
-def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:
-    """A hash of the models' weights, with decoders if asked: files made with other weights are refused."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.glob("*.safetensors")):
-            with safe_open(path, "pt") as file:
-                for name in sorted(file.keys()):
-                    if decoders or not _DECODER.search(name):
-                        digest.update(name.encode() + file.get_tensor(name).float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def encode_clips(
@@ -193,8 +178,12 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
         self, files: Sequence[Path], windows: tuple[int, ...], batch: int, start_share: float, seed: int
     ) -> None:
         self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
-        self.items = [load_file(file) for file in files]
-        shortest = min(item["latents"].shape[1] for item in self.items)
+        self.items: Sequence[dict[str, Tensor]] = [load_file(file) for file in files]
+        self.check_windows(min(item["latents"].shape[1] for item in self.items))
+
+    def check_windows(self, shortest: int) -> None:
+        """Raise ConfigError if a window is longer than ``shortest`` latents."""
+        windows = self.windows
         if not windows or min(windows) < WINDOW.least or max(windows) > shortest:
             raise ConfigError(
                 f"windows are {list(windows)}; expected {WINDOW.least} to {shortest}, the length of the "

@@ -18,7 +18,8 @@ from ...corpus.video_file import ClipFile
 from ...geometry import frames_of_latents, latents_of_frames
 from ...speech import AveragePool, SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from ...speech.speech_ae import CONTEXT_FRAMES
-from ..data.latents import WindowDataset, encode_missing, fingerprint
+from ...weights.fingerprint import fingerprint
+from ..data.latents import WindowDataset, encode_missing
 
 TRAINED_ALONG = ("tuned", "scratch")
 """Variants whose encoder is trained with A2V-DiT, by eq. 15 only."""

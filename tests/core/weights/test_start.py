@@ -10,6 +10,7 @@ from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_ltx_vae_checkpoint_to_diffusers
 from safetensors.torch import load_file, save_file
 
+from read_core.checkpoint import load_model
 from read_core.cli.main import main
 from read_core.errors import CheckpointError
 from read_core.speech import load_whisper_encoder
@@ -74,6 +75,8 @@ def test_an_original_file_answers_as_diffusers_does(tmp_path, whisper, capsys, r
     vae = AutoencoderKLLTXVideo.from_pretrained(out / "vae")
     assert_same(outputs(transformer, vae), outputs(*expected))
     assert torch.equal(vae.latents_std, expected[1].latents_std)
+    own = load_model("vae", out / "vae").state_dict()
+    assert all(torch.equal(value, own[name]) for name, value in expected[1].state_dict().items())
     assert load_diffusers(out / "transformer", speech_dim=10, speech_slots=3).config.causal_coords is causal
     heard, own = load_whisper_encoder(out / "whisper"), load_whisper_encoder(whisper)
     assert all(torch.equal(v, own.state_dict()[k]) for k, v in heard.state_dict().items())
