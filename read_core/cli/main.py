@@ -1,4 +1,4 @@
-"""The command line: ``read-core generate | face | info | corpus | init | train | checkpoint |
+"""The command line: ``read-core generate | face | info | corpus | init | prepare | train | checkpoint |
 evaluate``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
@@ -52,6 +52,12 @@ def _init() -> ModuleType:
     return cli_init
 
 
+def _prepare() -> ModuleType:
+    from ..footage import command
+
+    return command
+
+
 def _train() -> ModuleType:
     from ..training import command
 
@@ -77,6 +83,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "info": (_info, "show what a checkpoint holds and what it was trained on"),
     "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),
     "init": (_init, "turn the files of LTX-Video and Whisper into the folders that training starts from"),
+    "prepare": (_prepare, "turn videos of talking people into material for training"),
     "train": (_train, "run one training stage from its YAML file"),
     "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
     "evaluate": (_evaluate, "measure a checkpoint on held-out material"),

@@ -22,6 +22,7 @@ from ..checkpoint import (
 from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
 from .config import ConfigError, Strict, parse_config, read_config, require_component
+from .data.footage import read_face
 from .stages.a2v import make_prompt
 
 
@@ -50,7 +51,8 @@ class CheckpointConfig(Strict):
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
         detail: folder of the detail network; None: no detail network.
-        face: layout of the aligned faces in the training data; None: they were not aligned.
+        face: layout of the aligned faces in the training data; None: the layout in the transformer's folder,
+            which training on footage writes; without one they were not aligned.
         prompt_tokens: as in the configuration of stage ``a2v``.
         card: name, training data, resolution (height, width), and whether it is only a demonstration.
         defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
@@ -96,7 +98,8 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     if config.detail is not None:
         require_component("detail", config.detail, "detail")
     try:
-        face = None if config.face is None else FaceLayout(**config.face.model_dump())
+        told = read_face(config.transformer)
+        face = told if config.face is None else FaceLayout(**config.face.model_dump())
         card = Card(**config.card.model_dump(), face=face)
         defaults = SamplingDefaults.from_dict(config.defaults)
     except (KeyError, TypeError, ValueError) as error:

@@ -93,3 +93,31 @@ def clips_folder(tmp_path_factory):
     for split, count in (("train", 6), ("validation", 2)):
         build_corpus(folder, Scene(0, split, 41 / 25, 64, "babble"), count)
     return folder
+
+
+@pytest.fixture(scope="session")
+def talk(photographs):
+    """A talking photograph of 61 frames, see ``footage_videos.Talk``."""
+    from .footage_videos import draw_talk
+
+    return draw_talk(photographs)
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory, talk):
+    """A folder of short videos, see ``footage_videos.write_videos``; read it only."""
+    from .footage_videos import write_videos
+
+    return write_videos(tmp_path_factory.mktemp("videos"), talk)
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory, videos, tiny_checkpoint):
+    """What ``read-core prepare`` makes of ``videos``; read it only."""
+    from read_core.footage.prepare import prepare
+
+    from .footage_videos import fast_settings
+
+    folder = tmp_path_factory.mktemp("footage") / "out"
+    prepare(videos, folder, fast_settings(tiny_checkpoint))
+    return folder

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "corpus": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "mouth": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "face": ("nodes", *CLI, "pipeline", "training", "evaluation"),
+    "footage": ("nodes", *CLI, "pipeline", "generate", "training", "evaluation", "corpus"),
     "training": ("nodes", *CLI, "evaluation"),
     "evaluation": ("nodes", *CLI, "training"),
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...ans import NoCFG, add_noise, draw_times, velocity_target
 from ...checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
 from ...corpus.video_file import ClipFile, find_clips
+from ...footage.manifest import Manifest
 from ...pipeline import ReadPipeline
 from ...records import Reference, SamplingSettings, SpeechCodes
 from ...speech import AveragePool, SpeechAE, load_whisper_encoder
@@ -22,6 +24,7 @@ from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
 from ...weights.origin import copy_origin
 from ..config import ConfigError, StageConfig, Strict, require_component
+from ..data.footage import FootageWindows, open_footage, write_card
 from ..data.latents import Encoders, WindowDataset, encode_clips
 from ..loop import Batch, Figures, Logged, Model
 from ..pictures import save_rows
@@ -61,14 +64,15 @@ class A2VConfig(StageConfig):
     """Configuration of the stage.
 
     Attributes:
-        clips: folder of training videos.
+        clips: folder of training videos, with ``latents``; or
+        footage: folder of ``read-core prepare``. Speech is then encoded in training, from its features.
         vae, whisper, speech_ae: folders of the finished components.
         speech: speech condition. ``codes``: codes of the finished SpeechAE. ``tuned``: the same SpeechAE,
             with its encoder trained too. ``scratch``: a SpeechAE of the same size, trained from random
             weights. ``pooled``: averages of the Whisper features instead of a SpeechAE (see
             ``speech.AveragePool``; then ``model.speech_slots`` is H_w). The last two are the ablations of
             Table 2. Except for ``codes``, the speech encoder is exported to ``export/speech_ae``.
-        latents: folder for the encoded videos; they are made at the start.
+        latents: folder for the encoded ``clips``; they are made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
         initial: folder of an earlier A2V-DiT to continue from.
@@ -82,12 +86,13 @@ class A2VConfig(StageConfig):
     """
 
     stage: Literal["a2v"]
-    clips: Path
+    clips: Path | None = None
+    footage: Path | None = None
     vae: Path
     whisper: Path
     speech_ae: Path
     speech: Literal["codes", "tuned", "scratch", "pooled"] = "codes"
-    latents: Path
+    latents: Path | None = None
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
     initial: Path | None = None
@@ -98,6 +103,13 @@ class A2VConfig(StageConfig):
     eyes_weight: float = Field(default=0.0, ge=0)
     times: Times = Times()
     dropout: Dropout = Dropout()
+
+    @model_validator(mode="after")
+    def _one_material(self) -> A2VConfig:
+        clips = (self.clips, self.latents)
+        if (self.footage is None and None in clips) or (self.footage is not None and clips != (None, None)):
+            raise ValueError("expected either footage, or clips and latents")
+        return self
 
 
 class Conditioned(nn.Module):
@@ -147,22 +159,39 @@ class A2VStage:
             require_component("initial", config.initial, "a2v")
         elif config.ltx is not None:
             require_component("ltx", config.ltx)
-        encoders = Encoders(config.vae, config.whisper, config.speech_ae)
         device = processes().device
-        splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
-        files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
-        seed, batch = config.loop.seed, config.loop.batch_size
-        along = config.speech in TRAINED_ALONG
-        windows = FeatureWindows if along else WindowDataset
-        self.dataset = windows(files["train"], config.windows, batch, config.start_share, seed)
-        longest = (max(config.windows),)
-        self.held_out = windows(files["validation"], longest, batch, config.start_share, seed + 1)
-        torch.manual_seed(seed)
+        self.footage: Manifest | None = None
+        splits: dict[str, list[ClipFile]] = {}
+        if config.footage is not None:
+            self.footage = open_footage(config.footage, config.vae, config.whisper)
+            self.dataset, self.held_out = self._windows(FootageWindows, self.footage.items)
+        elif config.clips is not None and config.latents is not None:
+            splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
+            encoders = Encoders(config.vae, config.whisper, config.speech_ae)
+            files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
+            kind = FeatureWindows if config.speech in TRAINED_ALONG else WindowDataset
+            self.dataset, self.held_out = self._windows(kind, files.__getitem__)
+        torch.manual_seed(config.loop.seed)
         self.transformer = self._start()
         self.speech_ae = self._speech_ae()
+        if config.footage is not None and config.speech == "codes":
+            self.speech_ae.requires_grad_(False)
         self._prepare_speech(splits, device)
+        along = config.footage is not None or config.speech in TRAINED_ALONG
         self.model = Conditioned(self.transformer, self.speech_ae if along else None)
         self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
+
+    def _windows(
+        self, kind: Callable[..., WindowDataset], of: Callable[[str], Any]
+    ) -> tuple[WindowDataset, WindowDataset]:
+        """Windows to train on, and the longest of the held-out material."""
+        config = self.config
+        batch, share, seed = config.loop.batch_size, config.start_share, config.loop.seed
+        longest = (max(config.windows),)
+        return (
+            kind(of("train"), config.windows, batch, share, seed),
+            kind(of("validation"), longest, batch, share, seed + 1),
+        )
 
     def _start(self) -> A2VTransformer3DModel:
         config = self.config
@@ -193,6 +222,8 @@ class A2VStage:
     def _prepare_speech(self, splits: Mapping[str, Sequence[ClipFile]], device: torch.device) -> None:
         """Give the windows the speech of a variant, cached in ``output/speech``."""
         config, folder = self.config, self.config.output / "speech"
+        if config.footage is not None:
+            return
         for windows, clips in ((self.dataset, splits["train"]), (self.held_out, splits["validation"])):
             if isinstance(windows, FeatureWindows):
                 windows.features = write_features(clips, folder, config.whisper, device)
@@ -267,7 +298,7 @@ class A2VStage:
         """Held-out windows: the true video through the VAE, and the video generated from the same speech."""
         pipeline = self.pipeline()
         rows = []
-        for video, item in enumerate(self.held_out.items[:3]):
+        for video, item in enumerate(islice(self.held_out.items, 3)):
             f = max(self.config.windows) - 1
             codes = self.model.codes(self.held_out.speech(video, 1, f)[None].to(self.transformer.device))
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
@@ -282,6 +313,8 @@ class A2VStage:
         """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
         self.transformer.save_pretrained(folder)
         copy_origin(self.config.initial or self.config.ltx, folder)
+        if self.footage is not None:
+            write_card(folder, self.footage)
         if self.config.speech != "codes":
             self.speech_ae.save_pretrained(folder / "speech_ae")
         return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()

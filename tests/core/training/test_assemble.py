@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from safetensors.torch import load_file, save_file
 
 from read_core import ReadPipeline
 from read_core.ans import JointCFG
+from read_core.checkpoint import describe
 from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
+from read_core.face.alignment import FaceLayout
 from read_core.precision import STATISTICS
 from read_core.speech import SpeechAE
 from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
 from read_core.training.stages.a2v import make_prompt
+from read_core.weights.origin import Origin, read_origin, write_origin
 
+FACE = FaceLayout(0.25, 0.4, 0.7)
 CONFIG = Path(__file__).parents[3] / "configs" / "smoke" / "checkpoint.yaml"
 
 
@@ -70,6 +75,20 @@ def test_nothing_is_replaced_unasked(tiny_checkpoint, tmp_path):
     (tmp_path / "photos" / "one.png").write_text("")
     with pytest.raises(CheckpointError, match="exists already"):
         assemble(make_config(tiny_checkpoint, tmp_path / "photos", overwrite=True))
+
+
+def test_the_origin_of_parts_and_the_place_of_faces_arrive(broken_checkpoint, tmp_path, capsys):
+    origin = Origin("LTX-Video 0.9.5 to 0.9.8", "ltx.safetensors", "0" * 64, "theirs")
+    write_origin(broken_checkpoint / "vae", origin)
+    (broken_checkpoint / "transformer" / "footage.json").write_text(json.dumps({"face": FACE.to_dict()}))
+    assemble(make_config(broken_checkpoint, tmp_path / "made"))
+    assert describe(tmp_path / "made").card.face == FACE
+    assert read_origin(tmp_path / "made" / "vae") == origin
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "made")]) == 0
+    told = capsys.readouterr().out
+    assert "LTX-Video 0.9.5 to 0.9.8, from ltx.safetensors; license: theirs" in told
+    assert "eyes at 0.4" in told
 
 
 @pytest.mark.parametrize(

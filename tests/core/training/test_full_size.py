@@ -29,7 +29,7 @@ def ltx(tmp_path) -> Path:
 def a2v(tiny_checkpoint: Path, clips: Path, ltx: Path, output: Path):
     parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
     speech = {"model.speech_dim": TINY["speech_dim"], "model.speech_slots": TINY["speech_slots"]}
-    places = {"clips": str(clips), "ltx": str(ltx), "latents": str(output / "latents")}
+    places = {"footage": None, "clips": str(clips), "ltx": str(ltx), "latents": str(output / "latents")}
     values = {**parts, **speech, **places, "windows": [4]}
     return load_config(CONFIGS / "a2v.yaml", values)
 

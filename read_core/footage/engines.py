@@ -1,0 +1,87 @@
+"""Who runs units of work: this process, several of them, or Ray; the same function each time."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, MediaError
+from .settings import Settings
+from .units import Outcome, Unit, work
+
+ENGINES = ("processes", "ray")
+KILLED = (
+    "a process was killed at work, often for lack of memory; what is finished is kept. Run the same command "
+    "again to go on, with fewer --workers or a smaller --span"
+)
+
+
+def run_units(
+    engine: str, workers: int, out: Path, settings: Settings, units: Sequence[Unit]
+) -> Iterator[Outcome]:
+    """Do all units, in any order; yields each outcome when it is there.
+
+    Raises:
+        MediaError: a process was killed.
+        InputError: an unknown engine, or one that is not installed.
+    """
+    if engine == "ray":
+        yield from _on_ray(workers, out, settings, units)
+    elif engine != "processes":
+        raise InputError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
+    elif workers == 1 or len(units) < 2:
+        for unit in units:
+            yield work(out, settings, unit)
+    else:
+        yield from _on_processes(workers, out, settings, units)
+
+
+def _on_processes(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
+    try:
+        for future in as_completed([pool.submit(work, out, settings, unit) for unit in units]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise MediaError(f"{out}: {KILLED}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread each; after Ctrl-C, which all processes get, a worker finishes what it is at."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _on_ray(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
+    """On the cluster that ``RAY_ADDRESS`` names, else on a Ray started on this machine for it."""
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "the engine ray needs the package ray: pip install 'read-talking-head[ray]'"
+        ) from error
+    ours = not ray.is_initialized()
+    if ours:
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **local)
+    try:
+        gpus = 0 if settings.device == "cpu" else ray.cluster_resources().get("GPU", 0)
+        remote = ray.remote(max_retries=0, num_gpus=int(100 * min(1, gpus / workers)) / 100)(work)
+        waiting = [remote.remote(out, settings, unit) for unit in units]
+        while waiting:
+            ready, waiting = ray.wait(waiting)
+            yield from ray.get(ready)
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+        raise MediaError(f"{out}: {KILLED}") from error
+    finally:
+        if ours:
+            ray.shutdown()

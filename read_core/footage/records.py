@@ -1,0 +1,140 @@
+"""What is on disk: ``plan.json`` of a video, ``<number>.json`` of an item; each is there whole or not at all.
+
+::
+
+    OUT/settings.json             how it was prepared, and with which models
+    OUT/manifest.json             everything that is there, see ``manifest``
+    OUT/sources/<video>/plan.json           spans of the video, and why some become no items
+    OUT/sources/<video>/0000.safetensors    an item: latents, references, steps; the form that training reads
+    OUT/sources/<video>/0000.mp4            its crop, with sound
+    OUT/sources/<video>/0000.json           written last: the item is finished
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import MediaError
+from ..face.alignment import FaceCrop
+from ..media.files import temporary_beside, write_error
+from ..weights.files import read_json
+from .scan import Scanned
+from .sources import Source
+from .stretches import Span
+
+SETTINGS, MANIFEST, PLAN = "settings.json", "manifest.json", "plan.json"
+SOURCES, LOCKS = "sources", "locks"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the scan of one video found.
+
+    Attributes:
+        source: name of the video.
+        identity: who is in it; "": unknown.
+        state: size and time of change of the file then.
+        seconds: its length.
+        spans: in order; those with a crop are items, numbered by their place here.
+        spoken: share of speech of each.
+        remarks: what is not as it should be.
+        refused: why nothing of it can be used; "": it can.
+    """
+
+    source: str
+    identity: str
+    state: list[int]
+    seconds: float
+    spans: list[Span]
+    spoken: list[float]
+    remarks: list[str]
+    refused: str = ""
+
+    @property
+    def items(self) -> list[int]:
+        """The numbers of the spans that become items."""
+        return [number for number, span in enumerate(self.spans) if span.crop is not None]
+
+    @classmethod
+    def of(cls, source: Source, state: list[int], scanned: Scanned) -> Plan:
+        """The plan for a video that was scanned."""
+        found = scanned
+        return cls(
+            source.name,
+            source.identity,
+            state,
+            round(found.seconds, 2),
+            found.spans,
+            [round(share, 3) for share in found.spoken],
+            found.remarks,
+        )
+
+    @classmethod
+    def refusing(cls, source: Source, state: list[int], reason: str) -> Plan:
+        """The plan for a video of which nothing can be used."""
+        return cls(source.name, source.identity, state, 0.0, [], [], [], reason)
+
+
+def folder_of(out: Path, source: Source) -> Path:
+    """Where everything about a video is."""
+    return out / SOURCES / source.key
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """The plan in a video's folder; None: there is none yet."""
+    if not (folder / PLAN).is_file():
+        return None
+    values = read_json(folder / PLAN)
+    spans = [_span(span) for span in values.pop("spans")]
+    return Plan(**values, spans=spans)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write it, see :func:`write_json`."""
+    write_json(folder / PLAN, asdict(plan))
+
+
+def item_path(folder: Path, number: int, suffix: str) -> Path:
+    """A file of item ``number``: ``.safetensors``, ``.mp4`` or ``.json``."""
+    return folder / f"{number:04d}{suffix}"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON whole or not at all.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    write_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and for good.
+
+    Raises:
+        MediaError: it cannot be written; it names the disk where that is full.
+    """
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise CannotWriteError(str(write_error(path, error))) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class CannotWriteError(MediaError):
+    """Nothing can be written any more: going on makes no sense."""
+
+
+def _span(values: dict[str, Any]) -> Span:
+    crop = values.pop("crop")
+    return Span(**values, crop=None if crop is None else FaceCrop(**crop))

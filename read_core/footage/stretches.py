@@ -1,0 +1,190 @@
+"""Stretches of a video with one steady face, their crops, and why the others are left out.
+
+A face is looked for every ``EVERY`` frames. A stretch ends with its shot, and where for more than ``BRIDGED``
+frames there is not one face. It is cut into items of equal length; the crop of an item never moves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..face.alignment import FaceCrop, FaceLayout, face_crop, upright_order
+from ..geometry import FPS, FRAMES_PER_LATENT
+
+if TYPE_CHECKING:
+    from ..face.finder import Faces
+
+EVERY = 5  # frames
+BRIDGED = 15  # frames without one face, at most, inside a stretch
+NO_FACE, MORE_FACES, FROZEN = "no face", "more than one face", "the picture stands still"
+_OTHER = 0.5  # side of a second face by that of the first, from which there are two
+_LEAPS = 0.6  # distances of the eyes from one look to the next, from which it is another place
+_STRAYS = 0.5  # distances of the eyes from the place in the crop
+_GROWS = 1.35  # times the size in the crop
+_SMALL = 0.5  # pixels of the picture per pixel of the crop
+_OUTSIDE = 0.12  # share of the crop that may lie outside the picture
+_MISSING = 0.2  # share of the looks of an item that may find no face
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen at one moment: three points (3, 2) of one face, or why there is none."""
+
+    index: int
+    points: Tensor | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Moments [start, stop) of a video that become an item with this crop, or do not, for this reason."""
+
+    start: int
+    stop: int
+    crop: FaceCrop | None = None
+    reason: str = ""
+
+
+def look(index: int, faces: Faces) -> Look:
+    """The one face of a picture, if there is one; a small one in the background does not count."""
+    if not len(faces):
+        return Look(index, None, NO_FACE)
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(dim=1).clamp(min=0).sqrt()
+    if len(faces) > 1 and float(sides[1]) > _OTHER * float(sides[0]):
+        return Look(index, None, MORE_FACES)
+    return Look(index, upright_order(faces.points[0].float().cpu()))
+
+
+def spans_of_shot(
+    shot: tuple[int, int],
+    looks: Sequence[Look],
+    frame: tuple[int, int],
+    size: int,
+    layout: FaceLayout,
+    frames: tuple[int, int],
+) -> list[Span]:
+    """Cut one shot into items, and what becomes none.
+
+    Args:
+        shot: its first moment and the one after its last.
+        looks: those inside it, in order.
+        frame: height and width of the picture.
+        size: pixels of a crop's side.
+        layout: where a crop has the face.
+        frames: least and most of an item, 8 n + 1 each.
+    """
+    spans: list[Span] = []
+    done = shot[0]
+    for start, stop in _stretches(shot, looks):
+        if start > done:
+            spans.append(Span(done, start, reason=_commonest(done, start, looks)))
+        for low, high in divided(start, stop, frames):
+            within = [one for one in looks if low <= one.index < high]
+            spans.append(_judged(low, high, within, frame, size, layout, frames[0]))
+        done = stop
+    if done < shot[1]:
+        spans.append(Span(done, shot[1], reason=_commonest(done, shot[1], looks)))
+    return spans
+
+
+def divided(start: int, stop: int, frames: tuple[int, int]) -> list[tuple[int, int]]:
+    """Moments [start, stop) in as few parts of equal length as fit, 8 n + 1 each; too few stay whole.
+
+    A few moments may be left over at the end.
+    """
+    count = stop - start
+    least, most = frames
+    if count < least:
+        return [(start, stop)]
+    parts = -(-count // most)
+    length = _whole(count // parts)
+    if length < least:
+        parts -= 1
+        length = min(most, _whole(count // parts))
+    return [(start + i * length, start + (i + 1) * length) for i in range(parts)]
+
+
+def _whole(count: int) -> int:
+    return count - (count - 1) % FRAMES_PER_LATENT
+
+
+def _stretches(shot: tuple[int, int], looks: Sequence[Look]) -> list[tuple[int, int]]:
+    """Where there is one face that does not leap, as [start, stop)."""
+    found: list[list[int]] = []
+    last: Look | None = None
+    for one in looks:
+        if one.points is None:
+            continue
+        if last is not None and one.index - last.index <= BRIDGED + EVERY and not _leaps(last, one):
+            found[-1][1] = one.index
+        else:
+            found.append([one.index, one.index])
+        last = one
+    return [(first, min(shot[1], final + EVERY)) for first, final in found]
+
+
+def _leaps(last: Look, now: Look) -> bool:
+    if last.points is None or now.points is None:
+        return False
+    return float((now.points - last.points).norm(dim=1).mean()) > _LEAPS * float(_apart(last.points))
+
+
+def _apart(points: Tensor) -> Tensor:
+    distance: Tensor = (points[1] - points[0]).norm().clamp(min=1e-6)
+    return distance
+
+
+def _judged(
+    start: int,
+    stop: int,
+    looks: Sequence[Look],
+    frame: tuple[int, int],
+    size: int,
+    layout: FaceLayout,
+    least: int,
+) -> Span:
+    """An item, or why it is none."""
+    if stop - start < least:
+        reason = f"one steady face for {(stop - start) / FPS:.1f} s only"
+        return Span(start, stop, reason=reason)
+    seen = [one.points for one in looks if one.points is not None]
+    if len(seen) < (1 - _MISSING) * len(looks) or not seen:
+        return Span(start, stop, reason=_commonest(start, stop, looks))
+    points = torch.stack(seen)
+    middle = points.median(dim=0).values
+    crop = face_crop(middle, (size, size), layout)
+    apart = _apart(middle)
+    strayed = float((points - middle).norm(dim=2).mean(dim=1).max()) / float(apart)
+    sizes = (points[:, 2] - points[:, :2].mean(dim=1)).norm(dim=1)
+    usual = (middle[2] - middle[:2].mean(0)).norm().clamp(min=1e-6)
+    growth = float(torch.maximum(sizes / usual, usual / sizes.clamp(min=1e-6)).max())
+    if strayed > _STRAYS:
+        reason = f"the face moves by {strayed:.1f} times the distance of its eyes"
+    elif growth > _GROWS:
+        reason = f"the face changes its size {growth:.2f} times"
+    elif crop.width < _SMALL * size:
+        reason = f"the face is small: {crop.width:.0f} pixels would become {size}"
+    elif _outside(crop, frame) > _OUTSIDE:
+        reason = f"{_outside(crop, frame):.0%} of the crop lies outside the picture"
+    else:
+        return Span(start, stop, crop)
+    return Span(start, stop, reason=reason)
+
+
+def _outside(crop: FaceCrop, frame: tuple[int, int]) -> float:
+    """The share of a crop that lies outside a picture of (height, width)."""
+    steps = (torch.arange(32) + 0.5) / 32
+    places = crop.to_original(torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1))
+    inside = (places >= 0) & (places < places.new_tensor([frame[1], frame[0]]))
+    return 1 - float(inside.all(dim=-1).float().mean())
+
+
+def _commonest(start: int, stop: int, looks: Sequence[Look]) -> str:
+    reasons = Counter(one.reason for one in looks if start <= one.index < stop and one.reason)
+    return reasons.most_common(1)[0][0] if reasons else NO_FACE

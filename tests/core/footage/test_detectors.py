@@ -1,0 +1,61 @@
+"""Every detector gives the same record, whoever finds the face."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from read_core.errors import InputError
+from read_core.footage.detectors import make_detector
+from read_core.media import read_image
+
+MODULES = {"own": "torch", "dlib": "dlib", "yuface": "yuface"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_face_of_a_photograph_is_found_with_its_points(name, photograph, photograph_points):
+    pytest.importorskip(MODULES[name])
+    picture = (read_image(photograph) * 255).round().byte().numpy()
+    faces = make_detector(name)(picture)
+    assert len(faces) == 1
+    corners = photograph_points[[33, 133, 263, 362, 61, 291], :2]  # of the face mesh: eyes, mouth
+    expected = corners.reshape(3, 2, 2).mean(dim=1)
+    apart = float((expected[1] - expected[0]).norm())
+    assert float((faces.points[0] - expected).norm(dim=1).max()) < 0.15 * apart
+    left, top, right, bottom = faces.boxes[0].tolist()
+    assert left < float(expected[:, 0].min()) < float(expected[:, 0].max()) < right
+    assert top < float(expected[:, 1].min()) < float(expected[:, 1].max()) < bottom
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_wall_has_no_face(name):
+    pytest.importorskip(MODULES[name])
+    assert len(make_detector(name)(np.full((120, 160, 3), 90, np.uint8))) == 0
+
+
+def test_the_largest_of_several_faces_comes_first(photograph):
+    picture = read_image(photograph)
+    small = torch.nn.functional.interpolate(picture.permute(2, 0, 1)[None], scale_factor=0.6, mode="area")
+    both = torch.full((640, 512 + 308, 3), 0.4)
+    both[:384, :307], both[:, 308:] = small[0].permute(1, 2, 0), picture
+    faces = make_detector("own")((both * 255).byte().numpy())
+    assert len(faces) == 2
+    sides = faces.boxes[:, 2] - faces.boxes[:, 0]
+    assert float(sides[0]) > float(sides[1])
+    assert float(faces.points[0, :, 0].min()) > 308
+
+
+def test_a_file_is_for_yunet_alone(tmp_path):
+    with pytest.raises(InputError, match="wants no file"):
+        make_detector("own", tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="--detector yunet FILE"):
+        make_detector("yunet")
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path):
+    pytest.importorskip("cv2")
+    (tmp_path / "x.onnx").write_bytes(b"no network")
+    for name, told in (("x.onnx", "no ONNX file of YuNet"), ("y.onnx", "no such file")):
+        with pytest.raises(InputError, match=told):
+            make_detector("yunet", tmp_path / name)

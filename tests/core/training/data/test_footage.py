@@ -1,0 +1,107 @@
+"""Training on prepared footage."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from read_core.checkpoint import load_model
+from read_core.footage.manifest import read_manifest
+from read_core.geometry import frames_of_latents
+from read_core.speech import SpeechAE
+from read_core.speech.speech_ae import CONTEXT_FRAMES
+from read_core.speech.steps import features_of
+from read_core.training.config import ConfigError
+from read_core.training.data.footage import FootageWindows, read_face
+from read_core.training.loop import train
+from read_core.training.registry import load_config
+from read_core.training.stages.speech_variants import encode_windows
+from read_core.transformer import TINY
+
+CONFIG = Path(__file__).parents[4] / "configs" / "smoke" / "a2v.yaml"
+
+
+def config(tiny_checkpoint, footage, output, **more):
+    values = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    values |= {
+        "clips": None,
+        "latents": None,
+        "footage": str(footage),
+        "windows": [3, 4],
+        "output": str(output),
+    }
+    values |= {"model": dict(TINY), "loop.steps": 2, "loop.batch_size": 2, "loop.sheet_every": 2}
+    return load_config(CONFIG, values | more)
+
+
+def test_windows_are_cut_out_of_items_on_disk(footage):
+    items = read_manifest(footage).items("train")
+    windows = FootageWindows(items, (3, 4), 2, 0.3, seed=5)
+    stored = [load_file(item.path) for item in items]
+    for index in range(12):
+        sample = windows[index]
+        f = sample["latents"].shape[1] - 1
+        assert f in (2, 3)
+        found = [
+            (video, first)
+            for video, tensors in enumerate(stored)
+            for first in range(1, tensors["latents"].shape[1] - f + 1)
+            if torch.equal(tensors["latents"][:, first : first + f].float(), sample["latents"][:, 1:])
+        ]
+        assert len(found) == 1
+        video, first = found[0]
+        assert bool(sample["continuation"]) or first == 1
+        start, stop = frames_of_latents(1 + first) - 1 - CONTEXT_FRAMES, frames_of_latents(first + f)
+        expected = features_of(stored[video]["steps"], max(0, start), stop).float()
+        assert torch.equal(sample["speech"][-len(expected) :], expected)
+        assert len(sample["speech"]) == stop - start
+
+
+def test_codes_of_windows_are_those_of_the_whole_item(footage, tiny_checkpoint):
+    """Every code, though its window is cut out: the SpeechAE looks back no further than the context."""
+    (item, *_), windows = read_manifest(footage).items("train"), (3,)
+    dataset = FootageWindows([item], windows, 1, 0.0, seed=0)
+    speech_ae = SpeechAE.from_pretrained(tiny_checkpoint / "speech_ae").eval()
+    steps, count = load_file(item.path)["steps"], item.latents
+    with torch.no_grad():
+        whole = speech_ae.encode(features_of(steps, 0, frames_of_latents(count))[None].float())[0]
+        for first in range(1, count - 1):
+            codes = encode_windows(speech_ae, dataset.speech(0, first, 2)[None])[0]
+            torch.testing.assert_close(codes, whole[first : first + 2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("speech", ["codes", "tuned"])
+def test_the_stage_trains_on_footage_and_tells_where_faces_are(tmp_path, tiny_checkpoint, footage, speech):
+    stage_class, made = config(tiny_checkpoint, footage, tmp_path / "run", speech=speech)
+    stage = stage_class(made)
+    trained = {name for name, p in stage.model.named_parameters() if p.requires_grad}
+    assert any(name.startswith("speech_ae.") for name in trained) == (speech == "tuned")
+    figures = train(stage, made.loop, made.output)
+    assert all(map(math.isfinite, figures.values()))
+    assert (tmp_path / "run" / "sheets" / "0000002.png").is_file()
+    assert read_face(tmp_path / "run" / "export").eyes == 0.36
+    told = json.loads((tmp_path / "run" / "export" / "footage.json").read_text())
+    assert told["license"] == "test footage"
+
+
+def test_footage_of_another_vae_is_refused(tmp_path, tiny_checkpoint, footage):
+    vae = load_model("vae", tiny_checkpoint / "vae")
+    vae.encoder.conv_in.conv.weight.mul_(2)
+    vae.save_pretrained(tmp_path / "vae")
+    stage_class, made = config(tiny_checkpoint, footage, tmp_path / "run", vae=str(tmp_path / "vae"))
+    with pytest.raises(ConfigError, match="prepared with another vae"):
+        stage_class(made)
+
+
+def test_footage_and_clips_at_once_are_refused(tiny_checkpoint, footage, tmp_path):
+    both = {"clips": "somewhere", "latents": "elsewhere"}
+    with pytest.raises(ConfigError, match="either footage, or clips and latents"):
+        config(tiny_checkpoint, footage, tmp_path, **both)
+    values = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    with pytest.raises(ConfigError, match="either footage, or clips and latents"):
+        load_config(CONFIG, values | {"clips": None, "latents": None})
