@@ -9,8 +9,11 @@ import torch
 
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
+from ..terminal import say
 from .build import AnyScene, build_corpus
+from .photo.found import find_portraits
 from .photo.scene import PHOTO_LAYOUT, PhotoScene
+from .photo.stills import LANDMARKS
 from .scene import Scene
 from .speech.sentences import SPLITS
 from .speech.synthesis import SYNTHESISERS
@@ -59,6 +62,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="animate the still portraits of this folder instead of drawing presenters",
     )
     parser.add_argument(
+        "--find",
+        action="store_true",
+        help="with --faces: any pictures; where their landmarks are missing the face finder looks for them",
+    )
+    parser.add_argument(
         "--layout",
         type=_layout,
         metavar="DISTANCE,EYES,MOUTH",
@@ -84,13 +92,26 @@ def run(args: argparse.Namespace) -> int:
 
 def _first_scene(args: argparse.Namespace) -> AnyScene:
     if args.faces is None:
+        if args.find:
+            raise InputError("--find looks for faces in a folder of portraits; give the folder with --faces")
         return Scene(
             args.seed, args.split, args.seconds, args.size, args.synthesiser, args.framing, args.layout
         )
     if args.framing:
         raise InputError("--framing moves drawn presenters; leave it out with --faces")
     layout = args.layout or PHOTO_LAYOUT
-    return PhotoScene(args.seed, args.split, args.seconds, args.size, args.faces, args.synthesiser, layout)
+    faces = _found(args) if args.find else args.faces
+    return PhotoScene(args.seed, args.split, args.seconds, args.size, faces, args.synthesiser, layout)
+
+
+def _found(args: argparse.Namespace) -> Path:
+    """The folder with the landmarks: the user's own, or one in the corpus with what the finder found."""
+    faces: Path = args.faces
+    if (faces / LANDMARKS).exists():
+        return faces
+    out: Path = args.out / "faces"
+    say(f"{faces}: {find_portraits(faces, out, args.size).text()}")
+    return out
 
 
 def _layout(text: str) -> tuple[float, float, float]:

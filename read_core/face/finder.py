@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,18 +13,23 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..weights.bundled import load_bundled
-from .network import SIDE, STRIDE, FaceFinder
+from .network import EYE_POINTS, FEATURES, POINT_SIDE, SIDE, STRIDE, FaceFinder
 
 __all__ = ["THRESHOLD", "WEIGHTS", "FaceFinder", "Faces", "find_faces", "load_finder"]
 
 WEIGHTS = Path(__file__).with_name("finder.safetensors")
 THRESHOLD = 0.85  # smallest score; chosen on validation pictures
 
-_SEARCHED = (256, 112, 64)  # longest sides in pixels of the searched pictures
-_LIKELY = 0.05  # smallest search score for a close-up
-_MOST = 12  # most close-ups
-_SAME = 0.55  # overlap relative to the smaller box from which two boxes count as one face
+CORNERS = (0, 1, EYE_POINTS, EYE_POINTS + 1, 2 * EYE_POINTS, 2 * EYE_POINTS + 1)  # among the features
+
+_SEARCHED = (256, 112, 64)  # pixels of the longest side of the pictures in which faces are looked for
+_SURE = 0.98  # score from which on a face need not be looked for in the turned picture
+_TURNS = (2, 1, 3)  # quarters by which the picture is turned
+_LIKELY = 0.3  # score in the search from which a place is looked at closely
+_MOST = 12  # places looked at closely
+_SAME = 0.55  # share of the smaller of two boxes in the other from which both are one face
 _ROOM = 2.8  # side of a close-up, in mean distances of eyes and mouth
+_POINT_ROOM = 1.15  # that of a close-up of one point
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,13 @@ class Faces:
         points: (N, 3, 2) the eye on the picture's left when the face is upright, the other eye, the mouth;
             each is the center between its two corners.
         scores: (N,) 0..1, at least the threshold.
+        features: (N, 16, 2) corners, lids, pupils and lips, see :func:`read_features`; none: (0, 16, 2).
     """
 
     boxes: Tensor
     points: Tensor
     scores: Tensor
+    features: Tensor = field(default_factory=lambda: torch.zeros(0, len(FEATURES), 2))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -53,7 +60,7 @@ def find_faces(
     finder: FaceFinder | None = None,
     threshold: float = THRESHOLD,
 ) -> Faces:
-    """Find all faces in a picture.
+    """Find all faces in a picture, or, where one is surer in the turned picture, those on their side or head.
 
     Args:
         image: (H, W, 3) floating point, 0..1.
@@ -75,21 +82,49 @@ def find_faces(
     finder = finder or _bundled(str(place))
     with torch.inference_mode():
         picture = image.to(place, torch.float32).permute(2, 0, 1)
-        boxes, points, logits = candidates(finder, picture)
-        if len(logits):
-            seen, points = read_close(finder, picture, points)
-            logits = (logits + seen) / 2
-            scores = logits.sigmoid()
-            kept = _distinct(boxes, scores)
-            kept = kept[scores[kept] >= threshold]
-            boxes, points, scores = boxes[kept], points[kept], scores[kept]
-            if len(kept):
-                points = read_twice(finder, picture, points)
-        else:
-            scores = logits
-        sizes = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-        order = sizes.argsort(descending=True)
-        return Faces(boxes[order].cpu(), points[order].cpu(), scores[order].cpu())
+        best, turn = _find(finder, picture, threshold), 0
+        for quarters in _TURNS:
+            if _surest(best) >= _SURE:
+                break
+            found = _find(finder, picture.rot90(quarters, (1, 2)), threshold)
+            if _surest(found) > _surest(best):
+                best, turn = found, quarters
+        return _turned_back(best, turn, *picture.shape[1:])
+
+
+def _surest(faces: Faces) -> float:
+    """The best score, 0 without a face."""
+    return float(faces.scores.max()) if len(faces) else 0.0
+
+
+def _find(finder: FaceFinder, picture: Tensor, threshold: float) -> Faces:
+    """The faces in a picture (3, H, W) as it is, on the CPU."""
+    boxes, points, scores = candidates(finder, picture)
+    features = points.new_zeros(0, len(FEATURES), 2)
+    if len(scores):
+        seen, points = read_close(finder, picture, points)
+        scores = ((scores + seen) / 2).sigmoid()
+        kept = _distinct(boxes, scores)
+        kept = kept[scores[kept] >= threshold]
+        boxes, points, scores = boxes[kept], points[kept], scores[kept]
+    if len(scores):
+        features = read_features(finder, picture, points)
+        points = middles(features)
+    order = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).argsort(descending=True)
+    return Faces(*(part[order].cpu() for part in (boxes, points, scores, features)))
+
+
+def _turned_back(faces: Faces, quarters: int, height: int, width: int) -> Faces:
+    """Faces of a picture (height, width) turned counterclockwise, as places in the picture itself."""
+    boxes, points, features = faces.boxes.view(-1, 2, 2), faces.points, faces.features
+    for turn in range(quarters):
+        across = width if (quarters - turn) % 2 else height
+        boxes, points, features = (
+            torch.stack([across - places[..., 1], places[..., 0]], dim=-1)
+            for places in (boxes, points, features)
+        )
+    boxes = torch.cat([boxes.amin(1), boxes.amax(1)], dim=1)
+    return Faces(boxes, points, faces.scores, features)
 
 
 def load_finder(path: Path = WEIGHTS) -> FaceFinder:
@@ -173,6 +208,35 @@ def read_twice(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
     return _out_of(frames, seen)
 
 
+def read_features(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
+    """Sixteen points of each face (n, 16, 2), read in close-ups of its eyes and mouth.
+
+    Those of the eye at the left of the upright face, those of the other, those of the mouth; of an eye outer
+    and inner corner, upper and lower lid, pupil; of the mouth the corners and, from the upper lip down, the
+    outer and inner edges of the lips.
+    """
+    frames = point_frames(points)
+    eyes, mouths = finder.point(torch.stack([close_up(picture, frame, POINT_SIDE) for frame in frames]))
+    first, second, third = frames.chunk(3)
+    left, right = eyes.chunk(2)
+    return torch.cat([_out_of(first, left), _out_of(second, right), _out_of(third, mouths)], dim=1)
+
+
+def middles(features: Tensor) -> Tensor:
+    """Both eyes and the mouth (n, 3, 2), each between its corners, of the features (n, 16, 2) of faces."""
+    return features[:, CORNERS].view(-1, 3, 2, 2).mean(dim=2)
+
+
+def point_frames(points: Tensor) -> Tensor:
+    """Matrices (3 n, 2, 3) of close-ups of the single points (n, 3, 2): first eyes, second eyes, mouths.
+
+    That of a second eye is mirrored, so that both eyes look alike.
+    """
+    linear = close_frames(points)[:, :, :2] * (_POINT_ROOM / _ROOM)
+    sides = (linear, linear * linear.new_tensor([-1.0, 1.0]), linear)
+    return torch.cat([torch.cat([side, points[:, k, :, None]], dim=2) for k, side in enumerate(sides)])
+
+
 def _out_of(frames: Tensor, points: Tensor) -> Tensor:
     """Convert points (n, 3, 2) in close-ups, -1..1, to points in the picture."""
     return points @ frames[:, :, :2].transpose(1, 2) + frames[:, None, :, 2]
@@ -190,20 +254,20 @@ def close_frames(points: Tensor) -> Tensor:
     return torch.stack([half * across, half * upright, middle + 0.45 * down], dim=2)
 
 
-def close_up(picture: Tensor, frame: Tensor) -> Tensor:
-    """The close-up (3, SIDE, SIDE) of a picture (3, H, W) for a matrix (2, 3), antialiased, gray outside."""
+def close_up(picture: Tensor, frame: Tensor, side: int = SIDE) -> Tensor:
+    """What a frame (2, 3) shows of a picture (3, H, W), antialiased, gray outside: (3, side, side)."""
     reach = frame[:, :2].abs().sum(dim=1)
     low, high = (frame[:, 2] - reach).floor().int().tolist(), (frame[:, 2] + reach).ceil().int().tolist()
-    pixels = 2 * float(frame[:, 0].norm()) / SIDE  # pixels of the picture per pixel of the close-up
+    pixels = 2 * float(frame[:, 0].norm()) / side  # of the picture, per pixel of the close-up
     factor = max(1, int(pixels))
     left, top = max(0, low[0] - 1), max(0, low[1] - 1)
     part = picture[None, :, top : max(top + 1, high[1] + 1), left : max(left + 1, high[0] + 1)] - 0.5
     if not part.numel():
-        return picture.new_full((3, SIDE, SIDE), 0.5)
+        return picture.new_full((3, side, side), 0.5)
     if factor > 1:
         part = F.pad(part, (0, -part.shape[3] % factor, 0, -part.shape[2] % factor))
         part = F.avg_pool2d(part, factor)
-    steps = (torch.arange(SIDE, device=picture.device) + 0.5) * 2 / SIDE - 1
+    steps = (torch.arange(side, device=picture.device) + 0.5) * 2 / side - 1
     grid = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
     places = grid @ frame[:, :2].T + frame[:, 2] - frame.new_tensor([left, top])
     places = 2 * places / (factor * places.new_tensor([part.shape[3], part.shape[2]])) - 1
@@ -230,9 +294,9 @@ def _distinct(boxes: Tensor, scores: Tensor) -> Tensor:
     """Indices of the boxes that overlap no better one, best first."""
     order = scores.argsort(descending=True)
     shared, area, other = _areas(boxes[order], boxes[order])
-    same = (shared > _SAME * torch.minimum(area, other)).cpu()
+    same = (shared > _SAME * torch.minimum(area, other)).tolist()
     kept: list[int] = []
-    for index in range(len(order)):
-        if not any(same[index, other] for other in kept):
+    for index, row in enumerate(same):
+        if not any(row[better] for better in kept):
             kept.append(index)
     return order[kept]

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _CORE = (0.25, 0.75)  # part of an aligned crop with the face
 _SMALL = 0.5  # pixels of the original per pixel of the frame
 _TURNED = 0.6  # eye distance / distance from eyes to mouth, relative to the layout's
+_REMARKS = {
+    "cut": "the picture's border cuts the face; expect a poor video, or use a picture of the whole face",
+    "tilted": "the face is not upright; it speaks as it lies, or turn the picture first",
+    "turned": "the face is turned away; expect a poor video, or use a picture that looks into the camera",
+}
 _LEAST = 8  # smallest side in pixels of a crop by hand
 
 
@@ -144,25 +149,40 @@ def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCr
     return FaceCrop(x, y, scale * frame_width, scale * frame_height)
 
 
-def _remark(
-    points: Tensor, crop: FaceCrop, original: tuple[int, ...], size: tuple[int, int], layout: FaceLayout
+def flaw_of(
+    points: Tensor, crop: FaceCrop, original: tuple[int, ...], least: float, layout: FaceLayout
 ) -> str | None:
-    """The first reason why the video will be poor, or None."""
+    """What makes a poor video of a face: the first of ``cut``, ``small``, ``tilted``, ``turned`` that holds.
+
+    Args:
+        points: (3, 2) eyes and mouth, pixels of the picture.
+        crop: of the face.
+        original: height and width of the picture.
+        least: pixels of the picture that the crop has at least.
+        layout: where the crop has the face.
+    """
     height, width = original[:2]
     corners = torch.tensor([[x, y] for x in _CORE for y in _CORE])
     core = crop.to_original(corners)
-    inside = bool(((core >= 0) & (core <= core.new_tensor([width, height]))).all())
+    if not bool(((core >= 0) & (core <= core.new_tensor([width, height]))).all()):
+        return "cut"
+    if crop.width < least:
+        return "small"
+    if abs(crop.roll) > math.pi / 3:
+        return "tilted"
     eyes, mouth = (points[1] - points[0]).norm(), (points[2] - points[:2].mean(0)).norm()
-    turned = float(eyes / mouth.clamp(min=1e-6)) * (layout.mouth - layout.eyes) / layout.eye_distance
-    if not inside:
-        return "the picture's border cuts the face; expect a poor video, or use a picture of the whole face"
-    if crop.width / size[1] < _SMALL:
+    narrow = float(eyes / mouth.clamp(min=1e-6)) * (layout.mouth - layout.eyes) / layout.eye_distance
+    return "turned" if narrow < _TURNED else None
+
+
+def _remark(
+    points: Tensor, crop: FaceCrop, original: tuple[int, ...], size: tuple[int, int], layout: FaceLayout
+) -> str | None:
+    """The warning about a face that makes a poor video."""
+    flaw = flaw_of(points, crop, original, _SMALL * size[1], layout)
+    if flaw == "small":
         return (
             f"the face is small: {crop.width:.0f} pixels of the picture become {size[1]}; "
             "expect a soft video, or use a closer or larger picture"
         )
-    if abs(crop.roll) > math.pi / 3:
-        return "the face is not upright; expect a poor video, or turn the picture first"
-    if turned < _TURNED:
-        return "the face is turned away; expect a poor video, or use a picture that looks into the camera"
-    return None
+    return _REMARKS.get(flaw or "")

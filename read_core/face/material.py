@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
+from .network import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +58,13 @@ class Portrait:
         picture: RGB, with a reflected border.
         points: (3, 2) eyes and mouth, pixels of the picture.
         outline: (K, 2) the face's outline from chin to forehead, pixels of the picture.
+        features: (16, 2), see :func:`read_core.face.finder.read_features`; those unknown are not a number.
     """
 
     picture: Image.Image
     points: NDArray[np.float64]
     outline: NDArray[np.float64]
+    features: NDArray[np.float64]
 
 
 def photographs(folder: Path, split: str) -> list[Portrait]:
@@ -80,7 +83,8 @@ def photographs(folder: Path, split: str) -> list[Portrait]:
         if split_of(name) == split:
             points = np.stack([mesh[list(pair)].mean(0) for pair in _CORNERS])
             with Image.open(folder / "images" / name) as picture:
-                found.append(_with_margin(picture.convert("RGB"), points, mesh[list(_OUTLINE)]))
+                outline, features = mesh[list(_OUTLINE)], mesh[list(FEATURES)]
+                found.append(_with_margin(picture.convert("RGB"), points, outline, features))
     return found
 
 
@@ -128,7 +132,8 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
             axis=2,
         )
         picture = Image.fromarray((pixels.numpy() * 255).round().astype(np.uint8))
-        found.append(_with_margin(picture, points[:, 0], outline[:, 0]))
+        unknown = np.full((len(FEATURES), 2), math.nan)
+        found.append(_with_margin(picture, points[:, 0], outline[:, 0], unknown))
     return found
 
 
@@ -181,6 +186,11 @@ def _open(path: Path, longest: int) -> Image.Image | None:
         return picture
 
 
-def _with_margin(picture: Image.Image, points: NDArray[np.float64], outline: NDArray[np.float64]) -> Portrait:
+def _with_margin(
+    picture: Image.Image,
+    points: NDArray[np.float64],
+    outline: NDArray[np.float64],
+    features: NDArray[np.float64],
+) -> Portrait:
     pixels = np.pad(np.asarray(picture), ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="reflect")
-    return Portrait(Image.fromarray(pixels), points + _MARGIN, outline + _MARGIN)
+    return Portrait(Image.fromarray(pixels), points + _MARGIN, outline + _MARGIN, features + _MARGIN)

@@ -116,11 +116,15 @@ def find_in_scenes(maker: SceneMaker, count: int, finder: FaceFinder | None = No
 
 
 def best_scores_without_face(maker: SceneMaker, count: int, finder: FaceFinder | None = None) -> Tensor:
-    """The highest score (count,) in each of ``count`` pictures without a face; 0 if nothing was found."""
+    """The highest score (count,) in each of ``count`` pictures without a face, turned in all four ways.
+
+    0 where there was none.
+    """
     scores = []
     for _ in range(count):
-        found = find_faces(as_image(draw_scene(maker, 0).pixels), finder=finder, threshold=0.0)
-        scores.append(float(found.scores.max()) if len(found) else 0.0)
+        image = as_image(draw_scene(maker, 0).pixels)
+        turned = [find_faces(image.rot90(quarters), finder=finder, threshold=0.0) for quarters in range(4)]
+        scores.append(max(float(score) for found in turned for score in (*found.scores, 0.0)))
     return torch.tensor(scores)
 
 

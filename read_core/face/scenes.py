@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,7 +173,7 @@ class SceneMaker:
         turn = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, shear], [0, 1]])
         linear = turn @ np.diag([mirror * scale * stretch, scale / stretch])
         if mirror < 0:
-            portrait = Portrait(portrait.picture, portrait.points[[1, 0, 2]], portrait.outline)
+            portrait = replace(portrait, points=portrait.points[[1, 0, 2]])
         moved = box_of(portrait.outline @ linear.T)
         w, h = moved[2:] - moved[:2]
         slack = 0.35 if rng.random() < settings.cut else 0.0

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 POINTS = 478
+INNER_LIPS = (13, 14)  # their middles, upper and lower
 
 # From the picture's left to its right.
 _UPPER_INNER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)

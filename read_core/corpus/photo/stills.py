@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..speech.sentences import check_split
-from .anatomy import POINTS
+from .anatomy import INNER_LIPS, POINTS, eyes_and_mouth
 
 INDEX, LANDMARKS, IMAGES = "index.json", "landmarks.npy", "images"
 CLOSED_GAP = 0.10
@@ -47,9 +47,10 @@ class Still:
 def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
     """The portraits of one split, in the order of the folder's index; read once.
 
-    The folder has ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``, (N,
-    478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide its
-    split: 00 to 07 test, 08 to 15 validation, the others training. Wide open mouths are left out.
+    The folder holds ``index.json``, a list of objects with ``file`` and ``lip_gap``; ``landmarks.npy``,
+    (N, 478, 3) in pixels, in the same order; and ``images/``. The last two digits of a file's number decide
+    on its split: 00 to 07 test, 08 to 15 validation, the others training; an entry with ``split`` says so
+    itself. Mouths that are wide open are left out.
 
     Raises:
         InputError: the folder has another form, or no portrait of the split.
@@ -58,11 +59,11 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
     try:
         index = json.loads((folder / INDEX).read_text())
         landmarks = np.load(folder / LANDMARKS)
-        names = [(str(entry["file"]), float(entry["lip_gap"])) for entry in index]
-    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        names = [(str(e["file"]), float(e["lip_gap"]), e.get("split")) for e in index]
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder}: not a folder of portraits ({type(error).__name__}: {error}); "
-            f"expected {INDEX}, {LANDMARKS} and {IMAGES}/"
+            f"expected {INDEX}, {LANDMARKS} and {IMAGES}/, or any pictures with --find"
         ) from error
     if landmarks.shape != (len(index), POINTS, 3):
         raise InputError(
@@ -71,12 +72,19 @@ def find_stills(folder: Path, split: str) -> tuple[Still, ...]:
     points = torch.from_numpy(landmarks.astype(np.float32))
     stills = tuple(
         Still(folder / IMAGES / name, points[i], gap)
-        for i, (name, gap) in enumerate(names)
-        if split_of(name) == split and gap < WIDE_GAP
+        for i, (name, gap, given) in enumerate(names)
+        if (given or split_of(name)) == split and gap < WIDE_GAP
     )
     if not stills:
         raise InputError(f"{folder} holds no portrait of the split {split}")
     return stills
+
+
+def lip_gap_of(mesh: Tensor) -> float:
+    """Distance of the inner lips of a mesh (478, 2 or more) by that of the eyes."""
+    left, right, _ = eyes_and_mouth(mesh)
+    upper, lower = mesh[list(INNER_LIPS), :2]
+    return float((lower - upper).norm() / (right - left).norm())
 
 
 def split_of(name: str) -> str:

@@ -12,7 +12,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from read_core.errors import InputError
-from read_core.face.finder import WEIGHTS, close_frames, close_up, find_faces, load_finder, overlap
+from read_core.face.finder import (
+    WEIGHTS,
+    close_frames,
+    close_up,
+    find_faces,
+    load_finder,
+    middles,
+    overlap,
+)
 from read_core.face.material import drawn_presenters
 from read_core.face.measure import PUBLIC, point_errors, public_errors
 
@@ -62,6 +70,24 @@ def test_a_public_photograph_is_found():
     assert count == 1
     assert errors[:2].mean() < 0.1
     assert PUBLIC[path.name][0][0] < PUBLIC[path.name][1][0]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_faces_that_lie_are_found_in_their_places(presenters, quarters):
+    """In a picture that is not square."""
+    presenter = presenters[0]
+    image = torch.cat([as_image(presenter.picture), torch.full((480, 160, 3), 0.4)], dim=1)
+    points = torch.from_numpy(presenter.points).float()
+    width = image.shape[1]
+    for _ in range(quarters):  # a quarter counterclockwise: x becomes y, y counts from the right end
+        points = torch.stack([points[:, 1], width - points[:, 0]], dim=1)
+        width = image.shape[0] if width == image.shape[1] else image.shape[1]
+    faces = find_faces(image.rot90(quarters))
+    assert len(faces) == 1
+    assert off(faces.points[0], points)[0] < 0.06
+    assert off(middles(faces.features)[0], points)[0] < 0.06
+    box = faces.boxes[0].view(2, 2)
+    assert bool(((points > box[0]) & (points < box[1])).all())
 
 
 @pytest.mark.parametrize("angle", [-30, 20, 180])

@@ -26,7 +26,7 @@ def marked():
         ImageDraw.Draw(picture).ellipse((x - 14, y - 14, x + 14, y + 14), fill=(255, 255, 255))
     angles = np.linspace(0, 2 * np.pi, 24)
     outline = np.array([200, 200]) + np.stack([100 * np.cos(angles), 110 * np.sin(angles)], axis=1)
-    return Portrait(picture, points, outline)
+    return Portrait(picture, points, outline, np.repeat(points, (5, 5, 6), axis=0))
 
 
 def test_points_and_boxes_are_where_the_face_is(grounds):
