@@ -11,7 +11,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standalone,train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standalone,train,eval,dev]'
 	@touch $(STAMP)
 
 demo: setup

@@ -11,23 +11,32 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from read_core.errors import InputError, ReadError
-from read_core.evaluation.metrics.intervals import difference_of_means
+from read_core.evaluation.figures import column, read_figures
+from read_core.evaluation.metrics.intervals import Estimate, difference_of_means
+from read_core.evaluation.tables.lips import BY_VIDEO, VideoLips
 from read_core.evaluation.tables.report import Report, shown
 from read_core.evaluation.tables.seams import ANS, INDEPENDENT, SYNCHRONOUS
 
 COMPARED = ("generated", ANS, INDEPENDENT, SYNCHRONOUS)
 """First cells of the rows that are means over generated videos."""
-LIPS = "Lips, video by video"
-FOLLOWED = ("open r", "width r", "round r")
-"""Columns of ``LIPS`` for which differences of checkpoints are tested."""
 SAME = ("seed", "size", "speakers", "resolution")
 """Facts that must be equal in all reports."""
 Contents = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LipDifferences:
+    """By how much the lips of one checkpoint follow better than another's."""
+
+    opening: Estimate = column("open r")
+    width: Estimate = column("width r")
+    rounding: Estimate = column("round r")
 
 
 def read_report(folder: Path) -> Contents:
@@ -73,32 +82,34 @@ def compare(reports: dict[str, Contents]) -> Report:
         rows = [row for name, report in reports.items() for row in _rows(name, report, title, columns)]
         if rows:
             compared.add(title, ("checkpoint", *columns), rows, table.get("note", ""))
-        if title == LIPS:
-            _add_differences(compared, {name: report["tables"][title] for name, report in reports.items()})
+        if title == BY_VIDEO:
+            lips = {
+                name: read_figures(VideoLips, report["tables"][title]) for name, report in reports.items()
+            }
+            _add_differences(compared, lips)
     return compared
 
 
-def _add_differences(compared: Report, lips: dict[str, Contents]) -> None:
-    """Add how much better the lips of each checkpoint follow than those of the later ones, over the same
-    videos."""
-    tracks = {name: [_column(table, column) for column in FOLLOWED] for name, table in lips.items()}
+def _add_differences(compared: Report, lips: dict[str, list[VideoLips]]) -> None:
+    """How far each checkpoint's lips follow better than those of the ones after it, over the same videos."""
     rows = []
-    for first, other in combinations(tracks, 2):
-        pairs = zip(tracks[first], tracks[other], strict=True)
-        rows.append((f"{first}, less {other}", *(str(difference_of_means(*pair)) for pair in pairs)))
+    for first, other in combinations(lips, 2):
+        ours, theirs = lips[first], lips[other]
+        figures = LipDifferences(
+            difference_of_means([one.opening for one in ours], [one.opening for one in theirs]),
+            difference_of_means([one.width for one in ours], [one.width for one in theirs]),
+            difference_of_means([one.rounding for one in ours], [one.rounding for one in theirs]),
+        )
+        rows.append((f"{first}, less {other}", figures))
     if rows:
-        compared.add(
+        compared.add_figures(
             "Lips, told apart",
-            ("checkpoints", *FOLLOWED),
+            "checkpoints",
+            LipDifferences,
             rows,
             "Differences of the means over the same videos, with 95 % intervals over videos; where the "
             "interval holds 0 they cannot be told apart.",
         )
-
-
-def _column(table: Contents, name: str) -> list[float]:
-    place = table["columns"].index(name)
-    return [_cell(row[place]) for row in table["rows"]]
 
 
 def _rows(name: str, report: Contents, title: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from read_core.bundled import BUNDLED
 from read_core.errors import InputError, ReadError
+from read_core.evaluation.figures import mean_figures
 from read_core.evaluation.material.samples import speakers_here
 from read_core.evaluation.material.talks import FINE, Studies
 from read_core.evaluation.material.videos import Studio
@@ -30,7 +31,6 @@ from read_core.evaluation.metrics.face import read_placed
 from read_core.evaluation.metrics.seams import whole_clips
 from read_core.evaluation.metrics.sync import correlation
 from read_core.evaluation.suites.real import animate, real_photographs
-from read_core.evaluation.tables.report import mean
 from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
 
@@ -147,19 +147,13 @@ def show(found: dict[str, Compared]) -> int:
     kinds: dict[str, list[Compared]] = {}
     for name, row in found.items():
         kinds.setdefault(name.partition("-")[0], []).append(row)
-    means = {f"{kind}, mean of {len(rows)}": _mean(rows) for kind, rows in kinds.items()}
+    means = {f"{kind}, mean of {len(rows)}": mean_figures(rows) for kind, rows in kinds.items()}
     width = max(map(len, [*found, *means]))
     print(" " * width, "our r", "their r", "ours with theirs", "no face", "agree", sep="  ")
     for name, row in {**found, **means}.items():
         figures = f"{row.ours:5.2f}  {row.theirs:7.2f}  {row.both:16.2f}  {row.lost:7.2f}"
         print(name.ljust(width), figures, "yes" if row.agree else "NO", sep="  ")
     return 0 if all(row.agree for row in means.values()) else 1
-
-
-def _mean(rows: list[Compared]) -> Compared:
-    return Compared(
-        *(mean(getattr(row, name) for row in rows) for name in ("ours", "theirs", "both", "lost"))
-    )
 
 
 if __name__ == "__main__":

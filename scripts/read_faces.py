@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +20,28 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from read_core.errors import InputError, ReadError
+from read_core.evaluation.figures import cells_of, column, columns_of, mean_figures
 from read_core.evaluation.metrics.face import FaceTracks, count_blinks, read_face
 from read_core.evaluation.metrics.span import opening_span
 from read_core.evaluation.metrics.sync import correlation
 from read_core.media.files import open_input
 
 VIDEOS = (".mp4", ".safetensors")
-COLUMNS = ("frames", "open r", "width r", "round r", "range", "true range", "blinks", "true blinks", "lids r")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of one video, in the order of ``COLUMNS``; NaN if the track lacks them."""
+    """One video, or the mean of several; NaN where the track does not tell."""
 
-    frames: float
-    opening: float
-    width: float
-    rounding: float
-    span: float
-    true_span: float
-    blinks: float
-    true_blinks: float
-    lids: float
+    frames: float = column("frames")
+    opening: float = column("open r")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    span: float = column("range")
+    true_span: float = column("true range")
+    blinks: float = column("blinks")
+    true_blinks: float = column("true blinks")
+    lids: float = column("lids r")
 
 
 def load_frames(path: Path) -> Tensor:
@@ -127,17 +127,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     width = max(len(name) for name in found)
-    print(" " * width, *COLUMNS, sep="  ")
-    rows = [astuple(figures) for figures in found.values() if figures is not None]
+    print(" " * width, *columns_of(Figures), sep="  ")
+    rows = [figures for figures in found.values() if figures is not None]
     for name, figures in found.items():
-        print(name.ljust(width), "no face" if figures is None else _row(astuple(figures)), sep="  ")
+        print(name.ljust(width), "no face" if figures is None else _row(figures), sep="  ")
     if rows:
-        print("mean".ljust(width), _row(np.nanmean(np.array(rows), axis=0).tolist()), sep="  ")
+        print("mean".ljust(width), _row(mean_figures(rows)), sep="  ")
     return 0
 
 
-def _row(values: tuple[float, ...] | list[float]) -> str:
-    return "  ".join(f"{value:{len(column)}.2f}" for value, column in zip(values, COLUMNS, strict=True))
+def _row(figures: Figures) -> str:
+    cells = zip(columns_of(Figures), cells_of(figures), strict=True)
+    return "  ".join(f"{value:{len(title)}.2f}" for title, value in cells)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         check_steps(steps)
     check_seed(args.seed)
     _check_fit(args)
+    import matplotlib.figure  # noqa: F401
+    import scipy.stats  # noqa: F401 -- told now where it is missing, not after hours of sampling
 
     from ..pipeline import ReadPipeline
 

@@ -10,35 +10,21 @@ from tqdm import tqdm
 
 from ...records import SamplingSettings
 from ..metrics.sync import (
-    ShutCases,
+    LipFigures,
     SyncScore,
     common_lag,
     count_shut,
+    lip_figures,
     opening_range,
     relative_opening,
     score_sync,
 )
-from ..tables.report import mean
 from .videos import Studio, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .samples import Sample
-
-LIP_COLUMNS = (
-    "best lag", "count", "open r", "least", "width r", "round r", "shuffled r", "shuffled, most", "p b m",
-    "p b m shut", "by chance", "silence shut", "opening in silence",
-)  # fmt: skip
-LIP_NOTE = (
-    "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: the "
-    "opening's in the worst video. Best lag: of all videos together, in frames of 40 ms. Shuffled: each "
-    "opening against the tracks of all other videos, their mean, and that of the video with most. Openings "
-    "are measured in the range of the speaker's own drawn video; shut: below a tenth of it, for p, b and m "
-    "(so many in all) within a frame of their middle. By chance: the share of all frames of speech within a "
-    "frame of which the lips are shut. These shares and the opening in silence (0 where it lies below the "
-    "range) count every case of all videos alike."
-)
 
 
 class Cast:
@@ -89,13 +75,13 @@ class Cast:
         """Openings of the videos, (F,) each, relative to the range of the same face's drawn video."""
         return [self._relative(index, video.mouth) for index, video in enumerate(self.videos)]
 
-    def row(self, chosen: Sequence[int] | None = None) -> tuple[float | int, ...]:
-        """LIP_COLUMNS of all videos or the ``chosen`` ones."""
-        return self._row(self.scores, [video.mouth for video in self.videos], chosen)
+    def figures(self, chosen: Sequence[int] | None = None) -> LipFigures:
+        """Of all videos or the ``chosen`` ones."""
+        return self._figures(self.scores, [video.mouth for video in self.videos], chosen)
 
-    def drawn_row(self) -> tuple[float | int, ...]:
-        """LIP_COLUMNS of the drawn videos."""
-        return self._row(self.measure, self.drawn, None)
+    def drawn_figures(self) -> LipFigures:
+        """Of the drawn videos."""
+        return self._figures(self.measure, self.drawn, None)
 
     def _scored(self, tracks: Sequence[Tensor], shuffled: bool) -> list[SyncScore]:
         truths = [sample.mouth for sample in self.samples]
@@ -114,30 +100,9 @@ class Cast:
     def _relative(self, index: int, track: Tensor) -> Tensor:
         return relative_opening(track[:, 0], opening_range(self.drawn[index][:, 0]))
 
-    def _row(
+    def _figures(
         self, scores: Sequence[SyncScore], tracks: Sequence[Tensor], chosen: Sequence[int] | None
-    ) -> tuple[float | int, ...]:
+    ) -> LipFigures:
         chosen = range(len(scores)) if chosen is None else chosen
         lag, _ = common_lag([(tracks[i][:, 0], self.samples[i].mouth[:, 0]) for i in chosen])
-        return (lag, *lip_row([scores[i] for i in chosen]))
-
-
-def lip_row(scores: Sequence[SyncScore]) -> tuple[float | int, ...]:
-    """LIP_COLUMNS without the lag."""
-    openings = [score.opening for score in scores]
-    shuffled = [score.shuffled for score in scores]
-    cases = sum((score.cases for score in scores), ShutCases())
-    return (
-        len(scores),
-        mean(openings),
-        min(openings),
-        mean(score.width for score in scores),
-        mean(score.rounding for score in scores),
-        mean(shuffled),
-        max(shuffled),
-        cases.closures,
-        cases.closed,
-        cases.chance,
-        cases.silence,
-        cases.quiet,
-    )
+        return lip_figures([scores[i] for i in chosen], lag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..figures import column
 from .face import read_placed
 from .psnr import in_boxes, to_decibels
 from .span import opening_span
@@ -30,15 +31,15 @@ class Coded:
         true_lids: the same for the rendered talk.
     """
 
-    whole: float
-    mouth: float
-    eyes: float
-    opening: float
-    width: float
-    rounding: float
-    span: float
-    lids: float
-    true_lids: float
+    whole: float = column("whole (dB)")
+    mouth: float = column("mouth (dB)")
+    eyes: float = column("eyes (dB)")
+    opening: float = column("open r")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    span: float = column("range")
+    lids: float = column("eyes in blinks")
+    true_lids: float = column("as rendered")
 
 
 def coded_of(frames: Tensor, talk: Talk) -> Coded:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_NORMAL = 1.959964  # 97.5 % of a normal distribution
-_FEW = (12.7062, 4.3027, 3.1824, 2.7764)  # 97.5 % of Student's t for 1 to 4 degrees of freedom
 _NAN = float("nan")
 
 
@@ -86,12 +84,12 @@ def difference_of_means(
 
 def share_of(hits: int, count: int) -> Estimate:
     """hits / count with Wilson's interval, which holds for shares near 0 and 1 too; NaN for none."""
+    from scipy.stats import binomtest
+
     if count == 0:
         return Estimate(_NAN)
-    share, square = hits / count, _NORMAL**2 / count
-    middle = (share + square / 2) / (1 + square)
-    reach = math.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
-    return Estimate(share, max(middle - reach, 0.0), min(middle + reach, 1.0))
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return Estimate(hits / count, float(interval.low), float(interval.high))
 
 
 def _quotient(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -> Estimate:
@@ -123,16 +121,8 @@ def _without_one(values: Tensor) -> Tensor:
 
 def _reach(without: Tensor) -> float:
     """Half the interval of a figure whose values without one video each are (n,)."""
+    from scipy.stats import t
+
     freedom = len(without) - 1
     deviation = float((freedom * without.var(correction=0)).sqrt())
-    return deviation * _student(freedom)
-
-
-def _student(freedom: int) -> float:
-    """97.5 % of Student's t."""
-    if freedom <= len(_FEW):
-        return _FEW[freedom - 1]
-    z, f = _NORMAL, freedom  # Cornish and Fisher's expansion, good to 0.003 from here on
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / f + second / f**2 + third / f**3
+    return deviation * float(t.ppf(0.975, freedom))

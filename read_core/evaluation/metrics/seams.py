@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...ans import clip_spans, frames_of_clips
 from ...errors import InputError
 from ...geometry import FRAMES_PER_LATENT, frames_of_latents, latents_of_frames, padded_latents
+from ..figures import column
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,9 +27,9 @@ class SeamScore:
         inside: within the 8 frames of a latent.
     """
 
-    clips: float
-    latents: float
-    inside: float
+    clips: float = column("clips")
+    latents: float = column("latents")
+    inside: float = column("inside")
 
 
 def clip_starts(latents: int, window: int) -> list[int]:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from ...geometry import FEATURES_PER_FRAME
+from ..figures import column, mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,58 @@ class SyncScore:
     lag: int
     shuffled: float
     cases: ShutCases
+
+
+@dataclass(frozen=True)
+class LipFigures:
+    """Several videos against their truths: means over videos, and all cases of closures and silence alike.
+
+    Attributes:
+        lag: of all videos together.
+        videos: how many there are.
+        opening, width, rounding: Pearson correlation of each track.
+        least: the opening's in the worst video.
+        shuffled: correlation of the opening with other recordings' tracks.
+        most_shuffled: that of the video with most.
+        closures: how many p, b and m there are.
+        closed, chance, silence, quiet: see :class:`ShutCases`.
+    """
+
+    lag: int = column("best lag")
+    videos: int = column("count")
+    opening: float = column("open r")
+    least: float = column("least")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    shuffled: float = column("shuffled r")
+    most_shuffled: float = column("shuffled, most")
+    closures: int = column("p b m")
+    closed: float = column("p b m shut")
+    chance: float = column("by chance")
+    silence: float = column("silence shut")
+    quiet: float = column("opening in silence")
+
+
+def lip_figures(scores: Sequence[SyncScore], lag: int) -> LipFigures:
+    """The figures of several videos; ``lag``: of all of them together, see :func:`common_lag`."""
+    openings = [score.opening for score in scores]
+    shuffled = [score.shuffled for score in scores]
+    cases = sum((score.cases for score in scores), ShutCases())
+    return LipFigures(
+        lag=lag,
+        videos=len(scores),
+        opening=mean(openings),
+        least=min(openings),
+        width=mean(score.width for score in scores),
+        rounding=mean(score.rounding for score in scores),
+        shuffled=mean(shuffled),
+        most_shuffled=max(shuffled),
+        closures=cases.closures,
+        closed=cases.closed,
+        chance=cases.chance,
+        silence=cases.silence,
+        quiet=cases.quiet,
+    )
 
 
 def score_sync(

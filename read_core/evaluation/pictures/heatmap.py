@@ -13,11 +13,10 @@ from .rows import save_rows
 REACH = 2  # pairs of frames before and after the boundary
 _SIDE = 128  # pixels of a map
 _BRIGHTEST = 0.995  # share of the pixels that the scale covers
-_COLOURS = ((0.0, 0.0, 0.05), (0.45, 0.05, 0.4), (0.9, 0.3, 0.1), (1.0, 0.85, 0.2), (1.0, 1.0, 0.9))
 
 
 def difference_maps(frames: Tensor, last: int, reach: int = REACH) -> Tensor:
-    """Mean absolute difference over the colours between neighbours around ``last`` and the next frame.
+    """Mean absolute difference over the colors between neighbours around ``last`` and the next frame.
 
     Args:
         frames: (F, H, W, 3), 0..1.
@@ -31,12 +30,12 @@ def difference_maps(frames: Tensor, last: int, reach: int = REACH) -> Tensor:
     return (around[1:] - around[:-1]).abs().mean(dim=-1)
 
 
-def colour(values: Tensor) -> Tensor:
-    """Black over red and yellow to white: (H, W), 0..1 -> (H, W, 3)."""
-    table = torch.tensor(_COLOURS)
-    place = values.clamp(0, 1) * (len(table) - 1)
-    left = place.floor().long().clamp(max=len(table) - 2)
-    return torch.lerp(table[left], table[left + 1], (place - left)[..., None])
+def colored(values: Tensor) -> Tensor:
+    """matplotlib's map "inferno", black over red and yellow to white: (H, W), 0..1 -> (H, W, 3)."""
+    from matplotlib import colormaps
+
+    colors = colormaps["inferno"](values.clamp(0, 1).numpy())
+    return torch.from_numpy(colors[..., :3]).float()
 
 
 def save_heatmaps(videos: Sequence[tuple[str, Sequence[Tensor]]], path: Path) -> float:
@@ -56,10 +55,10 @@ def save_heatmaps(videos: Sequence[tuple[str, Sequence[Tensor]]], path: Path) ->
     ordered = torch.stack(maps).flatten().float().sort().values
     brightest = max(float(ordered[int(_BRIGHTEST * (len(ordered) - 1))]), 1e-6)
     rows = [
-        (name, [colour(each / brightest) for each in found])
+        (name, [colored(each / brightest) for each in found])
         for (name, _), found in zip(videos, maps, strict=True)
     ]
-    scale = colour(torch.linspace(0, 1, _SIDE).expand(_SIDE, -1))
+    scale = colored(torch.linspace(0, 1, _SIDE).expand(_SIDE, -1))
     rows.append((f"mean of {len(videos[0][1])} boundaries\n0 .. {255 * brightest:.1f} of 255", [scale]))
     titles = [f"{step} to {step + 1}" for step in range(-REACH, REACH + 1)]
     titles[REACH] += " (clips meet)"

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ...ans import NoCFG
 from ...records import SamplingSettings
+from ..figures import column, mean_figures, part
 from ..material.samples import SAID_BY
 from ..material.talks import DRAWN, FINE, PHOTOGRAPHS, Studies
 from ..material.videos import Studio
@@ -21,14 +22,13 @@ from ..metrics.seams import whole_clips
 from ..metrics.span import opening_span
 from ..metrics.sync import score_sync
 from ..tables.facts import weights_digest
-from ..tables.report import Report, mean
+from ..tables.report import Report
 from .guidance import CANDIDATES, describe
 
 if TYPE_CHECKING:
     from ...ans import Guidance
     from ...pipeline import ReadPipeline
     from ..material.talks import Talk
-    from ..tables.report import Cell
 
 _RANGE = 0.5  # penalty of a range that is 0 or twice the true one
 _LIP_SHAPE = 0.25  # weight of width and rounding relative to the opening
@@ -38,16 +38,6 @@ _NOTE = (
     "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
     "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: "
     "that is how guidance overshoots, into smeared mouths and then broken colours."
-)
-_COLUMNS = (
-    "guidance",
-    "steps",
-    "score",
-    "open r",
-    "width, round r",
-    "range",
-    "mouth box (dB)",
-    "seconds per clip",
 )
 
 
@@ -76,22 +66,38 @@ class SelectSize:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one setting gives on average; decibels are those of the mouth box, ``span`` the range's share."""
+class TrialFigures:
+    """What a setting gives of one talk, or in the mean over talks.
 
-    guidance: Guidance
-    steps: int
-    opening: float
-    shape: float
-    decibels: float
-    seconds: float
-    span: float
+    Attributes:
+        opening: correlation of the opening with the true one.
+        shape: the mean of those of width and rounding.
+        span: range of the opening by that of the talk as it was rendered.
+        decibels: of the mouth box.
+        seconds: of a clip.
+    """
+
+    opening: float = column("open r")
+    shape: float = column("width, round r")
+    span: float = column("range")
+    decibels: float = column("mouth box (dB)")
+    seconds: float = column("seconds per clip")
 
     def score(self, plain: float) -> float:
         """Higher is better; ``plain``: decibels without guidance."""
         lost = max(0.0, plain - self.decibels)
         astray = min(abs(1 - self.span), 1.0)
         return self.opening + _LIP_SHAPE * self.shape - _RANGE * astray - _DECIBEL * lost
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A guidance that was tried at a number of steps, and its score."""
+
+    guidance: Guidance
+    steps: int = column("steps")
+    score: float = column("score")
+    figures: TrialFigures = part(TrialFigures)
 
 
 def run_select(
@@ -119,15 +125,18 @@ def run_select(
     samples = draw_talks(pipe, size, faces)
     studio = Studio(pipe)
 
-    def scored(forms: Sequence[Guidance], steps: int) -> list[tuple[float, Trial]]:
+    def tried(forms: Sequence[Guidance], steps: int) -> list[Trial]:
         plain = try_setting(studio, samples, NoCFG(), steps, seed)
-        tried = tqdm(forms, desc=f"{steps} steps", leave=False)
-        trials = [plain if f == NoCFG() else try_setting(studio, samples, f, steps, seed) for f in tried]
-        return [(trial.score(plain.decibels), trial) for trial in trials]
+        work = tqdm(forms, desc=f"{steps} steps", leave=False)
+        found = [plain if f == NoCFG() else try_setting(studio, samples, f, steps, seed) for f in work]
+        return [
+            Trial(form, steps, figures.score(plain.decibels), figures)
+            for form, figures in zip(forms, found, strict=True)
+        ]
 
-    guidances = sorted(scored(candidates, size.base_steps), key=lambda pair: pair[0], reverse=True)
-    finalists = [trial.guidance for _, trial in guidances[: size.finalists]]
-    finals = [pair for steps in size.steps for pair in scored(finalists, steps)]
+    guidances = sorted(tried(candidates, size.base_steps), key=lambda trial: trial.score, reverse=True)
+    finalists = [trial.guidance for trial in guidances[: size.finalists]]
+    finals = [trial for steps in size.steps for trial in tried(finalists, steps)]
     chosen = cheapest(finals, size.tolerance)
     report = Report(
         f"Defaults of {pipe.card.name}, chosen on the validation split",
@@ -141,21 +150,17 @@ def run_select(
             "weights": weights_digest(pipe),
         },
     )
-    for title, pairs in (("Guidance", guidances), ("Steps", finals)):
-        report.add(title, _COLUMNS, [_row(score, trial) for score, trial in pairs], _NOTE)
+    for title, trials in (("Guidance", guidances), ("Steps", finals)):
+        rows = [(describe(trial.guidance), trial) for trial in trials]
+        report.add_figures(title, "guidance", Trial, rows, _NOTE)
     return chosen.guidance, chosen.steps, report
 
 
-def cheapest(scored: Sequence[tuple[float, Trial]], tolerance: float) -> Trial:
+def cheapest(trials: Sequence[Trial], tolerance: float) -> Trial:
     """The fewest steps whose score is within ``tolerance`` of the best; of those, the best score."""
-    best = max(score for score, _ in scored)
-    good = [(score, trial) for score, trial in scored if score >= best - tolerance]
-    return min(good, key=lambda pair: (pair[1].steps, -pair[0]))[1]
-
-
-def _row(score: float, trial: Trial) -> tuple[Cell, ...]:
-    name, lips = describe(trial.guidance), (trial.opening, trial.shape, trial.span)
-    return (name, trial.steps, score, *lips, trial.decibels, trial.seconds)
+    best = max(trial.score for trial in trials)
+    good = [trial for trial in trials if trial.score >= best - tolerance]
+    return min(good, key=lambda trial: (trial.steps, -trial.score))
 
 
 def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list[Talk]:
@@ -166,26 +171,21 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
     return [*photographs, *studies.presenters(size.count)]
 
 
-def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> Trial:
-    """Generate every talk with one setting and average the measurements."""
-    rows = [_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
-    opening, shape, decibels, seconds, span = (mean(column) for column in zip(*rows, strict=True))
-    return Trial(form, steps, opening, shape, decibels, seconds, span)
+def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> TrialFigures:
+    """Generate every talk with one setting and average what is measured."""
+    return mean_figures([_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks])
 
 
-def _measured(
-    studio: Studio, talk: Talk, settings: SamplingSettings
-) -> tuple[float, float, float, float, float]:
-    """Opening, width and rounding, decibels, seconds and range of one talk."""
+def _measured(studio: Studio, talk: Talk, settings: SamplingSettings) -> TrialFigures:
     start = time.perf_counter()
     frames = studio.finished(talk, settings)
     seconds, true = time.perf_counter() - start, talk.frames
     found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
     score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])
-    return (
-        score.opening,
-        0.5 * (score.width + score.rounding),
-        psnr_in_boxes(frames, true, talk.boxes),
-        seconds,
-        opening_span(found[:, 0]) / span if span > 0 else float("nan"),
+    return TrialFigures(
+        opening=score.opening,
+        shape=0.5 * (score.width + score.rounding),
+        span=opening_span(found[:, 0]) / span if span > 0 else float("nan"),
+        decibels=psnr_in_boxes(frames, true, talk.boxes),
+        seconds=seconds,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -15,29 +15,16 @@ from ...detail import DetailRestorer
 from ...detail.analysis import analyze, resize
 from ...detail.flow import resize_flow, warp
 from ...detail.trust import trust
+from ..figures import column, mean, mean_figures
 from ..metrics.psnr import in_boxes, to_decibels
 from ..metrics.seams import flicker, still_pixels
-from ..tables.report import Cell, Report, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...detail import DetailNetwork
+    from ..tables.report import Report
 
-COLUMNS = (
-    "form",
-    "videos",
-    "whole (dB)",
-    "mouth (dB)",
-    "open eyes (dB)",
-    "closed eyes (dB)",
-    "worst video (dB)",
-    "eye contrast",
-    "mouth's change kept",
-    "lids' change kept",
-    "flicker",
-    "flicker where nothing moves",
-)
 NOTE = (
     "Means over videos, frame 0 left out. Eye contrast: deviation of the brightness in the boxes of "
     "open eyes, against the portrait's. Change kept: share of the true difference from the portrait, where "
@@ -81,6 +68,32 @@ class DetailVideo:
         return (boxes[:, :2] + boxes[:, 2:]) / 2 / boxes.new_tensor([width, height])
 
 
+@dataclass(frozen=True)
+class DetailFigures:
+    """What a form makes of one video, or of several in the mean; NaN where a video has no such frame.
+
+    Attributes:
+        videos: how many there are.
+        whole, mouth, open_eyes, closed_eyes: decibels against the true frames; ``worst``: of the worst video.
+        contrast: brightness of open eyes, its deviation by the portrait's.
+        mouth_kept, lids_kept: share of the true difference from the portrait.
+        flicker: change between neighbours by the true one where that is small.
+        still: the same where nothing moves, in 1/255.
+    """
+
+    videos: int = column("videos")
+    whole: float = column("whole (dB)")
+    mouth: float = column("mouth (dB)")
+    open_eyes: float = column("open eyes (dB)")
+    closed_eyes: float = column("closed eyes (dB)")
+    worst: float = column("worst video (dB)")
+    contrast: float = column("eye contrast")
+    mouth_kept: float = column("mouth's change kept")
+    lids_kept: float = column("lids' change kept")
+    flicker: float = column("flicker")
+    still: float = column("flicker where nothing moves")
+
+
 Form = Callable[[DetailVideo], "Tensor"]
 
 
@@ -108,20 +121,19 @@ def detail_forms(network: DetailNetwork | None = None) -> dict[str, Form]:
 
 def add_detail(report: Report, videos: Iterable[DetailVideo], forms: Mapping[str, Form]) -> None:
     """One table: every form's means over the videos."""
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in forms}
+    found: dict[str, list[DetailFigures]] = {name: [] for name in forms}
     for video in videos:
         for name, form in forms.items():
-            rows[name].append(detail_scores(form(video), video))
-    table: list[list[Cell]] = []
-    for name, scores in rows.items():
-        figures = [mean(score[key] for score in scores) for key in scores[0]]
-        figures.insert(4, min(score["whole"] for score in scores))
-        table.append([name, len(scores), *figures])
-    report.add("Detail", COLUMNS, table, NOTE)
+            found[name].append(detail_figures(form(video), video))
+    rows = []
+    for name, own in found.items():
+        worst = min(figures.whole for figures in own)
+        rows.append((name, replace(mean_figures(own), videos=len(own), worst=worst)))
+    report.add_figures("Detail", "form", DetailFigures, rows, NOTE)
 
 
-def detail_scores(frames: Tensor, video: DetailVideo) -> dict[str, float]:
-    """The columns of one video, frame 0 left out; NaN where a video has no such frame.
+def detail_figures(frames: Tensor, video: DetailVideo) -> DetailFigures:
+    """The figures of one video, frame 0 left out.
 
     Args:
         frames: (F, H, W, 3), restored.
@@ -140,18 +152,21 @@ def detail_scores(frames: Tensor, video: DetailVideo) -> dict[str, float]:
     near = change < STILL_BELOW
     near[0] = False
     changed = (frames[1:] - frames[:-1]).abs().mean(-1)
-    return {
-        "whole": _decibels(error[later]),
-        "mouth": _decibels(error[later][mouth[later]]),
-        "open": _decibels(error[opened][eyes[opened]]),
-        "shut": _decibels(error[shut][eyes[shut]]),
-        "contrast": mean(_contrast(frames[i], eyes[i]) for i in opened.nonzero()[:, 0])
-        / _contrast(portrait, eyes[0]),
-        "mouth_kept": _kept(frames[wide], true[wide], portrait, mouth[wide]),
-        "lids_kept": _kept(frames[shut], true[shut], portrait, eyes[shut]),
-        "flicker": float(changed[near].mean() / change[near].mean()),
-        "still": flicker(frames[1:], still_pixels(true)),
-    }
+    whole = _decibels(error[later])
+    contrast = mean(_contrast(frames[i], eyes[i]) for i in opened.nonzero()[:, 0])
+    return DetailFigures(
+        videos=1,
+        whole=whole,
+        mouth=_decibels(error[later][mouth[later]]),
+        open_eyes=_decibels(error[opened][eyes[opened]]),
+        closed_eyes=_decibels(error[shut][eyes[shut]]),
+        worst=whole,
+        contrast=contrast / _contrast(portrait, eyes[0]),
+        mouth_kept=_kept(frames[wide], true[wide], portrait, mouth[wide]),
+        lids_kept=_kept(frames[shut], true[shut], portrait, eyes[shut]),
+        flicker=float(changed[near].mean() / change[near].mean()),
+        still=flicker(frames[1:], still_pixels(true)),
+    )
 
 
 def milliseconds(restorer: DetailRestorer, size: int, decoded: int = 128, frames: int = 10) -> float:

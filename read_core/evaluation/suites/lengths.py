@@ -31,10 +31,7 @@ from ..tables.lengths import (
     ClipFigures,
     FaceFigures,
     Truth,
-    against,
-    compared,
-    figure,
-    first_with,
+    against_first,
     of_clip,
     of_face,
 )
@@ -122,21 +119,21 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
         facts_of(pipe, seed, size),
     )
     notes = (_LIPS_NOTE, _PICTURES_NOTE.format(others=size.gallery))
-    for theme, names, note in zip(("lips", "pictures"), (LIPS, PICTURES), notes, strict=True):
+    for theme, columns, note in zip(("lips", "pictures"), (LIPS, PICTURES), notes, strict=True):
         report.add(
             f"Lengths: {theme}",
-            ("frames", "seconds", "faces", *names),
+            ("frames", "seconds", "faces", *(column.title for column in columns)),
             [
-                (count, count / FPS, len(faces), *(figure(name, faces) for name in names))
+                (count, count / FPS, len(faces), *(column.value(faces) for column in columns))
                 for count, faces in zip(frames, figures, strict=True)
             ],
             f"{_NOTE.format(skipped=FRAMES_PER_LATENT + 1)} {note}",
         )
         report.add(
             f"Lengths: {theme}, against the first length",
-            ("frames", *(f"{name} ({compared(name)})" for name in names)),
+            ("frames", *(f"{column.title} ({column.kind})" for column in columns)),
             [
-                (count, *(_against_first(name, figures, place) for name in names))
+                (count, *(against_first(column, figures, place) for column in columns))
                 for place, count in enumerate(frames)
                 if place
             ],
@@ -165,9 +162,3 @@ def own_frames(clips: int, window: int) -> list[slice]:
     added = whole_clips(2, window) - whole_clips(1, window)
     skipped = whole_clips(1, window) - added
     return [slice(skipped + clip * added, skipped + (clip + 1) * added) for clip in range(clips)]
-
-
-def _against_first(name: str, figures: list[list[FaceFigures]], place: int) -> str:
-    """As "0.98 (0.95 to 1.02)": of the length at ``place`` against the first that has the figure."""
-    base = first_with(name, figures[:place])
-    return "-" if base is None else str(against(name, figures[place], base))

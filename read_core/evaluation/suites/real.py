@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +15,20 @@ from ...finish import Finishing
 from ...geometry import FPS, SAMPLE_RATE
 from ...media import read_image
 from ...records import SamplingSettings
+from ..figures import column, mean_figures
 from ..metrics.eyes import eye_contrast, faded_frames, open_eyes
 from ..metrics.face import read_placed
 from ..metrics.span import opening_span
 from ..metrics.sync import correlation, count_shut, opening_range, relative_opening
-from ..tables.report import Report, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...corpus.speech.utterance import Utterance
     from ...pipeline import ReadPipeline
+    from ..tables.report import Report
 
 REAL, ALL = "Real photographs", "all"
-COLUMNS = (
-    "videos", "open r", "least", "width r", "round r", "range", "opening in pauses",
-    "blinks a minute", "faded eyes",
-)  # fmt: skip
 _SEED = 50_000
 _NOTE = (
     "Photographs of real people, put in the public domain, that matplotlib and scikit-image ship, each with "
@@ -56,6 +53,31 @@ class Said:
     utterance: Utterance
     frames: Tensor
     points: Tensor
+
+
+@dataclass(frozen=True)
+class RealFigures:
+    """One video, or several in the mean.
+
+    Attributes:
+        videos: how many there are.
+        opening: correlation of the opening with that of the recording; ``least``: of the worst video.
+        width, rounding: correlations of the others.
+        span: of the opening.
+        quiet: mean opening in pauses as a share of the video's own range.
+        blinks: a minute.
+        faded: share of the frames with open eyes in which an eye has faded.
+    """
+
+    videos: int = column("videos")
+    opening: float = column("open r")
+    least: float = column("least")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    span: float = column("range")
+    quiet: float = column("opening in pauses")
+    blinks: float = column("blinks a minute")
+    faded: float = column("faded eyes")
 
 
 def real_photographs() -> dict[str, Tensor]:
@@ -95,8 +117,8 @@ def animate(
     return Said(name, utterance, made, fractions.cpu() * torch.tensor([width, height]))
 
 
-def real_figures(said: Said) -> tuple[float, ...]:
-    """COLUMNS of one video but for the first and "least"."""
+def real_figures(said: Said) -> RealFigures:
+    """Measure one video."""
     tracks, utterance = read_placed(said.frames, said.points), said.utterance
     opening = tracks.mouth[:, 0]
     cases = count_shut(
@@ -106,22 +128,33 @@ def real_figures(said: Said) -> tuple[float, ...]:
         utterance.closures,
     )
     contrast, seen = eye_contrast(said.frames, tracks.places), open_eyes(tracks.blink)
-    return (
-        *(correlation(tracks.mouth[:, i], utterance.mouth[:, i]) for i in range(3)),
-        opening_span(opening),
-        cases.quiet,
-        tracks.blinks() / (len(opening) / FPS / 60),
-        faded_frames(contrast, contrast[0], seen) / max(1, int(seen.sum())),
+    fits = [correlation(tracks.mouth[:, i], utterance.mouth[:, i]) for i in range(3)]
+    return RealFigures(
+        videos=1,
+        opening=fits[0],
+        least=fits[0],
+        width=fits[1],
+        rounding=fits[2],
+        span=opening_span(opening),
+        quiet=cases.quiet,
+        blinks=tracks.blinks() / (len(opening) / FPS / 60),
+        faded=faded_frames(contrast, contrast[0], seen) / max(1, int(seen.sum())),
     )
 
 
-def add_real(report: Report, figures: dict[str, list[tuple[float, ...]]]) -> None:
-    """A row for each picture and one for all; ``figures``: see :func:`real_figures`, by picture."""
-    every = [own for videos in figures.values() for own in videos]
-    rows = [(name, *_row(own)) for name, own in {**figures, ALL: every}.items()]
-    report.add(REAL, ("picture", *COLUMNS), rows, _NOTE)
+def add_real(report: Report, figures: dict[str, list[RealFigures]]) -> RealFigures:
+    """A row for each picture and one for all; the figures of all.
+
+    Args:
+        report: gets the table.
+        figures: of each video, by the picture.
+    """
+    every = _together([own for videos in figures.values() for own in videos])
+    rows = [(name, _together(own)) for name, own in figures.items()]
+    report.add_figures(REAL, "picture", RealFigures, [*rows, (ALL, every)], _NOTE)
+    return every
 
 
-def _row(videos: Sequence[tuple[float, ...]]) -> tuple[float | int, ...]:
-    opening, *rest = (mean(column) for column in zip(*videos, strict=True))
-    return (len(videos), opening, min(own[0] for own in videos), *rest)
+def _together(videos: Sequence[RealFigures]) -> RealFigures:
+    least = min(own.least for own in videos)
+    return replace(mean_figures(videos), videos=len(videos), least=least)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,18 @@ from tqdm import tqdm
 from ...errors import ignore, warn
 from ...media import fit_image, read_image
 from ...records import SamplingSettings
-from ..material.cast import LIP_COLUMNS, LIP_NOTE, Cast
+from ..figures import column, mean, mean_figures, part
+from ..material.cast import Cast
 from ..material.conditions import AS_IS, PLAIN, RobustSize, conditions
 from ..material.portraits import CROPS
 from ..material.videos import Studio, Video
 from ..metrics.drift import detail
 from ..metrics.seams import flicker, still_pixels
-from ..metrics.sync import SHUT
+from ..metrics.sync import SHUT, LipFigures
 from ..pictures.rows import COLUMNS, save_rows, spread
 from ..tables.facts import facts_of
-from ..tables.report import Cell, Report, make_folder, mean
+from ..tables.lips import LIP_NOTE
+from ..tables.report import Report, make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from ...pipeline import ReadPipeline
     from ..material.samples import Sample
 
-PICTURE_COLUMNS = ("colour", "flicker", "detail")
-OPENING_COLUMNS = ("opening", "95 % below", "shut")
 _PHOTOGRAPH = "a photograph"
 _SIDE = 96  # pixels
 _BORDER = 8  # outer part of a side that counts as background if the background is unknown
@@ -54,6 +54,55 @@ _OPENING_NOTE = (
 )
 
 
+@dataclass(frozen=True)
+class ConditionLips:
+    """Lips under a condition.
+
+    Attributes:
+        measure: correlation of the opening as it is read of the drawn videos.
+        by_base: correlation of the opening by that under the condition it is compared with.
+        lips: of the videos.
+    """
+
+    measure: float = column("measure r")
+    by_base: float = column("open r by its base")
+    lips: LipFigures = part(LipFigures)
+
+
+@dataclass(frozen=True)
+class PictureFigures:
+    """Pictures of one video, or of several in the mean.
+
+    Attributes:
+        videos: how many there are.
+        color: distance of the mean color from the portrait's, in 1/255.
+        flicker: of the still background, in 1/255.
+        detail: mean difference of neighbouring pixels by that of the portrait.
+    """
+
+    videos: int = column("count")
+    color: float = column("colour")
+    flicker: float = column("flicker")
+    detail: float = column("detail")
+
+
+@dataclass(frozen=True)
+class OpeningFigures:
+    """Openings in the last three quarters of videos, relative to the speakers' ranges.
+
+    Attributes:
+        videos: how many there are.
+        opening: the mean.
+        high: what 95 % of the frames lie below.
+        shut: share of the frames with a closed mouth.
+    """
+
+    videos: int = column("count")
+    opening: float = column("opening")
+    high: float = column("95 % below")
+    shut: float = column("shut")
+
+
 def run_robust(
     pipe: ReadPipeline, size: RobustSize, out: Path, seed: int = 0, photo: Path | None = None
 ) -> Report:
@@ -74,11 +123,11 @@ def run_robust(
     picture = None if photo is None else read_image(photo)
     make_folder(out)
     settings = SamplingSettings(steps=size.steps or None, seed=seed)
-    lips: list[tuple[Cell, ...]] = []
-    pictures: list[tuple[Cell, ...]] = []
-    openings: list[tuple[Cell, ...]] = []
+    lips: list[tuple[str, ConditionLips]] = []
+    pictures: list[tuple[str, PictureFigures]] = []
+    openings: list[tuple[str, OpeningFigures]] = []
     sheet: list[tuple[str, list[Tensor]]] = []
-    found: dict[str, float] = {}  # open r of each condition
+    found: dict[str, float] = {}  # correlation of the opening under each condition
     photographed: tuple[Tensor, Video] | None = None
     for condition in tqdm(conditions(pipe, size), desc="conditions", leave=False):
         # A recording without speech may be silent.
@@ -86,66 +135,67 @@ def run_robust(
         cast = Cast(studio, condition.samples, settings, condition.name)
         sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
         if condition.wordless or condition.name == AS_IS:
-            openings.append((condition.name, len(condition.samples), *opening_row(cast.openings)))
+            openings.append((condition.name, opening_figures(cast.openings)))
         if condition.pictured:
-            pictures.append((condition.name, len(condition.samples), *_mean_pictures(cast)))
+            pictures.append((condition.name, _pictures_of(cast)))
         if not condition.wordless:
-            row = cast.row()
-            found[condition.name] = float(row[LIP_COLUMNS.index("open r")])
+            figures = cast.figures()
+            found[condition.name] = figures.opening
+            base = found[condition.base]
+            by_base = figures.opening / base if base > 0 else float("nan")
             measure = mean(score.opening for score in cast.measure)
-            lips.append((condition.name, measure, _by_base(found, condition.name, condition.base), *row))
+            lips.append((condition.name, ConditionLips(measure, by_base, figures)))
         if condition.name == AS_IS and picture is not None:
             photographed = _animated(studio, condition.samples[0], picture, settings)
     if photographed is not None:
         portrait, video = photographed
-        figures = picture_row(video.frames, portrait, _border(*portrait.shape[:2]))
-        pictures.append((_PHOTOGRAPH, 1, *figures))
+        border = _border(*portrait.shape[:2])
+        pictures.append((_PHOTOGRAPH, picture_figures(video.frames, portrait, border)))
         sheet.append((f"{_PHOTOGRAPH},\nand its video", [portrait, *spread(video.frames, COLUMNS - 1)]))
     report = Report(f"{pipe.card.name} on other recordings and portraits", facts_of(pipe, seed, size))
-    report.add(
-        "Lips under other conditions",
-        ("condition", "measure r", "open r by its base", *LIP_COLUMNS),
-        lips,
-        _LIP_NOTE,
-    )
-    report.add(
-        "Pictures of other portraits", ("portrait", "count", *PICTURE_COLUMNS), pictures, _PICTURE_NOTE
-    )
-    report.add("Where nothing is said", ("recording", "count", *OPENING_COLUMNS), openings, _OPENING_NOTE)
+    report.add_figures("Lips under other conditions", "condition", ConditionLips, lips, _LIP_NOTE)
+    report.add_figures("Pictures of other portraits", "portrait", PictureFigures, pictures, _PICTURE_NOTE)
+    report.add_figures("Where nothing is said", "recording", OpeningFigures, openings, _OPENING_NOTE)
     report.write(out, "robust")
     save_rows(sheet, out / "robust.png", _SIDE)
     return report
 
 
-def opening_row(openings: list[Tensor]) -> tuple[float, float, float]:
-    """OPENING_COLUMNS of the last three quarters of tracks (F,), relative to the speakers' ranges."""
+def opening_figures(openings: list[Tensor]) -> OpeningFigures:
+    """Of tracks (F,), relative to the speakers' ranges."""
     later = torch.cat([opening[len(opening) // 4 :] for opening in openings]).clamp(min=0)
-    return float(later.mean()), float(later.quantile(0.95)), float((later < SHUT).float().mean())
+    return OpeningFigures(
+        videos=len(openings),
+        opening=float(later.mean()),
+        high=float(later.quantile(0.95)),
+        shut=float((later < SHUT).float().mean()),
+    )
 
 
-def picture_row(frames: Tensor, portrait: Tensor, still: Tensor) -> tuple[float, float, float]:
-    """PICTURE_COLUMNS of a video.
+def picture_figures(frames: Tensor, portrait: Tensor, still: Tensor) -> PictureFigures:
+    """Of one video.
 
     Args:
         frames: (F, H, W, 3), 0..1.
         portrait: (H, W, 3), the input fitted to the video.
         still: (H, W) bool, the background.
     """
-    colour = frames.mean(dim=(0, 1, 2)) - portrait.mean(dim=(0, 1))
-    return float(colour.norm()) * 255, flicker(frames, still), detail(frames) / detail(portrait[None])
+    color = frames.mean(dim=(0, 1, 2)) - portrait.mean(dim=(0, 1))
+    return PictureFigures(
+        videos=1,
+        color=float(color.norm()) * 255,
+        flicker=flicker(frames, still),
+        detail=detail(frames) / detail(portrait[None]),
+    )
 
 
-def _mean_pictures(cast: Cast) -> tuple[float, ...]:
-    rows = []
+def _pictures_of(cast: Cast) -> PictureFigures:
+    every = []
     for sample, video in zip(cast.samples, cast.videos, strict=True):
         height, width = video.frames.shape[1:3]
         drawn = torch.stack([fit_image(frame, (height, width))[0] for frame in sample.frames])
-        rows.append(picture_row(video.frames, drawn[0], still_pixels(drawn)))
-    return tuple(mean(column) for column in zip(*rows, strict=True))
-
-
-def _by_base(found: dict[str, float], name: str, base: str) -> float:
-    return found[name] / found[base] if found[base] > 0 else float("nan")
+        every.append(picture_figures(video.frames, drawn[0], still_pixels(drawn)))
+    return replace(mean_figures(every), videos=len(every))
 
 
 def _border(height: int, width: int) -> Tensor:

@@ -18,7 +18,7 @@ from ..material.videos import Studio
 from ..metrics.seams import whole_clips
 from ..pictures.talk_sheets import PRIVATE, PUBLIC, TalkSheet
 from ..tables.speaking import add_speaking
-from .real import REAL, add_real, animate, real_figures, real_photographs
+from .real import REAL, RealFigures, add_real, animate, real_figures, real_photographs
 from .speaking_run import speak
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ...pipeline import ReadPipeline
     from ..tables.report import Report
+    from ..tables.speaking import TalkFigures
 
 BLENDS = Path(__file__).parents[3] / "assets" / "faces"
 """Portraits of nobody, blended from several faces each, that may be shown."""
@@ -59,7 +60,7 @@ class SpeakingSize:
 
 def add_talks(
     report: Report, pipe: ReadPipeline, size: SpeakingSize, out: Path, seed: int, faces: Path | None = None
-) -> None:
+) -> tuple[dict[str, TalkFigures], RealFigures | None]:
     """Add the tables of talks and write the sheets into ``out``.
 
     Real photographs and blended faces are animated where the checkpoint was trained on aligned faces. What is
@@ -72,6 +73,9 @@ def add_talks(
         out: folder of the sheets.
         seed: the first one of the noise.
         faces: folder of portraits, see ``corpus.photo.stills``; None: photographs are left out.
+
+    Returns:
+        Figures of each kind of talks, and of real photographs if there are any.
 
     Raises:
         InputError: the folder or its labels cannot be read, or it has no test face with closed lips.
@@ -96,23 +100,28 @@ def add_talks(
             private.add_talk(talk, coded, made)
 
     progress = tqdm(talks, "talks", size.drawn + count, leave=False)
-    add_speaking(report, speak(pipe, progress, seeds, one_clip, show), size.side, labels)
+    spoken = speak(pipe, progress, seeds, one_clip, show)
+    found = add_speaking(report, spoken, size.side, labels)
     report.facts[PHOTOGRAPHS] = (
         "not measured: give a folder of portraits as --faces" if faces is None else f"{count} test faces"
     )
     private.save(out / PRIVATE)
     if pipe.card.face is None:
         report.facts[REAL.lower()] = "not measured: the checkpoint was not trained on aligned faces"
-    else:
-        _add_shown(report, pipe, replace(studies, frames=one_clip), size, seed).save(out / PUBLIC)
-
-
-def _add_shown(
-    report: Report, pipe: ReadPipeline, studies: Studies, size: SpeakingSize, seed: int
-) -> TalkSheet:
-    """The table of real photographs; the sheet that may be published, of them and of blended faces."""
+        return found, None
     sheet = TalkSheet(len(SPLITS))
-    figures: dict[str, list[tuple[float, ...]]] = {}
+    short = replace(studies, frames=one_clip)
+    real = _add_real_photographs(report, pipe, short, size, seed, sheet)
+    _show_blended(pipe, short, seed, sheet)
+    sheet.save(out / PUBLIC)
+    return found, real
+
+
+def _add_real_photographs(
+    report: Report, pipe: ReadPipeline, studies: Studies, size: SpeakingSize, seed: int, sheet: TalkSheet
+) -> RealFigures | None:
+    """The table of real photographs, and a row of the ``sheet`` for each; None: there are none."""
+    figures: dict[str, list[RealFigures]] = {}
     for name, picture in real_photographs().items():
         for index in range(size.real):
             speaker = studies.speakers[index % len(studies.speakers)]
@@ -120,14 +129,16 @@ def _add_shown(
             figures.setdefault(name, []).append(real_figures(said))
             if index == 0:
                 sheet.add_real(said)
-    if figures:
-        add_real(report, figures)
     report.facts[REAL.lower()] = ", ".join(figures) or "not measured: install matplotlib and scikit-image"
-    if BLENDS.is_dir():
-        stills = [still for split in SPLITS for still in closed_stills(BLENDS, split)]
-        for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
-            talk, studio = studies.photograph(still, _BLENDED + index, studies.speakers[0]), Studio(pipe)
-            sheet.add_talk(
-                talk, studio.coded(talk, studies.frames), studio.finished(talk, SamplingSettings(seed=seed))
-            )
-    return sheet
+    return add_real(report, figures) if figures else None
+
+
+def _show_blended(pipe: ReadPipeline, studies: Studies, seed: int, sheet: TalkSheet) -> None:
+    """Rows of the ``sheet`` for the blended faces, where they are."""
+    if not BLENDS.is_dir():
+        return
+    stills = [still for split in SPLITS for still in closed_stills(BLENDS, split)]
+    for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
+        talk, studio = studies.photograph(still, _BLENDED + index, studies.speakers[0]), Studio(pipe)
+        made = studio.finished(talk, SamplingSettings(seed=seed))
+        sheet.add_talk(talk, studio.coded(talk, studies.frames), made)

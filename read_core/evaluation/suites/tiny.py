@@ -15,7 +15,7 @@ from ..material.talks import closed_stills
 from ..material.videos import Studio
 from ..metrics.seams import whole_clips
 from ..pictures.sheets import save_faces, save_mouths
-from ..tables.aims import add_aims, aims_of
+from ..tables.aims import Found, add_aims
 from ..tables.codec import add_pictures, check_codec
 from ..tables.facts import facts_of, weights_digest
 from ..tables.guidance import add_guidance
@@ -118,15 +118,16 @@ def run_suite(
     if other is not None:
         facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
     report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", facts)
-    add_lips(report, cast)
-    add_pictures(report, cast, one_clip, size.codec_clips, components)
-    add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
-    add_identity(report, cast, galleries)
+    lips = add_lips(report, cast)
+    codec = add_pictures(report, cast, one_clip, size.codec_clips, components)
+    seams = add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
+    identity = add_identity(report, cast, galleries)
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
     add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
     add_drift(report, cast, size.drift_clips, size.gallery)
-    add_talks(report, pipe, size.speaking, out, seed, faces)
-    add_aims(report, aims_of(report, pipe.card.resolution, pipe.card.face is not None))
+    talks, real = add_talks(report, pipe, size.speaking, out, seed, faces)
+    found = Found(lips, codec, seams, identity, talks, real)
+    add_aims(report, found, card.resolution, card.face is not None)
     report.write(out, "report")
     shown = [
         (sample, cast.studio.reconstructed(sample.frames), video.frames)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ...errors import InputError
+from ..figures import column, mean_figures
 from ..material.samples import draw_sample
 from ..metrics.linear_codec import LinearCodec, blocks_of
 from ..metrics.psnr import psnr, psnr_in_boxes
 from ..metrics.seams import flicker, still_pixels
 from ..metrics.sync import correlation
-from .report import Cell, Report, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,20 +22,32 @@ if TYPE_CHECKING:
     from ..material.cast import Cast
     from ..material.samples import Sample
     from ..material.videos import Studio
+    from .report import Report
 
-_COLUMNS = (
-    "codec",
-    "videos",
-    "PSNR (dB)",
-    "mouth box (dB)",
-    "worst frame (dB)",
-    "open r after it",
-    "width r after it",
-    "round r after it",
-    "flicker",
-)
 _CODEC_FRAMES = 33
 _FIT_SEED = 20_000
+
+
+@dataclass(frozen=True)
+class CodecFigures:
+    """What a codec loses of one video, or of several in the mean.
+
+    Attributes:
+        videos: how many there are.
+        whole, mouth: decibels of whole frames and of mouth boxes.
+        worst: decibels of the worst frame.
+        opening, width, rounding: correlation of the mouth that is read after it with the true one.
+        flicker: mean difference of neighbours where the drawn background stands still, in 1/255.
+    """
+
+    videos: int = column("videos")
+    whole: float = column("PSNR (dB)")
+    mouth: float = column("mouth box (dB)")
+    worst: float = column("worst frame (dB)")
+    opening: float = column("open r after it")
+    width: float = column("width r after it")
+    rounding: float = column("round r after it")
+    flicker: float = column("flicker")
 
 
 def check_codec(clips: int, components: int, resolution: tuple[int, int]) -> None:
@@ -44,7 +57,7 @@ def check_codec(clips: int, components: int, resolution: tuple[int, int]) -> Non
         raise InputError(f"codec_clips is {clips}: {blocks} blocks cannot give {components} components")
 
 
-def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, components: int) -> None:
+def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, components: int) -> CodecFigures:
     """PSNR of the VAE and of a linear codec of the same compression, and lips after them.
 
     Args:
@@ -53,6 +66,9 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
         frames: of each that are coded.
         codec_clips: training clips that the linear codec is fitted on, 33 frames each.
         components: numbers per block of the linear codec.
+
+    Returns:
+        The figures of the VAE.
     """
     card = cast.studio.pipe.card
     train = [
@@ -64,31 +80,36 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
         "VAE": cast.studio.reconstructed,
         "linear codec": lambda true: linear.decode(linear.encode(true)),
     }
-    rows: list[tuple[Cell, ...]] = []
+    found: dict[str, CodecFigures] = {}
     for name, code in codecs.items():
-        parts = [_row(s, frames, code, cast.studio) for s in tqdm(cast.samples, desc=name, leave=False)]
-        rows.append((name, len(parts), *(mean(column) for column in zip(*parts, strict=True))))
-    report.add(
+        parts = [_of_video(s, frames, code, cast.studio) for s in tqdm(cast.samples, desc=name, leave=False)]
+        found[name] = replace(mean_figures(parts), videos=len(parts))
+    report.add_figures(
         "Pictures",
-        _COLUMNS,
-        rows,
+        "codec",
+        CodecFigures,
+        list(found.items()),
         f"Held-out videos of {frames} frames, coded and decoded; means over videos; worst frame: "
         "of each video's worst, the mean of these. After it: correlation of the measured mouth with the true "
         "one, which bounds what can be generated. The linear codec is a PCA of blocks of 8 x 32 x 32 "
         f"pixels with {components} numbers each, fitted on training videos. Flicker: mean difference of "
         "neighbouring frames where the drawn background stands still, in 1/255.",
     )
+    return found["VAE"]
 
 
-def _row(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> tuple[float, ...]:
+def _of_video(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> CodecFigures:
     true = sample.frames[:count]
     decoded = code(true)
-    seen = studio.mouth(decoded)
-    lips = [correlation(seen[:, part], sample.mouth[:count, part]) for part in range(3)]
-    return (
-        psnr(decoded, true),
-        psnr_in_boxes(decoded, true, sample.boxes[:count]),
-        min(psnr(a[None], b[None]) for a, b in zip(decoded, true, strict=True)),
-        *lips,
-        flicker(decoded, still_pixels(sample.frames)),
+    mouth = studio.mouth(decoded)
+    opening, width, rounding = (correlation(mouth[:, i], sample.mouth[:count, i]) for i in range(3))
+    return CodecFigures(
+        videos=1,
+        whole=psnr(decoded, true),
+        mouth=psnr_in_boxes(decoded, true, sample.boxes[:count]),
+        worst=min(psnr(a[None], b[None]) for a, b in zip(decoded, true, strict=True)),
+        opening=opening,
+        width=width,
+        rounding=rounding,
+        flicker=flicker(decoded, still_pixels(sample.frames)),
     )

@@ -10,15 +10,16 @@ from tqdm import tqdm
 
 from ...geometry import FPS
 from ...records import SamplingSettings
+from ..figures import mean
 from ..material.cast import Cast
 from ..material.videos import Studio
 from ..metrics.psnr import psnr
 from ..pictures.plots import plot_trade_off
-from ..suites.guidance import compared_with, describe
-from .report import Report, mean
+from ..suites.guidance import GuidanceFigures, compared_with, describe
 
 if TYPE_CHECKING:
     from ..material.samples import Sample
+    from .report import Report
 
 
 def add_guidance(
@@ -26,25 +27,31 @@ def add_guidance(
 ) -> None:
     """Quality against seconds for each guidance and number of steps, as a table and as a ``plot``."""
     forms = compared_with(studio.pipe.defaults.guidance)
-    rows, points = [], []
+    rows: list[tuple[str, GuidanceFigures]] = []
     with tqdm(total=len(forms) * len(steps), desc="guidance", leave=False) as progress:
         for form in forms:
             for count in steps:
                 cast = Cast(studio, samples, SamplingSettings(count, form, seed=seed), describe(form))
-                seconds = mean(video.seconds for video in cast.videos)
-                closeness = mean(psnr(v.frames, s.frames) for s, v in zip(samples, cast.videos, strict=True))
-                opening = mean(score.opening for score in cast.scores)
-                rest = mean(0.5 * (score.width + score.rounding) for score in cast.scores)
-                rows.append((describe(form), count, seconds, opening, rest, closeness))
-                points.append((describe(form), count, seconds, opening, closeness))
+                figures = GuidanceFigures(
+                    steps=count,
+                    seconds=mean(video.seconds for video in cast.videos),
+                    opening=mean(score.opening for score in cast.scores),
+                    shape=mean(0.5 * (score.width + score.rounding) for score in cast.scores),
+                    decibels=mean(
+                        psnr(video.frames, sample.frames)
+                        for sample, video in zip(samples, cast.videos, strict=True)
+                    ),
+                )
+                rows.append((describe(form), figures))
                 progress.update()
-    report.add(
+    report.add_figures(
         "Guidance and steps",
-        ("guidance", "steps", "seconds per clip", "open r", "width, round r", "PSNR to drawn (dB)"),
+        "guidance",
+        GuidanceFigures,
         rows,
         f"{len(samples)} videos of one clip ({len(samples[0].mouth) / FPS:.2f} s) each; seconds of sampling "
         "and decoding on this machine. PSNR to the drawn video, whose head moves otherwise: it tells broken "
         "colours. The first guidance is the checkpoint's default, chosen on the validation split; of the "
         "other kinds several scales stand here, so that none is judged by a scale that does not suit it.",
     )
-    plot_trade_off(points, plot)
+    plot_trade_off(rows, plot)

@@ -3,48 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..figures import INTERVAL, column, mean
 from ..material.gallery import draw_gallery
 from ..material.samples import draw_sample
-from ..metrics.drift import measure_drift
-from ..metrics.intervals import share_of
+from ..metrics.drift import Drift, measure_drift
+from ..metrics.intervals import Estimate, share_of
 from ..metrics.seams import flicker, split_clips, still_pixels, whole_clips
 from ..metrics.sync import score_sync
-from .report import Cell, Report, mean
 
 if TYPE_CHECKING:
     from ..material.cast import Cast
     from ..material.gallery import Gallery
+    from .report import Report
 
 _LONG_SEED = 5_000
-_MEANS = ("own", "other", "likeness", "face_from_portrait", "border_from_portrait")
 
 
-def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> None:
-    """Whether the face of each clip is nearest to its own portrait's; ``galleries``: one for each sample."""
+@dataclass(frozen=True)
+class IdentityFigures:
+    """Faces of the clips of several videos; distances and colours in 1/255.
+
+    Attributes:
+        clips: how many there are.
+        nearest: share of the clips that are nearest to their own portrait.
+        own, other, likeness, face_from_portrait, border_from_portrait: means of what ``metrics.drift.Drift``
+            has of each clip.
+        face_from_first, border_from_first: distance of the later clips' mean colours from the first's.
+    """
+
+    clips: int = column("clips")
+    nearest: Estimate = column("nearest is its own", INTERVAL)
+    own: float = column("own distance")
+    other: float = column("nearest other")
+    likeness: float = column("likeness")
+    face_from_portrait: float = column("face, from the portrait")
+    border_from_portrait: float = column("border, from the portrait")
+    face_from_first: float = column("face, from clip 1")
+    border_from_first: float = column("border, from clip 1")
+
+
+@dataclass(frozen=True)
+class DriftFigures:
+    """A clip of a long video, see ``metrics.drift.Drift``, and of the drawn video."""
+
+    face_from_first: float = column("face, from clip 1")
+    border_from_first: float = column("border, from clip 1")
+    face_from_portrait: float = column("face, from the portrait")
+    border_from_portrait: float = column("border, from the portrait")
+    own: float = column("own distance")
+    other: float = column("nearest other")
+    identity: float = column("identity")
+    drawn_face: float = column("face, drawn")
+    drawn_border: float = column("border, drawn")
+    drawn_own: float = column("own distance, drawn")
+
+
+def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> IdentityFigures:
+    """Whether the face of each clip is nearest to its own portrait's; the figures of the generated videos.
+
+    Args:
+        report: gets the table.
+        cast: the videos.
+        galleries: other faces for each sample.
+    """
     window = cast.studio.pipe.defaults.window
-    drawn = [sample.frames for sample in cast.samples]
-    rows: list[tuple[Cell, ...]] = []
-    for name, videos in (("drawn", drawn), ("generated", [video.frames for video in cast.videos])):
-        found = [
-            measure_drift(split_clips(frames, window), sample.portrait, gallery)
-            for frames, sample, gallery in zip(videos, cast.samples, galleries, strict=True)
-        ]
-        hits = [hit for drift in found for hit in drift.recognised]
-        share = share_of(sum(hits), len(hits))
-        means = (mean(value for drift in found for value in getattr(drift, each)) for each in _MEANS)
-        face = mean(value for drift in found for value in drift.face[1:])
-        border = mean(value for drift in found for value in drift.border[1:])
-        rows.append((name, len(hits), share.value, share.interval, *means, face, border))
-    report.add(
+    videos = {
+        "drawn": [sample.frames for sample in cast.samples],
+        "generated": [video.frames for video in cast.videos],
+    }
+    found = {
+        name: _identity(
+            [
+                measure_drift(split_clips(frames, window), sample.portrait, gallery)
+                for frames, sample, gallery in zip(every, cast.samples, galleries, strict=True)
+            ]
+        )
+        for name, every in videos.items()
+    }
+    report.add_figures(
         "Identity",
-        (
-            "videos", "clips", "nearest is its own", "95 %", "own distance", "nearest other", "likeness",
-            "face, from the portrait", "border, from the portrait",
-            "face, from clip 1", "border, from clip 1",
-        ),
-        rows,
+        "videos",
+        IdentityFigures,
+        list(found.items()),
         "Nearest is its own: share of clips whose mean picture around the head is nearer to their portrait "
         f"than to any of {len(galleries[0].faces)} other held-out faces in the same scene: background, "
         "clothes, light and framing are the portrait's own. Its interval is Wilson's; it takes the clips of "
@@ -54,7 +97,23 @@ def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> No
         "leaves as it is. Face and border: distance of the mean colour of the picture's middle and of its "
         "border from the portrait's, and of the later clips' from the first's, in 1/255. Heads move, so the "
         "drawn videos are not at 0.",
-    )  # fmt: skip
+    )
+    return found["generated"]
+
+
+def _identity(drifts: Sequence[Drift]) -> IdentityFigures:
+    hits = [hit for drift in drifts for hit in drift.recognised]
+    return IdentityFigures(
+        clips=len(hits),
+        nearest=share_of(sum(hits), len(hits)),
+        own=mean(value for drift in drifts for value in drift.own),
+        other=mean(value for drift in drifts for value in drift.other),
+        likeness=mean(value for drift in drifts for value in drift.likeness),
+        face_from_portrait=mean(value for drift in drifts for value in drift.face_from_portrait),
+        border_from_portrait=mean(value for drift in drifts for value in drift.border_from_portrait),
+        face_from_first=mean(value for drift in drifts for value in drift.face[1:]),
+        border_from_first=mean(value for drift in drifts for value in drift.border[1:]),
+    )
 
 
 def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
@@ -75,14 +134,11 @@ def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
         made.face, made.border, made.face_from_portrait, made.border_from_portrait, made.own, made.other,
         made.identity, drawn.face_from_portrait, drawn.border_from_portrait, drawn.own,
     )  # fmt: skip
-    report.add(
+    report.add_figures(
         f"Drift over {frames} frames",
-        (
-            "clip", "face, from clip 1", "border, from clip 1", "face, from the portrait",
-            "border, from the portrait", "own distance", "nearest other", "identity",
-            "face, drawn", "border, drawn", "own distance, drawn",
-        ),
-        [(index + 1, *values) for index, values in enumerate(zip(*columns, strict=True))],
+        "clip",
+        DriftFigures,
+        [(index + 1, DriftFigures(*values)) for index, values in enumerate(zip(*columns, strict=True))],
         "Face and border: distance of the mean colours from the first clip's and from the portrait's, in "
         "1/255; drawn: that of the drawn video from the portrait. Own distance and nearest other: root mean "
         "square difference from the portrait and from the nearest other face around the head, in 1/255; "
@@ -90,4 +146,4 @@ def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
         "portrait. Over the whole video the opening's correlation is "
         f"{score.opening:.3f} at lag 0 (best lag {score.lag}), the flicker of the background "
         f"{flicker(video.frames, still_pixels(sample.frames)):.2f}.",
-    )  # fmt: skip
+    )

@@ -2,32 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..material.cast import LIP_COLUMNS, LIP_NOTE
+from ..figures import column
+from ..metrics.sync import LipFigures
 
 if TYPE_CHECKING:
     from ..material.cast import Cast
+    from ..metrics.sync import SyncScore
     from .report import Report
 
+BY_VIDEO = "Lips, video by video"
+LIP_NOTE = (
+    "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: the "
+    "opening's in the worst video. Best lag: of all videos together, in frames of 40 ms. Shuffled: each "
+    "opening against the tracks of all other videos, their mean, and that of the video with most. Openings "
+    "are measured in the range of the speaker's own drawn video; shut: below a tenth of it, for p, b and m "
+    "(so many in all) within a frame of their middle. By chance: the share of all frames of speech within a "
+    "frame of which the lips are shut. These shares and the opening in silence (0 where it lies below the "
+    "range) count every case of all videos alike."
+)
 
-def add_lips(report: Report, cast: Cast) -> None:
-    """Mouth tracks of drawn and generated videos, per video and in all."""
-    rows = [("drawn (the measure itself)", *cast.drawn_row()), ("generated", *cast.row())]
+
+@dataclass(frozen=True)
+class VideoLips:
+    """The lips of one video against its truth.
+
+    Attributes:
+        skin_tone: 0 very light .. 1 very dark.
+        measure: correlation of the opening as it is read of the drawn video itself.
+        opening, width, rounding, lag, shuffled: see ``metrics.sync.SyncScore``.
+        closures: how many p, b and m there are.
+        closed, chance, silence, quiet: see ``metrics.sync.ShutCases``.
+    """
+
+    skin_tone: float = column("skin tone")
+    measure: float = column("measure r")
+    opening: float = column("open r")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    lag: int = column("lag")
+    shuffled: float = column("shuffled r")
+    closures: int = column("p b m")
+    closed: float = column("p b m shut")
+    chance: float = column("by chance")
+    silence: float = column("silence shut")
+    quiet: float = column("opening in silence")
+
+
+def add_lips(report: Report, cast: Cast) -> LipFigures:
+    """Mouth tracks of drawn and generated videos, per video and in all; the figures of all generated ones."""
+    generated = cast.figures()
+    rows = [("drawn (the measure itself)", cast.drawn_figures()), ("generated", generated)]
     for speaker in dict.fromkeys(sample.synthesiser for sample in cast.samples):
         own = [i for i, sample in enumerate(cast.samples) if sample.synthesiser == speaker]
-        rows.append((f"generated, {speaker}", *cast.row(own)))
-    report.add("Lips", ("videos", *LIP_COLUMNS), rows, LIP_NOTE)
-    report.add(
-        "Lips, video by video",
-        (
-            "video", "skin tone", "measure r", "open r", "width r", "round r", "lag", "shuffled r",
-            "p b m", "p b m shut", "by chance", "silence shut", "opening in silence",
-        ),
+        rows.append((f"generated, {speaker}", cast.figures(own)))
+    report.add_figures("Lips", "videos", LipFigures, rows, LIP_NOTE)
+    report.add_figures(
+        BY_VIDEO,
+        "video",
+        VideoLips,
         [
-            (s.name, s.skin_tone, m.opening, x.opening, x.width, x.rounding, x.lag, x.shuffled,
-             x.cases.closures, x.cases.closed, x.cases.chance, x.cases.silence, x.cases.quiet)
-            for s, m, x in zip(cast.samples, cast.measure, cast.scores, strict=True)
+            (sample.name, _video_lips(sample.skin_tone, measure.opening, score))
+            for sample, measure, score in zip(cast.samples, cast.measure, cast.scores, strict=True)
         ],
         "Skin tone: 0 very light .. 1 very dark. Measure r: on the drawn video itself.",
-    )  # fmt: skip
+    )
+    return generated
+
+
+def _video_lips(skin_tone: float, measure: float, score: SyncScore) -> VideoLips:
+    cases = score.cases
+    return VideoLips(
+        skin_tone=skin_tone,
+        measure=measure,
+        opening=score.opening,
+        width=score.width,
+        rounding=score.rounding,
+        lag=score.lag,
+        shuffled=score.shuffled,
+        closures=cases.closures,
+        closed=cases.closed,
+        chance=cases.chance,
+        silence=cases.silence,
+        quiet=cases.quiet,
+    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import MediaError
+from ..figures import Cell, cells_of, columns_of
 
-Cell = str | int | float
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,26 @@ class Report:
     def add(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "") -> None:
         """Append a table."""
         self.tables.append(Table(title, tuple(columns), tuple(tuple(row) for row in rows), note))
+
+    def add_figures(
+        self,
+        title: str,
+        label: str,
+        kind: type[DataclassInstance],
+        rows: Sequence[tuple[Cell, DataclassInstance]],
+        note: str = "",
+    ) -> None:
+        """Append a table of figures.
+
+        Args:
+            title: of the table.
+            label: title of its first column, which names the rows.
+            kind: class of the figures.
+            rows: name and figures of each.
+            note: what the columns mean.
+        """
+        named = [(name, *cells_of(figures)) for name, figures in rows]
+        self.add(title, (label, *columns_of(kind)), named, note)
 
     def text(self) -> str:
         """Plain text with aligned columns."""
@@ -90,12 +112,6 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return "-" if math.isnan(value) else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
     return str(value)
-
-
-def mean(values: Iterable[float]) -> float:
-    """Mean of the values that are not NaN; NaN if there are none."""
-    real = [value for value in values if value == value]  # noqa: PLR0124
-    return sum(real) / len(real) if real else float("nan")
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,11 @@ from tqdm import tqdm
 
 from ...errors import InputError
 from ...geometry import latents_of_frames
+from ..figures import INTERVAL, column, mean, part
 from ..material.videos import Studio, Video
 from ..metrics.intervals import Estimate, ratio_of_means, ratio_of_ratios
 from ..metrics.seams import SeamScore, clip_starts, score_seams, still_pixels
 from ..pictures.heatmap import difference_maps, save_heatmaps
-from .report import Cell, Report, mean
 from .variants import Marks, add_variants, mark
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ...pipeline import ReadPipeline
     from ..material.cast import Cast
     from ..material.gallery import Gallery
+    from .report import Report
 
 DRAWN, CODED = "drawn", "through the VAE"
 ANS, INDEPENDENT = "generated with ANS", "clips sampled independently"
@@ -36,15 +38,66 @@ _SHOWN = {
 }
 Scores = dict[str, list[SeamScore]]
 
-_COLUMNS = (
-    "videos", "count", "clips", "latents", "inside",
-    "clips / latents", "95 %", "clips / inside", "95 %", "latents / inside", "95 %",
-)  # fmt: skip
 _NOTE = (
     "Mean difference of neighbouring frames, in 1/255: where clips meet, where latents of a clip meet, "
     "within a latent. 1 is seamless in the ratios, which are ratios of means over videos, with 95 % "
     "intervals over videos."
 )
+
+
+@dataclass(frozen=True)
+class SeamFigures:
+    """Jumps in several videos.
+
+    Attributes:
+        videos: how many there are.
+        jumps: means over videos.
+        clips_by_latents, clips_by_inside, latents_by_inside: ratios of these means.
+    """
+
+    videos: int = column("count")
+    jumps: SeamScore = part(SeamScore)
+    clips_by_latents: Estimate = column("clips / latents", INTERVAL)
+    clips_by_inside: Estimate = column("clips / inside", INTERVAL)
+    latents_by_inside: Estimate = column("latents / inside", INTERVAL)
+
+
+@dataclass(frozen=True)
+class StillFigures:
+    """Jumps in the still background.
+
+    Attributes:
+        seams: as everywhere.
+        inside_by_coded: flicker within latents by that of the drawn videos through the VAE.
+    """
+
+    seams: SeamFigures = part(SeamFigures)
+    inside_by_coded: Estimate = column(f"inside / inside {CODED}", INTERVAL)
+
+
+@dataclass(frozen=True)
+class AgainstFigures:
+    """Jumps with the asynchronous scheduler by those of the same videos made without it.
+
+    Attributes:
+        where: which pixels are compared.
+        videos: how many there are.
+        clips: jump between clips.
+        clips_by_inside: the ratio of the two ratios.
+    """
+
+    where: str = column("where")
+    videos: int = column("videos")
+    clips: Estimate = column("jump between clips", INTERVAL)
+    clips_by_inside: Estimate = column("clips / inside", f"{INTERVAL} of it")
+
+
+@dataclass(frozen=True)
+class AnsSeams:
+    """The seams of the videos that are generated with the scheduler, everywhere and in the background."""
+
+    everywhere: SeamFigures
+    background: StillFigures
 
 
 def check_other(pipe: ReadPipeline, other: ReadPipeline) -> None:
@@ -64,7 +117,7 @@ def add_seams(
     galleries: Sequence[Gallery],
     picture: Path | None = None,
     other: ReadPipeline | None = None,
-) -> None:
+) -> AnsSeams:
     """Jumps between clips, lips and faces with the asynchronous scheduler and without it.
 
     Args:
@@ -73,6 +126,9 @@ def add_seams(
         galleries: other faces for each of these videos.
         picture: ``*.png`` for the mean maps around the boundaries; None: none.
         other: a checkpoint trained with synchronous noise, whose clips stand beside the others.
+
+    Returns:
+        The figures with the scheduler.
 
     Raises:
         InputError: ``other`` has another window or resolution.
@@ -99,9 +155,10 @@ def add_seams(
     if picture is not None:
         rows = [(label, maps[name]) for name, label in _SHOWN.items() if name in maps]
         report.facts[f"white in {picture.name} (1/255)"] = save_heatmaps(rows, picture)
-    _add_jumps(report, everywhere, still)
+    found = _add_jumps(report, everywhere, still)
     _add_comparison(report, everywhere, still)
     add_variants(report, marks)
+    return found
 
 
 def _made(cast: Cast, index: int, other: Studio | None) -> dict[str, Video]:
@@ -121,26 +178,35 @@ def _score(videos: dict[str, Tensor], boundaries: list[int], everywhere: Scores,
             still[name].append(score_seams(frames, boundaries, background))
 
 
-def _add_jumps(report: Report, everywhere: Scores, still: Scores) -> None:
-    report.add("Seams", _COLUMNS, [(name, *_row(own)) for name, own in everywhere.items()], _NOTE)
-    report.add(
+def _add_jumps(report: Report, everywhere: Scores, still: Scores) -> AnsSeams:
+    """The tables of jumps; the figures of the videos that are generated with the scheduler."""
+    whole = {name: seam_figures(own) for name, own in everywhere.items()}
+    background = {
+        name: StillFigures(
+            seam_figures(own),
+            ratio_of_means([score.inside for score in own], [score.inside for score in still[CODED]]),
+        )
+        for name, own in still.items()
+    }
+    report.add_figures("Seams", "videos", SeamFigures, list(whole.items()), _NOTE)
+    report.add_figures(
         "Seams in the still background",
-        (*_COLUMNS, f"inside / inside {CODED}", "95 %"),
-        [
-            (name, *_row(own), *_cells(ratio_of_means(_all(own, "inside"), _all(still[CODED], "inside"))))
-            for name, own in still.items()
-        ],
+        "videos",
+        StillFigures,
+        list(background.items()),
         f"{_NOTE} The drawn background does not change at all, so the last ratio compares with what the VAE "
         "alone makes of it: above 1 is what generation adds.",
     )
+    return AnsSeams(whole[ANS], background[ANS])
 
 
 def _add_comparison(report: Report, everywhere: Scores, still: Scores) -> None:
-    report.add(
+    report.add_figures(
         "Seams with ANS against those without",
-        ("ANS / other", "where", "videos", "jump between clips", "95 %", "clips / inside", "95 % of it"),
+        "ANS / other",
+        AgainstFigures,
         [
-            (name, where, len(scores[ANS]), *_against(scores[ANS], scores[name]))
+            (name, _against(where, scores[ANS], scores[name]))
             for name in (INDEPENDENT, SYNCHRONOUS)
             for where, scores in (("everywhere", everywhere), ("still background", still))
             if name in scores
@@ -151,23 +217,32 @@ def _add_comparison(report: Report, everywhere: Scores, still: Scores) -> None:
     )
 
 
-def _row(scores: Sequence[SeamScore]) -> tuple[Cell, ...]:
-    clips, latents, inside = (_all(scores, name) for name in ("clips", "latents", "inside"))
-    ratios = (ratio_of_means(*pair) for pair in ((clips, latents), (clips, inside), (latents, inside)))
-    means = (mean(values) for values in (clips, latents, inside))
-    return (len(scores), *means, *(cell for ratio in ratios for cell in _cells(ratio)))
+def seam_figures(scores: Sequence[SeamScore]) -> SeamFigures:
+    """The figures of several videos; of none they are NaN."""
+    clips, latents, inside = _columns(scores)
+    return SeamFigures(
+        videos=len(scores),
+        jumps=SeamScore(mean(clips), mean(latents), mean(inside)),
+        clips_by_latents=ratio_of_means(clips, latents),
+        clips_by_inside=ratio_of_means(clips, inside),
+        latents_by_inside=ratio_of_means(latents, inside),
+    )
 
 
-def _against(ours: Sequence[SeamScore], theirs: Sequence[SeamScore]) -> tuple[Cell, ...]:
-    our_clips, their_clips = _all(ours, "clips"), _all(theirs, "clips")
-    jump = ratio_of_means(our_clips, their_clips)
-    seam = ratio_of_ratios(our_clips, _all(ours, "inside"), their_clips, _all(theirs, "inside"))
-    return *_cells(jump), *_cells(seam)
+def _against(where: str, ours: Sequence[SeamScore], theirs: Sequence[SeamScore]) -> AgainstFigures:
+    our_clips, _, our_inside = _columns(ours)
+    their_clips, _, their_inside = _columns(theirs)
+    return AgainstFigures(
+        where=where,
+        videos=len(ours),
+        clips=ratio_of_means(our_clips, their_clips),
+        clips_by_inside=ratio_of_ratios(our_clips, our_inside, their_clips, their_inside),
+    )
 
 
-def _all(scores: Sequence[SeamScore], name: str) -> list[float]:
-    return [getattr(score, name) for score in scores]
-
-
-def _cells(estimate: Estimate) -> tuple[float, str]:
-    return estimate.value, estimate.interval
+def _columns(scores: Sequence[SeamScore]) -> tuple[list[float], list[float], list[float]]:
+    return (
+        [score.clips for score in scores],
+        [score.latents for score in scores],
+        [score.inside for score in scores],
+    )

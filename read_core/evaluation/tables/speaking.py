@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...geometry import FPS
+from ..figures import INTERVAL, column, mean, mean_figures, part
 from ..material.labels import Labels, groups_of
+from ..metrics.codec_detail import Coded
 from ..metrics.intervals import Estimate, difference_of_means, ratio_of_means
 from ..metrics.sync import ShutCases
-from .report import Cell, Report, mean
 
 if TYPE_CHECKING:
     from ..suites.speaking import Speaking
     from ..suites.speaking_run import Spoken
+    from .report import Report
 
 LIPS, REST = "Speaking: lips", "Speaking: eyes, head and seams"
 CODEC, GROUPS, FACES = "Speaking: through the codec", "Speaking: groups", "Speaking: face by face"
-LIP_COLUMNS = (
-    "faces", "open r", "95 %", "least face", "width r", "round r", "range", "95 %", "p b m", "p b m shut",
-    "by chance", "above chance", "opening in pauses",
-)  # fmt: skip
-REST_COLUMNS = (
-    "faces", "blinks a minute", "blinks, of the truth", "faded eyes", "head", "95 %", "clips / latents",
-    "95 %",
-)  # fmt: skip
-CODEC_COLUMNS = (
-    "faces", "whole (dB)", "mouth (dB)", "eyes (dB)", "open r", "width r", "round r", "range",
-    "eyes in blinks", "as rendered",
-)  # fmt: skip
-GROUP_COLUMNS = (
-    "faces", "open r", "95 %", "range", "95 %", "p b m shut", "faded eyes", "blinks, of the truth",
-)  # fmt: skip
-FACE_COLUMNS = (
-    "said by", "labels", "as rendered r", "open r", "least seed", "width r", "round r", "range",
-    "p b m shut", "opening in pauses", "blinks, of the truth", "faded eyes", "head",
-)  # fmt: skip
 _LIP_NOTE = (
     "Truth is the talk as it was rendered at {side} pixels; the model was given its first frame as an "
     "aligned portrait, and what is read is the video at {side} pixels as users get it. A face's figure is "
@@ -58,15 +42,112 @@ _CODEC_NOTE = (
 _GROUP_NOTE = "By the labels that somebody gave by hand; groups of at least 12 faces, of all seeds. {missing}"
 
 
-def add_speaking(report: Report, spoken: Sequence[Spoken], side: int, labels: Labels) -> None:
-    """All tables of talks; each kind has its rows where it has talks."""
+@dataclass(frozen=True)
+class TalkLips:
+    """Lips in the videos of several faces.
+
+    Attributes:
+        faces: how many there are.
+        opening: correlation of the opening; ``least``: of the face with least.
+        width, rounding: correlations of the others.
+        span: of the opening, by the truth's.
+        closures: how many p, b and m there are.
+        closed, chance, quiet: see ``metrics.sync.ShutCases``; ``above_chance``: closed less chance.
+    """
+
+    faces: int = column("faces")
+    opening: Estimate = column("open r", INTERVAL)
+    least: float = column("least face")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    span: Estimate = column("range", INTERVAL)
+    closures: int = column("p b m")
+    closed: float = column("p b m shut")
+    chance: float = column("by chance")
+    above_chance: float = column("above chance")
+    quiet: float = column("opening in pauses")
+
+
+@dataclass(frozen=True)
+class TalkRest:
+    """Eyes, head and seams in the videos of several faces.
+
+    Attributes:
+        faces: how many there are.
+        blinks: a minute.
+        blink_share: blinks by those of the truths.
+        faded: share of the frames with open eyes in which an eye has faded.
+        head: motion by the truth's.
+        clips_by_latents: jump where clips meet by that where latents meet.
+    """
+
+    faces: int = column("faces")
+    blinks: float = column("blinks a minute")
+    blink_share: float = column("blinks, of the truth")
+    faded: float = column("faded eyes")
+    head: Estimate = column("head", INTERVAL)
+    clips_by_latents: Estimate = column("clips / latents", INTERVAL)
+
+
+@dataclass(frozen=True)
+class TalkCodec:
+    """What is left of the talks of several faces after the codec, in the mean."""
+
+    faces: int = column("faces")
+    coded: Coded = part(Coded)
+
+
+@dataclass(frozen=True)
+class TalkFigures:
+    """Everything that is told of the talks of a kind."""
+
+    lips: TalkLips
+    rest: TalkRest
+    codec: TalkCodec
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """A group of faces with the same label; the fields are those of the other tables."""
+
+    faces: int = column("faces")
+    opening: Estimate = column("open r", INTERVAL)
+    span: Estimate = column("range", INTERVAL)
+    closed: float = column("p b m shut")
+    faded: float = column("faded eyes")
+    blink_share: float = column("blinks, of the truth")
+
+
+@dataclass(frozen=True)
+class FaceFigures:
+    """One face; the fields are those of the other tables."""
+
+    synthesiser: str = column("said by")
+    labels: str = column("labels")
+    rendered: float = column("as rendered r")
+    opening: float = column("open r")
+    least: float = column("least seed")
+    width: float = column("width r")
+    rounding: float = column("round r")
+    span: float = column("range")
+    closed: float = column("p b m shut")
+    quiet: float = column("opening in pauses")
+    blink_share: float = column("blinks, of the truth")
+    faded: float = column("faded eyes")
+    head: float = column("head")
+
+
+def add_speaking(
+    report: Report, spoken: Sequence[Spoken], side: int, labels: Labels
+) -> dict[str, TalkFigures]:
+    """All tables of talks; each kind has its rows where it has talks. The figures of each kind."""
     kinds = {
         kind: [each for each in spoken if each.kind == kind] for kind in dict.fromkeys(s.kind for s in spoken)
     }
     seeds = len(spoken[0].generated)
-    lips: list[tuple[Cell, ...]] = []
-    rest: list[tuple[Cell, ...]] = []
-    codec: list[tuple[Cell, ...]] = []
+    lips: list[tuple[str, TalkLips]] = []
+    rest: list[tuple[str, TalkRest]] = []
+    found: dict[str, TalkFigures] = {}
     for kind, own in kinds.items():
         rows: dict[str, list[tuple[Speaking, ...]]] = {
             f"{kind}, as rendered": [(each.rendered,) for each in own]
@@ -76,54 +157,55 @@ def add_speaking(report: Report, spoken: Sequence[Spoken], side: int, labels: La
             rows[f"{kind}, seed {index + 1}"] = [(each.generated[index],) for each in own]
         for speaker in dict.fromkeys(each.synthesiser for each in own):
             rows[f"{kind}, {speaker}"] = [each.generated for each in own if each.synthesiser == speaker]
-        lips += [(name, *lip_cells(videos)) for name, videos in rows.items()]
-        rest += [(name, *rest_cells(videos)) for name, videos in rows.items()]
-        codec.append((kind, *_codec_cells(own)))
-    report.add(LIPS, ("videos", *LIP_COLUMNS), lips, _LIP_NOTE.format(side=side, seeds=seeds))
-    report.add(REST, ("videos", *REST_COLUMNS), rest, _REST_NOTE)
-    report.add(CODEC, ("talks", *CODEC_COLUMNS), codec, _CODEC_NOTE.format(side=side))
+        lips += [(name, talk_lips(videos)) for name, videos in rows.items()]
+        rest += [(name, talk_rest(videos)) for name, videos in rows.items()]
+        codec = TalkCodec(len(own), mean_figures([each.coded for each in own]))
+        found[kind] = TalkFigures(talk_lips(rows[kind]), talk_rest(rows[kind]), codec)
+    report.add_figures(LIPS, "videos", TalkLips, lips, _LIP_NOTE.format(side=side, seeds=seeds))
+    report.add_figures(REST, "videos", TalkRest, rest, _REST_NOTE)
+    codecs = [(kind, figures.codec) for kind, figures in found.items()]
+    report.add_figures(CODEC, "talks", TalkCodec, codecs, _CODEC_NOTE.format(side=side))
     _add_groups(report, spoken, labels)
-    report.add(FACES, ("face", *FACE_COLUMNS), [_face_row(each, labels) for each in spoken])
+    report.add_figures(FACES, "face", FaceFigures, [(each.name, _of_face(each, labels)) for each in spoken])
+    return found
 
 
-def lip_cells(faces: Sequence[Sequence[Speaking]]) -> tuple[Cell, ...]:
-    """LIP_COLUMNS of the videos of each face."""
+def talk_lips(faces: Sequence[Sequence[Speaking]]) -> TalkLips:
+    """Of the videos of each face."""
     opening = [mean(video.sync.opening for video in videos) for videos in faces]
-    span = [mean(video.span for video in videos) for videos in faces]
     cases = sum((video.sync.cases for videos in faces for video in videos), ShutCases())
-    return (
-        len(faces),
-        *_cells(mean_of(opening)),
-        min(opening),
-        mean(video.sync.width for videos in faces for video in videos),
-        mean(video.sync.rounding for videos in faces for video in videos),
-        *_cells(mean_of(span)),
-        cases.closures,
-        cases.closed,
-        cases.chance,
-        cases.closed - cases.chance,
-        cases.quiet,
+    return TalkLips(
+        faces=len(faces),
+        opening=mean_of(opening),
+        least=min(opening),
+        width=mean(video.sync.width for videos in faces for video in videos),
+        rounding=mean(video.sync.rounding for videos in faces for video in videos),
+        span=mean_of([mean(video.span for video in videos) for videos in faces]),
+        closures=cases.closures,
+        closed=cases.closed,
+        chance=cases.chance,
+        above_chance=cases.closed - cases.chance,
+        quiet=cases.quiet,
     )
 
 
-def rest_cells(faces: Sequence[Sequence[Speaking]]) -> tuple[Cell, ...]:
-    """REST_COLUMNS of the videos of each face."""
-    head = ratio_of_means(
-        [mean(video.head for video in videos) for videos in faces], [videos[0].true_head for videos in faces]
-    )
-    clips, latents = (
-        [mean(getattr(video.seams, name) for video in videos) for videos in faces]
-        for name in ("clips", "latents")
-    )
+def talk_rest(faces: Sequence[Sequence[Speaking]]) -> TalkRest:
+    """Of the videos of each face."""
     seen = [video for videos in faces for video in videos if video.seen]
     minutes = sum(video.frames for video in seen) / FPS / 60
-    return (
-        len(faces),
-        sum(video.blinks for video in seen) / minutes if minutes else float("nan"),
-        blink_share(seen),
-        faded_share(seen),
-        *_cells(head),
-        *_cells(ratio_of_means(clips, latents)),
+    return TalkRest(
+        faces=len(faces),
+        blinks=sum(video.blinks for video in seen) / minutes if minutes else float("nan"),
+        blink_share=blink_share(seen),
+        faded=faded_share(seen),
+        head=ratio_of_means(
+            [mean(video.head for video in videos) for videos in faces],
+            [videos[0].true_head for videos in faces],
+        ),
+        clips_by_latents=ratio_of_means(
+            [mean(video.seams.clips for video in videos) for videos in faces],
+            [mean(video.seams.latents for video in videos) for videos in faces],
+        ),
     )
 
 
@@ -144,51 +226,45 @@ def faded_share(videos: Sequence[Speaking]) -> float:
     return sum(video.faded for video in videos) / seen if seen else float("nan")
 
 
-def _codec_cells(own: Sequence[Spoken]) -> tuple[Cell, ...]:
-    names = ("whole", "mouth", "eyes", "opening", "width", "rounding", "span", "lids", "true_lids")
-    return (len(own), *(mean(getattr(each.coded, name) for each in own) for name in names))
-
-
 def _add_groups(report: Report, spoken: Sequence[Spoken], labels: Labels) -> None:
     faces = [each for each in spoken if each.face]
     if not faces:
         return
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[str, GroupFigures]] = []
     for name, members in groups_of([labels.get(each.face, {}) for each in faces]).items():
         videos = [faces[index].generated for index in members]
         every = [video for own in videos for video in own]
-        cases = sum((video.sync.cases for video in every), ShutCases())
-        opening = mean_of([mean(video.sync.opening for video in own) for own in videos])
-        span = mean_of([mean(video.span for video in own) for own in videos])
-        figures = (*_cells(opening), *_cells(span), cases.closed, faded_share(every), blink_share(every))
-        rows.append((name, len(members), *figures))
+        figures = GroupFigures(
+            faces=len(members),
+            opening=mean_of([mean(video.sync.opening for video in own) for own in videos]),
+            span=mean_of([mean(video.span for video in own) for own in videos]),
+            closed=sum((video.sync.cases for video in every), ShutCases()).closed,
+            faded=faded_share(every),
+            blink_share=blink_share(every),
+        )
+        rows.append((name, figures))
     bare = sum(each.face not in labels for each in faces)
     missing = f"{bare} of {len(faces)} faces have no labels." if bare else ""
-    report.add(GROUPS, ("group", *GROUP_COLUMNS), rows, _GROUP_NOTE.format(missing=missing).strip())
+    report.add_figures(GROUPS, "group", GroupFigures, rows, _GROUP_NOTE.format(missing=missing).strip())
 
 
-def _face_row(each: Spoken, labels: Labels) -> tuple[Cell, ...]:
+def _of_face(each: Spoken, labels: Labels) -> FaceFigures:
     videos = each.generated
     cases = sum((video.sync.cases for video in videos), ShutCases())
     opening = [video.sync.opening for video in videos]
     own = ", ".join(f"{name} {value}" for name, value in labels.get(each.face, {}).items())
-    return (
-        each.name,
-        each.synthesiser,
-        own or "-",
-        each.rendered.sync.opening,
-        mean(opening),
-        min(opening),
-        mean(video.sync.width for video in videos),
-        mean(video.sync.rounding for video in videos),
-        mean(video.span for video in videos),
-        cases.closed,
-        cases.quiet,
-        blink_share(videos),
-        faded_share(videos),
-        ratio_of_means([mean(video.head for video in videos)], [videos[0].true_head]).value,
+    return FaceFigures(
+        synthesiser=each.synthesiser,
+        labels=own or "-",
+        rendered=each.rendered.sync.opening,
+        opening=mean(opening),
+        least=min(opening),
+        width=mean(video.sync.width for video in videos),
+        rounding=mean(video.sync.rounding for video in videos),
+        span=mean(video.span for video in videos),
+        closed=cases.closed,
+        quiet=cases.quiet,
+        blink_share=blink_share(videos),
+        faded=faded_share(videos),
+        head=ratio_of_means([mean(video.head for video in videos)], [videos[0].true_head]).value,
     )
-
-
-def _cells(estimate: Estimate) -> tuple[float, str]:
-    return estimate.value, estimate.interval

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from ..figures import column, mean
 from ..metrics.drift import measure_drift
-from ..metrics.intervals import difference_of_means
+from ..metrics.intervals import Estimate, difference_of_means
 from ..metrics.seams import split_clips
 from ..metrics.sync import correlation
-from .report import Cell, Report, mean
 
 if TYPE_CHECKING:
     from ..material.gallery import Gallery
     from ..material.samples import Sample
     from ..material.videos import Video
+    from .report import Report
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,18 @@ class Marks:
     own: float
 
 
+@dataclass(frozen=True)
+class VariantFigures:
+    """Means of :class:`Marks` over ``videos`` videos, or differences of two ways' means."""
+
+    videos: int = column("count")
+    opening: float | Estimate = column("open r")
+    width: float | Estimate = column("width r")
+    rounding: float | Estimate = column("round r")
+    recognised: float | Estimate = column("nearest is its own")
+    own: float | Estimate = column("own distance")
+
+
 def mark(video: Video, sample: Sample, gallery: Gallery, window: int) -> Marks:
     """Measure a video of ``sample`` in clips of ``window`` latents against other faces in its scene."""
     drift = measure_drift(split_clips(video.frames, window), sample.portrait, gallery)
@@ -50,16 +63,18 @@ def add_variants(report: Report, marks: dict[str, list[Marks]]) -> None:
         marks: by how the videos were made, a value for each video.
     """
     first, *others = marks
-    rows: list[tuple[Cell, ...]] = [
-        (name, len(own), *(mean(column) for column in _columns(own))) for name, own in marks.items()
+    rows = [
+        (name, VariantFigures(len(own), *(mean(values) for values in _columns(own))))
+        for name, own in marks.items()
     ]
     for name in others:
         pairs = zip(_columns(marks[first]), _columns(marks[name]), strict=True)
-        differences = (str(difference_of_means(*pair)) for pair in pairs)
-        rows.append((f"{first}, less {name}", len(marks[name]), *differences))
-    report.add(
+        differences = (difference_of_means(*pair) for pair in pairs)
+        rows.append((f"{first}, less {name}", VariantFigures(len(marks[name]), *differences)))
+    report.add_figures(
         "ANS and without it: lips and faces",
-        ("videos", "count", "open r", "width r", "round r", "nearest is its own", "own distance"),
+        "videos",
+        VariantFigures,
         rows,
         "Of the videos of the tables of seams: correlation of the measured mouth tracks with the true ones; "
         "share of clips nearest to their own portrait, and their distance from it in 1/255, as in Identity. "

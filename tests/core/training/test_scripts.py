@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import statistics
 from pathlib import Path
-from types import ModuleType
 
+import compare_reports
+import publish_figures
 import pytest
 import torch
 import yaml
 from PIL import Image
 
+from read_core.evaluation.tables.lips import BY_VIDEO, VideoLips
 from read_core.evaluation.tables.report import Report
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
 STAGES = ("vae", "whisper", "speech_ae", "a2v")
-
-
-def load_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def compare_reports():
-    return load_script("compare_reports")
-
-
-@pytest.fixture(scope="module")
-def publish_figures():
-    return load_script("publish_figures")
 
 
 def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **facts) -> Path:
@@ -49,7 +33,7 @@ def write_report(folder: Path, opening: float, columns=("videos", "count", "open
     return folder
 
 
-def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
+def test_rows_of_generated_videos_stand_side_by_side(tmp_path):
     one, two = write_report(tmp_path / "one", 0.5), write_report(tmp_path / "two", float("nan"))
     assert compare_reports.main(["--out", str(tmp_path / "all"), f"first={one}", f"second={two}"]) == 0
     made = json.loads((tmp_path / "all" / "comparison.json").read_text())
@@ -69,13 +53,17 @@ def test_rows_of_generated_videos_stand_side_by_side(compare_reports, tmp_path):
     assert "| second | generated | 4 | - |" in (tmp_path / "all" / "comparison.md").read_text()
 
 
-def test_checkpoints_are_told_apart_over_the_same_videos(compare_reports, tmp_path):
+def test_checkpoints_are_told_apart_over_the_same_videos(tmp_path):
     """Against Student's t on the differences of three videos, 4.3027 standard errors."""
     openings = {"one": (0.9, 0.7, 0.8), "two": (0.6, 0.5, 0.7), "three": (0.6, 0.5, 0.7)}
     for name, values in openings.items():
         report = Report("one checkpoint", {"seed": 0, "size": "small"})
-        rows = [(f"video {i}", value, 0.5, float("nan")) for i, value in enumerate(values)]
-        report.add("Lips, video by video", ("video", "open r", "width r", "round r"), rows)
+        rest = (0, 0.0, 5, 0.8, 0.3, 0.9, 0.1)
+        rows = [
+            (f"video {i}", VideoLips(0.5, 0.9, value, 0.5, float("nan"), *rest))
+            for i, value in enumerate(values)
+        ]
+        report.add_figures(BY_VIDEO, "video", VideoLips, rows)
         report.write(tmp_path / name, "report")
     named = [f"{name}={tmp_path / name}" for name in openings]
     assert compare_reports.main(["--out", str(tmp_path / "all"), *named]) == 0
@@ -98,7 +86,7 @@ def test_checkpoints_are_told_apart_over_the_same_videos(compare_reports, tmp_pa
         ({"size": "quick"}, "the report of other has the size quick, the first one small"),
     ],
 )
-def test_reports_that_cannot_be_compared_are_named(compare_reports, tmp_path, capsys, other, message):
+def test_reports_that_cannot_be_compared_are_named(tmp_path, capsys, other, message):
     folders = {
         "one": write_report(tmp_path / "one", 0.5),
         "other": write_report(tmp_path / "two", 0.5, **other),
@@ -109,7 +97,7 @@ def test_reports_that_cannot_be_compared_are_named(compare_reports, tmp_path, ca
     assert not list(tmp_path.glob("comparison*"))
 
 
-def test_what_is_no_report_and_a_name_twice_are_refused(compare_reports, tmp_path, capsys):
+def test_what_is_no_report_and_a_name_twice_are_refused(tmp_path, capsys):
     assert compare_reports.main(["--out", str(tmp_path), f"one={tmp_path / 'nowhere'}"]) == 2
     assert "report.json is not a report" in capsys.readouterr().err
     one = write_report(tmp_path / "one", 0.5)
@@ -130,7 +118,7 @@ def docs(tmp_path) -> Path:
     return tmp_path / "docs"
 
 
-def test_tables_pictures_and_aims_are_published(publish_figures, docs, tmp_path):
+def test_tables_pictures_and_aims_are_published(docs, tmp_path):
     for kind, names in (("md", publish_figures.TABLES), ("png", publish_figures.PICTURES)):
         for source in names:
             found = tmp_path / source
@@ -152,7 +140,7 @@ def test_tables_pictures_and_aims_are_published(publish_figures, docs, tmp_path)
         assert all(abs(a - b) < 5 for a, b in zip(picture.getpixel((550, 100)), (200, 30, 60), strict=True))
 
 
-def test_what_was_not_evaluated_is_named_and_stays(publish_figures, docs, tmp_path, capsys):
+def test_what_was_not_evaluated_is_named_and_stays(docs, tmp_path, capsys):
     before = {path: path.read_text() for path in docs.rglob("*.md")}
     folders = ["--tiny", str(tmp_path / "tiny"), "--variants", str(tmp_path / "variants")]
     assert publish_figures.main([*folders, "--docs", str(docs)]) == 1
@@ -164,7 +152,7 @@ def test_what_was_not_evaluated_is_named_and_stays(publish_figures, docs, tmp_pa
     assert {path: path.read_text() for path in docs.rglob("*") if path.is_file()} == before
 
 
-def test_docs_without_a_table_of_aims_are_named(publish_figures, docs, tmp_path, capsys):
+def test_docs_without_a_table_of_aims_are_named(docs, tmp_path, capsys):
     (docs / "figures" / "tiny.md").unlink()
     folders = ["--tiny", str(tmp_path / "tiny"), "--variants", str(tmp_path / "variants")]
     assert publish_figures.main([*folders, "--docs", str(docs)]) == 1

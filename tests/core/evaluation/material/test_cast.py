@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from read_core.evaluation.material.cast import LIP_COLUMNS, Cast
+from read_core.evaluation.material.cast import Cast
 from read_core.evaluation.material.videos import Studio, Video
 from read_core.evaluation.metrics.sync import correlation, opening_range
 from read_core.mouth.measure import mouth_shape
@@ -37,11 +37,11 @@ def test_every_video_is_compared_with_all_other_recordings(cast):
     ]
     assert len({round(value, 3) for value in expected}) == 3
     assert [score.shuffled for score in cast.scores] == pytest.approx(expected)
-    row = dict(zip(LIP_COLUMNS, cast.row(), strict=True))
-    assert row["shuffled r"] == pytest.approx(sum(expected) / 3)
-    assert row["shuffled, most"] == pytest.approx(max(expected))
-    assert row["open r"] == pytest.approx(1)
-    assert row["p b m"] == 3 * len(cast.samples[0].closures)
+    found = cast.figures()
+    assert found.shuffled == pytest.approx(sum(expected) / 3)
+    assert found.most_shuffled == pytest.approx(max(expected))
+    assert found.opening == pytest.approx(1)
+    assert found.closures == 3 * len(cast.samples[0].closures)
 
 
 @pytest.mark.corpus

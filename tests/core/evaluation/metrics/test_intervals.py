@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from read_core.evaluation.metrics.intervals import (
-    _student,
     difference_of_means,
     ratio_of_means,
     ratio_of_ratios,
@@ -93,11 +92,6 @@ def test_a_share_has_wilsons_interval(hits, count, low, high):
 
 def test_a_share_of_nothing_is_a_dash():
     assert str(share_of(0, 0)) == "-"
-
-
-@pytest.mark.parametrize(("freedom", "expected"), [(1, 12.706), (5, 2.571), (11, 2.201), (100, 1.984)])
-def test_students_t(freedom, expected):
-    assert _student(freedom) == pytest.approx(expected, abs=4e-3)
 
 
 def test_nothing_to_divide_by_is_a_dash_and_one_video_has_no_interval():

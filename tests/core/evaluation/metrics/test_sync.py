@@ -9,7 +9,6 @@ import torch
 
 from read_core.corpus.speech.visemes import SILENT
 from read_core.errors import InputError
-from read_core.evaluation.material.cast import LIP_COLUMNS, lip_row
 from read_core.evaluation.metrics.sync import (
     SILENT_CLASS,
     ShutCases,
@@ -18,6 +17,7 @@ from read_core.evaluation.metrics.sync import (
     common_lag,
     correlation,
     count_shut,
+    lip_figures,
     opening_range,
     relative_opening,
     score_sync,
@@ -127,15 +127,14 @@ def test_cases_of_several_videos_are_pooled():
     assert (both.silence, both.quiet) == (0.25, 0.5)
     silent = ShutCases(shut=1, silent=1)  # says nothing of closures
     assert (both + silent).closed == 0.1
-    row = lip_row(
-        [SyncScore(0.5, 0.4, 0.3, 0, shuffled, cases) for shuffled, cases in ((-0.2, one), (0.4, nine))]
+    found = lip_figures(
+        [SyncScore(0.5, 0.4, 0.3, 0, shuffled, cases) for shuffled, cases in ((-0.2, one), (0.4, nine))],
+        lag=2,
     )
-    found = dict(zip(LIP_COLUMNS[1:], row, strict=True))
-    assert found["p b m"] == 10
-    assert found["p b m shut"] == 0.1
-    assert found["silence shut"] == 0.25
-    assert found["shuffled r"] == pytest.approx(0.1)
-    assert found["shuffled, most"] == 0.4
+    assert (found.lag, found.videos, found.closures) == (2, 2, 10)
+    assert (found.closed, found.silence) == (0.1, 0.25)
+    assert found.shuffled == pytest.approx(0.1)
+    assert found.most_shuffled == 0.4
 
 
 def test_closed_is_less_than_a_tenth_of_the_speakers_own_range():

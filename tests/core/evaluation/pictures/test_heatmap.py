@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from read_core.evaluation.pictures.heatmap import REACH, colour, difference_maps, save_heatmaps
+from read_core.evaluation.pictures.heatmap import REACH, colored, difference_maps, save_heatmaps
 from read_core.evaluation.pictures.rows import save_rows
 
 
@@ -27,10 +27,11 @@ def test_a_jump_is_in_the_middle_map_on_its_side():
     assert maps.max() == 0
 
 
-def test_colours_rise_from_black_to_white():
-    shades = colour(torch.linspace(0, 1, 50)[None])[0]
+def test_colors_rise_from_black_to_white():
+    shades = colored(torch.linspace(0, 1, 50)[None])[0]
     assert shades[0].max() < 0.1
-    assert shades[-1].min() > 0.85
+    assert shades[-1].min() > 0.6
+    assert shades[-1].max() > 0.95
     assert (shades.mean(dim=1).diff() > 0).all()
 
 
@@ -52,7 +53,7 @@ def test_the_mean_over_boundaries_is_drawn_in_one_scale(tmp_path):
     scale = rows[2][:, 170 : 170 + 128].float().mean((0, 2))
     assert (scale.diff()[4:-4] > 0).all()
     assert scale[2] < 20
-    assert scale[-2] > 230
+    assert scale[-2] > 190
 
 
 def test_rows_hold_pictures_of_any_size(tmp_path):

@@ -14,6 +14,8 @@ from read_core.evaluation.metrics.seams import whole_clips
 from read_core.evaluation.suites.lengths import LengthsSize, own_frames, pieces, run_lengths
 from read_core.evaluation.tables.lengths import LIPS, PICTURES
 
+LIP_TITLES, PICTURE_TITLES = ([figure.title for figure in figures] for figures in (LIPS, PICTURES))
+
 
 def numbered(clips, window):
     """A sample whose frame k is filled with k."""
@@ -50,13 +52,13 @@ def test_every_length_is_measured_on_the_same_frames(clips):
 def test_the_suite_of_lengths_writes_figures_and_how_they_compare(pipe, tmp_path, sample):
     report = run_lengths(pipe, LengthsSize(count=2, clips=(1, 2, 3), gallery=3), tmp_path)
     lips, lips_against, pictures, pictures_against = report.tables
-    for table, names in ((lips, LIPS), (pictures, PICTURES)):
+    for table, names in ((lips, LIP_TITLES), (pictures, PICTURE_TITLES)):
         assert table.columns == ("frames", "seconds", "faces", *names)
         assert [row[0] for row in table.rows] == [25, 41, 57]
     for table in (lips_against, pictures_against):
         assert [row[0] for row in table.rows] == [41, 57]
 
-    place = 3 + PICTURES.index("clips / inside")
+    place = 3 + PICTURE_TITLES.index("clips / inside")
     assert math.isnan(pictures.rows[0][place])
     assert all(row[place] > 0 for row in pictures.rows[1:])
     assert pictures_against.rows[0][place - 2] == "-"  # nothing shorter has a seam
@@ -64,14 +66,14 @@ def test_the_suite_of_lengths_writes_figures_and_how_they_compare(pipe, tmp_path
         pictures.rows[2][place] / pictures.rows[1][place]
     )
     for name in ("latents / inside", "detail", "own distance", "border, from the portrait"):
-        place = 3 + PICTURES.index(name)
+        place = 3 + PICTURE_TITLES.index(name)
         assert f"{name} (ratio)" in pictures_against.columns
         assert first(pictures_against.rows[1][place - 2]) == rounded(
             pictures.rows[2][place] / pictures.rows[0][place]
         )
     for table, compared, names in (
         (pictures, pictures_against, ("likeness", "nearest is its own")),
-        (lips, lips_against, LIPS),
+        (lips, lips_against, LIP_TITLES),
     ):
         for name in names:
             place = 3 + table.columns[3:].index(name)

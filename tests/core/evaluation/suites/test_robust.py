@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 import torch
 from PIL import Image
 
 from read_core.corpus.speech.visemes import SILENT
 from read_core.errors import MediaError
-from read_core.evaluation.material.cast import LIP_COLUMNS
 from read_core.evaluation.material.conditions import AS_IS, PLAIN, RobustSize, conditions
 from read_core.evaluation.material.portraits import CROPS
-from read_core.evaluation.suites.robust import opening_row, picture_row, run_robust
+from read_core.evaluation.suites.robust import opening_figures, picture_figures, run_robust
 
 SIZE = RobustSize(count=1, clips=1, steps=1, snrs=(5.0,))
 
@@ -72,10 +73,11 @@ def test_where_nothing_is_said_the_face_stays_and_the_truth_is_shut(found):
 
 def test_openings_are_those_of_the_last_three_quarters():
     opening = torch.cat([torch.full((25,), 0.9), torch.full((60,), -0.5), torch.full((15,), 0.4)])
-    mean, high, shut = opening_row([opening, torch.zeros(100)])
-    assert mean == pytest.approx(15 * 0.4 / 150)  # what lies below the range counts as shut, no more
-    assert high == pytest.approx(0.4)
-    assert shut == pytest.approx(135 / 150)
+    found = opening_figures([opening, torch.zeros(100)])
+    assert found.videos == 2
+    assert found.opening == pytest.approx(15 * 0.4 / 150)  # what lies below the range counts as shut, no more
+    assert found.high == pytest.approx(0.4)
+    assert found.shut == pytest.approx(135 / 150)
 
 
 def test_pictures_are_compared_with_the_portrait():
@@ -84,13 +86,13 @@ def test_pictures_are_compared_with_the_portrait():
     still = torch.zeros(8, 8, dtype=torch.bool)
     still[:4] = True
     frames = portrait.repeat(4, 1, 1, 1)
-    assert picture_row(frames, portrait, still) == pytest.approx((0, 0, 1))
+    assert astuple(picture_figures(frames, portrait, still)) == pytest.approx((1, 0, 0, 1))
     redder = frames + torch.tensor([20 / 255, 0, 0])
-    assert picture_row(redder, portrait, still) == pytest.approx((20, 0, 1), abs=1e-3)
+    assert astuple(picture_figures(redder, portrait, still)) == pytest.approx((1, 20, 0, 1), abs=1e-3)
     redder[1::2, :4] += 10 / 255
-    assert picture_row(redder, portrait, still)[1] == pytest.approx(10, abs=1e-3)
+    assert picture_figures(redder, portrait, still).flicker == pytest.approx(10, abs=1e-3)
     faint = 0.5 * frames
-    assert picture_row(faint, portrait, still)[2] == pytest.approx(0.5)
+    assert picture_figures(faint, portrait, still).detail == pytest.approx(0.5)
 
 
 @pytest.mark.corpus
@@ -116,12 +118,12 @@ def test_the_suite_measures_every_condition_and_shows_a_photograph(pipe, found, 
     assert all(0 <= row[-1] <= 1 for row in openings.rows)
     beyond = [crop.name for crop in CROPS if crop.beyond]
     assert f"`read-core corpus --framing`: {', '.join(beyond)}." in table.note
-    opening = {row[0]: row[3 + LIP_COLUMNS.index("open r")] for row in table.rows}
+    assert table.columns[5] == "open r"
+    opening = {row[0]: row[5] for row in table.rows}
     for name, _, ratio, *_ in table.rows:
         base = opening[found[name].base]
         assert ratio == pytest.approx(opening[name] / base if base > 0 else float("nan"), nan_ok=True)
     assert table.rows[0][0] == AS_IS
-    assert len(table.rows[0]) == 3 + len(LIP_COLUMNS)
     assert all(row[1] > 0.5 for row in table.rows if "size" in row[0] or "light" in row[0])  # the measure
     image = Image.open(tmp_path / "out" / "robust.png")
     assert image.height == (len(found) + 1) * (96 + 4)

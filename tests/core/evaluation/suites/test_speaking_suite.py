@@ -8,7 +8,7 @@ from PIL import Image
 from read_core.evaluation.pictures.talk_sheets import PRIVATE, PUBLIC
 from read_core.evaluation.suites import speaking_suite
 from read_core.evaluation.suites.speaking_suite import SpeakingSize, add_talks
-from read_core.evaluation.tables.aims import add_aims, aims_of
+from read_core.evaluation.tables.aims import talk_aims
 from read_core.evaluation.tables.report import Report
 from read_core.face.alignment import FaceLayout
 from read_core.face.finder import Faces
@@ -24,14 +24,15 @@ def nothing_shown(monkeypatch, tmp_path):
 
 def test_without_faces_photographs_are_absent_and_the_report_says_so(aligned_pipe, tmp_path, nothing_shown):
     report = Report("a checkpoint", {})
-    add_talks(report, aligned_pipe, SIZE, tmp_path, 0)
+    talks, real = add_talks(report, aligned_pipe, SIZE, tmp_path, 0)
     assert "--faces" in report.facts["photographs"]
     assert "install" in report.facts["real photographs"]
     assert {row[0] for row in report.tables[0].rows} == {
         "drawn", "drawn, as rendered", "drawn, seed 1", "drawn, seed 2", "drawn, babble",
     }  # fmt: skip
-    add_aims(report, aims_of(report, aligned_pipe.card.resolution, aligned=True))
-    assert len(report.tables[0].rows) == 15
+    assert real is None
+    assert list(talks) == ["drawn"]
+    assert len(talk_aims("drawn", talks["drawn"])) == 15
     assert not list(tmp_path.glob("*.png"))
 
 

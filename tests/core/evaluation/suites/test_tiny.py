@@ -16,8 +16,14 @@ from read_core.evaluation.material.samples import draw_sample, draw_samples
 from read_core.evaluation.material.videos import Studio
 from read_core.evaluation.pictures.plots import plot_trade_off
 from read_core.evaluation.suites import choose
-from read_core.evaluation.suites.choose import SelectSize, Trial, run_select
-from read_core.evaluation.suites.guidance import CANDIDATES, COMPARED, compared_with, describe
+from read_core.evaluation.suites.choose import SelectSize, Trial, TrialFigures, run_select
+from read_core.evaluation.suites.guidance import (
+    CANDIDATES,
+    COMPARED,
+    GuidanceFigures,
+    compared_with,
+    describe,
+)
 from read_core.evaluation.suites.speaking_suite import SpeakingSize
 from read_core.evaluation.suites.tiny import SuiteSize, run_suite
 from read_core.evaluation.tables.facts import weights_digest
@@ -144,7 +150,7 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
     def tried(_studio, _samples, form, steps, _seed):
         lost = 3.0 if form.kind == "split" and steps > 2 else 0.0
-        return Trial(form, steps, opening[form.kind], 0.0, 20.0 + steps - lost, 1.0, 1.0)
+        return TrialFigures(opening[form.kind], 0.0, 1.0, 20.0 + steps - lost, 1.0)
 
     monkeypatch.setattr(choose, "try_setting", tried)
     monkeypatch.setattr(choose, "draw_talks", lambda *_: [])
@@ -161,24 +167,23 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
 
 def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
-    def trial(steps):
-        return Trial(NoCFG(), steps, 0.0, 0.0, 0.0, 0.0, 1.0)
-
-    scored = [(0.70, trial(4)), (0.795, trial(6)), (0.80, trial(8)), (0.799, trial(6)), (0.7, trial(10))]
-    assert choose.cheapest(scored, 0.01) is scored[3][1]
-    assert choose.cheapest(scored, 0.0) is scored[2][1]
-    assert choose.cheapest(scored, 1.0) is scored[0][1]
+    figures = TrialFigures(0.0, 0.0, 1.0, 0.0, 0.0)
+    scores = ((4, 0.70), (6, 0.795), (8, 0.80), (6, 0.799), (10, 0.7))
+    trials = [Trial(NoCFG(), steps, score, figures) for steps, score in scores]
+    assert choose.cheapest(trials, 0.01) is trials[3]
+    assert choose.cheapest(trials, 0.0) is trials[2]
+    assert choose.cheapest(trials, 1.0) is trials[0]
 
 
 def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
-    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0, span=1.0)
+    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, decibels=20.0, seconds=1.0)
     assert trial.score(20.0) == pytest.approx(0.6)
     assert trial.score(24.0) == pytest.approx(0.2)
     assert trial.score(10.0) == pytest.approx(0.6)
 
 
 def test_a_score_falls_with_a_range_that_is_too_small_or_too_large():
-    trial = Trial(NoCFG(), 4, opening=0.5, shape=0.4, decibels=20.0, seconds=1.0, span=1.0)
+    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, decibels=20.0, seconds=1.0)
     fell = [trial.score(20.0) - replace(trial, span=span).score(20.0) for span in (0.6, 1.4, 0.0, 3.0)]
     assert fell == pytest.approx([0.2, 0.2, 0.5, 0.5])
 
@@ -218,12 +223,11 @@ def test_a_digest_tells_weights_apart(pipe):
     assert changed != before == weights_digest(pipe)
 
 
-def test_the_plot_is_drawn_or_left_out_with_a_warning(tmp_path, monkeypatch):
-    cells = [("split", 4, 1.0, 0.5, 20.0), ("split", 8, 2.0, 0.6, 21.0), ("none", 4, 0.4, 0.3, 22.0)]
-    pytest.importorskip("matplotlib")
-    assert plot_trade_off(cells, tmp_path / "plot.png")
+def test_the_plot_is_drawn(tmp_path):
+    cells = [
+        ("split", GuidanceFigures(4, 1.0, 0.5, 0.4, 20.0)),
+        ("split", GuidanceFigures(8, 2.0, 0.6, 0.4, 21.0)),
+        ("none", GuidanceFigures(4, 0.4, 0.3, 0.4, 22.0)),
+    ]
+    plot_trade_off(cells, tmp_path / "plot.png")
     assert Image.open(tmp_path / "plot.png").width > 300
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.warns(ReadWarning, match="matplotlib"):
-        assert not plot_trade_off(cells, tmp_path / "none.png")
-    assert not (tmp_path / "none.png").exists()

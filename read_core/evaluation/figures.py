@@ -1,0 +1,85 @@
+"""Figures are frozen dataclasses whose fields name their columns; here they become cells, and means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import InputError
+from .metrics.intervals import Estimate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Cell = str | int | float
+T = TypeVar("T", bound="DataclassInstance")
+
+INTERVAL = "95 %"
+
+
+def column(title: str, interval: str = "") -> Any:
+    """A field of a dataclass of figures that is a column of a table.
+
+    Args:
+        title: of the column.
+        interval: title of a second column for the interval of an :class:`Estimate`; without one the interval
+            stands in brackets after the value.
+    """
+    return field(metadata={"titles": (title, interval) if interval else (title,)})
+
+
+def part(kind: type[DataclassInstance]) -> Any:
+    """A field that holds figures of another ``kind``: its columns stand in this place."""
+    return field(metadata={"part": kind})
+
+
+def columns_of(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    """The titles of the columns of a kind of figures; fields without a title have none."""
+    titles: list[str] = []
+    for each in fields(kind):
+        inner = each.metadata.get("part")
+        titles += each.metadata.get("titles", ()) if inner is None else columns_of(inner)
+    return tuple(titles)
+
+
+def cells_of(figures: DataclassInstance) -> tuple[Cell, ...]:
+    """What stands in the columns of :func:`columns_of`."""
+    cells: list[Cell] = []
+    for each in fields(figures):
+        value, titles = getattr(figures, each.name), each.metadata.get("titles", ())
+        if "part" in each.metadata:
+            cells += cells_of(value)
+        elif len(titles) == 2:
+            cells += (value.value, value.interval)
+        elif titles:
+            cells.append(str(value) if isinstance(value, Estimate) else value)
+    return tuple(cells)
+
+
+def read_figures(kind: type[T], table: Mapping[str, Any]) -> list[T]:
+    """The figures of the rows of a table as a report's JSON has it; null is NaN.
+
+    Args:
+        kind: figures whose fields are plain columns.
+        table: its "columns", the first of which names the rows, and its "rows".
+
+    Raises:
+        InputError: the table has other columns.
+    """
+    titles = columns_of(kind)
+    if tuple(table["columns"][1:]) != titles:
+        raise InputError(f"a table has the columns {table['columns'][1:]}; expected {list(titles)}")
+    return [kind(*(float("nan") if cell is None else cell for cell in row[1:])) for row in table["rows"]]
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean of the values that are not NaN; NaN if there are none."""
+    real = [value for value in values if value == value]  # noqa: PLR0124
+    return sum(real) / len(real) if real else float("nan")
+
+
+def mean_figures(every: Sequence[T]) -> T:
+    """Figures of the same kind, one or more: the mean of every field, see :func:`mean`."""
+    kind = type(every[0])
+    return kind(*(mean(getattr(one, each.name) for one in every) for each in fields(kind)))
