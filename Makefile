@@ -70,17 +70,17 @@ read-tiny: synthesisers
 	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)
 	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --framing 0.5 --workers $(WORKERS)
 	$(CORE) train configs/tiny/vae.yaml
-	$(CORE) train configs/tiny/lips/vae.yaml
+	$(CORE) train configs/tiny/vae-2.yaml
 	$(CORE) train configs/tiny/whisper.yaml
 	$(CORE) train configs/tiny/speech_ae.yaml
 	$(CORE) train configs/tiny/a2v.yaml
-	$(CORE) train configs/tiny/longer/a2v.yaml
-	$(CORE) train configs/tiny/music/whisper.yaml
-	$(CORE) train configs/tiny/music/speech_ae.yaml
-	$(CORE) train configs/tiny/music/a2v.yaml
-	$(CORE) train configs/tiny/singing/whisper.yaml
-	$(CORE) train configs/tiny/singing/speech_ae.yaml
-	$(CORE) train configs/tiny/singing/a2v.yaml
+	$(CORE) train configs/tiny/a2v-2.yaml
+	$(CORE) train configs/tiny/whisper-2.yaml
+	$(CORE) train configs/tiny/speech_ae-2.yaml
+	$(CORE) train configs/tiny/a2v-3.yaml
+	$(CORE) train configs/tiny/whisper-3.yaml
+	$(CORE) train configs/tiny/speech_ae-3.yaml
+	$(CORE) train configs/tiny/a2v-4.yaml
 	$(CORE) checkpoint configs/tiny/checkpoint.yaml --set overwrite=true
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select $(if $(FACES),--faces $(FACES))
 	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation $(if $(FACES),--faces $(FACES))

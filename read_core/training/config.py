@@ -85,25 +85,20 @@ def require_component(key: str, folder: Path, stage: str | None = None) -> None:
 
 
 def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Read a YAML file.
+    """Read a YAML file and those it builds on.
+
+    The key ``base`` names another file, relative to this one. What this file says replaces what the other one
+    says; sections are merged key by key.
 
     Args:
         path: the file.
         overrides: dotted keys to replace, e.g. ``{"loop.steps": 10}``.
 
     Raises:
-        ConfigError: the file is missing, not YAML, not a mapping, or a key cannot be replaced.
+        ConfigError: no such file or base, bases in a circle, not YAML, no mapping, or a key that cannot be
+            replaced.
     """
-    import yaml
-
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; expected a YAML training configuration (see configs/)")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: holds no keys; expected 'stage', 'output' and others (see configs/)")
+    data = _read_with_bases(path, ())
     for dotted, value in (overrides or {}).items():
         *parents, last = dotted.split(".")
         target = data
@@ -113,6 +108,48 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[
                 raise ConfigError(f"{path}: {dotted} cannot be replaced: {parent} is a value, not a section")
         target[last] = value
     return data
+
+
+def _read_with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The keys of a file over those of its base; ``above``: the files that build on this one."""
+    here = path.resolve()
+    if here in above:
+        circle = " -> ".join(str(file) for file in (*above[above.index(here) :], here))
+        raise ConfigError(f"{circle}: each is the base of the one before; expected one without a base")
+    if not path.is_file():
+        kind = f"base of {above[-1]}" if above else "YAML training configuration (see configs/)"
+        raise ConfigError(f"{path}: no such file; expected a {kind}")
+    data = _read_mapping(path)
+    base = data.pop("base", None)
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base is {base!r}; expected the path of another YAML file")
+    return _merged(_read_with_bases(path.parent / base, (*above, here)), data)
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: holds no keys; expected 'stage', 'output' and others (see configs/)")
+    return data
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the keys of ``over``; mappings that both have are merged in turn."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = base.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def parse_config(path: Path, kind: type[T], data: Mapping[str, Any]) -> T:

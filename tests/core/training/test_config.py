@@ -36,7 +36,7 @@ def write(tmp_path):
 )
 def test_shipped_configurations_are_valid(path):
     config = load_checkpoint_config(path) if path.stem == "checkpoint" else load_config(path)[1]
-    assert config.stage == path.stem
+    assert config.stage == path.stem.split("-")[0]
     assert not config.output.is_absolute()
 
 
@@ -112,6 +112,40 @@ def test_overrides_replace_values_before_they_are_checked(write):
         load_config(path, {"loop.stepz": 7})
     with pytest.raises(ConfigError, match="output is a value"):
         load_config(path, {"output.steps": 7})
+
+
+@pytest.fixture
+def chain(tmp_path):
+    """Three files in two folders, each of which builds on the one before."""
+    (tmp_path / "base.yaml").write_text(WHISPER)
+    (tmp_path / "second").mkdir()
+    second, third = tmp_path / "second" / "a.yaml", tmp_path / "second" / "b.yaml"
+    second.write_text("base: ../base.yaml\noutput: second\nloop: {steps: 9}\nencoder: {dim: 64}\n")
+    third.write_text("base: a.yaml\nloop: {batch_size: 4}\nheld_out_synthesisers: [babble]\n")
+    return third
+
+
+def test_a_file_says_what_differs_from_its_base(chain):
+    _, config = load_config(chain, {"loop.learning_rate": 0.5})
+    assert config.output == Path("second")
+    assert (config.loop.steps, config.loop.batch_size, config.loop.learning_rate) == (9, 4, 0.5)
+    assert (config.encoder.dim, config.speech.seconds) == (64, 10.0)
+    assert list(config.held_out_synthesisers) == ["babble"]
+
+
+def test_a_base_that_is_missing_or_no_path_is_named(chain):
+    chain.with_name("a.yaml").write_text("base: nowhere.yaml\n")
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file; expected a base of .*a\.yaml"):
+        load_config(chain)
+    chain.write_text("base: {stage: whisper}\n")
+    with pytest.raises(ConfigError, match=r"b\.yaml: base is {'stage'.*expected the path"):
+        load_config(chain)
+
+
+def test_bases_in_a_circle_are_named(chain):
+    chain.parent.parent.joinpath("base.yaml").write_text("base: second/b.yaml\n")
+    with pytest.raises(ConfigError, match=r"b\.yaml -> .*a\.yaml -> .*base\.yaml -> .*b\.yaml"):
+        load_config(chain)
 
 
 def test_a_configuration_cannot_be_changed_afterwards(write):
