@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
@@ -11,7 +13,10 @@ from .discovery import found_by
 from .feedback import Progress, about, say
 from .incoming import counted, frames_of
 from .placement import check_room, place
-from .sockets import Models, Portrait, ReadModels, ReadReference
+from .sockets import Models, Portrait, ReadModels
+
+if TYPE_CHECKING:
+    from ..read_core import Reference
 
 CHUNK = 16  # frames on the device at once
 
@@ -53,7 +58,7 @@ class RestoreDetail(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, models: ReadModels, images: torch.Tensor, reference: ReadReference, size: int
+        cls, models: ReadModels, images: torch.Tensor, reference: Reference, size: int
     ) -> io.NodeOutput:
         from ..read_core.finish import Finishing
 
@@ -61,7 +66,7 @@ class RestoreDetail(io.ComfyNode):
             frames_of(images)
         with about("size"):
             finishing = Finishing(detail=True, paste_back=False, size=size or None)
-        finish = models.pipe.finish(reference.reference, None, finishing)
+        finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
         place(*models.for_detail, activations=finish.memory)
         restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())

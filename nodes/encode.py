@@ -16,7 +16,7 @@ from .discovery import REFERENCE, SPEECH, found_by
 from .feedback import Progress, Remarks, about, say
 from .incoming import LAST_IMAGE, counted, image_of, recording
 from .placement import place
-from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
+from .sockets import Models, Portrait, ReadModels, Speech
 
 if TYPE_CHECKING:
     from ..read_core import Reference, SpeechCodes
@@ -70,7 +70,7 @@ class EncodeSpeech(io.ComfyNode):
         codes, sound, rate = encode_recording(models, audio, (start, duration), heard, remarks)
         say(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
         kept = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
-        return io.NodeOutput(ReadSpeech(codes), kept, codes.num_frames)
+        return io.NodeOutput(codes, kept, codes.num_frames)
 
 
 class EncodeReference(io.ComfyNode):
@@ -134,7 +134,7 @@ class EncodeReference(io.ComfyNode):
         left, top, right, bottom = reference.box
         seen = reference.image[None].clone().to(mm.intermediate_device())
         shown = ui.PreviewImage(reference.image[None].cpu(), cls=cls)
-        return io.NodeOutput(ReadReference(reference), seen, left, top, right - left, bottom - top, ui=shown)
+        return io.NodeOutput(reference, seen, left, top, right - left, bottom - top, ui=shown)
 
 
 def chosen_fit(fit: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
@@ -12,7 +14,10 @@ from .discovery import found_by
 from .feedback import Progress, about, say
 from .incoming import LAST_IMAGE, counted, frames_of, image_of
 from .placement import check_room, place
-from .sockets import Portrait, ReadReference
+from .sockets import Portrait
+
+if TYPE_CHECKING:
+    from ..read_core import Reference
 
 
 class PasteBack(io.ComfyNode):
@@ -64,7 +69,7 @@ class PasteBack(io.ComfyNode):
         cls,
         images: torch.Tensor,
         image: torch.Tensor,
-        reference: ReadReference,
+        reference: Reference,
         max_side: int,
         index: int,
     ) -> io.NodeOutput:
@@ -76,8 +81,8 @@ class PasteBack(io.ComfyNode):
             frames_of(images)
         with about("image"):
             original = opaque(image_of(image, index)).to(mm.get_torch_device())
-            check_original(reference.reference, original)
-            paste = Paste(original, reference.reference.crop, max_side)
+            check_original(reference, original)
+            paste = Paste(original, reference.crop, max_side)
         height, width = paste.size
         check_room(len(images), paste.size, "a smaller max_side")
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())

@@ -16,10 +16,10 @@ from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, Remarks, say
 from .incoming import LENGTH, counted
 from .placement import place
-from .sockets import Models, Portrait, ReadModels, ReadReference, ReadSpeech, Speech
+from .sockets import Models, Portrait, ReadModels, Speech
 
 if TYPE_CHECKING:
-    from ..read_core import ReadPipeline
+    from ..read_core import ReadPipeline, Reference, SpeechCodes
     from ..read_core.ans import Guidance, OnStep
     from ..read_core.checkpoint import Prompt
     from ..read_core.records import ResolvedSettings
@@ -144,8 +144,8 @@ class Sampler(io.ComfyNode):
     def execute(
         cls,
         models: ReadModels,
-        speech: ReadSpeech,
-        reference: ReadReference,
+        speech: SpeechCodes,
+        reference: Reference,
         seed: int,
         steps: int,
         window: int,
@@ -153,23 +153,23 @@ class Sampler(io.ComfyNode):
         guidance: dict[str, Any] | None = None,
         conditioning: list[Any] | None = None,
     ) -> io.NodeOutput:
-        pipe, codes, remarks = models.pipe, speech.codes, Remarks()
+        pipe, remarks = models.pipe, Remarks()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning, order)
-        size = reference.reference.image.shape[:2]
+        size = reference.image.shape[:2]
         chosen = settings_text(settings, size)
-        clips = clips_of_latents(latents_of_frames(codes.num_frames), settings.window)
+        clips = clips_of_latents(latents_of_frames(speech.num_frames), settings.window)
         needed = working_memory(pipe, settings, size, clips)
         place(models.vae, models.transformer, activations=needed)
         needed += weights_memory(pipe.vae.vae, pipe.transformer)
-        say(f"{chosen} {estimate_text(codes.num_frames, clips, needed)}")
+        say(f"{chosen} {estimate_text(speech.num_frames, clips, needed)}")
         started = time.perf_counter()
         step = timed(Progress(pipe.preview), pipe, chosen, remarks)
-        latents = pipe.sample(codes, reference.reference, settings, step, remarks)
+        latents = pipe.sample(speech, reference, settings, step, remarks)
         latents = latents.to(mm.intermediate_device())
-        say(f"{chosen} {sampling_text(codes.num_frames, time.perf_counter() - started)}", remarks)
+        say(f"{chosen} {sampling_text(speech.num_frames, time.perf_counter() - started)}", remarks)
         latent = {
             "samples": latents,
-            "read_num_frames": codes.num_frames,
+            "read_num_frames": speech.num_frames,
             "read_seed": seed,
             "read_checkpoint": pipe.card.name,
             LENGTH: latents.shape[2],

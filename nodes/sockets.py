@@ -1,4 +1,4 @@
-"""Socket types of the pack, and their contents."""
+"""The pack's own socket types. READ_SPEECH carries the core's SpeechCodes, READ_REFERENCE its Reference."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from comfy_api.latest import io
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
-    from ..read_core import ReadPipeline, Reference, SpeechCodes
+    from ..read_core import ReadPipeline
 
 Models = io.Custom("READ_MODELS")
 Speech = io.Custom("READ_SPEECH")
@@ -51,24 +51,3 @@ class ReadModels:
 
     def __repr__(self) -> str:
         return f"READ_MODELS({self.pipe.card.name})"
-
-
-@dataclass(frozen=True, repr=False)
-class ReadSpeech:
-    """READ_SPEECH: the speech latent codes of a recording."""
-
-    codes: SpeechCodes
-
-    def __repr__(self) -> str:
-        return f"READ_SPEECH({self.codes.num_frames} frames)"
-
-
-@dataclass(frozen=True, repr=False)
-class ReadReference:
-    """READ_REFERENCE: the portrait's latent, the encoded picture, and its place in the original."""
-
-    reference: Reference
-
-    def __repr__(self) -> str:
-        height, width = self.reference.image.shape[:2]
-        return f"READ_REFERENCE({width} x {height})"

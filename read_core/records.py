@@ -72,7 +72,7 @@ class ResolvedSettings(SamplingSettings):
     window: int = field()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SpeechCodes:
     """Speech latent codes C (eq. 6), one per generated latent.
 
@@ -85,6 +85,9 @@ class SpeechCodes:
 
     codes: Tensor
     num_frames: int
+
+    def __repr__(self) -> str:
+        return f"SpeechCodes({self.num_frames} frames)"
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class FaceChoice:
         return self.size > 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reference:
     """The portrait as the model sees it, and its place in the original.
 
@@ -147,3 +150,7 @@ class Reference:
     def crop(self) -> FaceCrop:
         """The crop of the original that ``image`` shows, aligned or not."""
         return self.face or FaceCrop.of_box(self.box)
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Reference({width} x {height})"

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from read_core.corpus.motion import neutral_motion
-from read_core.corpus.photo.anatomy import eyes_and_mouth, mouth_bounds
+from read_core.corpus.photo.anatomy import eyes_and_mouth
 from read_core.corpus.photo.puppet import render_puppet
 from read_core.corpus.photo.scene import PhotoScene, load_puppet
 from read_core.corpus.photo.stills import Still, find_stills
@@ -21,6 +21,7 @@ from read_core.corpus.photo.stills import Still, find_stills
 OVAL_TOP, OVAL_BOTTOM = 10, 152
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)
 CHEEK = 50
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def _with_bar(image: Image.Image, landmarks: Tensor, reach: float) -> Image.Imag
 
 
 def _with_hand(image: Image.Image, landmarks: Tensor) -> Image.Image:
-    left, top, right, bottom = mouth_bounds(landmarks).tolist()
+    lips = landmarks[list(LIPS), :2]
+    left, top, right, bottom = torch.cat([lips.amin(0), lips.amax(0)]).tolist()
     skin = image.getpixel((round(float(landmarks[CHEEK, 0])), round(float(landmarks[CHEEK, 1]))))
     covered = image.copy()
     draw = ImageDraw.Draw(covered)

@@ -87,7 +87,10 @@ class VideoWriter:
         track = (
             audio if audio is None or isinstance(audio, AudioTrack) else file_track(audio, None, on_warning)
         )
-        self.metadata = {name: _encodable(value) for name, value in (metadata or {}).items()}
+        # Names of files may hold bytes that are no text: UTF-8 carries what it can.
+        self.metadata = {
+            name: value.encode("utf-8", "replace").decode("utf-8") for name, value in (metadata or {}).items()
+        }
         self.overwrite = overwrite
         self.num_frames = 0
         self.kept: Path | None = None
@@ -356,8 +359,3 @@ def _deferred_stop() -> Iterator[None]:
             signal.signal(number, handler)
     if caught:
         signal.raise_signal(caught[0])
-
-
-def _encodable(text: str) -> str:
-    """The part of a tag that UTF-8 can encode: file names may contain bytes that are not text."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -32,22 +32,20 @@ def mouth_opening(frames: Tensor) -> Tensor:
     return mouth_shape(frames)[:, 0]
 
 
+@torch.no_grad()
 def mouth_shape(frames: Tensor) -> Tensor:
     """Estimates of open 0..1, width -1..1 and round 0..1: (F, H, W, 3) float 0..1 -> (F, 3) float32.
 
     Raises:
         InputError: frames of another shape or type, or smaller than 32 pixels.
     """
-    return _measure(frames)[0]
-
-
-def find_mouth(frames: Tensor) -> Tensor:
-    """Center of the mouth: (F, H, W, 3) float 0..1 -> (F, 2) float32, x and y in pixels.
-
-    Raises:
-        InputError: frames of another shape or type, or smaller than 32 pixels.
-    """
-    return _measure(frames)[1]
+    check_frames(frames)
+    reader = _reader()
+    shapes = [torch.empty(0, 3)]
+    for start in range(0, len(frames), _BATCH):
+        pictures = gaussian_blur(square(frames[start : start + _BATCH]).cpu(), SOFT)
+        shapes.append(reader.shape(pictures, reader.find(pictures)))
+    return torch.cat(shapes).clamp(torch.tensor(_LOWEST), torch.ones(3))
 
 
 def check_frames(frames: Tensor) -> None:
@@ -60,22 +58,6 @@ def check_frames(frames: Tensor) -> None:
     height, width = frames.shape[1:3]
     if min(height, width) < 32:
         raise InputError(f"frames are {width} x {height} pixels; a mouth needs at least 32 x 32")
-
-
-@torch.no_grad()
-def _measure(frames: Tensor) -> tuple[Tensor, Tensor]:
-    check_frames(frames)
-    height, width = frames.shape[1:3]
-    reader = _reader()
-    shapes, places = [torch.empty(0, 3)], [torch.empty(0, 2)]
-    for start in range(0, len(frames), _BATCH):
-        pictures = gaussian_blur(square(frames[start : start + _BATCH]).cpu(), SOFT)
-        centres = reader.find(pictures)
-        shapes.append(reader.shape(pictures, centres))
-        places.append(centres)
-    middle = torch.tensor([width, height]) / 2
-    shape = torch.cat(shapes).clamp(torch.tensor(_LOWEST), torch.ones(3))
-    return shape, torch.cat(places) * min(height, width) / 2 + middle
 
 
 @lru_cache(maxsize=1)

@@ -17,8 +17,6 @@ INNER_LIPS = (13, 14)  # their middles, upper and lower
 # From the picture's left to its right.
 _UPPER_INNER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 _LOWER_INNER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-_UPPER_OUTER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
-_LOWER_OUTER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 _LEFT_EYE = ((33, 133), (246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155))
 _RIGHT_EYE = ((362, 263), (398, 384, 385, 386, 387, 388, 466), (382, 381, 380, 374, 373, 390, 249))
 _PUPILS = (468, 473)
@@ -150,12 +148,6 @@ def eyes_and_mouth(landmarks: Tensor) -> Tensor:
     flat = landmarks[:, :2]
     corners = (_LEFT_EYE[0], _RIGHT_EYE[0], (61, 291))
     return torch.stack([flat[list(pair)].mean(0) for pair in corners])
-
-
-def mouth_bounds(landmarks: Tensor) -> Tensor:
-    """(478, 2 or more) -> (4,): left, top, right and bottom of the lips."""
-    lips = landmarks[list(_UPPER_OUTER_LIP + _LOWER_OUTER_LIP), :2]
-    return torch.cat([lips.amin(0), lips.amax(0)])
 
 
 def curve(coefficients: Tensor, u: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...ans import clip_spans, frames_of_clips
 from ...errors import InputError
 from ...geometry import FRAMES_PER_LATENT, frames_of_latents, latents_of_frames, padded_latents
-from ..figures import column
+from ..figures import column, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ def score_seams(frames: Tensor, clip_boundaries: list[int], where: Tensor | None
             kinds["inside"].append(jump)
         elif last:  # frame 0 is the portrait: its latent ends here
             kinds["latents"].append(jump)
-    return SeamScore(**{name: _mean(values) for name, values in kinds.items()})
+    return SeamScore(**{name: mean(values) for name, values in kinds.items()})
 
 
 def still_pixels(frames: Tensor) -> Tensor:
@@ -94,7 +94,3 @@ def flicker(frames: Tensor, still: Tensor) -> float:
         return float("nan")
     pixels = frames[:, still]
     return float((pixels[1:] - pixels[:-1]).abs().mean()) / _STEP
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")

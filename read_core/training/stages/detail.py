@@ -159,8 +159,8 @@ class DetailStage:
         return {name: -10 * math.log10(total / count) for name, (total, count) in sums.items() if count}
 
     def _places(self, index: int, error: Tensor) -> dict[str, Tensor]:
-        """Masks (f, H, W) of the whole frame, the mouth and the eyes."""
-        file, start = self.held_out[index], self._start_of(index)
+        """Which pixels of (f, H, W) belong to the whole, the mouth and the eyes."""
+        file, start = self.held_out[index], int(load_file(self.held_out_decoded[index])["start"])
         size, stop = error.shape[1:], start + len(error)
         eyes = file.eyes(start, stop)
         boxes = {"mouth": file.read(start, stop)[1][:, None], "eyes": eyes}
@@ -171,9 +171,6 @@ class DetailStage:
         return {"whole": torch.ones_like(error, dtype=torch.bool)} | {
             name: places.to(error.device) for name, places in inside.items()
         }
-
-    def _start_of(self, index: int) -> int:
-        return int(load_file(self.held_out_decoded[index])["start"])
 
     def _restored(self, model: nn.Module, index: int, limit: int | None = None) -> dict[str, Tensor]:
         """A held-out video restored by every form, and the true one, (f, H, W, 3) each, frame 0 is the

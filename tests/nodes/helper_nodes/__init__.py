@@ -193,10 +193,10 @@ def tensors_of(value: Any) -> dict[str, torch.Tensor]:
         return {"value": value.detach().cpu().clone()}
     if isinstance(value, (int, float, str)):
         return {}
-    if hasattr(value, "reference"):  # READ_REFERENCE
-        return {"latent": value.reference.latent.detach().cpu().clone()}
+    if hasattr(value, "latent"):  # READ_REFERENCE
+        return {"latent": value.latent.detach().cpu().clone()}
     if hasattr(value, "codes"):  # READ_SPEECH
-        return {"codes": value.codes.codes.detach().cpu().clone()}
+        return {"codes": value.codes.detach().cpu().clone()}
     if hasattr(value, "items"):
         return {
             f"{key}": item.detach().cpu().clone()

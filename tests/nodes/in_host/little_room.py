@@ -28,7 +28,6 @@ def main():
     import_pack()
     detail, paste = (importlib.import_module(f"{NAME}.nodes.{name}") for name in ("detail", "paste"))
     records, finish = (importlib.import_module(f"{NAME}.read_core.{name}") for name in ("records", "finish"))
-    sockets = importlib.import_module(f"{NAME}.nodes.sockets")
     mm.get_free_memory = lambda *_, **__: 2**20
     picture = torch.rand(64, 64, 3)
     reference = records.Reference(
@@ -44,10 +43,10 @@ def main():
         return finish.Finish(finishing, reference, original, None)
 
     models = SimpleNamespace(pipe=SimpleNamespace(finish=lambda *given: made(*given)))
-    frames, held = torch.rand(100, 64, 64, 3), sockets.ReadReference(reference)
+    frames = torch.rand(100, 64, 64, 3)
     found = {
-        "restore": refused(lambda: detail.RestoreDetail.execute(models, frames, held, 0)),
-        "paste": refused(lambda: paste.PasteBack.execute(frames, picture[None], held, 1920, 0)),
+        "restore": refused(lambda: detail.RestoreDetail.execute(models, frames, reference, 0)),
+        "paste": refused(lambda: paste.PasteBack.execute(frames, picture[None], reference, 1920, 0)),
     }
     print(json.dumps(found))
 
