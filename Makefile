@@ -31,6 +31,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+	$(BIN)/python .ci/check_node_types.py
 
 clean:
 	rm -rf $(VENV) output build *.egg-info

@@ -72,7 +72,7 @@ def main() -> None:
     args = parser(__doc__, clips=2, repeats=7).parse_args()
     given = inputs(args, args.clips)
     sampling = Sampling(given)
-    calls = {
+    calls: dict[str, Callable[[], Tensor]] = {
         ONCE: lambda: sampling.run(sampling.guided()),
         STEP: lambda: sampling.run(sampling.every_step),
         BRANCH: lambda: sampling.run(sampling.every_step_and_branch),

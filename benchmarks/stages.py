@@ -79,11 +79,11 @@ def main() -> None:
         ["sum of the stages", milliseconds(total / given.clips), percent(1), f"{total / given.seconds:.3f}"]
     )
     page.table(["stage", "per clip", "share", "s per s of video"], rows)
-    whole = times.median(WHOLE)
+    from_files = times.median(WHOLE)
     page.say(
-        f"From files to a file: {whole:.2f} s, {milliseconds(whole / given.clips)} per clip, "
-        f"{whole / total:.2f} times the sum of the stages. "
-        f"Real-time factor {whole / given.seconds:.2f} (below 1 is faster than real time)."
+        f"From files to a file: {from_files:.2f} s, {milliseconds(from_files / given.clips)} per clip, "
+        f"{from_files / total:.2f} times the sum of the stages. "
+        f"Real-time factor {from_files / given.seconds:.2f} (below 1 is faster than real time)."
     )
     page.say(f"The speech stages saw {features_frames} frames: {given.speech.num_frames} and silence behind.")
     page.save(args.out)

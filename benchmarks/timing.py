@@ -12,6 +12,7 @@ import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -194,7 +195,7 @@ class Times:
         return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
 
 
-def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int, device: torch.device) -> Times:
+def interleaved(calls: Mapping[Any, Callable[[], object]], repeats: int, device: torch.device) -> Times:
     """Time calls alternately, A B A B ..., after one warm-up round, so that drift affects all equally."""
     rounds: dict[str, list[float]] = {name: [] for name in calls}
     for done in range(max(1, repeats) + 1):

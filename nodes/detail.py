@@ -71,7 +71,7 @@ class RestoreDetail(io.ComfyNode):
         place(*models.for_detail, activations=finish.memory)
         restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
-        for frames in images[..., :3].split(CHUNK):
+        for frames in torch.split(images[..., :3], CHUNK):
             for few in finish(frames.to(mm.get_torch_device(), torch.float32)):
                 restored[done : done + len(few)] = few
                 done += len(few)

@@ -60,8 +60,8 @@ def recording(audio: Any) -> tuple[torch.Tensor, int]:
         raise InputError(f"it holds {found}; expected AUDIO with waveform and sample_rate")
     waveform = audio["waveform"]
     if not isinstance(waveform, torch.Tensor) or not waveform.is_floating_point():
-        found = waveform.dtype if isinstance(waveform, torch.Tensor) else type(waveform).__name__
-        raise InputError(f"its waveform is {found}; expected a floating point tensor, -1..1")
+        kind = waveform.dtype if isinstance(waveform, torch.Tensor) else type(waveform).__name__
+        raise InputError(f"its waveform is {kind}; expected a floating point tensor, -1..1")
     if waveform.ndim != 3 or len(waveform) != 1 or waveform.numel() == 0:
         what = "it is empty" if waveform.numel() == 0 else f"its shape is {tuple(waveform.shape)}"
         raise InputError(f"{what}; expected one recording, (1, channels, samples)")

@@ -88,7 +88,7 @@ class PasteBack(io.ComfyNode):
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
         place(activations=pasting_memory(height * width))
         progress = Progress()
-        for done, frame in enumerate(images[..., :3].split(1), 1):
+        for done, frame in enumerate(torch.split(images[..., :3], 1), 1):
             pasted[done - 1 : done] = paste(frame.to(original))
             progress(done, len(images))
         made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"

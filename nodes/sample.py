@@ -155,7 +155,7 @@ class Sampler(io.ComfyNode):
     ) -> io.NodeOutput:
         pipe, remarks = models.pipe, Remarks()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning, order)
-        size = reference.image.shape[:2]
+        size = (reference.image.shape[0], reference.image.shape[1])
         chosen = settings_text(settings, size)
         clips = clips_of_latents(latents_of_frames(speech.num_frames), settings.window)
         needed = working_memory(pipe, settings, size, clips)

@@ -136,10 +136,10 @@ class TalkingHeadToFile(io.ComfyNode):
             finish = pipe.finish(reference, picture, finishing, chosen_fit(fit))
         target, chosen = target_of(prefix, finish.size, crf, fps, save), settings_text(settings, size)
         heard, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
-        speech, *sound = encode_recording(models, audio, span, heard, remarks, settings.window, "cpu")
+        speech, waveform, rate = encode_recording(models, audio, span, heard, remarks, settings.window, "cpu")
         expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
         say(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
-        writer = _writer(cls, target, pipe, finish.size, sound, settings, remarks)
+        writer = _writer(cls, target, pipe, finish.size, (waveform, rate), settings, remarks)
         _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
         height, width = finish.size
         took = speed_text(speech.num_frames, time.perf_counter() - started)

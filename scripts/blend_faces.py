@@ -19,6 +19,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ def spline(target: Tensor, source: Tensor, canvas: Canvas) -> Tensor:
     knots = (canvas.corner + torch.stack(steps, dim=-1) * KNOTS / canvas.scale).reshape(-1, 2).double()
     parts = [
         _kernel(some, target) @ solution[:count] + solution[count] + some @ solution[count + 1 :]
-        for some in knots.split(4096)
+        for some in torch.split(knots, 4096)
     ]
     coarse = torch.cat(parts).reshape(rows, columns, 2).permute(2, 0, 1)[None].float()
     last = torch.tensor([canvas.width, canvas.height])
@@ -226,7 +227,7 @@ def match_colors(pictures: list[Tensor], blend: Blend, canvas: Canvas, mean: Ten
             light = canvas.blur(exposed, 8)
             white = tone.exp() / tone.exp().mean()
             neutral = white[:, None, None] * light.mean(0, keepdim=True)
-            where = canvas.blur(sum(canvas.parts[part] for part in source.parts), 3)
+            where = canvas.blur(torch.stack([canvas.parts[part] for part in source.parts]).sum(0), 3)
             exposed = exposed * ((neutral + 0.01) / (light + 0.01)).clamp(0.4, 2.5) ** (source.even * where)
         matched.append(exposed)
     return matched
@@ -348,7 +349,8 @@ def main() -> None:
     stills = {still.path.name: still for still in find_stills(options.faces, "test")}
     folder = options.out / "faces"
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    index, points = [], []
+    index: list[dict[str, Any]] = []
+    points: list[Any] = []
     for blend in read_blends(ASSETS / "faces" / "blends.json"):
         picture, landmarks = blend_faces(blend, stills)
         image = Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy())

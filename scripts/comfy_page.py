@@ -202,11 +202,14 @@ class ComfyPage:
             self.page.locator("[data-testid=info-button]").click()
         shown.first.wait_for()
         self.page.wait_for_timeout(1500)
-        return shown.first.inner_text()
+        text: str = shown.first.inner_text()
+        return text
 
     def fetch(self, item: dict[str, str], target: Path) -> Path:
         """Save one of the outputs."""
-        query = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}
+        query: dict[str, str | float | bool] = {
+            key: item.get(key, "") for key in ("filename", "subfolder", "type")
+        }
         answer = self.page.request.get(f"{self.address}/view", params=query)
         if not answer.ok:
             raise OSError(f"the host does not send {item['filename']}: HTTP {answer.status}")

@@ -36,8 +36,8 @@ class Blueprint:
     links: list[dict[str, Any]] = field(default_factory=list)
     schemas: dict[str, Schema] = field(default_factory=lambda: {s.node_id: s for s in read_schemas()})
 
-    def add(self, kind: str, **wires: Wire) -> int:
-        """Add a node with these inputs and every widget at its default."""
+    def add(self, kind: str, **wires: Any) -> int:
+        """A node with these wires as inputs, every widget at its default."""
         number, widgets = self.graph.add(kind, **wires), self._widgets(kind)
         node = self.graph.nodes[number - 1]
         linked = {slot["name"]: slot["link"] for slot in node["inputs"]}

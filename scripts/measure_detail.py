@@ -18,6 +18,7 @@ from read_core.checkpoint import load_model
 from read_core.corpus.video_file import ClipFile, find_clips
 from read_core.detail import DetailRestorer
 from read_core.errors import ReadError
+from read_core.evaluation.figures import Cell
 from read_core.evaluation.suites.detail import DetailVideo, add_detail, detail_forms, milliseconds
 from read_core.evaluation.tables.report import Report
 from read_core.training.data.detail import shrunk
@@ -69,7 +70,9 @@ def measure(args: argparse.Namespace) -> Report:
     add_detail(report, videos, detail_forms(network))
     torch.set_num_threads(args.threads)
     forms = {"without network": DetailRestorer()} | ({"network": DetailRestorer(network)} if network else {})
-    rows = [[name, *(milliseconds(form, size) for size in SIZES)] for name, form in forms.items()]
+    rows: list[list[Cell]] = [
+        [name, *(milliseconds(form, size) for size in SIZES)] for name, form in forms.items()
+    ]
     columns = ["form", *(f"128 to {size} (ms)" for size in SIZES)]
     report.add("Time of a frame", columns, rows, f"{args.threads} threads, median of 10.")
     return report

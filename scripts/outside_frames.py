@@ -74,7 +74,7 @@ def compare(ours: Tensor, theirs: Tensor, track: Tensor) -> Compared:
     seen = ~theirs.isnan()
     pairs = (ours, track), (theirs, track), (ours, theirs)
     fits = [correlation(a[seen], b[seen]) if bool(seen.any()) else float("nan") for a, b in pairs]
-    return Compared(*fits, lost=float((~seen).float().mean()))
+    return Compared(fits[0], fits[1], fits[2], lost=float((~seen).float().mean()))
 
 
 def compare_folder(folder: Path) -> dict[str, Compared]:

@@ -83,13 +83,17 @@ def compare(read: FaceTracks, track: dict[str, Tensor]) -> Figures:
         for i in range(mouth.shape[1]):
             fits[i] = correlation(read.mouth[:count, i], mouth[:count, i])
     return Figures(
-        len(read.mouth),
-        *fits,
-        opening_span(read.mouth[:, 0]),
-        nan if mouth is None else opening_span(mouth[:, 0]),
-        read.blinks(),
-        nan if blink is None else count_blinks(blink[:count]),
-        nan if blink is None or not bool(blink.any()) else correlation(read.blink[:count], blink[:count]),
+        frames=len(read.mouth),
+        opening=fits[0],
+        width=fits[1],
+        rounding=fits[2],
+        span=opening_span(read.mouth[:, 0]),
+        true_span=nan if mouth is None else opening_span(mouth[:, 0]),
+        blinks=read.blinks(),
+        true_blinks=nan if blink is None else count_blinks(blink[:count]),
+        lids=nan
+        if blink is None or not bool(blink.any())
+        else correlation(read.blink[:count], blink[:count]),
     )
 
 

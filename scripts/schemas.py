@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -133,8 +134,8 @@ class _Option:
     inputs: list[Input]
 
 
-class _Host:
-    """Finder that creates stand-ins for the host's modules."""
+class _Host(Loader):
+    """Finds the host's modules and makes them of nothing."""
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
         return ModuleSpec(name, self, is_package=True) if name.split(".")[0] in HOST else None
@@ -144,7 +145,7 @@ class _Host:
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "comfy_api.latest":
-            module.io = _Io()
+            vars(module)["io"] = _Io()
         if module.__name__ == "folder_paths":
             vars(module).update(
                 models_dir="models",

@@ -64,8 +64,7 @@ def imported(name: str) -> set[str]:
             if above > len(folder):
                 found.add("nodes")
                 continue
-            base = [*folder[: len(folder) - above], *(node.module or "").split(".")]
-            base = ".".join(filter(None, base))
+            base = ".".join(filter(None, (*folder[: len(folder) - above], node.module)))
             inner = {f"{base}.{alias.name}".lstrip(".") for alias in node.names} & MODULES.keys()
             found |= inner or {base}
             assert inner or base in MODULES, f"{name} imports {base}, which is not there"

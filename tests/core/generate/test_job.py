@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import wave
 from dataclasses import replace
+from typing import Any
 
 import av
 import numpy as np
@@ -99,7 +100,8 @@ def test_everything_can_be_chosen(pipe, job):
 
 
 def test_the_report_and_the_estimate_count_right(pipe, job):
-    calls, times = [], []
+    calls: list[Any] = []
+    times = []
     report = generate(
         pipe,
         job,

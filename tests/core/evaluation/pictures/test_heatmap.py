@@ -46,10 +46,10 @@ def test_the_mean_over_boundaries_is_drawn_in_one_scale(tmp_path):
     step = 128 + 4
     boundary = 170 + REACH * step  # after the label
     rows = [image[18 + i * step : 18 + i * step + 128] for i in range(3)]
-    jump, still = (row[:, boundary : boundary + 128].float() for row in rows[:2])
-    assert jump[:, 80:].mean() > 220
-    assert jump[:, :48].mean() < 10
-    assert still.mean() < 10
+    seam, calm = (row[:, boundary : boundary + 128].float() for row in rows[:2])
+    assert seam[:, 80:].mean() > 220
+    assert seam[:, :48].mean() < 10
+    assert calm.mean() < 10
     scale = rows[2][:, 170 : 170 + 128].float().mean((0, 2))
     assert (scale.diff()[4:-4] > 0).all()
     assert scale[2] < 20
