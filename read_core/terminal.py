@@ -93,6 +93,7 @@ class ForgivingStream:
         return len(text)
 
     def flush(self) -> None:
+        """Flush the stream; where nobody reads it any more, drop it."""
         try:
             self.stream.flush()
         except OSError as error:

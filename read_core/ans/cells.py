@@ -13,8 +13,7 @@ Velocity = Callable[[Tensor, Tensor, list[int]], Tensor]
 
 
 def euler_step(z: Tensor, velocity: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
-    """One Euler step with one time per frame: Z(t_next) = Z(t) + (t_next - t) v; frames with t_next == t are
-    unchanged.
+    """Z(t_next) = Z(t) + (t_next - t) v, with a time per latent; where both times are equal nothing changes.
 
     Args:
         z: (B, C, F, h, w), at least float32.
@@ -46,6 +45,7 @@ class Cells:
 
     @property
     def steps(self) -> int:
+        """Euler steps of each clip."""
         return len(self.times) - 1
 
     def frame_times(self, step: int, clip: int, frames: int) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,7 @@ class NoCFG(Guidance):
 
     @property
     def weights(self) -> tuple[float, ...]:
+        """Of the branches, in their order."""
         return (1.0,)
 
 
@@ -96,6 +97,7 @@ class JointCFG(Guidance):
 
     @property
     def weights(self) -> tuple[float, ...]:
+        """Of the branches, in their order."""
         return (1.0 - self.alpha, self.alpha)
 
 
@@ -128,6 +130,7 @@ class SplitCFG(Guidance):
 
     @property
     def weights(self) -> tuple[float, ...]:
+        """Of the branches, in their order."""
         return (1.0 - self.alpha - self.beta, self.alpha, self.beta)
 
 

@@ -94,6 +94,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser with one-line error messages."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and leave with the status of bad input."""
         self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 

@@ -54,6 +54,7 @@ class FaceSearch(nn.Module):
         self.answer = nn.Conv2d(40, _ANSWERS, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Answers for every cell of pictures (B, 3, H, W), 0..1."""
         near = self.near(self.stem(2 * pictures - 1))
         far = self.far(near)
         near = self.at_near(near + F.interpolate(self.far_to_near(far), scale_factor=2.0))

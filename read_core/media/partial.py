@@ -64,6 +64,7 @@ class PartialFile:
         self.file.close()
 
     def remove(self) -> None:
+        """Let go of the file and delete it."""
         self.close()
         self.path.unlink(missing_ok=True)
 

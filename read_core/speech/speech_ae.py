@@ -134,6 +134,7 @@ class MixingBlock(nn.Module):
         self.dim_mix = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, T, h_w, d) -> the same shape."""
         x = x + _over_window(self.window_mix, self.window_norm(x))
         mixed: Tensor = x + self.dim_mix(self.dim_norm(x))
         return mixed
@@ -152,6 +153,7 @@ class Downsample(nn.Module):
         self.conv = nn.Conv1d(dim, dim, KERNEL, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 2 T + 1, h_w, d) -> (B, T, h_w, d)."""
         return x[:, KERNEL - 1 :: 2] + _over_time(self.conv, F.silu(self.norm(x)))
 
 
@@ -164,6 +166,7 @@ class Upsample(nn.Module):
         self.conv = nn.Conv1d(dim, dim, KERNEL)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, T, h_w, d) -> (B, 2 T - 1, h_w, d)."""
         x = x.repeat_interleave(2, dim=1)[:, 1:]
         padding = x[:, :1].expand(-1, KERNEL - 1, -1, -1)
         return x + _over_time(self.conv, F.silu(self.norm(torch.cat([padding, x], dim=1))))

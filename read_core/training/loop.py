@@ -42,9 +42,12 @@ class Stage(Protocol):
     """
 
     @property
-    def model(self) -> nn.Module: ...
+    def model(self) -> nn.Module:
+        """See the class."""
+
     @property
-    def dataset(self) -> Dataset[Batch]: ...
+    def dataset(self) -> Dataset[Batch]:
+        """See the class."""
 
     def prepare(self, device: torch.device, /) -> None:
         """Move everything outside ``model`` (frozen encoders) to the device, and measure what the loss
@@ -118,9 +121,11 @@ class Ema:
                 self.shadow[name].copy_(kept)
 
     def state_dict(self) -> dict[str, Tensor]:
+        """What accelerate saves."""
         return self.shadow
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over what :meth:`state_dict` gave."""
         for name, value in state.items():
             self.shadow[name].copy_(value)
 

@@ -32,9 +32,11 @@ class TensorInfo:
 
     @property
     def numel(self) -> int:
+        """How many numbers it holds."""
         return math.prod(self.shape)
 
     def is_floating_point(self) -> bool:
+        """Whether they are floating point."""
         return self.dtype in FLOATS
 
 

@@ -18,10 +18,15 @@ class Described(Protocol):
     """Shape and type of a tensor or of its entry in a file's header."""
 
     @property
-    def shape(self) -> Sequence[int]: ...
+    def shape(self) -> Sequence[int]:
+        """Its sides."""
+
     @property
-    def dtype(self) -> Any: ...
-    def is_floating_point(self) -> bool: ...
+    def dtype(self) -> Any:
+        """Its kind of number."""
+
+    def is_floating_point(self) -> bool:
+        """Whether its numbers are floating point."""
 
 
 def compare(expected: Mapping[str, Tensor], found: Mapping[str, Described]) -> list[str]:

@@ -23,6 +23,7 @@ class Crop:
     down: float = 0.0
 
     def __call__(self, pixels: Tensor) -> Tensor:
+        """Pixels (F, H, W, 3) uint8 in this framing, of the same shape."""
         return reframed(pixels, self.zoom, self.right, self.down)
 
     @property

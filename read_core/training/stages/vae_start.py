@@ -215,6 +215,7 @@ def _fit(
 
 
 def orthogonal(size: int, generator: torch.Generator) -> Tensor:
+    """A random rotation, (size, size)."""
     rotation: Tensor = torch.linalg.qr(torch.randn(size, size, generator=generator))[0]
     return rotation
 
