@@ -53,7 +53,6 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 class Portrait:
     """One face with its points.
 
-
     Attributes:
         picture: RGB, with a reflected border.
         points: (3, 2) eyes and mouth, pixels of the picture.

@@ -46,7 +46,6 @@ class Scene:
 class SceneSettings:
     """Distribution of the scenes.
 
-
     Attributes:
         smallest, largest: a face's height as a share of the picture's shorter side.
         roll: largest usual rotation in degrees.

@@ -1,7 +1,7 @@
 """The whole flow in bfloat16 on the CPU against the same checkpoint in float32.
 
-A bfloat16 number is rounded by up to 1/256 of itself. What the models hand on may differ by a few such roundings:
-by ``CLOSE`` of its own deviation, root mean square, and pictures by ``PIXELS`` on average.
+A bfloat16 number is rounded by up to 1/256 of itself. What the models hand on may differ by a few of these
+roundings: by ``CLOSE`` of its own deviation, root mean square, and pictures by ``PIXELS`` on average.
 """
 
 from __future__ import annotations
