@@ -52,11 +52,11 @@ synthesisers: setup
 
 define NEED
 import sys
-from read_core.corpus.speech.synthesis import require_synthesiser
+from read_core.corpus.speech.synthesis import require_synthesizer
 from read_core.errors import ReadError
 try:
     for name in sys.argv[1:]:
-        require_synthesiser(name)
+        require_synthesizer(name)
 except ReadError as error:
     sys.exit(str(error))
 endef

@@ -17,7 +17,8 @@ from einops import repeat
 from timing import Inputs, Page, guarded, inputs, interleaved, milliseconds, parser
 from torch import Tensor
 
-from read_core.ans import LatentNoise, frames_of_clips, reverse, timesteps
+from read_core.ans import LatentNoise, reverse, timesteps
+from read_core.geometry import latents_of_clips
 from read_core.transformer.guided import GuidedVelocity
 
 ONCE, STEP, BRANCH = "once", "every step", "every step and branch"
@@ -31,7 +32,7 @@ class Sampling:
         self.transformer, self.guidance = pipe.transformer, pipe.defaults.guidance
         self.window, self.clips = pipe.defaults.window, given.clips
         device, dtype = pipe.transformer.device, pipe.transformer.dtype
-        latents = frames_of_clips(given.clips, self.window)
+        latents = latents_of_clips(given.clips, self.window)
         self.codes = given.speech.codes[:, :latents].to(device, dtype)
         self.text = pipe.prompt.embedding[None].to(device, dtype)
         self.text_mask = pipe.prompt.mask[None].to(device)

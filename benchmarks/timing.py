@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from read_core import ReadError, ReadPipeline, Reference, SamplingSettings, SpeechCodes
-from read_core.ans import frames_of_clips
-from read_core.geometry import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_of_latents
+from read_core.geometry import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frames_of_latents, latents_of_clips
 from read_core.media import read_audio, read_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,7 +138,7 @@ def inputs(args: argparse.Namespace, clips: int) -> Inputs:
     """Load the checkpoint and encode the example portrait and ``clips`` whole clips of the example speech."""
     pipe = load(args)
     size = (args.size, args.size) if args.size else pipe.card.resolution
-    frames = frames_of_latents(1 + frames_of_clips(clips, pipe.defaults.window))
+    frames = frames_of_latents(1 + latents_of_clips(clips, pipe.defaults.window))
     waveform, portrait = repeated_speech(frames * SAMPLES_PER_FRAME), read_image(PORTRAIT)
     return Inputs(
         pipe=pipe,

@@ -41,10 +41,21 @@ def clips_of_latents(latents: int, window: int) -> int:
     return 1 + max(0, -(-(latents - f) // (f - 1)))
 
 
+def latents_of_clips(clips: int, window: int) -> int:
+    """Number of generated latents of ``clips`` clips, N = f + (k - 1)(f - 1).
+
+    Raises:
+        InputError: there are no clips, or the window is out of range.
+    """
+    if clips < 1:
+        raise InputError(f"clips is {clips}; expected at least 1")
+    f = check_window(window) - 1
+    return f + (clips - 1) * (f - 1)
+
+
 def padded_latents(latents: int, window: int) -> int:
     """The smallest f + (k - 1)(f - 1) >= ``latents``: generated latents in full windows."""
-    f = check_window(window) - 1
-    return f + (clips_of_latents(latents, window) - 1) * (f - 1)
+    return latents_of_clips(clips_of_latents(latents, window), window)
 
 
 def check_window(window: int) -> int:

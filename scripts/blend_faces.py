@@ -208,8 +208,8 @@ def take(image: Tensor, places: Tensor, source: Source) -> tuple[Tensor, Tensor]
     x, y = places.unbind(-1)
     first, last = source.rows
     valid = ((y > first + 2) & (y < last - 2) & (x > 2) & (x < width - 2)).float()
-    for centre_x, centre_y, radius in source.without:
-        near = (x - centre_x).square() + (y - centre_y).square() < radius**2
+    for center_x, center_y, radius in source.without:
+        near = (x - center_x).square() + (y - center_y).square() < radius**2
         valid = valid * ~near
     return picture.clamp(0, 1), valid[None]
 
@@ -311,7 +311,7 @@ def _rounded(points: Tensor) -> Tensor:
     p = torch.cat([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     t = (torch.arange(8) / 8)[:, None]
     curve = []
-    for a, b, c, d in zip(p, p[1:], p[2:], p[3:]):  # noqa: B905 (neighbours)
+    for a, b, c, d in zip(p, p[1:], p[2:], p[3:]):  # noqa: B905 (neighbors)
         curve.append(
             b + 0.5 * ((c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
         )

@@ -131,7 +131,7 @@ stage_check() {
     "$PYTHON" - "$TOY" <<'PY'
 import sys
 import torch
-from read_core.corpus.speech.synthesis import require_synthesiser
+from read_core.corpus.speech.synthesis import require_synthesizer
 from read_core.errors import ReadError
 toy = sys.argv[1] == "1"
 if torch.cuda.is_available():
@@ -143,7 +143,7 @@ else:
     sys.exit("torch sees no CUDA device; expected a GPU with its driver, or TOY=1 for a rehearsal on the CPU")
 if not toy:
     try:
-        require_synthesiser("espeak")
+        require_synthesizer("espeak")
     except ReadError as error:
         sys.exit(str(error))
 PY

@@ -13,14 +13,14 @@ def test_points_tell_where_the_faces_are(hard_photographs, photograph, photograp
     """A small window around each eye that is neither covered nor outside is darker than the skin below it."""
     for name in ("upside_down", "two", "grey", "open_mouth", "profile"):
         picture = hard_photographs[name]
-        grey = np.asarray(Image.open(picture.path).convert("L"))
+        gray = np.asarray(Image.open(picture.path).convert("L"))
         up = -1 if name == "upside_down" else 1
         for left, right, mouth in picture.faces.tolist():
             reach = max(1, round(abs(right[0] - left[0]) / 8))
 
-            def darkest(x, y, grey=grey, reach=reach):
+            def darkest(x, y, gray=gray, reach=reach):
                 return int(
-                    grey[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].min()
+                    gray[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].min()
                 )
 
             for x, y in (left, right):

@@ -5,7 +5,7 @@ Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 """
 
 from ..limits import ORDERS, Order
-from .clips import clip_spans, frames_of_clips
+from .clips import clip_spans
 from .forward import add_noise, velocity_target
 from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
@@ -28,7 +28,6 @@ __all__ = [
     "clip_spans",
     "draw_continuation",
     "draw_times",
-    "frames_of_clips",
     "guidance_from_dict",
     "of_kind",
     "reverse",

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..geometry import latents_of_clips
 from ..limits import ORDERS, Order
 from .cells import Cells, Velocity
-from .clips import clip_spans, frames_of_clips
+from .clips import clip_spans
 
 NoiseSource = Callable[[int, int], Tensor]
 OnStep = Callable[[int, int, Tensor | None], None]
@@ -69,7 +70,7 @@ def reverse(
     batches = _steps_order(cells.steps, count)
     if order == "wavefront":
         batches = _wavefront_order(cells.steps, count)
-    return _whole(cells, source(0, frames_of_clips(count, window)), window, batches, on_step)
+    return _whole(cells, source(0, latents_of_clips(count, window)), window, batches, on_step)
 
 
 def reverse_stream(
@@ -102,7 +103,7 @@ def _clip_by_clip(
     cells: Cells, noise: NoiseSource, window: int, clips: int, on_step: OnStep | None
 ) -> Iterator[Tensor]:
     trail: list[Tensor] = []  # last latent of the previous clip at T_1 .. T_n, (1, C, 1, h, w) each
-    for clip, (start, stop) in enumerate(clip_spans(frames_of_clips(clips, window), window)):
+    for clip, (start, stop) in enumerate(clip_spans(latents_of_clips(clips, window), window)):
         latents = noise(start, stop) if clip == 0 else torch.cat([trail[0], noise(start + 1, stop)], dim=2)
         next_trail = [latents[:, :, -1:].clone()]
         for step in range(cells.steps):
@@ -176,7 +177,7 @@ def _noise_source(
         raise InputError("noise is a function, so the number of clips is unknown; pass clips")
     else:
         count = clips
-        frames_of_clips(count, window)  # checks both
+        latents_of_clips(count, window)  # checks both
 
     def answer(start: int, stop: int) -> Tensor:
         part = noise[:, :, start:stop] if isinstance(noise, Tensor) else noise(start, stop)

@@ -26,7 +26,7 @@ from ..media.files import temporary_beside, write_error
 from .photo.scene import PhotoScene
 from .scene import Scene, whole_latents
 from .speech.sentences import check_split
-from .speech.synthesis import require_synthesiser
+from .speech.synthesis import require_synthesizer
 from .speech.utterance import check_seconds
 from .video_file import SUFFIX
 
@@ -54,7 +54,7 @@ def build_corpus(
     Raises:
         InputError: an argument is out of range, or an existing file was made with other arguments (for files
             without stored arguments, only size and duration are compared).
-        SynthesiserError: the synthesiser is not installed.
+        SynthesizerError: the synthesizer is not installed.
         MediaError: a file cannot be read or written.
     """
     check_split(first.split)
@@ -69,7 +69,7 @@ def build_corpus(
     if duration * FPS <= FRAMES_PER_LATENT:
         least = (FRAMES_PER_LATENT + 1) / FPS
         raise InputError(f"seconds is {first.seconds}; expected at least {least}, two latents")
-    require_synthesiser(first.synthesiser)
+    require_synthesizer(first.synthesiser)
     scenes = [replace(first, seed=first.seed + i, seconds=duration) for i in range(count)]
     return render_corpus(Path(out), scenes, workers)
 

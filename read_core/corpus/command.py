@@ -16,7 +16,7 @@ from .photo.scene import PHOTO_LAYOUT, PhotoScene
 from .photo.stills import LANDMARKS
 from .scene import Scene
 from .speech.sentences import SPLITS
-from .speech.synthesis import SYNTHESISERS
+from .speech.synthesis import SYNTHESIZERS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--synthesiser",
-        choices=SYNTHESISERS,
+        choices=SYNTHESIZERS,
         default="espeak",
         help="speech synthesizer; flite is held out for evaluation; babble is for tests and needs no "
         "installation",

@@ -58,7 +58,7 @@ class Scene:
 
         Raises:
             InputError: a value of the scene is out of range.
-            SynthesiserError: the synthesizer is not installed; the message says how to install it.
+            SynthesizerError: the synthesizer is not installed; the message says how to install it.
         """
         utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
         count = len(utterance.mouth)

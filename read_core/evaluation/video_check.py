@@ -42,7 +42,7 @@ class VideoCheck:
         at_best_lag: the correlation there.
         seams: mean differences of neighboring frames, in 1/255.
         likeness: correlation of the last second's mean picture with the portrait's (or first frame's).
-        colour_drift: distance of its mean color from theirs, in 1/255.
+        color_drift: distance of its mean color from theirs, in 1/255.
         blinks: number of blinks; None if no face was found.
     """
 
@@ -53,7 +53,7 @@ class VideoCheck:
     at_best_lag: float
     seams: SeamScore
     likeness: float
-    colour_drift: float
+    color_drift: float
     blinks: int | None = None
 
     def plot(self) -> Tensor:
@@ -83,7 +83,7 @@ class VideoCheck:
                 f"jumps (1/255): where clips meet {jumps.clips:.2f}, where latents meet {jumps.latents:.2f}, "
                 f"inside {jumps.inside:.2f}",
                 f"likeness to the portrait at the end: {self.likeness:.3f}",
-                f"colour drift at the end (1/255): {self.colour_drift:.2f}",
+                f"colour drift at the end (1/255): {self.color_drift:.2f}",
                 eyes,
             ]
         )
@@ -121,7 +121,7 @@ def check_video(
     lag, at_best_lag = best_lag(opening, smooth)
     latents = padded_latents(latents_of_frames(len(frames)), window)
     first = frames[:1] if portrait is None else portrait[None]
-    colours = [coarse(first)[0], coarse(frames[-FPS:]).mean(dim=0)]
+    colors = [coarse(first)[0], coarse(frames[-FPS:]).mean(dim=0)]
     return VideoCheck(
         opening=opening,
         loudness=loudness,
@@ -129,8 +129,8 @@ def check_video(
         lag=lag,
         at_best_lag=at_best_lag,
         seams=score_seams(frames, clip_starts(latents, window)),
-        likeness=correlation(colours[0].flatten(), colours[1].flatten()),
-        colour_drift=float((colours[0].mean(dim=(1, 2)) - colours[1].mean(dim=(1, 2))).norm()) * 255,
+        likeness=correlation(colors[0].flatten(), colors[1].flatten()),
+        color_drift=float((colors[0].mean(dim=(1, 2)) - colors[1].mean(dim=(1, 2))).norm()) * 255,
         blinks=None if face is None else face.blinks(),
     )
 

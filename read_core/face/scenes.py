@@ -269,8 +269,8 @@ class SceneMaker:
                 across = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
                 down = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
                 values *= 1 + rng.uniform(-0.5, 0.5) * across + rng.uniform(-0.4, 0.4) * down
-            grey = values.mean(2, keepdims=True)
-            values = grey + (values - grey) * (0.0 if rng.random() < 0.2 else rng.uniform(0.4, 1.5))
+            gray = values.mean(2, keepdims=True)
+            values = gray + (values - gray) * (0.0 if rng.random() < 0.2 else rng.uniform(0.4, 1.5))
             values = 0.5 + (values - 0.5) * math.exp(rng.gauss(0, 0.25)) + rng.gauss(0, 0.08)
             values *= 1 + self.noise.uniform(-0.1, 0.1, (1, 1, 3)).astype(np.float32)
             if rng.random() < 0.5:
@@ -296,11 +296,11 @@ class SceneMaker:
         """Add gray strips on the right and below, as the finder pads."""
         draw = ImageDraw.Draw(picture)
         width, height = picture.size
-        grey = (128, 128, 128)
+        gray = (128, 128, 128)
         if self.rng.random() < 0.5:
-            draw.rectangle((0, height - self.rng.randint(1, 28), width, height), fill=grey)
+            draw.rectangle((0, height - self.rng.randint(1, 28), width, height), fill=gray)
         else:
-            draw.rectangle((width - self.rng.randint(1, 28), 0, width, height), fill=grey)
+            draw.rectangle((width - self.rng.randint(1, 28), 0, width, height), fill=gray)
 
 
 def _paste(

@@ -143,14 +143,14 @@ def _in_srgb(image: Image.Image, path: Path, on_warning: OnWarning) -> Image.Ima
 def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage:
     """A Pillow image of any mode -> (H, W, 3), roughly 0..1."""
     if image.mode.startswith("I;"):  # 16-bit gray, in any byte order
-        return _grey(np.asarray(image).astype(np.float32) / np.float32(65535))
+        return _gray(np.asarray(image).astype(np.float32) / np.float32(65535))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, np.float32)
-        return _grey(values / np.float32(_white(float(values.max()), image.mode, path, on_warning)))
+        return _gray(values / np.float32(_white(float(values.max()), image.mode, path, on_warning)))
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
-        colour, alpha = rgba[..., :3], rgba[..., 3:]
-        return _MATTE + (colour - _MATTE) * alpha
+        color, alpha = rgba[..., :3], rgba[..., 3:]
+        return _MATTE + (color - _MATTE) * alpha
     return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
 
 
@@ -165,7 +165,7 @@ def _white(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> fl
     return white
 
 
-def _grey(values: FloatImage) -> FloatImage:
+def _gray(values: FloatImage) -> FloatImage:
     return np.repeat(values[..., None], 3, axis=2)
 
 

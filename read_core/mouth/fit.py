@@ -47,7 +47,7 @@ class Examples:
 
     pictures: Tensor
     mouths: Tensor
-    centres: Tensor
+    centers: Tensor
 
 
 def fit_mouth(out: Path, settings: FitSettings | None = None) -> float:
@@ -65,7 +65,7 @@ def draw_examples(settings: FitSettings) -> Examples:
     generator = torch.Generator().manual_seed(settings.seed)
     pictures = torch.empty(settings.presenters, _GROUP, 3, SIDE, SIDE, dtype=torch.uint8)
     mouths = random_mouths(settings.presenters * _GROUP, generator).view(-1, _GROUP, 3)
-    centres = torch.empty(settings.presenters, 2)
+    centers = torch.empty(settings.presenters, 2)
     for index in tqdm(range(settings.presenters), desc="drawing mouths", unit="face"):
         seed = int(torch.randint(2**40, (1,), generator=generator))
         presenter = sample_presenter(seed)
@@ -81,8 +81,8 @@ def draw_examples(settings: FitSettings) -> Examples:
         frames = render(presenter, still, mouths[index], SIDE)
         pictures[index] = (square(frames) * 255).round().to(torch.uint8)
         left, top, right, bottom = mouth_box(presenter, motion, SIDE)[0].tolist()
-        centres[index] = torch.tensor([left + right, top + bottom]) / SIDE - 1
-    return Examples(pictures, mouths, centres)
+        centers[index] = torch.tensor([left + right, top + bottom]) / SIDE - 1
+    return Examples(pictures, mouths, centers)
 
 
 def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
@@ -90,22 +90,22 @@ def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed + 1)
     reader = MouthReader()
-    optimiser = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, settings.steps, pct_start=min(0.5, 100 / settings.steps)
+        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 100 / settings.steps)
     )
     weights = torch.tensor(_WEIGHTS)
     losses: list[float] = []
     progress = tqdm(range(settings.steps), desc="fitting", unit="step")
     for _ in progress:
-        pictures, mouths, centres = _draw_batch(examples, settings.batch, generator)
+        pictures, mouths, centers = _draw_batch(examples, settings.batch, generator)
         found = reader.find(pictures)
         near = found.detach() + _MISS * torch.randn(found.shape, generator=generator)
         errors = (reader.shape(pictures, near) - mouths).square() * weights
-        loss = errors.mean() + _FAR * (found - centres).square().mean()
-        optimiser.zero_grad()
+        loss = errors.mean() + _FAR * (found - centers).square().mean()
+        optimizer.zero_grad()
         torch.autograd.backward(loss)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         losses.append(loss.item())
         progress.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
@@ -125,7 +125,7 @@ def random_mouths(count: int, generator: Generator) -> Tensor:
 
 def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     """A degraded batch: pictures (B, 3, SIDE, SIDE), mouths (B, 3), centers (B, 2)."""
-    faces = torch.randint(len(examples.centres), (size,), generator=generator)
+    faces = torch.randint(len(examples.centers), (size,), generator=generator)
     one, two = torch.randint(_GROUP, (2, size), generator=generator)
     # Sometimes a mixture of two mouths, like that of a blurring decoder or an undecided model.
     mixed = (torch.rand(size, generator=generator) < 0.3) * torch.rand(size, generator=generator)
@@ -135,11 +135,11 @@ def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Te
         mixed[:, None, None, None],
     )
     mouths = torch.lerp(examples.mouths[faces, one], examples.mouths[faces, two], mixed[:, None])
-    pictures, centres = _moved(pictures, examples.centres[faces], generator)
-    return _spoilt(pictures, generator), mouths, centres
+    pictures, centers = _moved(pictures, examples.centers[faces], generator)
+    return _spoilt(pictures, generator), mouths, centers
 
 
-def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+def _moved(pictures: Tensor, centers: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Mirror, zoom by up to 12 % and shift by up to 6 % of the picture."""
     size = len(pictures)
     zoom = 1 + 0.12 * signed(size, generator)
@@ -149,7 +149,7 @@ def _moved(pictures: Tensor, centres: Tensor, generator: Generator) -> tuple[Ten
     transform = torch.cat([torch.diag_embed(scale), shift[:, :, None]], dim=2)
     grid = F.affine_grid(transform, list(pictures.shape), align_corners=False)
     moved = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    return moved, (centres - shift) / scale
+    return moved, (centers - shift) / scale
 
 
 def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:

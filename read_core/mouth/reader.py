@@ -63,9 +63,9 @@ class MouthReader(nn.Module):
         grid = attention.view(-1, count, count)
         return torch.stack([grid.sum(1) @ places, grid.sum(2) @ places], dim=1)
 
-    def shape(self, pictures: Tensor, centres: Tensor) -> Tensor:
+    def shape(self, pictures: Tensor, centers: Tensor) -> Tensor:
         """Open, width, round (B, 3), not clamped, around centers (B, 2) of pictures (B, 3, SIDE, SIDE)."""
-        result: Tensor = self.read(relative(crop(pictures, centres)))
+        result: Tensor = self.read(relative(crop(pictures, centers)))
         return result
 
 
@@ -85,11 +85,11 @@ def square(frames: Tensor) -> Tensor:
     return F.interpolate(middle, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
-def crop(pictures: Tensor, centres: Tensor) -> Tensor:
+def crop(pictures: Tensor, centers: Tensor) -> Tensor:
     """CROP x CROP pixels around centers (B, 2), x and y in -1..1, of pictures (B, 3, SIDE, SIDE)."""
     steps = ((torch.arange(CROP, device=pictures.device) + 0.5) * 2 / CROP - 1) * CROP / SIDE
-    x = (centres[:, :1] + steps)[:, None, :].expand(-1, CROP, -1)
-    y = (centres[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
+    x = (centers[:, :1] + steps)[:, None, :].expand(-1, CROP, -1)
+    y = (centers[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
     grid = torch.stack([x, y], dim=-1)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
@@ -108,6 +108,6 @@ def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:
 
 def relative(pictures: Tensor) -> Tensor:
     """Colors relative to the picture's mean color, in units of its spread."""
-    centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
-    spread = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    return centred / spread.clamp(min=_FLAT)
+    centered = pictures - pictures.mean(dim=(2, 3), keepdim=True)
+    spread = centered.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return centered / spread.clamp(min=_FLAT)

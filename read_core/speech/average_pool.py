@@ -57,6 +57,6 @@ class AveragePool(FeatureStatistics):
             )
         if context is None:
             context = speech[:, :1].expand(-1, FRAMES_PER_LATENT - 1, -1, -1)
-        frames = self.standardise(torch.cat([context[:, 1 - FRAMES_PER_LATENT :], speech], dim=1))
+        frames = self.standardize(torch.cat([context[:, 1 - FRAMES_PER_LATENT :], speech], dim=1))
         codes = reduce(frames, "b (l f) w d -> b l w d", "mean", f=FRAMES_PER_LATENT)
         return F.layer_norm(codes, codes.shape[-1:])

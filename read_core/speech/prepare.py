@@ -23,12 +23,12 @@ class Preparation:
     """Preparation of the encoder's input, applied in this order.
 
     Attributes:
-        normalise: bring the speech to ``LOUDNESS``, with a peak of at most ``PEAK``.
+        normalize: bring the speech to ``LOUDNESS``, with a peak of at most ``PEAK``.
         scale: factor 0..10 applied afterwards.
         gate: dB, -100..0: quieter blocks of 20 ms become silence; -100: off.
     """
 
-    normalise: bool = False
+    normalize: bool = False
     scale: float = 1.0
     gate: float = NO_GATE
 
@@ -60,12 +60,12 @@ def cut(waveform: Tensor, sample_rate: int, start: float = 0.0, duration: float 
 
 def prepare(waveform: Tensor, sample_rate: int, how: Preparation) -> Tensor:
     """Apply a preparation to a recording (channels, samples), nominally -1..1; its input is not changed."""
-    speech = normalise(waveform, sample_rate) if how.normalise else waveform
+    speech = normalize(waveform, sample_rate) if how.normalize else waveform
     speech = speech * how.scale
     return speech if how.gate <= NO_GATE else gate(speech, sample_rate, how.gate)
 
 
-def normalise(waveform: Tensor, sample_rate: int) -> Tensor:
+def normalize(waveform: Tensor, sample_rate: int) -> Tensor:
     """Bring the speech in (channels, samples) to ``LOUDNESS``; pauses do not count, silence is unchanged."""
     power = _powers(waveform, sample_rate)
     loud = power[power > power.max() * 10 ** (-_QUIET / 10)]

@@ -95,7 +95,7 @@ class SpeechAE(FeatureStatistics):
         if context is None:
             context = speech[:, :1].expand(-1, CONTEXT_FRAMES, -1, -1)
         with onloaded(self):
-            x = self.standardise(torch.cat([context, speech], dim=1))
+            x = self.standardize(torch.cat([context, speech], dim=1))
             x = self.encoder_dim(_over_window(self.encoder_window, x))
             for stage in self.encoder_stages:
                 x = stage(x)
@@ -116,10 +116,10 @@ class SpeechAE(FeatureStatistics):
         """S -> S_hat, both (B, 8 (L - 1) + 1, H_w, D_A)."""
         return self.decode(self.encode(speech))
 
-    def standardise(self, speech: Tensor) -> Tensor:
+    def standardize(self, speech: Tensor) -> Tensor:
         """Standardize features (..., H_w, D_A) by mean and deviation of the training data, in the model's
         dtype."""
-        return super().standardise(speech).to(self.encoder_window.weight.dtype)
+        return super().standardize(speech).to(self.encoder_window.weight.dtype)
 
 
 class MixingBlock(nn.Module):

@@ -26,7 +26,7 @@ class FeatureStatistics(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
         self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
 
-    def standardise(self, speech: Tensor) -> Tensor:
+    def standardize(self, speech: Tensor) -> Tensor:
         """Standardize features (..., H_w, D_A) by mean and deviation of the training data, float32."""
         return (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
 

@@ -15,7 +15,7 @@ _SUB_PIXELS = 8
 """Sub-pixels of the VAE's upsamplers: 2 x 2 x 2."""
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
+def orthogonalize(matrix: Tensor, steps: int = 5, dtype: torch.dtype | None = None) -> Tensor:
     """Nearest semi-orthogonal matrices (..., rows, columns), by a quintic Newton-Schulz iteration.
 
     ``dtype`` is the type of the iteration; None: the matrix's type.
@@ -70,7 +70,7 @@ class Muon(torch.optim.Optimizer):
                 owners = _owners(found, world)
                 for update, owner in zip(updates, owners, strict=True):
                     if owner == rank:
-                        self._orthogonalised(update, group["parts"])
+                        self._orthogonalized(update, group["parts"])
                 if world > 1:
                     for update, owner in zip(updates, owners, strict=True):
                         torch.distributed.broadcast(update, owner)
@@ -102,12 +102,12 @@ class Muon(torch.optim.Optimizer):
         buffer: Tensor = state["momentum"].lerp_(grad, 1 - momentum)
         return grad.lerp(buffer, momentum)
 
-    def _orthogonalised(self, direction: Tensor, parts: int) -> None:
+    def _orthogonalized(self, direction: Tensor, parts: int) -> None:
         """Turn a direction into its update, in place."""
         matrices = direction.flatten(1)
         matrices = matrices.view(-1, parts, matrices.shape[1]).transpose(0, 1)
         _, rows, columns = matrices.shape
-        update = orthogonalise(matrices, dtype=self.dtype).mul_(max(1.0, rows / columns) ** 0.5)
+        update = orthogonalize(matrices, dtype=self.dtype).mul_(max(1.0, rows / columns) ** 0.5)
         direction.copy_(update.transpose(0, 1).reshape(direction.shape))
 
 

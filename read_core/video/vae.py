@@ -68,13 +68,13 @@ class TemporalVAE:
             mean, std = (v.detach().to("cpu", torch.float32) for v in (vae.latents_mean, vae.latents_std))
             self._mean, self._std = (v.clone().view(1, -1, 1, 1, 1) for v in (mean, std))
 
-    def normalise(self, latents: Tensor) -> Tensor:
+    def normalize(self, latents: Tensor) -> Tensor:
         """Raw latents of the VAE (B, C, L, h, w) -> float32 latents with mean 0 and standard deviation 1."""
         mean, std = self._statistics(latents.device)
         return (latents.float() - mean) / std
 
-    def denormalise(self, latents: Tensor) -> Tensor:
-        """The inverse of :meth:`normalise`, float32."""
+    def denormalize(self, latents: Tensor) -> Tensor:
+        """The inverse of :meth:`normalize`, float32."""
         mean, std = self._statistics(latents.device)
         return latents.float() * std + mean
 
@@ -102,7 +102,7 @@ class TemporalVAE:
         pixels = rearrange(frames, "b f h w c -> b c f h w").to(self.vae.device, self.vae.dtype) * 2 - 1
         with onloaded(self.vae):
             latents = self.vae.encode(pixels).latent_dist.mode()
-        return self.normalise(latents)
+        return self.normalize(latents)
 
     def decode(self, latents: Tensor, seed: int = 0, num_frames: int | None = None) -> Tensor:
         """Decode normalized latents (B, C, L, h, w) to frames (B, F, H, W, 3), float32 in 0..1.
@@ -162,7 +162,7 @@ class TemporalVAE:
 
     def _decode_slice(self, latents: Tensor, first: int, seed: int) -> Tensor:
         """Decode one slice as a separate video: (B, C, n, h, w) -> (B, 8 (n - 1) + 1, H, W, 3) in 0..1."""
-        z = self.denormalise(latents.to(self.vae.device))
+        z = self.denormalize(latents.to(self.vae.device))
         timestep = None
         if self.vae.config.timestep_conditioning:
             batch, channels, count, height, width = z.shape

@@ -106,7 +106,7 @@ def test_a_card_without_a_layout_warns_of_nothing(tiny_components, original):
             ReadPipeline(tiny_components).encode_reference(original, SIZE, fit)
 
 
-def test_transparency_becomes_grey_before_the_face_is_cut(pipe, original):
+def test_transparency_becomes_gray_before_the_face_is_cut(pipe, original):
     clear = torch.cat([original, torch.zeros(301, 400, 1)], dim=2)
     reference = pipe.encode_reference(clear, SIZE, find=find)
     torch.testing.assert_close(reference.portrait, torch.full_like(reference.portrait, 0.5))

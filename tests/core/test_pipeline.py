@@ -342,10 +342,10 @@ def test_the_reference_tells_what_it_shows_of_the_original(pipe, fit, box):
         assert (right - left) / (bottom - top) == pytest.approx(96 / 64, abs=0.03)
 
 
-def test_transparency_becomes_grey(pipe):
+def test_transparency_becomes_gray(pipe):
     image = torch.cat([torch.rand(64, 96, 3), torch.zeros(64, 96, 1)], dim=2)
-    grey = pipe.encode_reference(image).image
-    torch.testing.assert_close(grey, torch.full((64, 96, 3), 0.5))
+    gray = pipe.encode_reference(image).image
+    torch.testing.assert_close(gray, torch.full((64, 96, 3), 0.5))
     image[..., 3] = 1
     torch.testing.assert_close(pipe.encode_reference(image).image, image[..., :3])
 

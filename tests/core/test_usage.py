@@ -31,11 +31,11 @@ def refused():
         (ImportError("libx.so: failed to map segment from shared object"), "out of main memory (libx.so"),
     ],
 )
-def test_an_allocators_refusal_is_recognised(error, words):
+def test_an_allocators_refusal_is_recognized(error, words):
     assert out_of_memory(error).startswith(words)
 
 
-def test_torchs_own_refusal_is_recognised():
+def test_torchs_own_refusal_is_recognized():
     assert out_of_memory(refused()).startswith("out of main memory")
     assert "\n" not in out_of_memory(refused())
 

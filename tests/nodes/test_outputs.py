@@ -93,7 +93,7 @@ def apart(first, second):
     return float((first - second).square().mean().sqrt() / second.square().mean().sqrt())
 
 
-def test_normalised_loudness_makes_quiet_and_loud_the_same(client):
+def test_normalized_loudness_makes_quiet_and_loud_the_same(client):
     quiet, loud = encoded(client, 0.002), encoded(client, 0.1)
     assert apart(quiet, loud) > OTHER
     levelled = encoded(client, 0.002, normalize_loudness=True)

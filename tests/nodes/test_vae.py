@@ -177,7 +177,7 @@ def test_core_decodes_with_a_file_in_its_place_as_we_do(client, ltx_vae):
 
 
 def test_core_encodes_a_portrait_with_the_checkpoint_s_vae_as_we_do(client):
-    """The latent too is normalised; of what core's node crops to multiples of 32 nothing is left here."""
+    """The latent too is normalized; of what core's node crops to multiples of 32 nothing is left here."""
     prompt = {
         "image": node("ReadTest_Image", width=96, height=64, channels=3, batch=1),
         "models": load(),

@@ -22,8 +22,8 @@ def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presen
     if presenter.beard == "none" and presenter.moustache == 0.0:
         return
     half_width, upper, lower, gap = _lips(presenter, moment)
-    centre_x, centre_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
-    x, y = (face.x - centre_x) / turned, face.y - centre_y
+    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
+    x, y = (face.x - center_x) / turned, face.y - center_y
     if presenter.beard != "none":
         if presenter.beard == "goatee":
             low, high = presenter.chin + 0.012, presenter.mouth_y - 0.01
@@ -38,14 +38,14 @@ def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presen
         up, down = UPPER_SHARE * gap + upper, (1.0 - UPPER_SHARE) * gap + lower
         lips = ellipse(x, y - 0.5 * (down - up), half_width + RIM, 0.5 * (down + up) + RIM)
         strength = 0.30 if presenter.beard == "stubble" else 0.96
-        face.paint(strength * face.inside(torch.maximum(shape, -lips)), presenter.beard_colour)
+        face.paint(strength * face.inside(torch.maximum(shape, -lips)), presenter.beard_color)
     if presenter.moustache > 0.0:
         lip_top = UPPER_SHARE * gap + upper
         s = x / (0.5 * (presenter.mouth_width + half_width))
         s2 = (s * s).clamp(max=1.0)
         thick = presenter.moustache * (1.0 - s2) ** 0.5
         middle = -lip_top - 0.006 - presenter.moustache + (0.7 * lip_top + presenter.moustache) * s2
-        face.paint(0.95 * face.between(y, middle - thick, middle + thick), presenter.beard_colour)
+        face.paint(0.95 * face.between(y, middle - thick, middle + thick), presenter.beard_color)
 
 
 def _lips(presenter: Presenter, moment: Moment) -> tuple[Tensor, Tensor, Tensor, Tensor]:

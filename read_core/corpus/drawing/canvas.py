@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..motion import Motion
-from .presenter import Colour, Presenter
+from .presenter import Color, Presenter
 
 PIVOT_Y = 0.30  # the head turns about this point, near the neck
 
@@ -89,13 +89,13 @@ class Canvas:
             top=self.top + y0,
         )
 
-    def colour(self, colour: Colour) -> Tensor:
+    def color(self, color: Color) -> Tensor:
         """A color as a (3, 1, 1) tensor on the canvas's device."""
-        return self.rgb.new_tensor(colour)[:, None, None]
+        return self.rgb.new_tensor(color)[:, None, None]
 
-    def paint(self, mask: Tensor, colour: Colour | Tensor, shade: Tensor | None = None) -> None:
+    def paint(self, mask: Tensor, color: Color | Tensor, shade: Tensor | None = None) -> None:
         """Paint with mask (f, h, w) a color, (3, 1, 1) or (f, 3, h, w), times a shade (f, h, w)."""
-        paint = colour if isinstance(colour, Tensor) else self.colour(colour)
+        paint = color if isinstance(color, Tensor) else self.color(color)
         if shade is not None:
             paint = paint * shade.unsqueeze(1)
         self.rgb.lerp_(paint, mask.unsqueeze(1))

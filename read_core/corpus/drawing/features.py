@@ -20,10 +20,10 @@ def paint_eyes(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
 
 def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float) -> None:
     half, high = presenter.eye_width, presenter.eye_height
-    centre_x, centre_y, turned = moment.place(presenter, side * presenter.eye_spacing, presenter.eye_y)
-    part = _around(canvas, centre_x, centre_y, 2.0 * half, 2.7 * high + 0.02)
-    x = (part.x - centre_x) / turned
-    y = part.y - centre_y + presenter.eye_tilt * side * x
+    center_x, center_y, turned = moment.place(presenter, side * presenter.eye_spacing, presenter.eye_y)
+    part = _around(canvas, center_x, center_y, 2.0 * half, 2.7 * high + 0.02)
+    x = (part.x - center_x) / turned
+    y = part.y - center_y + presenter.eye_tilt * side * x
     s = x / half
     arch = (1.0 - s * s).clamp(min=0.0)
     within = part.inside(x.abs() - half)
@@ -40,9 +40,9 @@ def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float
     iris_x = x - 0.34 * half * moment.gaze_x
     iris_y = y - 0.40 * high * moment.gaze_y + 0.12 * high
     radius = 0.92 * high
-    part.paint(eye * part.inside(ellipse(iris_x, iris_y, radius, radius)), scaled(presenter.eye_colour, 0.8))
+    part.paint(eye * part.inside(ellipse(iris_x, iris_y, radius, radius)), scaled(presenter.eye_color, 0.8))
     bright = eye * glow(iris_x, iris_y - 0.35 * radius, 0.45 * radius, 0.35 * radius)
-    part.paint(bright, scaled(presenter.eye_colour, 1.4))
+    part.paint(bright, scaled(presenter.eye_color, 1.4))
     part.paint(eye * part.inside(ellipse(iris_x, iris_y, 0.48 * radius, 0.48 * radius)), INK)
     part.paint(0.3 * eye * part.inside(y - upper_lid - 0.35 * high), scaled(presenter.skin, 0.4))
     spark = ellipse(iris_x - 0.36 * radius, iris_y + 0.36 * radius, 0.24 * radius, 0.24 * radius)
@@ -57,28 +57,28 @@ def paint_brows(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     """Two tapered brows that rise with the brow track."""
     for side in (-1.0, 1.0):
         place_y = presenter.eye_y - presenter.brow_y
-        centre_x, centre_y, turned = moment.place(presenter, side * 1.04 * presenter.eye_spacing, place_y)
-        centre_y = centre_y - 0.022 * moment.brows
+        center_x, center_y, turned = moment.place(presenter, side * 1.04 * presenter.eye_spacing, place_y)
+        center_y = center_y - 0.022 * moment.brows
         half = presenter.brow_width
-        part = _around(canvas, centre_x, centre_y, 1.15 * half, 0.055)
-        x = side * (part.x - centre_x) / turned  # outwards
+        part = _around(canvas, center_x, center_y, 1.15 * half, 0.055)
+        x = side * (part.x - center_x) / turned  # outwards
         s = x / half
-        y = part.y - centre_y + presenter.brow_tilt * x + presenter.brow_arch * (1.0 - (s - 0.2) ** 2)
+        y = part.y - center_y + presenter.brow_tilt * x + presenter.brow_arch * (1.0 - (s - 0.2) ** 2)
         thick = 0.5 * presenter.brow_thickness * (1.0 - 0.35 * s) * (1.0 - s**4).clamp(min=0.0) ** 0.5
         brow = part.between(y, -thick, thick) * part.inside(x.abs() - half)
-        part.paint(0.92 * brow, presenter.brow_colour)
+        part.paint(0.92 * brow, presenter.brow_color)
 
 
 def paint_nose(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     """A nose of soft light and shadow with an underside and two nostrils."""
     tip = presenter.eye_y + presenter.nose_length + 0.02
-    centre_x, centre_y, turned = moment.place(presenter, 0.0, tip, depth=1.3)
+    center_x, center_y, turned = moment.place(presenter, 0.0, tip, depth=1.3)
     root_x, _, _ = moment.place(presenter, 0.0, 0.0)
     half = presenter.nose_width
-    part = _around(canvas, centre_x, centre_y, 2.5 * half, 0.21)
-    y = part.y - centre_y
+    part = _around(canvas, center_x, center_y, 2.5 * half, 0.21)
+    y = part.y - center_y
     rise = (-y / presenter.nose_length).clamp(0.0, 1.0)
-    x = (part.x - centre_x - (root_x - centre_x) * rise) / turned
+    x = (part.x - center_x - (root_x - center_x) * rise) / turned
     dark, deep = scaled(presenter.skin, 0.80), scaled(presenter.skin, 0.52)
     light = mix(presenter.skin, (1.0, 0.93, 0.86), 0.35)
     away = -presenter.light_x
@@ -101,23 +101,23 @@ def paint_glasses(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
         return
     radius, rim = presenter.glasses_size, 0.0065
     for side in (-1.0, 1.0):
-        centre_x, centre_y, turned = moment.place(
+        center_x, center_y, turned = moment.place(
             presenter, side * 1.03 * presenter.eye_spacing, presenter.eye_y
         )
-        part = _around(canvas, centre_x, centre_y + 0.005, 1.25 * radius, 1.15 * radius)
-        x, y = (part.x - centre_x) / turned, part.y - centre_y - 0.005
+        part = _around(canvas, center_x, center_y + 0.005, 1.25 * radius, 1.15 * radius)
+        x, y = (part.x - center_x) / turned, part.y - center_y - 0.005
         if presenter.glasses == "round":
             distance = ellipse(x, y, radius, radius)
         else:
             distance = box(x, y, 1.08 * radius, 0.78 * radius, 0.03)
         part.paint(0.10 * part.inside(distance), (1.0, 1.0, 1.0))
-        part.paint(part.inside(distance.abs() - rim), presenter.glasses_colour)
-    centre_x, centre_y, turned = moment.place(presenter, 0.0, presenter.eye_y, depth=1.1)
+        part.paint(part.inside(distance.abs() - rim), presenter.glasses_color)
+    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.eye_y, depth=1.1)
     inner = 1.03 * presenter.eye_spacing - radius * (1.0 if presenter.glasses == "round" else 1.08)
-    part = _around(canvas, centre_x, centre_y, inner + 0.02, 0.04)
-    x, y = (part.x - centre_x) / turned, part.y - centre_y
+    part = _around(canvas, center_x, center_y, inner + 0.02, 0.04)
+    x, y = (part.x - center_x) / turned, part.y - center_y
     bridge = part.between(y, 25.0 * x * x * inner - 0.012, 25.0 * x * x * inner)
-    part.paint(bridge * part.inside(x.abs() - inner - 0.004), presenter.glasses_colour)
+    part.paint(bridge * part.inside(x.abs() - inner - 0.004), presenter.glasses_color)
 
 
 def _around(canvas: Canvas, x: torch.Tensor, y: torch.Tensor, reach_x: float, reach_y: float) -> Canvas:

@@ -20,7 +20,7 @@ def paint_background(rgb: Tensor, presenter: Presenter) -> None:
     unit = min(height, width)
     x = ((torch.arange(width) + 0.5 - width / 2) / unit).to(rgb)[None, :]
     y = ((torch.arange(height) + 0.5 - height / 2) / unit).to(rgb)[:, None]
-    first, second = (rgb.new_tensor(c)[:, None, None] for c in presenter.background_colours)
+    first, second = (rgb.new_tensor(c)[:, None, None] for c in presenter.background_colors)
     kind = presenter.background
     rng = random.Random(presenter.background_seed)
     if kind == "gradient":
@@ -51,17 +51,15 @@ def paint_body(canvas: Canvas, presenter: Presenter) -> None:
     flare = neck + 2.2 * (y - top + 0.06).clamp(min=0.0) ** 2
     shade = 0.74 + 0.10 * (presenter.light * presenter.light_x / neck) * x - 0.5 * (0.48 - y).clamp(0.0, 0.16)
     scarf = presenter.hair.style == "headscarf"
-    covering = scaled(presenter.hair.colour, 1.15) if scarf else presenter.skin
-    part.paint(part.inside(x.abs() - flare), part.colour(covering), shade)
+    covering = scaled(presenter.hair.color, 1.15) if scarf else presenter.skin
+    part.paint(part.inside(x.abs() - flare), part.color(covering), shade)
 
     slope = (x.abs() - 0.62 * neck).clamp(min=0.0)
     depth = {"round": 0.10, "v": 0.16, "shirt": 0.12, "high": -0.03}[presenter.collar]
     dip = (1.0 - x.abs() / neck).clamp(min=0.0)
     neckline = top + 0.20 * slope + depth * (dip if presenter.collar in ("v", "shirt") else dip.sqrt())
     cloth = part.inside(0.95 * (neckline - y))
-    part.paint(
-        cloth, part.colour(presenter.clothes), 1.0 - 0.9 * (0.5 - y).clamp(-0.2, 0.1) * presenter.light
-    )
+    part.paint(cloth, part.color(presenter.clothes), 1.0 - 0.9 * (0.5 - y).clamp(-0.2, 0.1) * presenter.light)
     width = 0.03 if presenter.collar == "high" else 0.017
     trim = part.between(y, neckline, neckline + width)
     part.paint(trim * part.inside(x.abs() - 1.15 * neck), presenter.clothes_accent)
@@ -70,10 +68,10 @@ def paint_body(canvas: Canvas, presenter: Presenter) -> None:
 def paint_hair_back(canvas: Canvas, presenter: Presenter) -> None:
     """The hair, bun or scarf behind the head."""
     hair = presenter.hair
-    colour = scaled(hair.colour, 0.95 if hair.style in ("afro", "headscarf") else 0.82)
+    color = scaled(hair.color, 0.95 if hair.style in ("afro", "headscarf") else 0.82)
     if hair.style == "bun":
         part = canvas.part(-0.16, 0.16, -0.62, -0.3)
-        part.paint(part.inside(ellipse(part.x, part.y + 0.43, 0.11, 0.095)), scaled(hair.colour, 0.9))
+        part.paint(part.inside(ellipse(part.x, part.y + 0.43, 0.11, 0.095)), scaled(hair.color, 0.9))
     if hair.back_width == 0.0:
         return
     reach = hair.back_width + 0.04
@@ -85,7 +83,7 @@ def paint_hair_back(canvas: Canvas, presenter: Presenter) -> None:
     if hair.style == "balding":
         top, square_top = 0.30, 0.8
     distance, _ = egg(part.x, y, hair.back_width, top, hair.back_bottom - FACE_MIDDLE, square_top, square)
-    part.paint(part.inside(_wavy(part, distance, hair.bumps)), colour)
+    part.paint(part.inside(_wavy(part, distance, hair.bumps)), color)
 
 
 def paint_ears(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
@@ -123,15 +121,15 @@ def paint_face(canvas: Canvas, presenter: Presenter, moment: Moment) -> tuple[Ca
     light = presenter.light
     shade = 1.02 - 0.10 * light * (level * level).clamp(max=1.2)
     shade = shade + (0.16 * light * presenter.light_x) * x - 0.10 * light * part.y
-    part.paint(mask, part.colour(presenter.skin), shade)
+    part.paint(mask, part.color(presenter.skin), shade)
 
     forehead = part.inside(distance) * glow(x - 0.05 * presenter.light_x, part.y + 0.24, 0.13, 0.07)
     part.paint(0.14 * light * forehead, mix(presenter.skin, (1.0, 0.97, 0.93), 0.7))
     cheek = mix(presenter.skin, (0.86, 0.32, 0.30), 0.55)
     for side in (-1.0, 1.0):
-        centre_x, centre_y, _ = moment.place(presenter, side * 0.60 * width, 0.075)
+        center_x, center_y, _ = moment.place(presenter, side * 0.60 * width, 0.075)
         spot = canvas.part(side * 0.62 * width - 0.24, side * 0.62 * width + 0.24, -0.12, 0.27)
-        blush = glow(spot.x - centre_x, spot.y - centre_y, 0.072, 0.055)
+        blush = glow(spot.x - center_x, spot.y - center_y, 0.072, 0.055)
         spot.paint(presenter.blush * blush, cheek)
     return part, y, distance
 
@@ -167,12 +165,12 @@ def paint_hair_front(canvas: Canvas, presenter: Presenter, moment: Moment) -> No
     shade = (
         1.06
         - 0.16 * level.clamp(max=1.2)
-        + hair.sheen * 2.2 * (1.2 - luminance(hair.colour)) * (1.0 - shine * shine).clamp(min=0.0) ** 2
+        + hair.sheen * 2.2 * (1.2 - luminance(hair.color)) * (1.0 - shine * shine).clamp(min=0.0) ** 2
     )
-    part.paint(outer * under, part.colour(hair.colour), shade)
+    part.paint(outer * under, part.color(hair.color), shade)
     if hair.style == "beanie":
         band = part.between(y, line - 0.085, line) * outer * part.inside(x.abs() - width)
-        part.paint(0.8 * band, scaled(hair.colour, 0.72))
+        part.paint(0.8 * band, scaled(hair.color, 0.72))
 
 
 def _wavy(part: Canvas, distance: Tensor, bumps: float) -> Tensor:

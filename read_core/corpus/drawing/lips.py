@@ -41,9 +41,9 @@ def mouth_extent(presenter: Presenter) -> tuple[float, float, float]:
 
 def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     """Draw lips, inside, teeth and tongue for each frame's open, width and round."""
-    centre_x, centre_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
+    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
     half, above, below = mouth_extent(presenter)
-    middle_x, middle_y = centre_x.flatten().tolist(), centre_y.flatten().tolist()
+    middle_x, middle_y = center_x.flatten().tolist(), center_y.flatten().tolist()
     part = canvas.part(
         min(middle_x) - half, max(middle_x) + half, min(middle_y) - above - 0.01, max(middle_y) + below + 0.02
     )
@@ -54,9 +54,9 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     gap = presenter.mouth_gap * moment.opening
     gap_up, gap_down = UPPER_SHARE * gap, (1.0 - UPPER_SHARE) * gap
 
-    x = (part.x - centre_x) / turned
+    x = (part.x - center_x) / turned
     s = x / half_width
-    y = part.y - centre_y + presenter.smile * (s * s).clamp(max=1.5)
+    y = part.y - center_y + presenter.smile * (s * s).clamp(max=1.5)
 
     outer, outer_slope = _profile(s, 0.62, half_width)
     inner, inner_slope = _profile(x / inner_width, 0.70 - 0.20 * rounding, inner_width)
@@ -71,14 +71,14 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     lips = part.between(y, top, bottom, torch.maximum(steep_up, steep_down))
     lit = 1.0 + 0.15 * glow(x, y - gap_down - 0.5 * lower, 0.55 * half_width, 0.5 * lower)
     lit = lit - 0.16 * (y > 0.5 * (gap_down - gap_up)).logical_not().to(y)
-    part.paint(lips, part.colour(presenter.lip_colour), lit)
+    part.paint(lips, part.color(presenter.lip_color), lit)
 
     line = part.between(y, -gap_up * inner - 0.0045, gap_down * inner + 0.0045)
     line = line * part.inside(x.abs() - half_width)
-    part.paint(0.85 * line, mix(scaled(presenter.lip_colour, 0.35), presenter.inside_colour, 0.5))
+    part.paint(0.85 * line, mix(scaled(presenter.lip_color, 0.35), presenter.inside_color, 0.5))
 
     inside = part.between(y, -gap_up * inner, gap_down * inner, gap_down * inner_slope)
-    part.paint(inside, presenter.inside_colour)
+    part.paint(inside, presenter.inside_color)
     wide_open = ((moment.opening - 0.25) / 0.5).clamp(0.0, 1.0)
     tongue = glow(x, y - 0.95 * gap_down, 0.42 * inner_width, 0.30 * gap_down + 1e-4)
     part.paint(0.75 * wide_open * inside * tongue, TONGUE)
@@ -87,7 +87,7 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     upper_teeth = gap * narrow * ((moment.opening - 0.04) / 0.16).clamp(0.0, 1.0) * (0.33 + 0.08 * width)
     edge = -gap_up + upper_teeth * (1.0 - 0.25 * (x / inner_width) ** 2)
     teeth = inside * part.between(y, torch.full_like(edge, -1.0), edge)
-    part.paint(teeth, part.colour(TEETH), 1.0 - 0.25 * (s * s).clamp(max=1.0))
+    part.paint(teeth, part.color(TEETH), 1.0 - 0.25 * (s * s).clamp(max=1.0))
     lower_teeth = 0.13 * gap * narrow * ((moment.opening - 0.45) / 0.3).clamp(0.0, 1.0)
     edge = gap_down - lower_teeth * (1.0 - 0.4 * (x / inner_width) ** 2)
     part.paint(0.9 * inside * part.inside(edge - y), scaled(TEETH, 0.86))

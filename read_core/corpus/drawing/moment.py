@@ -35,8 +35,8 @@ class Moment:
         radius = TURN_DEPTH * presenter.face_width
         angle = math.asin(max(-0.95, min(0.95, x / radius)))
         turned = torch.cos(self.yaw + angle) / math.cos(angle)
-        centre_x = x * torch.cos(self.yaw) + depth * radius * math.cos(angle) * torch.sin(self.yaw)
-        return centre_x, y + 0.30 * depth * torch.sin(self.pitch), turned
+        center_x = x * torch.cos(self.yaw) + depth * radius * math.cos(angle) * torch.sin(self.yaw)
+        return center_x, y + 0.30 * depth * torch.sin(self.pitch), turned
 
     def jaw_drop(self, presenter: Presenter) -> Tensor:
         """Distance of the chin below its place with a closed mouth, head units."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from ...errors import InputError
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 SPLITS = ("train", "validation", "test")
 
-SKIN_TONES: tuple[Colour, ...] = (
+SKIN_TONES: tuple[Color, ...] = (
     (0.98, 0.87, 0.79),
     (0.95, 0.79, 0.68),
     (0.89, 0.69, 0.55),
@@ -27,7 +27,7 @@ SKIN_TONES: tuple[Colour, ...] = (
     (0.40, 0.265, 0.19),
     (0.30, 0.20, 0.15),
 )
-HAIR_COLOURS: tuple[Colour, ...] = (
+HAIR_COLORS: tuple[Color, ...] = (
     (0.10, 0.09, 0.10),
     (0.17, 0.12, 0.10),
     (0.27, 0.17, 0.11),
@@ -38,20 +38,20 @@ HAIR_COLOURS: tuple[Colour, ...] = (
     (0.55, 0.55, 0.57),
     (0.85, 0.85, 0.86),
 )
-DYED_HAIR: tuple[Colour, ...] = (
+DYED_HAIR: tuple[Color, ...] = (
     (0.25, 0.38, 0.62),
     (0.72, 0.33, 0.47),
     (0.25, 0.50, 0.46),
     (0.48, 0.30, 0.60),
 )
-EYE_COLOURS: tuple[Colour, ...] = (
+EYE_COLORS: tuple[Color, ...] = (
     (0.28, 0.17, 0.10),
     (0.40, 0.26, 0.13),
     (0.30, 0.45, 0.62),
     (0.33, 0.50, 0.38),
     (0.42, 0.46, 0.50),
 )
-CLOTHES: tuple[Colour, ...] = (
+CLOTHES: tuple[Color, ...] = (
     (0.20, 0.29, 0.46),
     (0.62, 0.22, 0.24),
     (0.24, 0.43, 0.37),
@@ -62,7 +62,7 @@ CLOTHES: tuple[Colour, ...] = (
     (0.36, 0.54, 0.68),
     (0.55, 0.42, 0.33),
 )
-BACKDROPS: tuple[Colour, ...] = (
+BACKDROPS: tuple[Color, ...] = (
     (0.80, 0.86, 0.90),
     (0.91, 0.87, 0.80),
     (0.76, 0.84, 0.78),
@@ -101,7 +101,7 @@ class Hair:
     """Hair, hat or scarf. Lengths in head units; a hairline is a height, so it is negative above the eyes."""
 
     style: str
-    colour: Colour
+    color: Color
     top: float  # volume above the skull
     side: float  # volume beside the skull
     line: float  # height of the hairline in its middle
@@ -127,7 +127,7 @@ class Presenter:
     light: float  # strength of the shading, 0..1
     # face
     skin_tone: float  # 0 very light .. 1 very dark
-    skin: Colour
+    skin: Color
     face_width: float  # half width
     face_top: float  # height of the skull above the middle, without hair
     chin: float  # depth of the chin below the middle
@@ -137,14 +137,14 @@ class Presenter:
     blush: float
     hair: Hair
     # eyes and nose
-    eye_colour: Colour
-    eye_spacing: float  # from the middle to an eye's centre
+    eye_color: Color
+    eye_spacing: float  # from the middle to an eye's center
     eye_y: float
     eye_width: float  # half width of an eye
     eye_height: float
     eye_tilt: float
     lashes: float
-    brow_colour: Colour
+    brow_color: Color
     brow_y: float  # height above the eye
     brow_width: float
     brow_thickness: float
@@ -160,27 +160,27 @@ class Presenter:
     lower_lip: float
     cupid: float  # depth of the cupid's bow, 0..1
     smile: float  # how much the corners are raised
-    lip_colour: Colour
-    inside_colour: Colour
+    lip_color: Color
+    inside_color: Color
     # beard, glasses, jewellery
     beard: str
-    beard_colour: Colour
+    beard_color: Color
     moustache: float  # thickness; 0 for none
     glasses: str
-    glasses_colour: Colour
+    glasses_color: Color
     glasses_size: float
     earrings: bool
     # clothes and background
-    clothes: Colour
-    clothes_accent: Colour
+    clothes: Color
+    clothes_accent: Color
     collar: str
     shoulder_y: float
     background: str
-    background_colours: tuple[Colour, Colour]
+    background_colors: tuple[Color, Color]
     background_seed: int
 
 
-def mix(first: Colour, second: Colour, amount: float) -> Colour:
+def mix(first: Color, second: Color, amount: float) -> Color:
     """`first` moved towards `second` by amount (0..1), per channel."""
     a = min(max(amount, 0.0), 1.0)
     return (
@@ -190,18 +190,18 @@ def mix(first: Colour, second: Colour, amount: float) -> Colour:
     )
 
 
-def scaled(colour: Colour, factor: float) -> Colour:
-    """`colour` made lighter or darker by a factor, clipped to 0..1."""
-    r, g, b = (min(max(c * factor, 0.0), 1.0) for c in colour)
+def scaled(color: Color, factor: float) -> Color:
+    """`color` made lighter or darker by a factor, clipped to 0..1."""
+    r, g, b = (min(max(c * factor, 0.0), 1.0) for c in color)
     return (r, g, b)
 
 
-def luminance(colour: Colour) -> float:
+def luminance(color: Color) -> float:
     """Rec. 601 luma of an sRGB color, 0..1."""
-    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
 
 
-def contrast(first: Colour, second: Colour) -> float:
+def contrast(first: Color, second: Color) -> float:
     """Euclidean distance of two colors in sRGB, 0..sqrt(3)."""
     return math.dist(first, second)
 
@@ -222,7 +222,7 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
     face_top = rng.uniform(0.38, 0.41)
     hair = _sample_hair(rng, tone, face_width)
     cloth = hair.style in ("beanie", "headscarf")
-    natural = _natural_hair(rng, tone) if cloth or hair.dyed else hair.colour
+    natural = _natural_hair(rng, tone) if cloth or hair.dyed else hair.color
     brows = scaled(mix(natural, (0.15, 0.10, 0.08), 0.35), 0.85)
     masculine = rng.random() < 0.5 and hair.style not in ("headscarf", "bob", "bun", "long")
     beard = rng.choices(BEARDS, weights=(45, 20, 22, 13))[0] if masculine else "none"
@@ -246,14 +246,14 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
         ear_size=rng.uniform(0.85, 1.2),
         blush=rng.uniform(0.04, 0.16) if masculine else rng.uniform(0.10, 0.30),
         hair=hair,
-        eye_colour=_eye_colour(rng, tone),
+        eye_color=_eye_color(rng, tone),
         eye_spacing=rng.uniform(0.128, 0.145) * face_width / 0.305,
         eye_y=rng.uniform(-0.10, -0.08),
         eye_width=rng.uniform(0.056, 0.068),
         eye_height=rng.uniform(0.026, 0.038),
         eye_tilt=rng.uniform(-0.12, 0.16),
         lashes=rng.uniform(0.006, 0.009) if masculine else rng.uniform(0.009, 0.014),
-        brow_colour=brows,
+        brow_color=brows,
         brow_y=rng.uniform(0.068, 0.088),
         brow_width=rng.uniform(0.068, 0.08),
         brow_thickness=rng.uniform(0.015, 0.022) if masculine else rng.uniform(0.011, 0.016),
@@ -268,13 +268,13 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
         lower_lip=rng.uniform(0.03, 0.038) + 0.008 * tone,
         cupid=rng.uniform(0.1, 0.4),
         smile=rng.uniform(0.0, 0.014),
-        lip_colour=_lip_colour(rng, skin, tone, lipstick),
-        inside_colour=scaled((0.20, 0.05, 0.06), 1.0 - 0.45 * tone),
+        lip_color=_lip_color(rng, skin, tone, lipstick),
+        inside_color=scaled((0.20, 0.05, 0.06), 1.0 - 0.45 * tone),
         beard=beard,
-        beard_colour=_beard_colour(scaled(natural, rng.uniform(0.9, 1.1)), skin),
+        beard_color=_beard_color(scaled(natural, rng.uniform(0.9, 1.1)), skin),
         moustache=moustache,
         glasses=rng.choices(GLASSES, weights=(70, 15, 15))[0],
-        glasses_colour=rng.choice(
+        glasses_color=rng.choice(
             ((0.10, 0.10, 0.12), (0.30, 0.18, 0.12), (0.62, 0.50, 0.30), (0.25, 0.28, 0.42))
         ),
         glasses_size=rng.uniform(0.082, 0.095),
@@ -286,7 +286,7 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
         collar=rng.choice(COLLARS),
         shoulder_y=rng.uniform(0.385, 0.42),
         background=rng.choices(BACKGROUNDS, weights=(30, 30, 18, 12, 10))[0],
-        background_colours=(_jitter(rng, first, 0.04), _jitter(rng, rng.choice(BACKDROPS), 0.04)),
+        background_colors=(_jitter(rng, first, 0.04), _jitter(rng, rng.choice(BACKDROPS), 0.04)),
         background_seed=rng.randrange(2**31),
     )
 
@@ -316,14 +316,14 @@ def _sample_hair(rng: random.Random, tone: float, face_width: float) -> Hair:
     top, side, line, curve, part, side_length, back_width, back_bottom, bumps = shape[style]
     dyed = rng.random() < 0.06
     if style in ("beanie", "headscarf"):
-        colour = _jitter(rng, rng.choice(CLOTHES), 0.04)
+        color = _jitter(rng, rng.choice(CLOTHES), 0.04)
     elif dyed:
-        colour = _jitter(rng, rng.choice(DYED_HAIR), 0.04)
+        color = _jitter(rng, rng.choice(DYED_HAIR), 0.04)
     else:
-        colour = _natural_hair(rng, tone)
+        color = _natural_hair(rng, tone)
     return Hair(
         style=style,
-        colour=colour,
+        color=color,
         dyed=dyed,
         top=top * rng.uniform(0.85, 1.15),
         side=side * rng.uniform(0.85, 1.15),
@@ -338,20 +338,20 @@ def _sample_hair(rng: random.Random, tone: float, face_width: float) -> Hair:
     )
 
 
-def _natural_hair(rng: random.Random, tone: float) -> Colour:
+def _natural_hair(rng: random.Random, tone: float) -> Color:
     dark, fair = 4.0 + 14.0 * tone, 4.0 * (1.0 - tone) ** 2
     weights = (dark, dark, 5.0, 4.0 * (1 - tone), fair * 0.7, fair, fair, 2.0, 1.2)
-    return _jitter(rng, rng.choices(HAIR_COLOURS, weights=weights)[0], 0.02)
+    return _jitter(rng, rng.choices(HAIR_COLORS, weights=weights)[0], 0.02)
 
 
-def _eye_colour(rng: random.Random, tone: float) -> Colour:
+def _eye_color(rng: random.Random, tone: float) -> Color:
     light = max(0.0, 1.0 - 1.8 * tone)
     return _jitter(
-        rng, rng.choices(EYE_COLOURS, weights=(4, 3, 3 * light, 2 * light, 2 * light + 0.05))[0], 0.03
+        rng, rng.choices(EYE_COLORS, weights=(4, 3, 3 * light, 2 * light, 2 * light + 0.05))[0], 0.03
     )
 
 
-def _lip_colour(rng: random.Random, skin: Colour, tone: float, lipstick: bool) -> Colour:
+def _lip_color(rng: random.Random, skin: Color, tone: float, lipstick: bool) -> Color:
     """A lip color that differs from the skin and, never too dark, from the inside of the mouth."""
     bare = mix((0.80, 0.36, 0.37), (0.71, 0.31, 0.34), tone)
     target = rng.choice(((0.76, 0.16, 0.22), (0.70, 0.20, 0.34), (0.84, 0.34, 0.40))) if lipstick else bare
@@ -365,20 +365,20 @@ def _lip_colour(rng: random.Random, skin: Colour, tone: float, lipstick: bool) -
     return lips
 
 
-def _beard_colour(natural: Colour, skin: Colour) -> Colour:
+def _beard_color(natural: Color, skin: Color) -> Color:
     """A beard color: darker than the skin, or gray to white like the hair."""
-    grey = max(natural) - min(natural) < 0.06
-    if grey or luminance(natural) < 0.8 * luminance(skin):
+    gray = max(natural) - min(natural) < 0.06
+    if gray or luminance(natural) < 0.8 * luminance(skin):
         return natural
     return scaled(natural, 0.7 * luminance(skin) / luminance(natural))
 
 
-def _along(colours: tuple[Colour, ...], position: float) -> Colour:
-    place = position * (len(colours) - 1)
-    index = min(int(place), len(colours) - 2)
-    return mix(colours[index], colours[index + 1], place - index)
+def _along(colors: tuple[Color, ...], position: float) -> Color:
+    place = position * (len(colors) - 1)
+    index = min(int(place), len(colors) - 2)
+    return mix(colors[index], colors[index + 1], place - index)
 
 
-def _jitter(rng: random.Random, colour: Colour, amount: float) -> Colour:
-    r, g, b = (min(max(c + rng.uniform(-amount, amount), 0.02), 0.98) for c in colour)
+def _jitter(rng: random.Random, color: Color, amount: float) -> Color:
+    r, g, b = (min(max(c + rng.uniform(-amount, amount), 0.02), 0.98) for c in color)
     return (r, g, b)

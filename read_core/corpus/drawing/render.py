@@ -92,10 +92,10 @@ def _box(
     height, width = _check_size(size)
     pose = head_pose(presenter, motion, height, width)
     moment = make_moment(motion, torch.zeros(len(motion), 3))
-    centre_x, centre_y, _ = (t.flatten().double().numpy() for t in moment.place(presenter, *place))
+    center_x, center_y, _ = (t.flatten().double().numpy() for t in moment.place(presenter, *place))
     half, above, below = reach
-    corner_x = centre_x + np.array([-half, half, -half, half])[:, None]
-    corner_y = centre_y + np.array([-above, -above, below, below])[:, None]
+    corner_x = center_x + np.array([-half, half, -half, half])[:, None]
+    corner_y = center_y + np.array([-above, -above, below, below])[:, None]
     columns, rows = pose.to_pixels(corner_x, corner_y)
     edges = np.stack([columns.min(0), rows.min(0), columns.max(0), rows.max(0)], axis=1)
     return torch.from_numpy(edges).float()

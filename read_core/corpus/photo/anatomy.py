@@ -107,7 +107,7 @@ class Anatomy:
     Attributes:
         mouth, eyes: their geometry; the eye on the picture's left first.
         eye_distance: distance of the centers of the eyes.
-        centre: (2,) middle of the face's outline.
+        center: (2,) middle of the face's outline.
         reach: (2,) half extents of the outline.
         points: (468, 2); depth: (468,) towards the camera, 0 at the outline's mean.
         skin: (5, 2) places of bare skin; around_eyes: (4, 2), below and above the eyes.
@@ -116,7 +116,7 @@ class Anatomy:
     mouth: Mouth
     eyes: tuple[Eye, Eye]
     eye_distance: float
-    centre: Tensor
+    center: Tensor
     reach: Tensor
     points: Tensor
     depth: Tensor
@@ -134,7 +134,7 @@ def anatomy(landmarks: Tensor) -> Anatomy:
         mouth=_mouth(flat),
         eyes=(left, right),
         eye_distance=float((left.axes.origin - right.axes.origin).norm()),
-        centre=(low + high) / 2,
+        center=(low + high) / 2,
         reach=(high - low) / 2,
         points=flat[:468],
         depth=depth[:468] - depth[list(_OVAL)].mean(),

@@ -25,7 +25,7 @@ class HeadPose:
     """
 
     def __init__(self, face: Anatomy) -> None:
-        self.centre, self.pivot = face.centre, face.centre + torch.tensor([0.0, _PIVOT]) * face.reach
+        self.center, self.pivot = face.center, face.center + torch.tensor([0.0, _PIVOT]) * face.reach
         self.reach = face.reach * torch.tensor(_AROUND)
         self.depth = _depth_map(face)
 
@@ -49,7 +49,7 @@ class HeadPose:
 
     def _follows(self, places: Tensor) -> Tensor:
         """1 on the head, less around it, 0 at the crop's border."""
-        offset = (places - self.centre) / self.reach
+        offset = (places - self.center) / self.reach
         around = 1 / (1 + offset.square().sum(-1).square().square())
         return around * inner(places)
 

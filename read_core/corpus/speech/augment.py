@@ -62,7 +62,7 @@ def change_size(speech: Speech, factor: float) -> Speech:
     return Speech(waveform, tuple(segments), speech.alphabet)
 
 
-def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
+def colored_noise(samples: int, slope: float, generator: Generator) -> Tensor:
     """Noise of unit power whose spectrum falls as f^-slope: -1 blue, 0 white, 1 pink, 2 brown. (samples,)."""
     size = _fft_size(samples)
     spectrum = rfft(torch.randn(size, generator=generator).double())
@@ -74,7 +74,7 @@ def coloured_noise(samples: int, slope: float, generator: Generator) -> Tensor:
 
 def add_noise(waveform: Tensor, snr: float, slope: float, generator: Generator) -> Tensor:
     """Add colored noise ``snr`` dB below the power of ``waveform`` (samples,); to silence, see ``_mix``."""
-    noise = coloured_noise(waveform.shape[0], slope, generator)
+    noise = colored_noise(waveform.shape[0], slope, generator)
     return _mix(waveform, noise, waveform.square().mean(), snr)
 
 
@@ -109,7 +109,7 @@ def reverberate(waveform: Tensor, decay: float, direct: float, generator: Genera
     return wet[:samples]
 
 
-def equalise(waveform: Tensor, gains: Tensor) -> Tensor:
+def equalize(waveform: Tensor, gains: Tensor) -> Tensor:
     """Filter by gains in dB (bands,) at frequencies spaced evenly in octaves from 60 Hz to 8 kHz."""
 
     def curve(frequency: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ def augment(waveform: Tensor, active: Tensor, generator: Generator, music: bool 
     if chance(0.4):
         waveform = reverberate(waveform, uniform(0.1, 0.7), uniform(0, 15), generator)
     if chance(0.5):
-        waveform = equalise(waveform, 6 * torch.randn(_EQ_BANDS, generator=generator).clamp(-2, 2))
+        waveform = equalize(waveform, 6 * torch.randn(_EQ_BANDS, generator=generator).clamp(-2, 2))
     if chance(0.6):
         waveform = add_noise(waveform, uniform(8, 40), uniform(-1, 2), generator)
     if music and chance(0.3):

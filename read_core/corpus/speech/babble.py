@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...geometry import SAMPLE_RATE
-from .espeak import SynthesiserError
+from .espeak import SynthesizerError
 from .synthesized import SILENCE, Segment, Speech, Voice, on_grid
 
 _PITCHES = {"low": 95.0, "middle": 140.0, "high": 210.0}  # Hz
@@ -63,10 +63,10 @@ def speak_babble(text: str, voice: Voice) -> Speech:
     """Spell ``text``; the same arguments give the same samples.
 
     Raises:
-        SynthesiserError: the voice is unknown.
+        SynthesizerError: the voice is unknown.
     """
     if voice.name not in _PITCHES:
-        raise SynthesiserError(
+        raise SynthesizerError(
             f"babble has no voice {voice.name!r}; expected one of {', '.join(BABBLE_VOICES)}"
         )
     letters = [letter for letter, _ in groupby(text.lower().translate(_SAME))]

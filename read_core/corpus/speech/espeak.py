@@ -20,7 +20,7 @@ from ...geometry import SAMPLE_RATE
 from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 
-class SynthesiserError(ReadError):
+class SynthesizerError(ReadError):
     """A speech synthesizer is not installed or does not know a voice."""
 
 
@@ -74,7 +74,7 @@ class Espeak:
     """A freshly loaded espeak-ng with one voice; use it in a ``with`` statement.
 
     Raises:
-        SynthesiserError: on entering, when espeakng-loader is absent or the voice unknown.
+        SynthesizerError: on entering, when espeakng-loader is absent or the voice unknown.
     """
 
     def __init__(self, voice: Voice) -> None:
@@ -94,7 +94,7 @@ class Espeak:
                 _SYNCHRONOUS, 0, data_path.encode(), _PHONEME_EVENTS | _DO_NOT_EXIT
             )
             if self._native_rate <= 0:
-                raise SynthesiserError(f"espeak-ng did not start from {data_path}; {_HOW_TO_INSTALL}")
+                raise SynthesizerError(f"espeak-ng did not start from {data_path}; {_HOW_TO_INSTALL}")
             self._library.espeak_SetSynthCallback(self._callback)
             self._set_voice()
         except BaseException:
@@ -119,7 +119,7 @@ class Espeak:
 
     def _set_voice(self) -> None:
         if self._library.espeak_SetVoiceByName(self.voice.name.encode()) != 0:
-            raise SynthesiserError(
+            raise SynthesizerError(
                 f"espeak-ng has no voice {self.voice.name!r}; expected a name such as en-us or en-us+f3"
             )
         for parameter, value in (
@@ -171,11 +171,11 @@ class Espeak:
 
 
 def locate_espeak() -> tuple[str, str]:
-    """Paths of espeak-ng's shared library and of its data; SynthesiserError when they are not installed."""
+    """Paths of espeak-ng's shared library and of its data; SynthesizerError when they are not installed."""
     try:
         import espeakng_loader
     except ImportError as error:
-        raise SynthesiserError(
+        raise SynthesizerError(
             f"espeak-ng is needed to make a corpus and was not found; {_HOW_TO_INSTALL}"
         ) from error
     return str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path())

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from ...geometry import SAMPLE_RATE
-from .espeak import SynthesiserError
+from .espeak import SynthesizerError
 from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal")
@@ -25,10 +25,10 @@ _LATE = {"slt": 0.015}
 
 
 def locate_flite() -> str:
-    """Path of the flite program; SynthesiserError when it is not installed."""
+    """Path of the flite program; SynthesizerError when it is not installed."""
     program = shutil.which("flite")
     if program is None:
-        raise SynthesiserError(
+        raise SynthesizerError(
             "flite is needed for the held-out voices and was not found; install it: apt-get install flite"
         )
     return program
@@ -38,11 +38,11 @@ def speak_flite(text: str, voice: Voice) -> Speech:
     """Speak ``text``; the segments cover the whole waveform.
 
     Raises:
-        SynthesiserError: flite is absent, does not know the voice or fails.
+        SynthesizerError: flite is absent, does not know the voice or fails.
     """
     program = locate_flite()
     if voice.name not in FLITE_VOICES:
-        raise SynthesiserError(
+        raise SynthesizerError(
             f"flite has no voice {voice.name!r}; expected one of {', '.join(FLITE_VOICES)}"
         )
     with tempfile.TemporaryDirectory(prefix="read-flite-") as folder:
@@ -53,7 +53,7 @@ def speak_flite(text: str, voice: Voice) -> Speech:
             capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False,
         )  # fmt: skip
         if done.returncode != 0 or not sound.exists():
-            raise SynthesiserError(f"flite failed on {text!r}: {done.stderr.strip() or 'no output'}")
+            raise SynthesizerError(f"flite failed on {text!r}: {done.stderr.strip() or 'no output'}")
         with wave.open(str(sound)) as file:
             native_rate = file.getframerate()
             data = bytearray(file.readframes(file.getnframes()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torchaudio.functional import phase_vocoder
 
-from .synthesis import open_synthesiser
+from .synthesis import open_synthesizer
 from .synthesized import Speech, join, on_grid
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def sing(text: str, voice: Voice, generator: random.Random) -> Speech:
     Pitch, intonation and rate of ``voice`` are ignored.
 
     Raises:
-        SynthesiserError: the synthesizer is not installed or does not know the voice.
+        SynthesizerError: the synthesizer is not installed or does not know the voice.
     """
     words, notes = text.split(), []
     slow = replace(voice, rate=generator.randint(*_RATES), intonation=0)
     held, pitch = generator.uniform(*_HELD), generator.randint(20, 80)
     while words:
         count = generator.randint(1, _WORDS)
-        with open_synthesiser(replace(slow, pitch=pitch)) as speak:
+        with open_synthesizer(replace(slow, pitch=pitch)) as speak:
             notes.append(hold(speak(" ".join(words[:count])), held))
         words = words[count:]
         pitch = min(max(pitch + generator.choice(_STEPS), 0), 100)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from .babble import BABBLE_VOICES, speak_babble
-from .espeak import Espeak, SynthesiserError, locate_espeak
+from .espeak import Espeak, SynthesizerError, locate_espeak
 from .flite import FLITE_VOICES, locate_flite, speak_flite
 from .sentences import check_split
 from .synthesized import Speech, Voice
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     import random
 
 __all__ = [
-    "SYNTHESISERS",
-    "SynthesiserError",
-    "check_synthesiser",
+    "SYNTHESIZERS",
+    "SynthesizerError",
+    "check_synthesizer",
     "draw_voice",
-    "open_synthesiser",
-    "require_synthesiser",
+    "open_synthesizer",
+    "require_synthesizer",
     "voice_names",
 ]
 
-SYNTHESISERS = ("espeak", "flite", "babble")
+SYNTHESIZERS = ("espeak", "flite", "babble")
 
 _ACCENTS = (
     "en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc",
@@ -53,10 +53,10 @@ _PITCHES = (10, 90)
 _INTONATIONS = (20, 90)
 
 
-def check_synthesiser(synthesiser: str) -> str:
-    """Return ``synthesiser`` if it is one of SYNTHESISERS, else raise InputError."""
-    if synthesiser not in SYNTHESISERS:
-        raise InputError(f"synthesiser is {synthesiser!r}; expected one of {', '.join(SYNTHESISERS)}")
+def check_synthesizer(synthesiser: str) -> str:
+    """Return ``synthesiser`` if it is one of SYNTHESIZERS, else raise InputError."""
+    if synthesiser not in SYNTHESIZERS:
+        raise InputError(f"synthesiser is {synthesiser!r}; expected one of {', '.join(SYNTHESIZERS)}")
     return synthesiser
 
 
@@ -66,7 +66,7 @@ def voice_names(split: str, synthesiser: str = "espeak") -> tuple[str, ...]:
     flite is completely held out, so its voices are the same for every split, and so are babble's.
     """
     check_split(split)
-    if check_synthesiser(synthesiser) == "flite":
+    if check_synthesizer(synthesiser) == "flite":
         return FLITE_VOICES
     if synthesiser == "babble":
         return BABBLE_VOICES
@@ -80,23 +80,23 @@ def draw_voice(generator: random.Random, split: str = "train", synthesiser: str 
     return Voice(synthesiser, name, rate, pitch, intonation)
 
 
-def require_synthesiser(synthesiser: str) -> None:
-    """Raise SynthesiserError, which says how to install it, unless ``synthesiser`` is installed."""
-    if check_synthesiser(synthesiser) == "espeak":
+def require_synthesizer(synthesiser: str) -> None:
+    """Raise SynthesizerError, which says how to install it, unless ``synthesiser`` is installed."""
+    if check_synthesizer(synthesiser) == "espeak":
         locate_espeak()
     elif synthesiser == "flite":
         locate_flite()
 
 
 @contextmanager
-def open_synthesiser(voice: Voice) -> Iterator[Callable[[str], Speech]]:
+def open_synthesizer(voice: Voice) -> Iterator[Callable[[str], Speech]]:
     """A function from text to Speech, for as long as the ``with`` statement lasts.
 
     Raises:
-        SynthesiserError: the synthesizer is not installed (the message says how to install it) or does not
+        SynthesizerError: the synthesizer is not installed (the message says how to install it) or does not
             know the voice.
     """
-    if check_synthesiser(voice.synthesiser) == "espeak":
+    if check_synthesizer(voice.synthesiser) == "espeak":
         with Espeak(voice) as speak:
             yield speak
     elif voice.synthesiser == "flite":

@@ -16,7 +16,7 @@ from ...geometry import SAMPLE_RATE, frames_of_samples
 from .augment import augment, change_size, insert_silence
 from .sentences import check_split, sentences
 from .singing import sing
-from .synthesis import check_synthesiser, draw_voice, open_synthesiser
+from .synthesis import check_synthesizer, draw_voice, open_synthesizer
 from .synthesized import Speech, join, pause
 from .visemes import SILENT, closure_frames, is_pause, mouth_track, phoneme_targets, viseme_spans
 
@@ -42,7 +42,7 @@ class Utterance:
         phonemes: (2 F,) int64, viseme class per 20 ms (0 is silence), see ``visemes.VISEMES``.
         closures: (K,) int64, the frames with the middle of each p, b or m.
         text: the spoken text (its end may be cut off).
-        voice: synthesiser, voice name, rate, pitch and intonation, and whether it sings.
+        voice: synthesizer, voice name, rate, pitch and intonation, and whether it sings.
         seconds: duration, samples / 16000.
     """
 
@@ -71,10 +71,10 @@ def sample_utterance(
 
     Raises:
         InputError: ``seconds``, ``split`` or ``synthesiser`` out of range.
-        SynthesiserError: the synthesizer is not installed; the message says how to install it.
+        SynthesizerError: the synthesizer is not installed; the message says how to install it.
     """
     check_split(split)
-    check_synthesiser(synthesiser)
+    check_synthesizer(synthesiser)
     check_seconds(seconds)
     generator = random.Random(f"utterance/{split}/{synthesiser}/{seed}")
     voice = draw_voice(generator, split, synthesiser)
@@ -85,7 +85,7 @@ def sample_utterance(
     vary = random.Random(f"variety/{split}/{synthesiser}/{seed}")
     varied = training and synthesiser == "espeak"
     size = vary.uniform(*_SIZES) if varied and vary.random() < _RESIZED else 1.0
-    with singer if sings else open_synthesiser(voice) as speak:
+    with singer if sings else open_synthesizer(voice) as speak:
         parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
         count = generator.randint(1, 3)
         for text in sentences(generator.getrandbits(32), split):

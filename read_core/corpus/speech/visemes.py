@@ -74,7 +74,7 @@ CLASSES = len(VISEMES)
 
 _INDEX = {viseme.name: index for index, viseme in enumerate(VISEMES)}
 
-# A phoneme is one viseme or, for diphthongs, two. Mnemonics follow each synthesiser's documentation.
+# A phoneme is one viseme or, for diphthongs, two. Mnemonics follow each synthesizer's documentation.
 _ESPEAK = {
     "_": "sil", "p": "p", "b": "p", "m": "p", "m-": "p", "f": "f", "v": "f", "T": "th", "D": "th", "t": "t",
     "d": "t", "n": "t", "n-": "t", "t#": "t", "t2": "t", "t[": "t", "d[": "t", "l": "l", "l-": "l",

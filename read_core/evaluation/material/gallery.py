@@ -25,7 +25,7 @@ _GRID = 32
 _BOX = (-0.36, -0.45, 0.36, 0.42)  # left, top, right, bottom of the head relative to its center, head units
 _SCENE = (
     "head_scale", "head_x", "head_y", "light_x", "light", "clothes", "clothes_accent", "collar",
-    "shoulder_y", "background", "background_colours", "background_seed",
+    "shoulder_y", "background", "background_colors", "background_seed",
 )  # fmt: skip
 Box = tuple[int, int, int, int]
 
@@ -58,7 +58,7 @@ def draw_gallery(sample: Sample, count: int) -> Gallery:
     box = head_box(sample.presenter, height, width)
     still, shut = neutral_motion(1), torch.zeros(1, 3)
     pictures = (render(face, still, shut, (height, width)) for face in others(sample.presenter, count))
-    return Gallery(box, torch.cat([face_colours(picture, box) for picture in pictures]))
+    return Gallery(box, torch.cat([face_colors(picture, box) for picture in pictures]))
 
 
 def others(own: Presenter, count: int) -> list[Presenter]:
@@ -82,7 +82,7 @@ def head_box(presenter: Presenter, height: int, width: int) -> Box:
     )
 
 
-def face_colours(frames: Tensor, box: Box) -> Tensor:
+def face_colors(frames: Tensor, box: Box) -> Tensor:
     """Mean colors of a grid over the ``box`` of frames (F, H, W, 3): (F, 3, 32, 32)."""
     left, top, right, bottom = box
     return F.adaptive_avg_pool2d(frames[:, top:bottom, left:right].permute(0, 3, 1, 2), _GRID)

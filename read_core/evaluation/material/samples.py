@@ -25,7 +25,7 @@ class Sample:
     """A drawn video of F frames with its ground truth.
 
     Attributes:
-        name: synthesiser and seed.
+        name: synthesizer and seed.
         synthesiser: who speaks; flite is held out as a whole.
         skin_tone: 0 very light .. 1 very dark.
         pixels: (F, H, W, 3) uint8.
@@ -86,7 +86,7 @@ def draw_sample(
     """Speak, move and draw ``frames`` frames; ``layout``: the layout of a checkpoint of aligned faces.
 
     Raises:
-        SynthesiserError: the synthesiser is not installed.
+        SynthesizerError: the synthesizer is not installed.
         InputError: the split, size or length is invalid.
     """
     from ...corpus.speech.utterance import sample_utterance
@@ -104,7 +104,7 @@ def film(
     name: str = "",
     layout: FaceLayout | None = None,
 ) -> Sample:
-    """Draw the face of ``seed`` saying ``utterance``; ``name``: synthesiser and seed unless given."""
+    """Draw the face of ``seed`` saying ``utterance``; ``name``: synthesizer and seed unless given."""
     from ...corpus.drawing.render import mouth_box, render
     from ...corpus.motion import sample_motion
     from ...corpus.scene import loudness
@@ -157,13 +157,13 @@ def draw_samples(
 
 
 def speakers_here(on_warning: OnWarning = warn) -> tuple[str, ...]:
-    """The synthesizers to use: espeak (SynthesiserError if it is missing), and flite if it is installed."""
-    from ...corpus.speech.synthesis import SynthesiserError, require_synthesiser
+    """The synthesizers to use: espeak (SynthesizerError if it is missing), and flite if it is installed."""
+    from ...corpus.speech.synthesis import SynthesizerError, require_synthesizer
 
-    require_synthesiser("espeak")
+    require_synthesizer("espeak")
     try:
-        require_synthesiser("flite")
-    except SynthesiserError as error:
+        require_synthesizer("flite")
+    except SynthesizerError as error:
         on_warning(f"the held-out synthesiser is left out: {error}")
         return SAID_BY[:1]
     return SAID_BY

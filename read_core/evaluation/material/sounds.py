@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional as F
 from torchaudio.functional import resample
 
-from ...corpus.speech.augment import band_limit, coloured_noise, set_loudness
+from ...corpus.speech.augment import band_limit, colored_noise, set_loudness
 from ...corpus.speech.babble import speak_babble
 from ...corpus.speech.sentences import sentences
-from ...corpus.speech.synthesis import draw_voice, open_synthesiser
+from ...corpus.speech.synthesis import draw_voice, open_synthesizer
 from ...corpus.speech.synthesized import Speech, Voice, join, on_grid, pause
 from ...corpus.speech.utterance import Utterance
 from ...corpus.speech.visemes import SILENT, closure_frames, mouth_track, phoneme_targets
@@ -93,7 +93,7 @@ def music_alone(samples: int) -> Tensor:
 def noise_alone(samples: int, seed: int) -> Tensor:
     """Room noise as loud as the speech of the corpus: (samples,) float32."""
     generator = torch.Generator().manual_seed(seed)
-    return _as_loud_as_speech(coloured_noise(samples, _SLOPE, generator))
+    return _as_loud_as_speech(colored_noise(samples, _SLOPE, generator))
 
 
 def by_telephone(waveform: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def said_at(rate: int, seed: int, frames: int) -> Utterance:
     augmentation.
 
     Raises:
-        SynthesiserError: espeak-ng is not installed.
+        SynthesizerError: espeak-ng is not installed.
     """
     generator = random.Random(f"said/{seed}")
     voice = replace(draw_voice(generator, "test"), rate=rate)
@@ -129,7 +129,7 @@ def said_in_german(seed: int, frames: int) -> Utterance:
     """German sentences by espeak's German voice in a variant of the test split, without augmentation.
 
     Raises:
-        SynthesiserError: espeak-ng is not installed.
+        SynthesizerError: espeak-ng is not installed.
     """
     generator = random.Random(f"german/{seed}")
     drawn = draw_voice(generator, "test")
@@ -157,7 +157,7 @@ def _as_loud_as_speech(waveform: Tensor) -> Tensor:
 
 
 def _said(texts: Iterable[str], voice: Voice, frames: int, sounds: dict[str, str] | None = None) -> Utterance:
-    with open_synthesiser(voice) as speak:
+    with open_synthesizer(voice) as speak:
         spoken = (join([speak(text), pause(_PAUSE, voice.synthesiser)]) for text in texts)
         speech = join([pause(_PAUSE, voice.synthesiser), *_enough(spoken, frames)])
     if sounds:

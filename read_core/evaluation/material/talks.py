@@ -114,7 +114,7 @@ class Studies:
         """``count`` drawn presenters, generated lazily.
 
         Raises:
-            SynthesiserError: a synthesiser is not installed.
+            SynthesizerError: a synthesizer is not installed.
         """
         for index in range(count):
             yield self.presenter(first + index, self.speakers[index % len(self.speakers)])
@@ -124,7 +124,7 @@ class Studies:
 
         Raises:
             InputError: the folder is no folder of portraits, or has none with closed lips in the split.
-            SynthesiserError: a synthesiser is not installed.
+            SynthesizerError: a synthesizer is not installed.
         """
         for index, still in enumerate(closed_stills(faces, self.split, count)):
             yield self.photograph(still, _PHOTO_SEED + index, self.speakers[index % len(self.speakers)])

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from ...mouth.reader import square
-from ..material.gallery import Gallery, face_colours
+from ..material.gallery import Gallery, face_colors
 from .sync import correlation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _GRID = 16
-_CENTRE = slice(_GRID // 4, 3 * _GRID // 4)
+_CENTER = slice(_GRID // 4, 3 * _GRID // 4)
 _AT_ONCE = 64  # frames
 
 
@@ -47,7 +47,7 @@ class Drift:
     identity: tuple[float, ...]
 
     @property
-    def recognised(self) -> tuple[bool, ...]:
+    def recognized(self) -> tuple[bool, ...]:
         """Whether the portrait is nearer to each clip than all faces of the gallery."""
         return tuple(share == 1 for share in self.identity)
 
@@ -68,14 +68,14 @@ def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Dr
     means = torch.cat([clip.mean(dim=0, keepdim=True) for clip in clips])
     middle, border = _middle_and_border(coarse(means))
     own_middle, own_border = _middle_and_border(coarse(portrait[None]))
-    faces, own_face = face_colours(means, gallery.box), face_colours(portrait[None], gallery.box)
+    faces, own_face = face_colors(means, gallery.box), face_colors(portrait[None], gallery.box)
     own = _distances(faces, own_face)[:, 0]
     others = _distances(faces, gallery.faces)
     return Drift(
-        face=_tuple(_colour_distance(middle, middle[:1])),
-        border=_tuple(_colour_distance(border, border[:1])),
-        face_from_portrait=_tuple(_colour_distance(middle, own_middle)),
-        border_from_portrait=_tuple(_colour_distance(border, own_border)),
+        face=_tuple(_color_distance(middle, middle[:1])),
+        border=_tuple(_color_distance(border, border[:1])),
+        face_from_portrait=_tuple(_color_distance(middle, own_middle)),
+        border_from_portrait=_tuple(_color_distance(border, own_border)),
         own=_tuple(own),
         other=_tuple(others.amin(dim=1)),
         likeness=tuple(correlation(face.flatten(), own_face.flatten()) for face in faces),
@@ -99,11 +99,11 @@ def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
     """Mean colors (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
     edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
     border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
-    return small[:, :, _CENTRE, _CENTRE].mean(dim=(2, 3)), border
+    return small[:, :, _CENTER, _CENTER].mean(dim=(2, 3)), border
 
 
-def _colour_distance(colours: Tensor, base: Tensor) -> Tensor:
-    return 255 * (colours - base).square().sum(dim=1).sqrt()
+def _color_distance(colors: Tensor, base: Tensor) -> Tensor:
+    return 255 * (colors - base).square().sum(dim=1).sqrt()
 
 
 def _distances(faces: Tensor, others: Tensor) -> Tensor:

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ...ans import clip_spans, frames_of_clips
+from ...ans import clip_spans
 from ...errors import InputError
-from ...geometry import FRAMES_PER_LATENT, frames_of_latents, latents_of_frames, padded_latents
+from ...geometry import (
+    FRAMES_PER_LATENT,
+    frames_of_latents,
+    latents_of_clips,
+    latents_of_frames,
+    padded_latents,
+)
 from ..figures import column, mean
 
 if TYPE_CHECKING:
@@ -42,7 +48,7 @@ def clip_starts(latents: int, window: int) -> list[int]:
 
 def whole_clips(clips: int, window: int) -> int:
     """Number of frames of a video of ``clips`` whole clips, including the portrait's frame."""
-    return frames_of_latents(frames_of_clips(clips, window) + 1)
+    return frames_of_latents(latents_of_clips(clips, window) + 1)
 
 
 def split_clips(frames: Tensor, window: int) -> list[Tensor]:
@@ -89,7 +95,7 @@ def still_pixels(frames: Tensor) -> Tensor:
 
 
 def flicker(frames: Tensor, still: Tensor) -> float:
-    """Mean absolute difference of neighbours in ``still`` (H, W) pixels, in 1/255; NaN if there are none."""
+    """Mean absolute difference of neighbors in ``still`` (H, W) pixels, in 1/255; NaN if there are none."""
     if len(frames) < 2 or not bool(still.any()):
         return float("nan")
     pixels = frames[:, still]

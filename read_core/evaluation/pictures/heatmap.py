@@ -1,4 +1,4 @@
-"""Maps of the difference of neighbouring frames around a clip boundary, as the paper's figure 2."""
+"""Maps of the difference of neighboring frames around a clip boundary, as the paper's figure 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BRIGHTEST = 0.995  # share of the pixels that the scale covers
 
 
 def difference_maps(frames: Tensor, last: int, reach: int = REACH) -> Tensor:
-    """Mean absolute difference over the colors between neighbours around ``last`` and the next frame.
+    """Mean absolute difference over the colors between neighbors around ``last`` and the next frame.
 
     Args:
         frames: (F, H, W, 3), 0..1.

@@ -119,7 +119,7 @@ def run_select(
 
     Raises:
         InputError: the folder is not a folder of portraits.
-        SynthesiserError: espeak-ng is not installed.
+        SynthesizerError: espeak-ng is not installed.
     """
     size = size or SelectSize()
     samples = draw_talks(pipe, size, faces)

@@ -77,7 +77,7 @@ class DetailFigures:
         whole, mouth, open_eyes, closed_eyes: decibels against the true frames; ``worst``: of the worst video.
         contrast: brightness of open eyes, its deviation by the portrait's.
         mouth_kept, lids_kept: share of the true difference from the portrait.
-        flicker: change between neighbours by the true one where that is small.
+        flicker: change between neighbors by the true one where that is small.
         still: the same where nothing moves, in 1/255.
     """
 

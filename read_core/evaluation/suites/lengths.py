@@ -89,7 +89,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     """Compare videos of several lengths on the test split; write report and contact sheet into ``out``.
 
     Raises:
-        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
     make_folder(out)

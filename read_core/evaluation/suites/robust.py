@@ -77,7 +77,7 @@ class PictureFigures:
         videos: how many there are.
         color: distance of the mean color from the portrait's, in 1/255.
         flicker: of the still background, in 1/255.
-        detail: mean difference of neighbouring pixels by that of the portrait.
+        detail: mean difference of neighboring pixels by that of the portrait.
     """
 
     videos: int = column("count")
@@ -117,7 +117,7 @@ def run_robust(
             measured.
 
     Raises:
-        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``photo`` cannot be read, or ``out`` cannot be written.
     """
     picture = None if photo is None else read_image(photo)

@@ -45,7 +45,7 @@ class SpeakingSize:
         side: pixels at which talks are rendered and measured.
         real: recordings of each real photograph.
         sheets: faces of the user's folder on the private sheet.
-        speakers: synthesisers that take turns; none: those of ``material.speakers_here``.
+        speakers: synthesizers that take turns; none: those of ``material.speakers_here``.
     """
 
     drawn: int = 24
@@ -79,7 +79,7 @@ def add_talks(
 
     Raises:
         InputError: the folder or its labels cannot be read, or it has no test face with closed lips.
-        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
     speakers = size.speakers or speakers_here()

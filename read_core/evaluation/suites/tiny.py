@@ -95,7 +95,7 @@ def run_suite(
     Raises:
         InputError: too few training clips for the linear codec, an ``other`` that cannot be compared, or a
             folder of portraits that cannot be read.
-        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
     components = size.codec_components or pipe.transformer.config.in_channels

@@ -37,7 +37,7 @@ class CodecFigures:
         whole, mouth: decibels of whole frames and of mouth boxes.
         worst: decibels of the worst frame.
         opening, width, rounding: correlation of the mouth that is read after it with the true one.
-        flicker: mean difference of neighbours where the drawn background stands still, in 1/255.
+        flicker: mean difference of neighbors where the drawn background stands still, in 1/255.
     """
 
     videos: int = column("videos")

@@ -26,7 +26,7 @@ def facts_of(pipe: ReadPipeline, seed: int, size: DataclassInstance) -> dict[str
         size: of the suite.
 
     Raises:
-        SynthesiserError: espeak-ng is not installed (flite is left out with a warning).
+        SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
     """
     return {
         "weights": weights_digest(pipe),

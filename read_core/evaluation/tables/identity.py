@@ -24,14 +24,14 @@ _LONG_SEED = 5_000
 
 @dataclass(frozen=True)
 class IdentityFigures:
-    """Faces of the clips of several videos; distances and colours in 1/255.
+    """Faces of the clips of several videos; distances and colors in 1/255.
 
     Attributes:
         clips: how many there are.
         nearest: share of the clips that are nearest to their own portrait.
         own, other, likeness, face_from_portrait, border_from_portrait: means of what ``metrics.drift.Drift``
             has of each clip.
-        face_from_first, border_from_first: distance of the later clips' mean colours from the first's.
+        face_from_first, border_from_first: distance of the later clips' mean colors from the first's.
     """
 
     clips: int = column("clips")
@@ -102,7 +102,7 @@ def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> Id
 
 
 def _identity(drifts: Sequence[Drift]) -> IdentityFigures:
-    hits = [hit for drift in drifts for hit in drift.recognised]
+    hits = [hit for drift in drifts for hit in drift.recognized]
     return IdentityFigures(
         clips=len(hits),
         nearest=share_of(sum(hits), len(hits)),
@@ -117,7 +117,7 @@ def _identity(drifts: Sequence[Drift]) -> IdentityFigures:
 
 
 def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
-    """Colour and identity over one video of so many ``clips``, among ``others`` other faces."""
+    """Color and identity over one video of so many ``clips``, among ``others`` other faces."""
     pipe = cast.studio.pipe
     window = pipe.defaults.window
     frames = whole_clips(clips, window)

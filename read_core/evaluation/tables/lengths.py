@@ -42,11 +42,11 @@ class ClipValues:
 
     Attributes:
         opening, width, rounding: correlation of each measured track with the true one.
-        flicker: mean difference of neighbours where the drawn background stands still, in 1/255.
+        flicker: mean difference of neighbors where the drawn background stands still, in 1/255.
         clips, latents, inside: see ``metrics.seams.SeamScore``; ``clips`` is NaN where no clip came before.
         nearest: 1 where the clip is nearest to its own portrait, else 0.
         own, likeness, face, border: see ``metrics.drift.Drift``; the last two from the portrait.
-        detail: mean difference of neighbouring pixels by that of the drawn video.
+        detail: mean difference of neighboring pixels by that of the drawn video.
     """
 
     opening: float
@@ -205,7 +205,7 @@ def of_clip(piece: Sample, video: Video, own: slice, truth: Truth) -> ClipFigure
         clips=seams.clips,
         latents=seams.latents,
         inside=seams.inside,
-        nearest=float(drift.recognised[0]),
+        nearest=float(drift.recognized[0]),
         own=drift.own[0],
         likeness=drift.likeness[0],
         face=drift.face_from_portrait[0],

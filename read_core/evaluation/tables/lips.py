@@ -1,4 +1,4 @@
-"""The tables of lips: all videos, each synthesiser's, and video by video."""
+"""The tables of lips: all videos, each synthesizer's, and video by video."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ class Marks:
 
     Attributes:
         opening, width, rounding: correlation of each measured track with the true one.
-        recognised: share of the clips that are nearest to their own portrait.
+        recognized: share of the clips that are nearest to their own portrait.
         own: distance of the clips' mean pictures from the portrait around the head, in 1/255.
     """
 
     opening: float
     width: float
     rounding: float
-    recognised: float
+    recognized: float
     own: float
 
 
@@ -44,7 +44,7 @@ class VariantFigures:
     opening: float | Estimate = column("open r")
     width: float | Estimate = column("width r")
     rounding: float | Estimate = column("round r")
-    recognised: float | Estimate = column("nearest is its own")
+    recognized: float | Estimate = column("nearest is its own")
     own: float | Estimate = column("own distance")
 
 
@@ -52,7 +52,7 @@ def mark(video: Video, sample: Sample, gallery: Gallery, window: int) -> Marks:
     """Measure a video of ``sample`` in clips of ``window`` latents against other faces in its scene."""
     drift = measure_drift(split_clips(video.frames, window), sample.portrait, gallery)
     opening, width, rounding = (correlation(video.mouth[:, i], sample.mouth[:, i]) for i in range(3))
-    return Marks(opening, width, rounding, mean(map(float, drift.recognised)), mean(drift.own))
+    return Marks(opening, width, rounding, mean(map(float, drift.recognized)), mean(drift.own))
 
 
 def add_variants(report: Report, marks: dict[str, list[Marks]]) -> None:

@@ -29,7 +29,7 @@ class SpeechConfig(Strict):
         seconds: length of every sample.
         short_share: share of the samples whose speech ends early, at a random time after one second. Digital
             silence follows, as after the end of a recording.
-        synthesiser: the speech synthesiser of the training utterances.
+        synthesiser: the speech synthesizer of the training utterances.
         recordings: folder of audio or video files to use instead of the corpus, searched with its subfolders;
             other and hidden files are ignored.
     """

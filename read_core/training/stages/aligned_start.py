@@ -22,7 +22,7 @@ _COUNTED = 0.05  # smallest weight of a part of a block, relative to the mean we
 
 
 @torch.no_grad()
-def initialise_aligned(
+def initialize_aligned(
     vae: AlignedAutoencoder,
     clips: Sequence[Tensor],
     weights: Sequence[Tensor],

@@ -45,10 +45,10 @@ class MouthLoss(nn.Module):
             pixels: the same of the original.
             boxes: (b, f, 4) pixel boxes of the mouths, x0, y0, x1, y1.
         """
-        centres = _in_square((boxes[..., :2] + boxes[..., 2:]) / 2, pixels).flatten(0, 1)
+        centers = _in_square((boxes[..., :2] + boxes[..., 2:]) / 2, pixels).flatten(0, 1)
         total = output.new_zeros(())
         for blur in _BLURS:
-            found, true = (self.reader.shape(_pictures(video, blur), centres) for video in (output, pixels))
+            found, true = (self.reader.shape(_pictures(video, blur), centers) for video in (output, pixels))
             total = total + (found - true).square().sum(1).mean() / len(_BLURS)
         return total
 

@@ -159,7 +159,7 @@ class SpeechAEStage:
         return figures
 
     def _standard(self, speech: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
-        return self.speech_ae.standardise(speech), self.speech_ae.standardise(decoded)
+        return self.speech_ae.standardize(speech), self.speech_ae.standardize(decoded)
 
     def _codes_and_mouth(self, batch: Batch) -> tuple[Tensor, Tensor]:
         codes = [self.speech_ae.encode(self.speech(w[None])) for w in batch["waveform"]]

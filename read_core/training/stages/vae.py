@@ -24,9 +24,9 @@ from ..config import ConfigError, StageConfig, Strict, require_component
 from ..loop import Batch, Figures, Logged, Model
 from ..pictures import save_rows
 from ..processes import processes
-from .aligned_start import initialise_aligned
+from .aligned_start import initialize_aligned
 from .mouth_loss import FaceLoss, MouthLoss
-from .vae_start import initialise
+from .vae_start import initialize
 
 Vae: TypeAlias = AutoencoderKLLTXVideo | AlignedAutoencoder
 
@@ -91,7 +91,7 @@ class VaeConfig(StageConfig):
         start_clips: number of videos for the linear start, which is kept in ``output/start``; 0: random
             weights.
         start_crops: number of more crops, from all videos, for the bases of an ``AlignedAutoencoder``.
-        whitening: of the linear start, see ``vae_start.initialise``.
+        whitening: of the linear start, see ``vae_start.initialize``.
         initial: folder of an earlier VAE to continue from.
         encoder: whether the encoder is trained too; if not, its latents do not change.
         blinks: share of the samples that are cut around a blink, if the file has one.
@@ -242,9 +242,9 @@ class VaeStage:
         clips, weights = [clip for clip, _ in crops], [weight for _, weight in crops]
         if isinstance(vae, AlignedAutoencoder):
             more = (self._crop(files[i % len(files)], i * 29 + 7) for i in range(config.start_crops))
-            initialise_aligned(vae, clips, weights, more, config.whitening)
+            initialize_aligned(vae, clips, weights, more, config.whitening)
         else:
-            initialise(vae, clips, weights, config.whitening)
+            initialize(vae, clips, weights, config.whitening)
 
     def _crop(self, file: ClipFile, key: int) -> tuple[Tensor, Tensor]:
         """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of a crop with the shortest length, drawn with

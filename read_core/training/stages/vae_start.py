@@ -38,7 +38,7 @@ class Level:
 
 
 @torch.no_grad()
-def initialise(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whitening: float = 0.5) -> None:
+def initialize(vae: Any, clips: Sequence[Tensor], weights: Sequence[Tensor], whitening: float = 0.5) -> None:
     """Set the weights of a ``diffusers.AutoencoderKLLTXVideo`` in place.
 
     The encoder must have a constant width (``conv`` downsampling), at least that of its patches and its

@@ -4,25 +4,25 @@ import itertools
 
 import pytest
 
-from read_core.ans import clip_spans, frames_of_clips
+from read_core.ans import clip_spans
 from read_core.errors import InputError
-from read_core.geometry import latents_of_frames
+from read_core.geometry import latents_of_clips, latents_of_frames
 
 
 @pytest.mark.parametrize(("video_frames", "clips"), [(121, 1), (457, 4), (1017, 9)])
 def test_the_lengths_of_table_3_are_whole_clips(video_frames, clips):
     latents = latents_of_frames(video_frames)
     assert len(clip_spans(latents, 16)) == clips
-    assert frames_of_clips(clips, 16) == latents
+    assert latents_of_clips(clips, 16) == latents
 
 
 @pytest.mark.parametrize("window", [3, 4, 6, 16, 64])
 @pytest.mark.parametrize("clips", [1, 2, 5])
 def test_spans_are_full_and_share_one_latent(window, clips):
-    spans = clip_spans(frames_of_clips(clips, window), window)
+    spans = clip_spans(latents_of_clips(clips, window), window)
     assert len(spans) == clips
     assert spans[0][0] == 0
-    assert spans[-1][1] == frames_of_clips(clips, window)
+    assert spans[-1][1] == latents_of_clips(clips, window)
     assert all(stop - start == window - 1 for start, stop in spans)
     assert all(later[0] == earlier[1] - 1 for earlier, later in itertools.pairwise(spans))
 
@@ -45,4 +45,4 @@ def test_a_window_out_of_range_is_refused(window):
 
 def test_no_clips_are_refused():
     with pytest.raises(InputError, match="at least 1"):
-        frames_of_clips(0, 16)
+        latents_of_clips(0, 16)

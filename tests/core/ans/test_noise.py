@@ -28,7 +28,7 @@ def test_the_global_generator_plays_no_part():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_neighbouring_seeds_over_the_whole_range_give_different_noise():
+def test_neighboring_seeds_over_the_whole_range_give_different_noise():
     seeds = [0, 1, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**64 - 2, 2**64 - 1]
     drawn = [LatentNoise(seed, 4, 4, 4)(0, 2) for seed in seeds]
     assert all(not torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[i + 1 :])

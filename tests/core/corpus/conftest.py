@@ -1,4 +1,4 @@
-"""The synthesisers, as far as they are installed."""
+"""The synthesizers, as far as they are installed."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 import pytest
 
-from read_core.corpus.speech.synthesis import SYNTHESISERS, SynthesiserError, require_synthesiser
+from read_core.corpus.speech.synthesis import SYNTHESIZERS, SynthesizerError, require_synthesizer
 
 
 @pytest.fixture(scope="session")
 def need() -> Callable[[str], str]:
-    """A function that gives a synthesiser's name back, or skips the test where it is not installed."""
+    """A function that gives a synthesizer's name back, or skips the test where it is not installed."""
 
     def check(synthesiser: str) -> str:
         try:
-            require_synthesiser(synthesiser)
-        except SynthesiserError as error:
+            require_synthesizer(synthesiser)
+        except SynthesizerError as error:
             pytest.skip(str(error))
         return synthesiser
 
     return check
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.corpus) for name in SYNTHESISERS])
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.corpus) for name in SYNTHESIZERS])
 def synthesiser(request: pytest.FixtureRequest, need: Callable[[str], str]) -> str:
-    """Each synthesiser in turn."""
+    """Each synthesizer in turn."""
     return need(request.param)

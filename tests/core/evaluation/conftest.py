@@ -38,7 +38,7 @@ def faces():
 
 @pytest.fixture(scope="session")
 def talk():
-    """73 frames of a drawn presenter at 128 pixels, aligned, by the stand-in synthesiser."""
+    """73 frames of a drawn presenter at 128 pixels, aligned, by the stand-in synthesizer."""
     return Studies("test", 73, (128, 128), FaceLayout(), ("babble",), 128).presenter(3, "babble")
 
 

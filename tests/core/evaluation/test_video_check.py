@@ -57,14 +57,14 @@ def test_a_mouth_that_comes_late(talk, find):
     assert found.at_best_lag > found.follows + 0.1
 
 
-def test_colours_that_drift_from_the_portrait(talk, find):
+def test_colors_that_drift_from_the_portrait(talk, find):
     frames, loudness = talk
     portrait = frames[0]
     steady = check_video(frames, loudness, 16, portrait, find)
     drifted = frames.clone()
     drifted[-25:] = (drifted[-25:] * 0.5 + torch.tensor([0.5, 0.0, 0.0])).clamp(0, 1)
     found = check_video(drifted, loudness, 16, portrait, find)
-    assert found.colour_drift > steady.colour_drift + 20
+    assert found.color_drift > steady.color_drift + 20
     assert found.likeness < steady.likeness
 
 

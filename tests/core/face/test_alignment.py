@@ -115,11 +115,11 @@ def test_a_crop_that_is_the_picture_gives_the_picture():
 
 
 def test_a_large_picture_is_cut_antialiased_and_in_its_place():
-    """Stripes of single pixels become grey; a large bright square stays where it is."""
+    """Stripes of single pixels become gray; a large bright square stays where it is."""
     image = torch.zeros(1600, 1600, 3)
     image[:, ::2] = 1
-    grey = cut_face(image, FaceCrop(800.0, 800.0, 1500.0, 1500.0, 0.1), (64, 64))
-    assert float((grey - 0.5).abs().max()) < 0.02
+    gray = cut_face(image, FaceCrop(800.0, 800.0, 1500.0, 1500.0, 0.1), (64, 64))
+    assert float((gray - 0.5).abs().max()) < 0.02
     image = torch.zeros(1600, 1600, 3)
     image[400:1200, 400:1200] = 1
     found = cut_face(image, FaceCrop.of_box((0, 0, 1600, 1600)), (64, 64))

@@ -19,7 +19,7 @@ def test_the_points_of_drawn_presenters_are_where_eyes_and_lips_are_drawn(monkey
     """What changes with the color of the iris, or of the lips, is around the points."""
     plain = drawn_presenters(4, "test", seed=3)
     sample = presenters.sample_presenter
-    for parts, color in ((0, "eye_colour"), (2, "lip_colour")):
+    for parts, color in ((0, "eye_color"), (2, "lip_color")):
         monkeypatch.setattr(
             presenters,
             "sample_presenter",

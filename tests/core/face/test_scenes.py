@@ -36,11 +36,11 @@ def test_points_and_boxes_are_where_the_face_is(grounds):
         assert scene.sure.all()
         (box,), (points,) = scene.boxes, scene.points
         size = box[3] - box[1]
-        grey = scene.pixels.astype(float).mean(2)
+        gray = scene.pixels.astype(float).mean(2)
         for x, y in points:
-            spot = grey[int(y), int(x)]
+            spot = gray[int(y), int(x)]
             ring = [
-                grey[int(y + 0.2 * size * b), int(x + 0.2 * size * a)] for a, b in ((0.7, -0.7), (-0.7, -0.7))
+                gray[int(y + 0.2 * size * b), int(x + 0.2 * size * a)] for a, b in ((0.7, -0.7), (-0.7, -0.7))
             ]
             assert spot > max(ring) + 60
             assert box[0] < x < box[2]

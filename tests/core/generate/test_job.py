@@ -76,7 +76,7 @@ def test_the_video_is_what_the_pipeline_makes(pipe, job, tmp_path):
         assert picture.average_rate == 25
         assert sound.duration * sound.time_base * 25 == FRAMES
         decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    blocks = "f (h p) (w q) c -> f h w c"  # colour is stored at half the resolution
+    blocks = "f (h p) (w q) c -> f h w c"  # color is stored at half the resolution
     given = reduce(frames.numpy(), blocks, "mean", p=8, q=8)
     np.testing.assert_allclose(reduce(decoded / 255, blocks, "mean", p=8, q=8), given, atol=0.05)
 

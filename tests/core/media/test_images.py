@@ -30,13 +30,13 @@ def test_png_is_read_exactly(tmp_path, gradient):
     np.testing.assert_allclose(image.numpy(), gradient / 255, atol=1e-6)
 
 
-def test_grey_becomes_three_equal_channels(tmp_path, gradient):
+def test_gray_becomes_three_equal_channels(tmp_path, gradient):
     Image.fromarray(gradient[..., 0]).save(tmp_path / "face.png")
     image = read_image(tmp_path / "face.png").numpy()
     np.testing.assert_allclose(image, np.repeat(gradient[..., :1], 3, axis=2) / 255, atol=1e-6)
 
 
-def test_sixteen_bit_grey_keeps_its_precision(tmp_path):
+def test_sixteen_bit_gray_keeps_its_precision(tmp_path):
     values = (np.arange(24 * 40, dtype=np.uint16) * 68).reshape(24, 40)
     Image.fromarray(values).save(tmp_path / "face.png")
     image = read_image(tmp_path / "face.png").numpy()
@@ -51,7 +51,7 @@ def test_palette_is_looked_up(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_composited_on_mid_grey(tmp_path, mode):
+def test_transparency_is_composited_on_mid_gray(tmp_path, mode):
     image = Image.new("RGBA", (20, 20), (255, 255, 255, 255)).convert(mode)
     image.putalpha(Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 10, axis=1).repeat(20, axis=0)))
     image.save(tmp_path / "face.png")
@@ -81,15 +81,15 @@ def test_exif_rotation_is_applied(tmp_path, gradient, orientation, turn):
     np.testing.assert_allclose(read_image(tmp_path / "face.png").numpy(), turn(gradient) / 255, atol=1e-6)
 
 
-def write_clip(path, colours, rotation=0):
+def write_clip(path, colors, rotation=0):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
         if rotation:
             stream.set_display_rotation(rotation)
-        for index, colour in enumerate(colours):
+        for index, color in enumerate(colors):
             pixels = np.zeros((48, 64, 3), np.uint8)
-            pixels[:, :32] = colour
+            pixels[:, :32] = color
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
@@ -138,9 +138,9 @@ def test_pixels_of_a_video_become_square(tmp_path, aspect, shape):
 
 
 @pytest.mark.parametrize(("standard", "kr", "kb"), [(1, 0.2126, 0.0722), (6, 0.299, 0.114)])
-def test_the_colour_standard_of_a_video_is_heeded(tmp_path, standard, kr, kb):
-    """A colour coded by the definition of BT.709 and BT.601 comes back."""
-    red, green, blue = colour = np.array([0.7, 0.3, 0.2])
+def test_the_color_standard_of_a_video_is_heeded(tmp_path, standard, kr, kb):
+    """A color coded by the definition of BT.709 and BT.601 comes back."""
+    red, green, blue = color = np.array([0.7, 0.3, 0.2])
     luma = kr * red + (1 - kr - kb) * green + kb * blue
     coded = 16 + 219 * luma, 128 + 112 * (blue - luma) / (1 - kb), 128 + 112 * (red - luma) / (1 - kr)
     frame = av.VideoFrame(64, 48, "yuv444p")
@@ -152,7 +152,7 @@ def test_the_colour_standard_of_a_video_is_heeded(tmp_path, standard, kr, kb):
         stream.codec_context.colorspace, stream.codec_context.color_range = standard, 1
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    np.testing.assert_allclose(read_image(tmp_path / "a.mkv")[20, 20], colour, atol=0.01)
+    np.testing.assert_allclose(read_image(tmp_path / "a.mkv")[20, 20], color, atol=0.01)
 
 
 @pytest.mark.parametrize(("white", "factor"), [(255, 255), (60_000, 65_535), (1, 1), (3, 1)])
@@ -208,16 +208,16 @@ def encoded(linear):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_colour_profile_is_applied(tmp_path, mode):
-    colour = np.array([200, 120, 90])
-    image = Image.new(mode, (20, 20), (*colour, 255)[: len(mode)])
+def test_a_color_profile_is_applied(tmp_path, mode):
+    color = np.array([200, 120, 90])
+    image = Image.new(mode, (20, 20), (*color, 255)[: len(mode)])
     image.save(tmp_path / "face.png", icc_profile=icc_profile(b"RGB "))
-    expected = encoded(np.linalg.solve(SRGB, ADOBE @ (colour / 255) ** 2.2))
-    assert np.abs(expected - colour / 255).max() > 0.05
+    expected = encoded(np.linalg.solve(SRGB, ADOBE @ (color / 255) ** 2.2))
+    assert np.abs(expected - color / 255).max() > 0.05
     np.testing.assert_allclose(read_image(tmp_path / "face.png")[9, 9], expected, atol=0.008)
 
 
-def test_a_profile_of_grey_is_applied(tmp_path):
+def test_a_profile_of_gray_is_applied(tmp_path):
     Image.new("L", (20, 20), 100).save(tmp_path / "face.png", icc_profile=icc_profile(b"GRAY", gamma=1.0))
     expected = encoded(np.full(3, 100 / 255))
     np.testing.assert_allclose(read_image(tmp_path / "face.png")[9, 9], expected, atol=0.008)

@@ -1,4 +1,4 @@
-"""Written files, read back with PyAV: streams, lengths, colours, and what is left after trouble."""
+"""Written files, read back with PyAV: streams, lengths, colors, and what is left after trouble."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE = (64, 96)
 
 
 def ramp(start, count):
-    """(count, 64, 96, 3): a bright bar that moves one pixel per frame over a coloured ground."""
+    """(count, 64, 96, 3): a bright bar that moves one pixel per frame over a colored ground."""
     frames = torch.zeros(count, *SIZE, 3)
     frames[..., :] = torch.tensor([0.7, 0.3, 0.2])
     for index in range(count):
@@ -87,7 +87,7 @@ def test_streams_lengths_and_tags(tmp_path):
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_pictures_and_colours_come_back_in_order(tmp_path):
+def test_pictures_and_colors_come_back_in_order(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", SIZE, crf=1) as writer:
         writer.write(ramp(0, 60))
     with av.open(str(tmp_path / "a.mp4")) as container:

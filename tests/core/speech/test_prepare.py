@@ -12,7 +12,7 @@ from read_core.speech.prepare import (
     Preparation,
     cut,
     gate,
-    normalise,
+    normalize,
     padded_to_frames,
     prepare,
 )
@@ -50,17 +50,17 @@ def test_cut_beyond_the_end_is_refused():
 @pytest.mark.parametrize("amplitude", [0.003, 0.05, 0.6])
 def test_speech_comes_to_one_loudness_whatever_the_pauses(amplitude):
     speech = torch.cat([tone(amplitude, 1), torch.zeros(1, 3 * RATE)], dim=1)
-    assert level(normalise(speech, RATE)[:, :RATE]) == pytest.approx(LOUDNESS, abs=0.1)
+    assert level(normalize(speech, RATE)[:, :RATE]) == pytest.approx(LOUDNESS, abs=0.1)
 
 
 def test_loudness_never_exceeds_the_peak():
     click = tone(0.01, 1)
     click[0, 100] = 1.0
-    assert normalise(click, RATE).abs().max() <= PEAK + 1e-6
+    assert normalize(click, RATE).abs().max() <= PEAK + 1e-6
 
 
 def test_silence_stays_silent():
-    assert torch.equal(normalise(torch.zeros(2, RATE), RATE), torch.zeros(2, RATE))
+    assert torch.equal(normalize(torch.zeros(2, RATE), RATE), torch.zeros(2, RATE))
 
 
 def test_the_gate_shuts_pauses_and_leaves_speech():
@@ -75,7 +75,7 @@ def test_prepare_changes_nothing_by_default_and_never_its_input():
     speech = tone(0.2, 1)
     before = speech.clone()
     assert torch.equal(prepare(speech, RATE, Preparation()), before)
-    louder = prepare(speech, RATE, Preparation(scale=2.0, normalise=True, gate=-40.0))
+    louder = prepare(speech, RATE, Preparation(scale=2.0, normalize=True, gate=-40.0))
     assert level(louder) == pytest.approx(LOUDNESS + 20 * math.log10(2), abs=0.1)
     assert torch.equal(speech, before)
 

@@ -107,7 +107,7 @@ def test_parts_with_context_equal_the_whole(model, length):
 def test_repeating_the_first_frame_is_repeating_it_at_every_stage(model):
     """The context put in front of the input equals replicate padding of each convolution."""
     s = speech(33)
-    x = model.encoder_dim(model.encoder_window(model.standardise(s).transpose(-1, -2)).transpose(-1, -2))
+    x = model.encoder_dim(model.encoder_window(model.standardize(s).transpose(-1, -2)).transpose(-1, -2))
     for stage in model.encoder_stages:
         x = stage(torch.cat([x[:, :1], x[:, :1], x], dim=1))
     torch.testing.assert_close(model.code_norm(model.encoder_out(x)), model.encode(s), atol=1e-12, rtol=0)
@@ -165,7 +165,7 @@ def test_half_precision_rounds_neither_the_statistics_nor_what_is_far_from_zero(
     features = (mean + std * torch.randn(1, 9, WINDOW, DIM, dtype=torch.float64)).float()
     model = torch.nn.Sequential(model).to(dtype)[0]
     assert model.encoder_dim.weight.dtype == dtype
-    standard = model.standardise(features)
+    standard = model.standardize(features)
     assert standard.dtype == dtype
     torch.testing.assert_close(standard.double(), (features.double() - mean) / std, atol=0.02, rtol=0.01)
     assert torch.equal(model.speech_mean.double(), mean)

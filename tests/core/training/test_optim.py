@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from read_core.training.config import LoopConfig
-from read_core.training.optim import Muon, make_optimizer, orthogonalise
+from read_core.training.optim import Muon, make_optimizer, orthogonalize
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -23,9 +23,9 @@ def polar(matrix: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (3, 5, 8), (1, 7)])
-def test_orthogonalise_keeps_the_singular_vectors_and_evens_the_values(shape):
+def test_orthogonalize_keeps_the_singular_vectors_and_evens_the_values(shape):
     matrix = torch.randn(shape, generator=generator(), dtype=torch.float64)
-    result = orthogonalise(matrix)
+    result = orthogonalize(matrix)
     u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
     inside = u.mT @ result @ vh.mT
     values = inside.diagonal(dim1=-2, dim2=-1)
@@ -34,9 +34,9 @@ def test_orthogonalise_keeps_the_singular_vectors_and_evens_the_values(shape):
     assert values.max() < 1.25
 
 
-def test_orthogonalise_ignores_the_scale():
+def test_orthogonalize_ignores_the_scale():
     matrix = torch.randn(5, 8, generator=generator(), dtype=torch.float64)
-    torch.testing.assert_close(orthogonalise(1e3 * matrix), orthogonalise(matrix), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(orthogonalize(1e3 * matrix), orthogonalize(matrix), rtol=1e-5, atol=1e-5)
 
 
 def test_the_adam_branch_is_adam():
@@ -108,7 +108,7 @@ class Parts(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_the_optimiser_takes_what_is_trained_and_muon_only_true_matrices(name):
+def test_the_optimizer_takes_what_is_trained_and_muon_only_true_matrices(name):
     model = Parts()
     config = LoopConfig(steps=1, batch_size=1, learning_rate=0.02, adam_learning_rate=0.001, optimizer=name)
     groups = make_optimizer(model, config).param_groups

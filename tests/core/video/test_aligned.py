@@ -9,7 +9,7 @@ from diffusers import AutoencoderKLLTXVideo
 from read_core.checkpoint import load_model
 from read_core.errors import CheckpointError
 from read_core.training.config import LoopConfig
-from read_core.training.optim import make_optimizer, orthogonalise
+from read_core.training.optim import make_optimizer, orthogonalize
 from read_core.video import DecodeSettings, TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder, PositionwiseLinear, fold, unfold
 from read_core.weights.ltx_vae import load_vae_file
@@ -92,7 +92,7 @@ def test_it_stands_where_an_ltx_video_autoencoder_does(tmp_path):
     assert latents.shape == (1, 6, 5, 2, 3)
     frames = temporal.decode(latents)
     assert frames.shape == (1, 33, 64, 96, 3)
-    whole = vae.decode(temporal.denormalise(latents)).sample
+    whole = vae.decode(temporal.denormalize(latents)).sample
     torch.testing.assert_close(
         frames, (whole / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 4, 1), atol=1e-5, rtol=0
     )
@@ -138,4 +138,4 @@ def test_muon_turns_each_position_alone():
     optimizer.step()
     moved = (before - layer.maps()[0].detach()) / 0.1
     gradients = gradient.view(4, 2, 2, 8).permute(1, 2, 0, 3)
-    torch.testing.assert_close(moved, orthogonalise(gradients), atol=2e-3, rtol=0)
+    torch.testing.assert_close(moved, orthogonalize(gradients), atol=2e-3, rtol=0)

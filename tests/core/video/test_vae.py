@@ -1,4 +1,4 @@
-"""The temporal VAE adapter: normalisation, frame counts, chunked against whole decoding."""
+"""The temporal VAE adapter: normalization, frame counts, chunked against whole decoding."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def decode_whole(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> torch.Tensor:
-    """diffusers' own decoding, with the normalisation of its LTX pipelines."""
+    """diffusers' own decoding, with the normalization of its LTX pipelines."""
     mean, std = vae.latents_mean.view(1, -1, 1, 1, 1), vae.latents_std.view(1, -1, 1, 1, 1)
     z = latents * std / vae.config.scaling_factor + mean
     with torch.no_grad():
@@ -50,7 +50,7 @@ def decode_whole(vae: AutoencoderKLLTXVideo, latents: torch.Tensor) -> torch.Ten
     return (pixels * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 4, 1)
 
 
-def test_encode_is_the_normalised_posterior_mode():
+def test_encode_is_the_normalized_posterior_mode():
     vae = tiny_vae(scaling_factor=0.7)
     frames = torch.rand(2, 17, 32, 64, 3)
     with torch.no_grad():
@@ -61,10 +61,10 @@ def test_encode_is_the_normalised_posterior_mode():
     torch.testing.assert_close(latents, expected)
 
 
-def test_denormalise_inverts_normalise():
+def test_denormalize_inverts_normalize():
     adapter = TemporalVAE(tiny_vae(scaling_factor=0.7))
     latents = video_latents()
-    torch.testing.assert_close(adapter.normalise(adapter.denormalise(latents)), latents)
+    torch.testing.assert_close(adapter.normalize(adapter.denormalize(latents)), latents)
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 8])
@@ -206,4 +206,4 @@ def test_half_precision_does_not_round_the_statistics():
     exact = vae.latents_mean.view(1, -1, 1, 1, 1).clone()
     adapter = TemporalVAE(vae)
     vae.half()
-    assert torch.equal(adapter.denormalise(torch.zeros(1, 8, 1, 1, 1)), exact)
+    assert torch.equal(adapter.denormalize(torch.zeros(1, 8, 1, 1, 1)), exact)

@@ -103,7 +103,7 @@ def freed(lora):
     return found | {"gone": base() is None, "kept": len(checkpoints._in_use)}
 
 
-def recognised():
+def recognized():
     """Whether the host sees that an output holds models; it asks so since 0.33 only."""
     models = load()
     try:
@@ -122,7 +122,7 @@ def main():
     lora = folder / "small.safetensors"
     results = {
         "attention": attention(),
-        "recognised": recognised(),
+        "recognised": recognized(),
         "sharing": sharing(lora),
         "freed": freed(lora),
     }

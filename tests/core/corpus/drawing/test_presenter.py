@@ -45,12 +45,12 @@ def test_faces_vary():
 
 def test_lips_stand_out_from_skin_and_from_the_inside_of_the_mouth():
     for face in FACES:
-        assert contrast(face.lip_colour, face.skin) >= 0.2
-        assert luminance(face.lip_colour) > luminance(face.inside_colour) + 0.15
-        assert luminance(face.skin) > luminance(face.inside_colour) + 0.08
+        assert contrast(face.lip_color, face.skin) >= 0.2
+        assert luminance(face.lip_color) > luminance(face.inside_color) + 0.15
+        assert luminance(face.skin) > luminance(face.inside_color) + 0.08
 
 
-def test_colours_are_in_range():
+def test_colors_are_in_range():
     for face in FACES:
         for field in dataclasses.fields(face):
             value = getattr(face, field.name)

@@ -22,10 +22,10 @@ def mouth_track(frames: int) -> Tensor:
 
 
 def opening_area(frames: Tensor, presenter: Presenter, boxes: Tensor) -> Tensor:
-    """Pixels of each frame's mouth box that look like teeth or the dark inside, by nearest colour."""
-    inside = torch.tensor([presenter.inside_colour, TEETH, tuple(0.85 * c for c in TEETH)])
-    lip, skin = torch.tensor(presenter.lip_colour), torch.tensor(presenter.skin)
-    beard = torch.tensor(presenter.beard_colour)
+    """Pixels of each frame's mouth box that look like teeth or the dark inside, by nearest color."""
+    inside = torch.tensor([presenter.inside_color, TEETH, tuple(0.85 * c for c in TEETH)])
+    lip, skin = torch.tensor(presenter.lip_color), torch.tensor(presenter.skin)
+    beard = torch.tensor(presenter.beard_color)
     outside = torch.stack([lip, 0.85 * lip, 1.2 * lip, skin, 0.85 * skin, 0.7 * skin, 1.1 * skin, beard])
     areas = []
     for frame, (x0, y0, x1, y1) in zip(frames, boxes.round().int().tolist(), strict=True):
@@ -37,7 +37,7 @@ def opening_area(frames: Tensor, presenter: Presenter, boxes: Tensor) -> Tensor:
 
 def painted(presenter: Presenter) -> Presenter:
     """With green skin and blue lips, so that nothing else in the mouth box looks like its inside."""
-    return dataclasses.replace(plain(presenter), skin=(0.3, 0.9, 0.4), lip_colour=(0.3, 0.4, 0.95), blush=0.0)
+    return dataclasses.replace(plain(presenter), skin=(0.3, 0.9, 0.4), lip_color=(0.3, 0.4, 0.95), blush=0.0)
 
 
 def is_opening(pixels: Tensor) -> Tensor:
@@ -200,8 +200,8 @@ def test_gaze_moves_the_irises():
     columns = torch.arange(256)
     eye = ((columns - middle).abs() < 0.85 * presenter.eye_width * presenter.head_scale * 256).float()
     dark = eye * (1.0 - frames[:, row].mean(-1))
-    centre = (dark * columns).sum(1) / dark.sum(1)
-    assert centre[0] + 1 < centre[1] < centre[2] - 1
+    center = (dark * columns).sum(1) / dark.sum(1)
+    assert center[0] + 1 < center[1] < center[2] - 1
 
 
 def test_bad_arguments_are_refused():

@@ -40,9 +40,9 @@ def irises(puppet, share):
 
 def inside(boxes):
     """(H, W) bool of (K, 4) pixel boxes."""
-    centres = torch.arange(SIZE) + 0.5
-    rows = (centres[None] > boxes[:, 1:2]) & (centres[None] < boxes[:, 3:4])
-    columns = (centres[None] > boxes[:, 0:1]) & (centres[None] < boxes[:, 2:3])
+    centers = torch.arange(SIZE) + 0.5
+    rows = (centers[None] > boxes[:, 1:2]) & (centers[None] < boxes[:, 3:4])
+    columns = (centers[None] > boxes[:, 0:1]) & (centers[None] < boxes[:, 2:3])
     return (rows[:, :, None] & columns[:, None, :]).any(0)
 
 

@@ -40,7 +40,7 @@ def test_nothing_moves_in_a_neutral_frame(ramp):
     assert moved.max() < 0.05
 
 
-def test_frames_do_not_depend_on_their_neighbours(puppet):
+def test_frames_do_not_depend_on_their_neighbors(puppet):
     motion = sample_motion(1, 9)
     track = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
     together = render_puppet(puppet, motion, track, SIZE)

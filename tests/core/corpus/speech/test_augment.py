@@ -13,8 +13,8 @@ from read_core.corpus.speech.augment import (
     augment,
     band_limit,
     change_size,
-    coloured_noise,
-    equalise,
+    colored_noise,
+    equalize,
     insert_silence,
     reverberate,
     set_loudness,
@@ -107,7 +107,7 @@ def test_set_loudness_does_not_clip() -> None:
 
 @pytest.mark.parametrize("slope", [-1, 0, 1, 2])
 def test_noise_falls_with_its_slope(slope: int) -> None:
-    noise = coloured_noise(1 << 16, slope, seeded())
+    noise = colored_noise(1 << 16, slope, seeded())
     power = torch.fft.rfft(noise).abs().square()
     hertz = torch.fft.rfftfreq(1 << 16, 1 / RATE)
     low, high = ((hertz > f) & (hertz < 2 * f) for f in (500, 2000))
@@ -143,12 +143,12 @@ def test_a_telephone_keeps_its_band_only() -> None:
         assert difference == pytest.approx(0, abs=0.1) if change == 0 else difference < -40
 
 
-def test_an_equaliser_applies_its_gains() -> None:
+def test_an_equalizer_applies_its_gains() -> None:
     gains = torch.zeros(7)
-    assert torch.allclose(equalise(tone(440), gains), tone(440), atol=1e-5)
+    assert torch.allclose(equalize(tone(440), gains), tone(440), atol=1e-5)
     gains[-1] = -12
-    assert decibels(equalise(tone(7990), gains)) - decibels(tone(7990)) == pytest.approx(-12, abs=0.3)
-    assert decibels(equalise(tone(200), gains)) - decibels(tone(200)) == pytest.approx(0, abs=0.1)
+    assert decibels(equalize(tone(7990), gains)) - decibels(tone(7990)) == pytest.approx(-12, abs=0.3)
+    assert decibels(equalize(tone(200), gains)) - decibels(tone(200)) == pytest.approx(0, abs=0.1)
 
 
 def test_a_silence_moves_what_follows_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from read_core.corpus.speech.singing import hold, sing
-from read_core.corpus.speech.synthesis import open_synthesiser
+from read_core.corpus.speech.synthesis import open_synthesizer
 from read_core.corpus.speech.synthesized import Speech, Voice
 from read_core.corpus.speech.utterance import sample_utterance
 
@@ -18,7 +18,7 @@ VOICE = Voice("babble", "middle", 100, 50, 0)
 
 
 def spoken(text: str = "mama o luna") -> Speech:
-    with open_synthesiser(VOICE) as speak:
+    with open_synthesizer(VOICE) as speak:
         return speak(text)
 
 
@@ -59,7 +59,7 @@ def test_a_song_goes_up_and_down_and_is_slower_than_speech(synthesiser: str) -> 
     voice = Voice(synthesiser, name)
     text = "mama o luna ma o mi la u ma nu la mo"
     song = sing(text, voice, random.Random(3))
-    with open_synthesiser(voice) as speak:
+    with open_synthesizer(voice) as speak:
         assert song.seconds > 1.5 * speak(text).seconds
     for before, after in pairwise(song.segments):
         assert after.start == pytest.approx(before.stop, abs=1e-3)

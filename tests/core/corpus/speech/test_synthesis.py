@@ -1,4 +1,4 @@
-"""Both synthesisers: phoneme times against the sound itself, repeatability, and what happens without them."""
+"""Both synthesizers: phoneme times against the sound itself, repeatability, and what happens without them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from read_core.corpus.speech.sentences import SPLITS
 from read_core.corpus.speech.synthesis import (
-    SynthesiserError,
+    SynthesizerError,
     draw_voice,
-    open_synthesiser,
-    require_synthesiser,
+    open_synthesizer,
+    require_synthesizer,
     voice_names,
 )
 from read_core.corpus.speech.synthesized import Segment, Speech, Voice
@@ -40,13 +40,13 @@ VOICES = [
 
 @pytest.fixture(params=[pytest.param(v, marks=pytest.mark.corpus, id=v.describe()) for v in VOICES])
 def voice(request: pytest.FixtureRequest, need: Callable[[str], str]) -> Voice:
-    """Each voice in turn, where its synthesiser is installed."""
+    """Each voice in turn, where its synthesizer is installed."""
     need(request.param.synthesiser)
     return request.param
 
 
 def say(voice: Voice, text: str = TEXT) -> Speech:
-    with open_synthesiser(voice) as speak:
+    with open_synthesizer(voice) as speak:
         return speak(text)
 
 
@@ -121,7 +121,7 @@ def test_a_higher_rate_is_faster(voice: Voice) -> None:
 
 
 def test_an_unknown_voice_is_refused_and_the_next_one_works(synthesiser: str) -> None:
-    with pytest.raises(SynthesiserError, match="no-such-voice"):
+    with pytest.raises(SynthesizerError, match="no-such-voice"):
         say(Voice(synthesiser, "no-such-voice"))
     assert say(next(v for v in VOICES if v.synthesiser == synthesiser)).seconds > 1
 
@@ -162,9 +162,9 @@ def test_without_flite_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
         say(Voice("flite", "slt"))
 
 
-def test_an_unknown_synthesiser_is_refused() -> None:
+def test_an_unknown_synthesizer_is_refused() -> None:
     with pytest.raises(InputError, match="espeak, flite"):
-        require_synthesiser("festival")
+        require_synthesizer("festival")
 
 
 def energy(waveform: Tensor, step: int) -> Tensor:

@@ -111,7 +111,7 @@ def test_impossible_durations_are_refused(seconds: float) -> None:
         sample_utterance(0, seconds)
 
 
-def test_unknown_splits_and_synthesisers_are_refused() -> None:
+def test_unknown_splits_and_synthesizers_are_refused() -> None:
     with pytest.raises(InputError, match="split"):
         sample_utterance(0, 1.0, "dev")
     with pytest.raises(InputError, match="synthesiser"):

@@ -11,7 +11,7 @@ from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import neutral_motion
 from read_core.errors import InputError
-from read_core.evaluation.material.gallery import FIRST_SEED, draw_gallery, face_colours, head_box, others
+from read_core.evaluation.material.gallery import FIRST_SEED, draw_gallery, face_colors, head_box, others
 from read_core.evaluation.suites import lengths
 from read_core.evaluation.tables import identity as identity_tables
 
@@ -54,7 +54,7 @@ def test_only_the_head_is_looked_at(talking):
     inside = torch.zeros(64, 64, dtype=torch.bool)
     inside[top:bottom, left:right] = True
     elsewhere[:, ~inside] = 0
-    assert torch.equal(face_colours(elsewhere, gallery.box), face_colours(sample.frames, gallery.box))
+    assert torch.equal(face_colors(elsewhere, gallery.box), face_colors(sample.frames, gallery.box))
     assert 0.3 < inside.float().mean() < 0.8
 
 

@@ -8,7 +8,7 @@ from read_core.evaluation.material.portraits import CROPS, Crop, lit, other_size
 
 
 def dot(x, y, size=64):
-    """A white square of 8 pixels around (x, y) on grey, (1, size, size, 3) uint8."""
+    """A white square of 8 pixels around (x, y) on gray, (1, size, size, 3) uint8."""
     picture = torch.full((1, size, size, 3), 90, dtype=torch.uint8)
     picture[0, y - 4 : y + 4, x - 4 : x + 4] = 250
     return picture
@@ -57,7 +57,7 @@ def test_sizes_keep_the_picture():
     assert resized(dot(32, 32), 3).shape == (1, 192, 192, 3)
 
 
-def test_light_is_clipped_and_coloured():
+def test_light_is_clipped_and_colored():
     picture = lit(dot(32, 32), (1.4, 1.0, 0.5))
     assert picture[0, 0, 0].tolist() == [126, 90, 45]
     assert picture[0, 32, 32].tolist() == [255, 250, 125]

@@ -1,4 +1,4 @@
-"""Drift of colour and face planted in a video is found, from its first frame on."""
+"""Drift of color and face planted in a video is found, from its first frame on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_true_video_keeps_its_face(faces):
     for sample, gallery in faces:
         drift = measure_drift([sample.frames[:3], sample.frames[3:]], sample.portrait, gallery)
         assert drift.identity == (1.0, 1.0)
-        assert drift.recognised == (True, True)
+        assert drift.recognized == (True, True)
         assert min(drift.likeness) > 0.95
         assert all(own < other for own, other in zip(drift.own, drift.other, strict=True))
         assert drift.face[0] == drift.border[0] == 0
@@ -58,10 +58,10 @@ def test_another_face_in_the_same_scene_is_told_apart(faces):
         stranger = replace(sample_presenter(777, "test"), **kept)
         video = render(stranger, sample_motion(1, 100), torch.zeros(100, 3), 64, stop=6)
         drift = measured(sample, gallery, video)
-        assert drift.recognised == (False,)
+        assert drift.recognized == (False,)
         assert drift.own[0] > 2 * measured(sample, gallery, sample.frames).own[0]
         later = measure_drift([sample.frames, video], sample.portrait, gallery)
-        assert later.recognised == (True, False)
+        assert later.recognized == (True, False)
 
 
 def test_a_darkened_video_reads_what_was_taken_away(faces):
@@ -75,7 +75,7 @@ def test_a_darkened_video_reads_what_was_taken_away(faces):
         assert dark.own[0] == pytest.approx(
             0.7 * 255 * float(_box(sample.portrait, gallery).square().mean().sqrt()), rel=1e-3
         )
-        assert dark.recognised == (False, False)
+        assert dark.recognized == (False, False)
 
 
 def test_a_mosaic_is_farther_from_the_portrait_than_the_video_is(faces):
@@ -87,7 +87,7 @@ def test_a_mosaic_is_farther_from_the_portrait_than_the_video_is(faces):
         assert coarser.likeness[0] < true.likeness[0] - 0.02
 
 
-def test_a_drift_of_colours_is_measured(faces):
+def test_a_drift_of_colors_is_measured(faces):
     sample, gallery = faces[1]
     video = 0.8 * sample.frames
     redder = video + torch.tensor([0.1, 0.0, 0.0])
@@ -103,7 +103,7 @@ def test_a_drift_of_colours_is_measured(faces):
     assert drift.border_from_portrait[1] == pytest.approx(drift.border_from_portrait[0], abs=1e-3)
 
 
-def test_coarse_colours_are_means_over_the_middle_square():
+def test_coarse_colors_are_means_over_the_middle_square():
     frames = torch.rand(66, 128, 144, 3, generator=torch.Generator().manual_seed(0))
     expected = frames[:, :, 8:136].reshape(66, 16, 8, 16, 8, 3).mean(dim=(2, 4))
     torch.testing.assert_close(coarse(frames).permute(0, 2, 3, 1), expected)

@@ -18,7 +18,7 @@ def video(seed, split="train", frames=9):
     return render(sample_presenter(seed, split), sample_motion(seed, frames), mouth, 64)
 
 
-def test_it_beats_the_mean_colour_of_unseen_faces():
+def test_it_beats_the_mean_color_of_unseen_faces():
     codec = LinearCodec.fit([video(seed) for seed in range(12)], components=40)
     for seed in range(3):
         true = video(seed, "test")
@@ -37,9 +37,9 @@ def test_its_error_is_that_of_the_exact_components():
     clips = [video(seed) for seed in range(6)]
     codec = LinearCodec.fit(clips, components=12)
     rows = torch.cat([_rows(clip) for clip in clips])
-    centred = rows - rows.mean(dim=0)
-    values = torch.linalg.svdvals(centred).square()
-    rest = (centred - centred @ codec.basis @ codec.basis.T).square().sum()
+    centered = rows - rows.mean(dim=0)
+    values = torch.linalg.svdvals(centered).square()
+    rest = (centered - centered @ codec.basis @ codec.basis.T).square().sum()
     assert rest.item() == pytest.approx(values[12:].sum().item(), rel=0.02)
     torch.testing.assert_close(codec.basis.T @ codec.basis, torch.eye(12), atol=1e-4, rtol=0)
 

@@ -31,7 +31,7 @@ def test_only_the_box_counts():
     assert psnr_in_boxes(wrong, true, left + torch.tensor([5.0, 0, 5, 0])) == pytest.approx(0)
 
 
-def test_a_box_holds_the_pixels_with_centres_in_it():
+def test_a_box_holds_the_pixels_with_centers_in_it():
     inside = in_boxes(torch.tensor([[1.2, 0.6, 3.6, 2.5]]), 4, 5)[0]
     assert inside.nonzero().tolist() == [[1, 1], [1, 2], [1, 3]]
 

@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from read_core.ans import frames_of_clips
 from read_core.errors import InputError
 from read_core.evaluation.metrics.seams import (
     clip_starts,
@@ -17,6 +16,7 @@ from read_core.evaluation.metrics.seams import (
     still_pixels,
     whole_clips,
 )
+from read_core.geometry import latents_of_clips
 
 
 def steady(frames=41, step=0.002):
@@ -25,7 +25,7 @@ def steady(frames=41, step=0.002):
 
 
 def test_clips_begin_after_frames_120_232_and_so_on():
-    assert clip_starts(frames_of_clips(9, 16), 16) == [120 + 112 * k for k in range(8)]
+    assert clip_starts(latents_of_clips(9, 16), 16) == [120 + 112 * k for k in range(8)]
     assert clip_starts(15, 16) == []
 
 

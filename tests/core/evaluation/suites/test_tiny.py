@@ -175,7 +175,7 @@ def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
     assert choose.cheapest(trials, 1.0) is trials[0]
 
 
-def test_a_score_falls_with_broken_colours_and_rises_with_the_lips():
+def test_a_score_falls_with_broken_colors_and_rises_with_the_lips():
     trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, decibels=20.0, seconds=1.0)
     assert trial.score(20.0) == pytest.approx(0.6)
     assert trial.score(24.0) == pytest.approx(0.2)

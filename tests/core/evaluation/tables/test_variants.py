@@ -15,14 +15,14 @@ def test_lips_and_face_of_a_video(sample):
     gallery = draw_gallery(sample, 6)
     true = mark(Video(sample.frames, sample.mouth, 0.0), sample, gallery, 4)
     assert (true.opening, true.width, true.rounding) == pytest.approx((1, 1, 1))
-    assert true.recognised == 1
+    assert true.recognized == 1
     mouth, frames = sample.mouth.clone(), sample.frames
     mouth[:, 0] *= -1
     mouth[:, 1] = 0
     frames[25:] *= 0.2
     spoilt = mark(Video(frames, mouth, 0.0), sample, gallery, 4)
     assert (spoilt.opening, spoilt.width, spoilt.rounding) == pytest.approx((-1, 0, 1))
-    assert spoilt.recognised == 0.5
+    assert spoilt.recognized == 0.5
     assert spoilt.own > true.own + 20
 
 

@@ -11,8 +11,8 @@ import yaml
 from diffusers import AutoencoderKLLTXVideo
 from einops import rearrange
 
-from read_core.training.stages.aligned_start import initialise_aligned
-from read_core.training.stages.vae_start import initialise
+from read_core.training.stages.aligned_start import initialize_aligned
+from read_core.training.stages.vae_start import initialize
 from read_core.video.aligned import AlignedAutoencoder
 
 CONFIGS = Path(__file__).parents[4] / "configs"
@@ -59,7 +59,7 @@ def decibels(vae: torch.nn.Module, clips: list[torch.Tensor]) -> float:
 @pytest.fixture(scope="module")
 def started() -> AlignedAutoencoder:
     vae, clips, more = make_vae(), clips_of(40, 0), clips_of(60, 5)
-    initialise_aligned(vae, clips, ones(clips), zip(more, ones(more), strict=True))
+    initialize_aligned(vae, clips, ones(clips), zip(more, ones(more), strict=True))
     return vae
 
 
@@ -69,7 +69,7 @@ def test_positions_keep_what_they_show(started):
     shared = AutoencoderKLLTXVideo(
         **yaml.safe_load((CONFIGS / "smoke" / "vae.yaml").read_text())["model"] | {"latent_channels": KEPT}
     ).eval()
-    initialise(shared, clips, ones(clips))
+    initialize(shared, clips, ones(clips))
     assert decibels(started, unseen) > 14
     assert decibels(started, unseen) > decibels(shared, unseen) + 2
 
@@ -99,7 +99,7 @@ def test_what_counts_more_is_kept_better():
         inside = weight[..., :16] if left else weight[..., 16:32]
         inside.fill_(30.0)
         vae = make_vae()
-        initialise_aligned(vae, clips, [weight] * len(clips), whitening=0)
+        initialize_aligned(vae, clips, [weight] * len(clips), whitening=0)
         with torch.no_grad():
             error = vae.decode(vae.encode(clips[0]).latent_dist.mode()).sample - clips[0]
         errors.append([error[..., :16].square().mean().item(), error[..., 16:32].square().mean().item()])

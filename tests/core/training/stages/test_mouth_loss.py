@@ -43,12 +43,12 @@ def test_it_is_the_difference_of_what_the_reader_reads(weights):
     total = 0.0
     for index in range(5):
         x0, y0, x1, y1 = boxes[0, index].tolist()
-        centre = torch.tensor([[(x0 + x1) / SIDE - 1, (y0 + y1) / SIDE - 1]])
+        center = torch.tensor([[(x0 + x1) / SIDE - 1, (y0 + y1) / SIDE - 1]])
         for blur in (0.0, SOFT):
             read = []
             for frames in (output, pixels):
                 picture = (frames[:, :, index] + 1) / 2
-                read.append(reader.shape(gaussian_blur(picture, blur) if blur else picture, centre)[0])
+                read.append(reader.shape(gaussian_blur(picture, blur) if blur else picture, center)[0])
             total += sum((a - b) ** 2 for a, b in zip(*(r.tolist() for r in read), strict=True))
     loss = MouthLoss(weights, SETTINGS)(output, pixels, boxes)
     assert loss.item() == pytest.approx(total / 10, rel=1e-3)

@@ -33,7 +33,7 @@ def trained() -> SpeechAE:
 
 
 def averages(trained: SpeechAE, speech: torch.Tensor) -> torch.Tensor:
-    """Standardised features averaged over the frames of each latent, normalised over their channels."""
+    """Standardized features averaged over the frames of each latent, normalized over their channels."""
     standard = (speech - trained.speech_mean) / trained.speech_std
     codes = [standard[:, 0]]
     for i in range(1, (speech.shape[1] - 1) // 8 + 1):

@@ -243,7 +243,7 @@ def test_figures_are_those_of_a_plain_loop(stage):
         assert figures[f"psnr_{name}"] == pytest.approx(-10 * math.log10(torch.cat(errors).mean()), abs=0.01)
 
 
-def test_training_improves_random_weights_and_the_export_normalises_its_latents(clips_folder, tmp_path):
+def test_training_improves_random_weights_and_the_export_normalizes_its_latents(clips_folder, tmp_path):
     changes = {"loop.steps": 12, "loop.ema": 0.0, "loop.learning_rate": 0.02, "start_clips": 0}
     config = make_config(clips_folder, tmp_path, **changes)
     stage = VaeStage(config)

@@ -11,7 +11,7 @@ import yaml
 from diffusers import AutoencoderKLLTXVideo
 from einops import rearrange
 
-from read_core.training.stages.vae_start import _fit, initialise, patchify
+from read_core.training.stages.vae_start import _fit, initialize, patchify
 
 CONFIG = Path(__file__).parents[4] / "configs" / "smoke" / "vae.yaml"
 PATTERNS = 6
@@ -52,7 +52,7 @@ def decibels(vae: AutoencoderKLLTXVideo, clips: list[torch.Tensor]) -> float:
 def started() -> AutoencoderKLLTXVideo:
     vae = make_vae()
     clips = low_rank_clips(40, 0)
-    initialise(vae, clips, ones(clips))
+    initialize(vae, clips, ones(clips))
     return vae
 
 
@@ -97,7 +97,7 @@ def test_weights_say_where_the_reconstruction_counts():
     errors = []
     for weight in (left, right):
         vae = make_vae()
-        initialise(vae, clips, [weight] * len(clips))
+        initialize(vae, clips, [weight] * len(clips))
         with torch.no_grad():
             error = vae.decode(vae.encode(clips[0]).latent_dist.mode()).sample - clips[0]
         errors.append([error[..., :32].square().mean().item(), error[..., 32:].square().mean().item()])
