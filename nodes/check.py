@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 
 from ..read_core.limits import WINDOW
 from .discovery import LIP_SYNC, found_by
-from .feedback import Progress, about, say
+from .feedback import Progress, input_named, show_text
 from .incoming import counted, frames_of, image_of, recording
 from .sockets import Models, ReadModels
 
@@ -78,16 +78,18 @@ class Check(io.ComfyNode):
         if window == 0 and models is not None:
             window = models.pipe.defaults.window
         check_window(window)
-        with about("audio"):
+        with input_named("audio"):
             waveform, rate = recording(audio)
-        with about("images"):
+        with input_named("images"):
             frames = frames_of(images)[..., :3].float().cpu()
-        with about("reference"):
+        with input_named("reference"):
             portrait = None if reference is None else image_of(reference, 0)[..., :3].cpu()
-        with about("images and audio"):
+        with input_named("images and audio"):
             loudness = frame_loudness(waveform, rate, len(frames))
             found = check_video(frames, loudness, window, portrait, _finding(len(frames)))
-        say(f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}, likeness {found.likeness:.2f}")
+        show_text(
+            f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}, likeness {found.likeness:.2f}"
+        )
         plot = found.plot()[None]
         return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))
 

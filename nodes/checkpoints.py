@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 
 import folder_paths
 
-from .feedback import about, log
-from .placement import held, model_dtype, patcher_of
+from .feedback import input_named, log
+from .placement import model_dtype, patcher_of, patcher_of_models
 from .sockets import ReadModels
-from .vae import HeldVAE
+from .vae import VAEHolder
 
 FOLDER = "read"
 BUNDLED = Path(__file__).parents[1] / "read_core" / "checkpoints"
@@ -97,14 +97,14 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     from ..read_core.weights.ltx_vae import load_vae_file
     from ..read_core.weights.override import override_weights
 
-    with about("checkpoint"):
+    with input_named("checkpoint"):
         pipe = ReadPipeline(load_checkpoint(find_checkpoint(name), "cpu", "stored"))
     if vae is not None:
-        with about("vae"):
+        with input_named("vae"):
             replaced = load_vae_file(vae, own=pipe.vae.vae.config)
             pipe.vae = TemporalVAE(replaced, pipe.vae.settings)
     if transformer is not None:
-        with about("transformer"):
+        with input_named("transformer"):
             own_audio = override_weights(pipe.transformer, transformer)
         if not own_audio:
             log.info("%s has no audio branch: the checkpoint's audio branch is kept", transformer)
@@ -116,11 +116,11 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     _set_attention(pipe.transformer, attention)
     return ReadModels(
         pipe=pipe,
-        speech=held(whisper=pipe.features.encoder, speech_ae=pipe.speech_ae),
-        vae=patcher_of(HeldVAE(pipe.vae)),
-        transformer=held(transformer=pipe.transformer),
-        finder=held(finder=pipe.finder),
-        detail=None if pipe.detail is None else held(detail=pipe.detail),
+        speech=patcher_of_models(whisper=pipe.features.encoder, speech_ae=pipe.speech_ae),
+        vae=patcher_of(VAEHolder(pipe.vae)),
+        transformer=patcher_of_models(transformer=pipe.transformer),
+        finder=patcher_of_models(finder=pipe.finder),
+        detail=None if pipe.detail is None else patcher_of_models(detail=pipe.detail),
     )
 
 

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..read_core.memory import decoding_memory
 from .discovery import found_by
-from .feedback import Progress, about, say
+from .feedback import Progress, input_named, show_text
 from .incoming import counted, video_latent, wanted_frames
 from .placement import place
 from .sockets import Models, ReadModels
@@ -54,7 +54,7 @@ class Decode(io.ComfyNode):
         from ..read_core.checks import check_finite
         from ..read_core.geometry import PIXELS_PER_LATENT, frames_of_latents
 
-        with about("latent"):
+        with input_named("latent"):
             samples = video_latent(latent)
             wanted, remark = wanted_frames(latent, frames)
             stream = models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0))
@@ -67,5 +67,5 @@ class Decode(io.ComfyNode):
             images[done : done + len(pictures)] = check_finite(pictures)
             done += len(pictures)
             progress(done, total)
-        say(f"{counted(total, 'frame')}, {total / 25:.2f} s, {width} x {height}. {remark}".rstrip())
+        show_text(f"{counted(total, 'frame')}, {total / 25:.2f} s, {width} x {height}. {remark}".rstrip())
         return io.NodeOutput(images, 25.0, total)

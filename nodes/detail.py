@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from ..read_core.limits import OUTPUT_SIZE, PORTRAIT_SIDE
 from .discovery import found_by
-from .feedback import Progress, about, say
+from .feedback import Progress, input_named, show_text
 from .incoming import counted, frames_of
 from .placement import check_room, place
 from .sockets import Models, Portrait, ReadModels
@@ -62,9 +62,9 @@ class RestoreDetail(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..read_core.finish import Finishing
 
-        with about("images"):
+        with input_named("images"):
             frames_of(images)
-        with about("size"):
+        with input_named("size"):
             finishing = Finishing(detail=True, paste_back=False, size=size or None)
         finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
@@ -76,5 +76,5 @@ class RestoreDetail(io.ComfyNode):
                 restored[done : done + len(few)] = few
                 done += len(few)
                 progress(done, len(images))
-        say(f"{counted(len(images), 'frame')} of {finish.size[1]} x {finish.size[0]} pixels.")
+        show_text(f"{counted(len(images), 'frame')} of {finish.size[1]} x {finish.size[0]} pixels.")
         return io.NodeOutput(restored)

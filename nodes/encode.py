@@ -13,7 +13,7 @@ from ..read_core.limits import FACE_SIZE, FITS, SIZE, WINDOW
 from ..read_core.memory import decoding_memory
 from ..read_core.records import FaceChoice
 from .discovery import REFERENCE, SPEECH, found_by
-from .feedback import Progress, Remarks, about, say
+from .feedback import Progress, Remarks, input_named, show_text
 from .incoming import LAST_IMAGE, counted, image_of, recording
 from .placement import place
 from .sockets import Models, Portrait, ReadModels, Speech
@@ -66,9 +66,9 @@ class EncodeSpeech(io.ComfyNode):
         from ..read_core.speech.prepare import Preparation, padded_to_frames
 
         place(models.speech)
-        remarks, heard = Remarks(), Preparation(normalize_loudness, audio_scale, silence_gate)
-        codes, sound, rate = encode_recording(models, audio, (start, duration), heard, remarks)
-        say(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
+        remarks, preparation = Remarks(), Preparation(normalize_loudness, audio_scale, silence_gate)
+        codes, sound, rate = encode_recording(models, audio, (start, duration), preparation, remarks)
+        show_text(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
         kept = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
         return io.NodeOutput(codes, kept, codes.num_frames)
 
@@ -122,15 +122,15 @@ class EncodeReference(io.ComfyNode):
         face_y: float = FOUND.y,
         face_size: float = FOUND.size,
     ) -> io.NodeOutput:
-        with about("image"):
+        with input_named("image"):
             picture = image_of(image, index)
         size, remarks = video_size(models, width, height), Remarks()
         place(models.vae, models.finder, activations=decoding_memory(models.pipe.vae, size))
-        with about("image"):
+        with input_named("image"):
             face = FaceChoice(face_index, face_x, face_y, face_size)
             reference = models.pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
         Progress()(1, 1)
-        say(face_text(reference), remarks)
+        show_text(face_text(reference), remarks)
         left, top, right, bottom = reference.box
         seen = reference.image[None].clone().to(mm.intermediate_device())
         shown = ui.PreviewImage(reference.image[None].cpu(), cls=cls)
@@ -165,7 +165,7 @@ def video_size(models: ReadModels, width: int, height: int) -> tuple[int, int]:
     from ..read_core.checks import check_size
 
     default_height, default_width = models.pipe.card.resolution
-    with about("width and height"):
+    with input_named("width and height"):
         return check_size((height or default_height, width or default_width))
 
 
@@ -173,7 +173,7 @@ def encode_recording(
     models: ReadModels,
     audio: Any,
     span: tuple[float, float],
-    heard: Preparation,
+    preparation: Preparation,
     remarks: Remarks,
     max_window: int = WINDOW.largest,
     keep_on: str | None = None,
@@ -196,10 +196,10 @@ def encode_recording(
     from ..read_core.media import resample
     from ..read_core.speech.prepare import cut, prepare
 
-    with about("audio"):
+    with input_named("audio"):
         waveform, rate = recording(audio)
         sound = cut(waveform, rate, *span)
-        prepared = prepare(resample(sound, rate, remarks)[None], SAMPLE_RATE, heard)
+        prepared = prepare(resample(sound, rate, remarks)[None], SAMPLE_RATE, preparation)
         codes = models.pipe.encode_speech(prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks)
     return codes, sound, rate
 
@@ -253,13 +253,13 @@ def speech_inputs() -> list[io.Input]:
 def size_inputs() -> list[io.Input]:
     """Widgets for the size of the model's frames and the fit; shared with READ Talking Head to File."""
     side = {"default": 0, "min": 0, "max": SIZE.largest, "step": PIXELS_PER_LATENT}
-    about = (
+    tip = (
         f"Size that the model works at, a multiple of {PIXELS_PER_LATENT}, from {SIZE.least}; "
         "0: the size that the checkpoint was trained with."
     )
     return [
-        io.Int.Input("width", **side, tooltip=about),
-        io.Int.Input("height", **side, tooltip=about),
+        io.Int.Input("width", **side, tooltip=tip),
+        io.Int.Input("height", **side, tooltip=tip),
         io.Combo.Input(
             "fit",
             options=[CHECKPOINT_FIT, *FITS],

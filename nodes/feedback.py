@@ -69,7 +69,7 @@ def end_previews() -> None:
     time.sleep(_PREVIEW_STAYS)
 
 
-def say(text: str, remarks: Remarks | None = None) -> None:
+def show_text(text: str, remarks: Remarks | None = None) -> None:
     """Write a text to the host's log and, if the host has a page, under the node in the graph.
 
     Args:
@@ -109,7 +109,7 @@ class Remarks:
 
 
 @contextmanager
-def about(widget: str) -> Iterator[None]:
+def input_named(widget: str) -> Iterator[None]:
     """Prefix errors of the core with the name of the input that caused them."""
     try:
         yield

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 
 from . import checkpoints
 from .discovery import AVATAR, LIP_SYNC, found_by
-from .feedback import about, log, say
+from .feedback import input_named, log, show_text
 from .lora import with_lora
 from .sockets import Models
 from .vae import host_vae
@@ -111,7 +111,7 @@ class LoadModels(io.ComfyNode):
         models = checkpoints.load_models(checkpoint, dtype, attention, files["vae"], files["transformer"])
         notes = ""
         if files["lora"] is not None:
-            with about("lora"):
+            with input_named("lora"):
                 patched, notes = with_lora(models.transformer, files["lora"], lora_strength)
             models = replace(models, transformer=patched, base=models)
         card, defaults = models.pipe.card, models.pipe.defaults
@@ -127,7 +127,7 @@ class LoadModels(io.ComfyNode):
         if card.demonstration:
             limits = ": drawn presenters, not photographs" if card.face is None else ""
             notes = f"A demonstration{limits}. {notes}"
-        say(f"{card.name}, {width} x {height}. {notes}".rstrip())
+        show_text(f"{card.name}, {width} x {height}. {notes}".rstrip())
         return io.NodeOutput(models, host_vae(models))
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..read_core.limits import OUTPUT_SIZE, PASTED_SIDE
 from ..read_core.memory import pasting_memory
 from .discovery import found_by
-from .feedback import Progress, about, say
+from .feedback import Progress, input_named, show_text
 from .incoming import LAST_IMAGE, counted, frames_of, image_of
 from .placement import check_room, place
 from .sockets import Portrait
@@ -77,9 +77,9 @@ class PasteBack(io.ComfyNode):
         from ..read_core.finish import check_original
         from ..read_core.media import opaque
 
-        with about("images"):
+        with input_named("images"):
             frames_of(images)
-        with about("image"):
+        with input_named("image"):
             original = opaque(image_of(image, index)).to(mm.get_torch_device())
             check_original(reference, original)
             paste = Paste(original, reference.crop, max_side)
@@ -92,5 +92,5 @@ class PasteBack(io.ComfyNode):
             pasted[done - 1 : done] = paste(frame.to(original))
             progress(done, len(images))
         made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"
-        say(f"{made}: both even, because video encoders need that.")
+        show_text(f"{made}: both even, because video encoders need that.")
         return io.NodeOutput(pasted, paste.mask[None].to(mm.intermediate_device()))

@@ -25,7 +25,7 @@ class WholePatcher(ModelPatcher):
         return 0
 
 
-class Held(nn.Module):
+class ModelHolder(nn.Module):
     """A container that takes the attributes (for example ``device``) that the host writes, instead of the
     models."""
 
@@ -35,12 +35,12 @@ class Held(nn.Module):
             self.add_module(name, model)
 
 
-def held(**models: nn.Module) -> WholePatcher:
+def patcher_of_models(**models: nn.Module) -> WholePatcher:
     """A patcher of models that are used together. They are not moved until :func:`place` is called."""
-    return patcher_of(Held(**models))
+    return patcher_of(ModelHolder(**models))
 
 
-def patcher_of(model: Held) -> WholePatcher:
+def patcher_of(model: ModelHolder) -> WholePatcher:
     """A patcher of a container."""
     return WholePatcher(model, mm.get_torch_device(), mm.unet_offload_device())
 

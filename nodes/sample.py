@@ -13,7 +13,7 @@ from ..read_core.geometry import clips_of_latents, latents_of_frames
 from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
 from ..read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from .discovery import LIP_SYNC, found_by
-from .feedback import Progress, Remarks, say
+from .feedback import Progress, Remarks, show_text
 from .incoming import LENGTH, counted
 from .placement import place
 from .sockets import Models, Portrait, ReadModels, Speech
@@ -161,12 +161,12 @@ class Sampler(io.ComfyNode):
         needed = working_memory(pipe, settings, size, clips)
         place(models.vae, models.transformer, activations=needed)
         needed += weights_memory(pipe.vae.vae, pipe.transformer)
-        say(f"{chosen} {estimate_text(speech.num_frames, clips, needed)}")
+        show_text(f"{chosen} {estimate_text(speech.num_frames, clips, needed)}")
         started = time.perf_counter()
         step = timed(Progress(pipe.preview), pipe, chosen, remarks)
         latents = pipe.sample(speech, reference, settings, step, remarks)
         latents = latents.to(mm.intermediate_device())
-        say(f"{chosen} {sampling_text(speech.num_frames, time.perf_counter() - started)}", remarks)
+        show_text(f"{chosen} {sampling_text(speech.num_frames, time.perf_counter() - started)}", remarks)
         latent = {
             "samples": latents,
             "read_num_frames": speech.num_frames,
@@ -242,7 +242,7 @@ def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks)
 
     timer = StepTimer(
         pipe.transformer.device,
-        lambda seconds: say(f"{chosen} Sampling takes {_about(seconds)}.", remarks),
+        lambda seconds: show_text(f"{chosen} Sampling takes {_about(seconds)}.", remarks),
     )
 
     def step(done: int, total: int, finished: torch.Tensor | None) -> None:

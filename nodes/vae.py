@@ -13,7 +13,7 @@ from einops import rearrange
 
 from ..read_core.geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
 from ..read_core.memory import coding_memory, decoding_memory
-from .placement import Held
+from .placement import ModelHolder
 
 if TYPE_CHECKING:
     from ..read_core.video import TemporalVAE
@@ -31,7 +31,7 @@ _SMALLEST: dict[str, Any] = {
 }
 
 
-class HeldVAE(Held):
+class VAEHolder(ModelHolder):
     """A temporal VAE with the methods of core's LTX-Video autoencoder: pixels -1..1, normalized latents.
 
     Args:

@@ -24,7 +24,7 @@ from .encode import (
     speech_inputs,
     video_size,
 )
-from .feedback import Progress, Remarks, about, end_previews, say
+from .feedback import Progress, Remarks, end_previews, input_named, show_text
 from .files import FRAME_RATES, QUALITY, Target, file_inputs, target_of
 from .incoming import image_of
 from .naming import filled_in
@@ -129,21 +129,23 @@ class TalkingHeadToFile(io.ComfyNode):
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
         prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
         finishing = _finishing(pipe, chosen_fit(fit), detail, paste_back, output_size)
-        with about("image"):
+        with input_named("image"):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
             _place(models, settings, size, finishing)
             reference = pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
             finish = pipe.finish(reference, picture, finishing, chosen_fit(fit))
         target, chosen = target_of(prefix, finish.size, crf, fps, save), settings_text(settings, size)
-        heard, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
-        speech, waveform, rate = encode_recording(models, audio, span, heard, remarks, settings.window, "cpu")
+        preparation, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
+        speech, waveform, rate = encode_recording(
+            models, audio, span, preparation, remarks, settings.window, "cpu"
+        )
         expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
-        say(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
+        show_text(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
         writer = _writer(cls, target, pipe, finish.size, (waveform, rate), settings, remarks)
         _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
         height, width = finish.size
         took = speed_text(speech.num_frames, time.perf_counter() - started)
-        say(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
+        show_text(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
         end_previews()
         return io.NodeOutput(InputImpl.VideoFromFile(str(target.path)), ui=ui.PreviewVideo([target.saved]))
 
@@ -187,7 +189,7 @@ def _finishing(
     """Convert the widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
     from ..read_core.finish import Finishing
 
-    with about("output_size"):
+    with input_named("output_size"):
         chosen = Finishing(CHOICES[detail], CHOICES[paste_back], output_size or None)
     return chosen.resolved(fit or pipe.own_fit, pipe.card.face is not None)
 
@@ -236,17 +238,17 @@ def _write(
     from ..read_core.media.rate import HeldFrames
 
     progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
-    held, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks)
+    hold, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks)
     with writer:
         try:
             for frames in pipe.stream(speech, reference, settings, step, remarks):
                 for pictures in finish(frames):
                     progress.finished(len(pictures))
-                    writer.write(held(pictures))
+                    writer.write(hold(pictures))
         except BaseException:
             kept = writer.abort(partial=True)
             if kept is not None:
-                say(f"{writer.num_frames / writer.fps:.2f} s of video are kept in {kept}.")
+                show_text(f"{writer.num_frames / writer.fps:.2f} s of video are kept in {kept}.")
             raise
 
 

@@ -57,14 +57,14 @@ def forgiving_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def say(message: str) -> None:
+def print_message(message: str) -> None:
     """Print a message as one line on standard error."""
     print(f"read-core: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
 
 
-def say_warning(message: str) -> None:
+def print_warning(message: str) -> None:
     """Print a warning, as an ``on_warning``."""
-    say(f"warning: {message}")
+    print_message(f"warning: {message}")
 
 
 class ForgivingStream:

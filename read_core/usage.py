@@ -51,8 +51,8 @@ def out_of_memory(error: BaseException) -> str | None:
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = " ".join(str(error).split())
-    told = kinds & {"RuntimeError", "OSError", "ImportError"} and any(r in text.lower() for r in _REFUSALS)
-    if not told and not kinds & {"MemoryError", "OutOfMemoryError"}:
+    known = kinds & {"RuntimeError", "OSError", "ImportError"} and any(r in text.lower() for r in _REFUSALS)
+    if not known and not kinds & {"MemoryError", "OutOfMemoryError"}:
         return None
     if len(text) > _SHOWN_TEXT:
         text = f"... {text[-_SHOWN_TEXT:]}"

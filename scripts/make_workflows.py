@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "workflows"
 CHECKPOINT = "read-tiny"
 DEFAULTS = ROOT / "read_core" / "checkpoints" / CHECKPOINT / "scheduler" / "scheduler_config.json"
-HEARD: dict[str, Any] = {
+SPEECH_WIDGETS: dict[str, Any] = {
     "start": 0.0,
     "duration": 0.0,
     "normalize_loudness": True,
@@ -87,7 +87,7 @@ def encode(
 def encode_speech(graph: Graph, models: Wire, audio: Wire) -> int:
     """The recording's encoder; its id."""
     graph.group("Encode", ABOVE)
-    return graph.add("READ_EncodeSpeech", models=models, audio=audio, **HEARD)
+    return graph.add("READ_EncodeSpeech", models=models, audio=audio, **SPEECH_WIDGETS)
 
 
 def encode_reference(graph: Graph, models: Wire, image: Wire, fit: str = "checkpoint default") -> int:
@@ -217,7 +217,7 @@ def long_audio(name: str) -> Graph:
         image=image,
         audio=audio,
         filename_prefix=f"video/{name}",
-        **HEARD,
+        **SPEECH_WIDGETS,
         **SIZE,
         seed=0,
         steps=0,

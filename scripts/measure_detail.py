@@ -59,13 +59,13 @@ def measure(args: argparse.Namespace) -> Report:
         network = load_model("detail", args.network).eval()
     codec = TemporalVAE(load_model("vae", args.vae))
     found = [f for f in find_clips(args.clips, args.split) if f.path.name.startswith(args.prefix)]
-    facts = {
+    metadata = {
         "clips": str(args.clips),
         "split": args.split,
         "vae": str(args.vae),
         "network": str(args.network),
     }
-    report = Report("The detail step", facts)
+    report = Report("The detail step", metadata)
     videos = (read_video(file, codec, args.frames) for file in found[: args.count])
     add_detail(report, videos, detail_forms(network))
     torch.set_num_threads(args.threads)

@@ -25,8 +25,8 @@ from read_core.bundled import BUNDLED
 from read_core.errors import InputError, ReadError
 from read_core.evaluation.figures import mean_figures
 from read_core.evaluation.material.samples import speakers_here
-from read_core.evaluation.material.talks import FINE, Studies
-from read_core.evaluation.material.videos import Studio
+from read_core.evaluation.material.talks import FINE, TalkSource
+from read_core.evaluation.material.videos import VideoGenerator
 from read_core.evaluation.metrics.face import read_placed
 from read_core.evaluation.metrics.seams import whole_clips
 from read_core.evaluation.metrics.sync import correlation
@@ -100,14 +100,14 @@ def videos(
     """Name, frames (F, H, W, 3), 0..1, opening as read and true opening (F,) of each video."""
     frames, speakers = whole_clips(1, pipe.defaults.window), speakers_here()
     for name, picture in real_photographs().items() if pipe.card.face is not None else ():
-        said = animate(pipe, name, picture, frames, speakers[0], seed, FINE)
-        opening = read_placed(said.frames, said.points).mouth[:, 0]
-        yield f"real-{name.replace(' ', '-')}", said.frames, opening, said.utterance.mouth[:, 0]
+        video = animate(pipe, name, picture, frames, speakers[0], seed, FINE)
+        opening = read_placed(video.frames, video.points).mouth[:, 0]
+        yield f"real-{name.replace(' ', '-')}", video.frames, opening, video.utterance.mouth[:, 0]
     if faces is None:
         return
-    studies = Studies("test", frames, pipe.card.resolution, pipe.card.face, speakers)
-    for talk in studies.photographs(faces, count):
-        made = Studio(pipe).finished(talk, SamplingSettings(seed=seed))
+    source = TalkSource("test", frames, pipe.card.resolution, pipe.card.face, speakers)
+    for talk in source.photographs(faces, count):
+        made = VideoGenerator(pipe).finished(talk, SamplingSettings(seed=seed))
         for kind, shown in (("rendered", talk.frames), ("generated", made)):
             yield f"{kind}-{talk.name}", shown, read_placed(shown, talk.points).mouth[:, 0], talk.mouth[:, 0]
 

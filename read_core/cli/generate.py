@@ -25,7 +25,7 @@ from ..limits import (
     STEPS,
     WINDOW,
 )
-from ..terminal import say_warning
+from ..terminal import print_warning
 from ..usage import gigabytes
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
             on_estimate=display.estimated,
             on_step=display.stepped,
             on_frames=display.shown,
-            on_window=display.heard,
+            on_window=display.encoded,
             on_time=display.timed,
             on_warning=display.warned,
         )
@@ -220,7 +220,7 @@ class _Display:
         self.sheet: ContactSheet | None = None
         self.bar: tqdm[NoReturn] | None = None
         self.steps = 1
-        self.warned = once(say_warning)
+        self.warned = once(print_warning)
 
     def __enter__(self) -> _Display:
         print("encoding the recording ...", flush=True)
@@ -230,7 +230,7 @@ class _Display:
         if self.bar is not None:
             self.bar.close()
 
-    def heard(self, done: int, total: int) -> None:
+    def encoded(self, done: int, total: int) -> None:
         """Show a bar only if encoding takes long; remove it before the estimate."""
         if self.bar is None:
             self.bar = _bar(total, "window", desc="encoding speech", delay=5, leave=False)

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import ReadError
-from ..terminal import forgiving_output, say, stop_signals
+from ..terminal import forgiving_output, print_message, stop_signals
 from ..usage import out_of_memory
 from ..version import __version__
 
@@ -103,8 +103,8 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         plain = action.default in (None, [], "") or action.default is False  # a default of 0 is shown
-        told = "(default" in (action.help or "") or action.required or plain
-        return action.help if told else super()._get_help_string(action)
+        stated = "(default" in (action.help or "") or action.required or plain
+        return action.help if stated else super()._get_help_string(action)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,18 +120,22 @@ def _run(arguments: list[str]) -> int:
         status: int | None = COMMANDS[args.command][0]().run(args)
         return status or 0
     except ReadError as error:
-        return _say(f"error: {error}", BAD_INPUT)
+        return _exit_status(f"error: {error}", BAD_INPUT)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("read_core"):
             raise
-        return _say(f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT)
+        return _exit_status(
+            f"error: this command needs the package {error.name}, which is not installed", BAD_INPUT
+        )
     except KeyboardInterrupt as interrupt:
-        return _say("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
+        return _exit_status("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
     except Exception as error:
         trouble = out_of_memory(error)
         if trouble is None:
             raise
-        return _say(f"error: {trouble}; choose a smaller size or window, or free some memory", BAD_INPUT)
+        return _exit_status(
+            f"error: {trouble}; choose a smaller size or window, or free some memory", BAD_INPUT
+        )
 
 
 def _parser(arguments: Sequence[str]) -> Parser:
@@ -155,8 +159,8 @@ def _parser(arguments: Sequence[str]) -> Parser:
     return parser
 
 
-def _say(message: str, status: int) -> int:
-    say(message)
+def _exit_status(message: str, status: int) -> int:
+    print_message(message)
     return status
 
 

@@ -124,7 +124,7 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     report = run_suite(pipe, size, args.out, args.seed, other, args.faces)
     files = ["report.txt", "report.md", "report.json", "sheet.png", "mouths.png", "seams.png", "guidance.png"]
     files += [name for name in (PUBLIC, PRIVATE) if (args.out / name).exists()]
-    return _say(report, args.out, ", ".join(files))
+    return _print_report(report, args.out, ", ".join(files))
 
 
 def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
@@ -132,7 +132,7 @@ def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
     size = QUICK if args.quick else LengthsSize()
     report = run_lengths(pipe, replace(size, count=args.count or size.count), args.out, args.seed)
-    return _say(report, args.out, "lengths.txt, lengths.md, lengths.json, lengths.png")
+    return _print_report(report, args.out, "lengths.txt, lengths.md, lengths.json, lengths.png")
 
 
 def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
@@ -142,17 +142,17 @@ def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     size = QUICK if args.quick else RobustSize()
     size = replace(size, count=args.count or size.count)
     report = run_robust(pipe, size, args.out, args.seed, args.photo)
-    return _say(report, args.out, "robust.txt, robust.md, robust.json, robust.png")
+    return _print_report(report, args.out, "robust.txt, robust.md, robust.json, robust.png")
 
 
-def _say(report: Report, out: Path, files: str) -> int:
+def _print_report(report: Report, out: Path, files: str) -> int:
     print(report.text())
     print(f"written to {out}: {files}")
     return 0
 
 
 def _select(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .suites.choose import SelectSize, run_select
+    from .suites.select import SelectSize, run_select
     from .tables.report import make_folder
 
     make_folder(args.out)

@@ -25,11 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print box, points and score of every face, the largest first."""
     from ..media import check_output, read_image
-    from ..terminal import say_warning
+    from ..terminal import print_warning
     from .finder import find_faces
 
     out = args.out and check_output(args.out, ".png", args.overwrite, [args.image])
-    image = read_image(args.image, say_warning)
+    image = read_image(args.image, print_warning)
     faces = find_faces(image)
     height, width = image.shape[:2]
     print(f"{args.image}: {width} x {height} pixels, {len(faces)} face{'' if len(faces) == 1 else 's'} found")

@@ -99,9 +99,9 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
 
     from ..corpus.drawing.canvas import head_pose
     from ..corpus.drawing.head import FACE_MIDDLE
-    from ..corpus.drawing.moment import make_moment
     from ..corpus.drawing.presenter import sample_presenter
     from ..corpus.drawing.render import cut, render
+    from ..corpus.drawing.state import make_state
     from ..corpus.motion import sample_motion
 
     generator = torch.Generator().manual_seed(seed)
@@ -115,11 +115,11 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
         opening, wide, rounding = torch.rand(3, generator=generator).tolist()
         mouth = torch.tensor([[max(0.0, 0.8 * opening - 0.3), 1.4 * wide - 0.7, 0.6 * rounding]])
         pixels = render(presenter, motion, mouth, _DRAWN_SIDE)[0]
-        moment = make_moment(motion, mouth)
+        state = make_state(motion, mouth)
         pose = head_pose(presenter, motion, _DRAWN_SIDE, _DRAWN_SIDE)
         eye = presenter.eye_spacing
         marks = ((-eye, presenter.eye_y), (eye, presenter.eye_y), (0.0, presenter.mouth_y))
-        places = np.array([[float(value) for value in moment.place(presenter, *mark)[:2]] for mark in marks])
+        places = np.array([[float(value) for value in state.place(presenter, *mark)[:2]] for mark in marks])
         points = np.stack(pose.to_pixels(places[:, :1], places[:, 1:]), axis=2)
         below = np.sin(angles) > 0
         height = np.where(below, presenter.chin - FACE_MIDDLE, _TOP_OF_SKULL * presenter.face_top)

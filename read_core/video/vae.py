@@ -137,26 +137,26 @@ class TemporalVAE:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
         """
         halo, chunk = self.settings.halo, self.settings.chunk
-        held: Tensor | None = None
+        pending: Tensor | None = None
         first = start = 0  # index of the first held latent; start of the next chunk
         for part in parts:
-            held = part if held is None else torch.cat([held, part], dim=2)
-            while first + held.shape[2] >= start + chunk + halo:
-                yield self._decode_chunk(held, first, start, start + chunk, seed)
+            pending = part if pending is None else torch.cat([pending, part], dim=2)
+            while first + pending.shape[2] >= start + chunk + halo:
+                yield self._decode_chunk(pending, first, start, start + chunk, seed)
                 start += chunk
                 keep_from = max(first, start - halo)
-                held, first = held[:, :, keep_from - first :], keep_from
-        if held is None:
+                pending, first = pending[:, :, keep_from - first :], keep_from
+        if pending is None:
             return
-        stop = first + held.shape[2]
+        stop = first + pending.shape[2]
         for a in range(start, stop, chunk):
-            yield self._decode_chunk(held, first, a, min(a + chunk, stop), seed)
+            yield self._decode_chunk(pending, first, a, min(a + chunk, stop), seed)
 
-    def _decode_chunk(self, held: Tensor, first: int, start: int, stop: int, seed: int) -> Tensor:
-        """Decode latents [start, stop) from ``held`` (B, C, n, h, w), which starts at latent ``first``."""
+    def _decode_chunk(self, pending: Tensor, first: int, start: int, stop: int, seed: int) -> Tensor:
+        """Decode latents [start, stop) from ``pending`` (B, C, n, h, w), which starts at latent ``first``."""
         halo = self.settings.halo
-        a, b = max(0, start - halo), min(first + held.shape[2], stop + halo)
-        frames = self._decode_slice(held[:, :, a - first : b - first], a, seed)
+        a, b = max(0, start - halo), min(first + pending.shape[2], stop + halo)
+        frames = self._decode_slice(pending[:, :, a - first : b - first], a, seed)
         begin = FRAMES_PER_LATENT * (start - a) - (FRAMES_PER_LATENT - 1) if start else 0
         return frames[:, begin : FRAMES_PER_LATENT * (stop - 1 - a) + 1]
 

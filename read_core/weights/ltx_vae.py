@@ -99,9 +99,10 @@ def load_vae_file(
             weights = {key: at_precision(key, value, dtype) for key, value in weights.items()}
             load_strict(model, weights, f"{path} does not fit {name}", "Use an unmodified file")
             return model.eval().requires_grad_(False)
-    told = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
+    details = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
     raise CheckpointError(
-        f"{path} is no {'' if aligned else 'LTX-Video '}autoencoder that fits: {told}. Use an unmodified file"
+        f"{path} is no {'' if aligned else 'LTX-Video '}autoencoder that fits: {details}. "
+        "Use an unmodified file"
     )
 
 

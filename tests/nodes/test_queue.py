@@ -63,14 +63,17 @@ def test_unload_and_run_again(host, client):
     prompt = quick(seed=49)
     prompt["8"] = node("ReadTest_Loaded", nonce=1, after=["6", 0])
     first = client.run(prompt)
-    assert "Held" in first.history["outputs"]["8"]["loaded"]
+    assert "ModelHolder" in first.history["outputs"]["8"]["loaded"]
     client.free(changed(prompt, nonce=5), unload_models=True)
     changed_only = client.run(changed(prompt, nonce=2))
     assert changed_only.executed == {"8"}
     assert changed_only.history["outputs"]["8"]["loaded"] == []
     again = client.run(changed(prompt, order="steps", nonce=3))  # the same latents, but not from the cache
     assert again.executed == {"6", "7", "8"}
-    assert again.history["outputs"]["8"]["loaded"] == ["Held", "Held"]  # the VAE and the transformer
+    assert again.history["outputs"]["8"]["loaded"] == [
+        "ModelHolder",
+        "ModelHolder",
+    ]  # the VAE and the transformer
     client.free(unload_models=True, free_memory=True)
     anew = client.run(changed(prompt, nonce=4))
     assert "1" in anew.executed

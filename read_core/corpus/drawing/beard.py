@@ -7,13 +7,15 @@ from torch import Tensor
 
 from .canvas import Canvas, ellipse
 from .lips import UPPER_SHARE, lip_thickness, mouth_half_width
-from .moment import Moment
 from .presenter import Presenter
+from .state import FaceState
 
 RIM = 0.012
 
 
-def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presenter, moment: Moment) -> None:
+def paint_beard(
+    face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presenter, state: FaceState
+) -> None:
     """Draw the presenter's beard and moustache.
 
     face, jaw_y, distance: the part painted by `paint_face`, its y without the drop of the jaw, and the face's
@@ -21,8 +23,8 @@ def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presen
     """
     if presenter.beard == "none" and presenter.moustache == 0.0:
         return
-    half_width, upper, lower, gap = _lips(presenter, moment)
-    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
+    half_width, upper, lower, gap = _lips(presenter, state)
+    center_x, center_y, turned = state.place(presenter, 0.0, presenter.mouth_y)
     x, y = (face.x - center_x) / turned, face.y - center_y
     if presenter.beard != "none":
         if presenter.beard == "goatee":
@@ -48,7 +50,7 @@ def paint_beard(face: Canvas, jaw_y: Tensor, distance: Tensor, presenter: Presen
         face.paint(0.95 * face.between(y, middle - thick, middle + thick), presenter.beard_color)
 
 
-def _lips(presenter: Presenter, moment: Moment) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    upper, lower = lip_thickness(presenter, moment.width, moment.rounding)
-    half_width = mouth_half_width(presenter, moment.width, moment.rounding)
-    return half_width, upper, lower, presenter.mouth_gap * moment.opening
+def _lips(presenter: Presenter, state: FaceState) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    upper, lower = lip_thickness(presenter, state.width, state.rounding)
+    half_width = mouth_half_width(presenter, state.width, state.rounding)
+    return half_width, upper, lower, presenter.mouth_gap * state.opening

@@ -5,29 +5,29 @@ from __future__ import annotations
 import torch
 
 from .canvas import Canvas, box, ellipse, glow
-from .moment import Moment
 from .presenter import Presenter, mix, scaled
+from .state import FaceState
 
 SCLERA = (0.96, 0.95, 0.94)
 INK = (0.12, 0.08, 0.08)
 
 
-def paint_eyes(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_eyes(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """Both eyes with lids, iris, pupil and highlight, looking along the gaze and closing with the blink."""
     for side in (-1.0, 1.0):
-        _paint_eye(canvas, presenter, moment, side)
+        _paint_eye(canvas, presenter, state, side)
 
 
-def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float) -> None:
+def _paint_eye(canvas: Canvas, presenter: Presenter, state: FaceState, side: float) -> None:
     half, high = presenter.eye_width, presenter.eye_height
-    center_x, center_y, turned = moment.place(presenter, side * presenter.eye_spacing, presenter.eye_y)
+    center_x, center_y, turned = state.place(presenter, side * presenter.eye_spacing, presenter.eye_y)
     part = _around(canvas, center_x, center_y, 2.0 * half, 2.7 * high + 0.02)
     x = (part.x - center_x) / turned
     y = part.y - center_y + presenter.eye_tilt * side * x
     s = x / half
     arch = (1.0 - s * s).clamp(min=0.0)
     within = part.inside(x.abs() - half)
-    shut = moment.blink
+    shut = state.blink
     lower_lid = 0.85 * high * arch
     upper_lid = torch.lerp(-1.15 * high * arch, 0.8 * lower_lid, shut)
     slope = (2.3 * high / half) * s.abs()
@@ -37,8 +37,8 @@ def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float
     part.paint(0.75 * lid, scaled(presenter.skin, 0.84))
     eye = within * part.between(y, upper_lid, lower_lid, slope)
     part.paint(eye, SCLERA)
-    iris_x = x - 0.34 * half * moment.gaze_x
-    iris_y = y - 0.40 * high * moment.gaze_y + 0.12 * high
+    iris_x = x - 0.34 * half * state.gaze_x
+    iris_y = y - 0.40 * high * state.gaze_y + 0.12 * high
     radius = 0.92 * high
     part.paint(eye * part.inside(ellipse(iris_x, iris_y, radius, radius)), scaled(presenter.eye_color, 0.8))
     bright = eye * glow(iris_x, iris_y - 0.35 * radius, 0.45 * radius, 0.35 * radius)
@@ -53,12 +53,12 @@ def _paint_eye(canvas: Canvas, presenter: Presenter, moment: Moment, side: float
     part.paint(0.45 * within * under, scaled(presenter.skin, 0.5))
 
 
-def paint_brows(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_brows(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """Two tapered brows that rise with the brow track."""
     for side in (-1.0, 1.0):
         place_y = presenter.eye_y - presenter.brow_y
-        center_x, center_y, turned = moment.place(presenter, side * 1.04 * presenter.eye_spacing, place_y)
-        center_y = center_y - 0.022 * moment.brows
+        center_x, center_y, turned = state.place(presenter, side * 1.04 * presenter.eye_spacing, place_y)
+        center_y = center_y - 0.022 * state.brows
         half = presenter.brow_width
         part = _around(canvas, center_x, center_y, 1.15 * half, 0.055)
         x = side * (part.x - center_x) / turned  # outwards
@@ -69,11 +69,11 @@ def paint_brows(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
         part.paint(0.92 * brow, presenter.brow_color)
 
 
-def paint_nose(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_nose(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """A nose of soft light and shadow with an underside and two nostrils."""
     tip = presenter.eye_y + presenter.nose_length + 0.02
-    center_x, center_y, turned = moment.place(presenter, 0.0, tip, depth=1.3)
-    root_x, _, _ = moment.place(presenter, 0.0, 0.0)
+    center_x, center_y, turned = state.place(presenter, 0.0, tip, depth=1.3)
+    root_x, _, _ = state.place(presenter, 0.0, 0.0)
     half = presenter.nose_width
     part = _around(canvas, center_x, center_y, 2.5 * half, 0.21)
     y = part.y - center_y
@@ -95,13 +95,13 @@ def paint_nose(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
         part.paint(0.75 * glow(x - nostril * half, y - 0.015, 0.17 * half, 0.006), deep)
 
 
-def paint_glasses(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_glasses(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """Round or square frames with a bridge and a faint reflection."""
     if presenter.glasses == "none":
         return
     radius, rim = presenter.glasses_size, 0.0065
     for side in (-1.0, 1.0):
-        center_x, center_y, turned = moment.place(
+        center_x, center_y, turned = state.place(
             presenter, side * 1.03 * presenter.eye_spacing, presenter.eye_y
         )
         part = _around(canvas, center_x, center_y + 0.005, 1.25 * radius, 1.15 * radius)
@@ -112,7 +112,7 @@ def paint_glasses(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
             distance = box(x, y, 1.08 * radius, 0.78 * radius, 0.03)
         part.paint(0.10 * part.inside(distance), (1.0, 1.0, 1.0))
         part.paint(part.inside(distance.abs() - rim), presenter.glasses_color)
-    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.eye_y, depth=1.1)
+    center_x, center_y, turned = state.place(presenter, 0.0, presenter.eye_y, depth=1.1)
     inner = 1.03 * presenter.eye_spacing - radius * (1.0 if presenter.glasses == "round" else 1.08)
     part = _around(canvas, center_x, center_y, inner + 0.02, 0.04)
     x, y = (part.x - center_x) / turned, part.y - center_y

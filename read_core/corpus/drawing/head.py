@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .canvas import Canvas, egg, ellipse, glow
-from .moment import Moment
 from .presenter import Presenter, luminance, mix, scaled
+from .state import FaceState
 
 FACE_MIDDLE = -0.02  # height of the face's widest place
 
@@ -86,7 +86,7 @@ def paint_hair_back(canvas: Canvas, presenter: Presenter) -> None:
     part.paint(part.inside(_wavy(part, distance, hair.bumps)), color)
 
 
-def paint_ears(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_ears(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """Two ears at the sides of the face, which slide against the turn of the head."""
     if presenter.hair.style in ("headscarf", "bob", "long", "afro"):
         return
@@ -94,8 +94,8 @@ def paint_ears(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
     for side in (-1.0, 1.0):
         place = side * (presenter.face_width + 0.008)
         part = canvas.part(place - 0.09, place + 0.09, -0.17, 0.15)
-        x = part.x - place + 0.06 * torch.sin(moment.yaw)
-        y = part.y + 0.03 - 0.12 * torch.sin(moment.pitch)
+        x = part.x - place + 0.06 * torch.sin(state.yaw)
+        y = part.y + 0.03 - 0.12 * torch.sin(state.pitch)
         part.paint(part.inside(ellipse(x, y, 0.036 * size, 0.072 * size)), scaled(presenter.skin, 0.92))
         part.paint(0.6 * glow(x, y + 0.005, 0.012 * size, 0.028 * size), scaled(presenter.skin, 0.68))
         if presenter.earrings:
@@ -103,7 +103,7 @@ def paint_ears(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
             part.paint(part.inside(stud), (0.92, 0.80, 0.48))
 
 
-def paint_face(canvas: Canvas, presenter: Presenter, moment: Moment) -> tuple[Canvas, Tensor, Tensor]:
+def paint_face(canvas: Canvas, presenter: Presenter, state: FaceState) -> tuple[Canvas, Tensor, Tensor]:
     """The face with its shading and blush; the jaw below the mouth follows the opening.
 
     Returns the painted part, the jaw-following y and the face's signed distance there, for hair and beard.
@@ -111,7 +111,7 @@ def paint_face(canvas: Canvas, presenter: Presenter, moment: Moment) -> tuple[Ca
     width = presenter.face_width
     part = canvas.part(-width - 0.03, width + 0.03, -presenter.face_top - 0.05, 0.56)
     x = part.x
-    drop = moment.jaw_drop(presenter)
+    drop = state.jaw_drop(presenter)
     along = ((part.y - presenter.mouth_y) / (presenter.chin - presenter.mouth_y)).clamp(0.0, 1.3)
     y = part.y - drop * along
     distance, level = egg(
@@ -127,14 +127,14 @@ def paint_face(canvas: Canvas, presenter: Presenter, moment: Moment) -> tuple[Ca
     part.paint(0.14 * light * forehead, mix(presenter.skin, (1.0, 0.97, 0.93), 0.7))
     cheek = mix(presenter.skin, (0.86, 0.32, 0.30), 0.55)
     for side in (-1.0, 1.0):
-        center_x, center_y, _ = moment.place(presenter, side * 0.60 * width, 0.075)
+        center_x, center_y, _ = state.place(presenter, side * 0.60 * width, 0.075)
         spot = canvas.part(side * 0.62 * width - 0.24, side * 0.62 * width + 0.24, -0.12, 0.27)
         blush = glow(spot.x - center_x, spot.y - center_y, 0.072, 0.055)
         spot.paint(presenter.blush * blush, cheek)
     return part, y, distance
 
 
-def paint_hair_front(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_hair_front(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """The hair, hat or scarf over the forehead and in front of the ears."""
     hair = presenter.hair
     if hair.style in ("bald", "balding"):
@@ -142,9 +142,9 @@ def paint_hair_front(canvas: Canvas, presenter: Presenter, moment: Moment) -> No
     width = presenter.face_width + hair.side
     reach = width + 0.05
     part = canvas.part(-reach, reach, -0.65, min(hair.side_length, 0.6) + 0.04)
-    shift = moment.place(presenter, 0.0, 0.0)[0]
+    shift = state.place(presenter, 0.0, 0.0)[0]
     x = part.x - 0.35 * shift
-    y = part.y - 0.12 * torch.sin(moment.pitch)
+    y = part.y - 0.12 * torch.sin(state.pitch)
     distance, level = egg(part.x, part.y - FACE_MIDDLE, width, presenter.face_top + hair.top, 0.62, 0.14, 0.3)
     if hair.style in ("parted", "quiff"):  # volume on one side
         lift = 0.035 if hair.style == "quiff" else 0.022

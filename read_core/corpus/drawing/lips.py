@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .canvas import Canvas, glow
-from .moment import Moment
 from .presenter import Presenter, mix, scaled
+from .state import FaceState
 
 UPPER_SHARE = 0.22  # share of the opening that lifts the upper lip; the rest lowers the lower lip
 TEETH = (0.95, 0.93, 0.88)
@@ -39,19 +39,19 @@ def mouth_extent(presenter: Presenter) -> tuple[float, float, float]:
     return half_width + BOX_MARGIN, above + BOX_MARGIN, below + BOX_MARGIN_BELOW
 
 
-def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
+def paint_mouth(canvas: Canvas, presenter: Presenter, state: FaceState) -> None:
     """Draw lips, inside, teeth and tongue for each frame's open, width and round."""
-    center_x, center_y, turned = moment.place(presenter, 0.0, presenter.mouth_y)
+    center_x, center_y, turned = state.place(presenter, 0.0, presenter.mouth_y)
     half, above, below = mouth_extent(presenter)
     middle_x, middle_y = center_x.flatten().tolist(), center_y.flatten().tolist()
     part = canvas.part(
         min(middle_x) - half, max(middle_x) + half, min(middle_y) - above - 0.01, max(middle_y) + below + 0.02
     )
-    width, rounding = moment.width, moment.rounding
+    width, rounding = state.width, state.rounding
     half_width = mouth_half_width(presenter, width, rounding)
     inner_width = half_width * (0.90 - 0.08 * rounding)
     upper, lower = lip_thickness(presenter, width, rounding)
-    gap = presenter.mouth_gap * moment.opening
+    gap = presenter.mouth_gap * state.opening
     gap_up, gap_down = UPPER_SHARE * gap, (1.0 - UPPER_SHARE) * gap
 
     x = (part.x - center_x) / turned
@@ -79,16 +79,16 @@ def paint_mouth(canvas: Canvas, presenter: Presenter, moment: Moment) -> None:
 
     inside = part.between(y, -gap_up * inner, gap_down * inner, gap_down * inner_slope)
     part.paint(inside, presenter.inside_color)
-    wide_open = ((moment.opening - 0.25) / 0.5).clamp(0.0, 1.0)
+    wide_open = ((state.opening - 0.25) / 0.5).clamp(0.0, 1.0)
     tongue = glow(x, y - 0.95 * gap_down, 0.42 * inner_width, 0.30 * gap_down + 1e-4)
     part.paint(0.75 * wide_open * inside * tongue, TONGUE)
 
     narrow = 1.0 - 0.8 * rounding
-    upper_teeth = gap * narrow * ((moment.opening - 0.04) / 0.16).clamp(0.0, 1.0) * (0.33 + 0.08 * width)
+    upper_teeth = gap * narrow * ((state.opening - 0.04) / 0.16).clamp(0.0, 1.0) * (0.33 + 0.08 * width)
     edge = -gap_up + upper_teeth * (1.0 - 0.25 * (x / inner_width) ** 2)
     teeth = inside * part.between(y, torch.full_like(edge, -1.0), edge)
     part.paint(teeth, part.color(TEETH), 1.0 - 0.25 * (s * s).clamp(max=1.0))
-    lower_teeth = 0.13 * gap * narrow * ((moment.opening - 0.45) / 0.3).clamp(0.0, 1.0)
+    lower_teeth = 0.13 * gap * narrow * ((state.opening - 0.45) / 0.3).clamp(0.0, 1.0)
     edge = gap_down - lower_teeth * (1.0 - 0.4 * (x / inner_width) ** 2)
     part.paint(0.9 * inside * part.inside(edge - y), scaled(TEETH, 0.86))
 

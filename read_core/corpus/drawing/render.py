@@ -16,8 +16,8 @@ from .canvas import Pose, head_pose, make_canvas
 from .features import paint_brows, paint_eyes, paint_glasses, paint_nose
 from .head import paint_background, paint_body, paint_ears, paint_face, paint_hair_back, paint_hair_front
 from .lips import mouth_extent, paint_mouth
-from .moment import make_moment
 from .presenter import Presenter
+from .state import make_state
 
 CPU_PIXELS = 20 * 128 * 128  # pixels drawn at a time; more would not stay in a core's cache
 DEVICE_PIXELS = 64 * 128 * 128
@@ -91,8 +91,8 @@ def _box(
     """Pixel boxes (F, 4) around a feature at ``place``, reaching to the sides, up and down, in head units."""
     height, width = _check_size(size)
     pose = head_pose(presenter, motion, height, width)
-    moment = make_moment(motion, torch.zeros(len(motion), 3))
-    center_x, center_y, _ = (t.flatten().double().numpy() for t in moment.place(presenter, *place))
+    state = make_state(motion, torch.zeros(len(motion), 3))
+    center_x, center_y, _ = (t.flatten().double().numpy() for t in state.place(presenter, *place))
     half, above, below = reach
     corner_x = center_x + np.array([-half, half, -half, half])[:, None]
     corner_y = center_y + np.array([-above, -above, below, below])[:, None]
@@ -111,18 +111,18 @@ def _draw(background: Tensor, presenter: Presenter, motion: Motion, mouth: Tenso
     rgb = background.expand(len(mouth), *background.shape).contiguous()
     pose: Pose = head_pose(presenter, motion, *background.shape[1:])
     canvas = make_canvas(rgb, pose)
-    moment = make_moment(motion, mouth)
+    state = make_state(motion, mouth)
     paint_hair_back(canvas, presenter)
     paint_body(make_canvas(rgb, head_pose(presenter, _damped(motion), *background.shape[1:])), presenter)
-    paint_ears(canvas, presenter, moment)
-    face, jaw_y, distance = paint_face(canvas, presenter, moment)
-    paint_nose(canvas, presenter, moment)
-    paint_beard(face, jaw_y, distance, presenter, moment)
-    paint_mouth(canvas, presenter, moment)
-    paint_eyes(canvas, presenter, moment)
-    paint_hair_front(canvas, presenter, moment)
-    paint_brows(canvas, presenter, moment)
-    paint_glasses(canvas, presenter, moment)
+    paint_ears(canvas, presenter, state)
+    face, jaw_y, distance = paint_face(canvas, presenter, state)
+    paint_nose(canvas, presenter, state)
+    paint_beard(face, jaw_y, distance, presenter, state)
+    paint_mouth(canvas, presenter, state)
+    paint_eyes(canvas, presenter, state)
+    paint_hair_front(canvas, presenter, state)
+    paint_brows(canvas, presenter, state)
+    paint_glasses(canvas, presenter, state)
     return rgb.clamp_(0.0, 1.0)
 
 

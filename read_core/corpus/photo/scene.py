@@ -60,7 +60,9 @@ class PhotoScene:
     def draw(self) -> dict[str, Tensor]:
         """Speak, move and draw the scene; returns and raises as ``corpus.scene.Scene.draw``."""
         puppet = puppet_of(self, pick_still(self))
-        return film(self, puppet, sample_utterance(self.seed, self.seconds, self.split, self.synthesiser))
+        return render_video(
+            self, puppet, sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
+        )
 
 
 def puppet_of(scene: PhotoScene, still: Still) -> Puppet:
@@ -68,7 +70,7 @@ def puppet_of(scene: PhotoScene, still: Still) -> Puppet:
     return load_puppet(still, scene, random.Random(_key("photo", scene)))[0]
 
 
-def film(scene: PhotoScene, puppet: Puppet, utterance: Utterance) -> dict[str, Tensor]:
+def render_video(scene: PhotoScene, puppet: Puppet, utterance: Utterance) -> dict[str, Tensor]:
     """Animate the puppet with ``utterance``; return the same as :meth:`PhotoScene.draw`."""
     count = len(utterance.mouth)
     energy = loudness(utterance.waveform, count)

@@ -36,9 +36,9 @@ class Band:
     def play(self, samples: int) -> Tensor:
         """One to four of the instruments together, with unit power: (samples,) float64."""
         voices = [self._chords, self._tune, self._bass, self._drum]
-        heard = [voice for voice in voices if self._chance(0.6)] or [voices[self._pick(3)]]
+        playing = [voice for voice in voices if self._chance(0.6)] or [voices[self._pick(3)]]
         mixed = torch.zeros(samples, dtype=torch.float64)
-        for voice in heard:
+        for voice in playing:
             part = voice(samples)
             mixed += part * self._uniform(0.4, 1) / part.square().mean().clamp(min=_QUIET_POWER).sqrt()
         return mixed / mixed.square().mean().clamp(min=_QUIET_POWER).sqrt()

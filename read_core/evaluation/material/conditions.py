@@ -12,7 +12,7 @@ import torch
 from ...corpus.speech.visemes import SILENT
 from ..metrics.seams import whole_clips
 from .portraits import CROPS, lit, other_sizes, resized
-from .samples import Sample, draw_sample, film, speakers_here
+from .samples import Sample, draw_sample, render_video, speakers_here
 from .sounds import (
     FAST_RATE,
     PLAIN_RATE,
@@ -20,10 +20,10 @@ from .sounds import (
     active_samples,
     at_level,
     by_telephone,
+    german_speech,
     music_alone,
     noise_alone,
-    said_at,
-    said_in_german,
+    speech_at_rate,
     sung,
     with_music,
 )
@@ -94,12 +94,12 @@ def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
     yield Condition(AS_IS, base, pictured=True)
     for name, change in _sounds(size):
         yield Condition(name, [_with_sound(sample, name, change) for sample in base])
-    for name, say in _speeches():
-        said = [
-            film(say(seed, frames), seed, "test", resolution, name, f"{name}, {seed}", layout)
+    for name, speech_of in _speeches():
+        videos = [
+            render_video(speech_of(seed, frames), seed, "test", resolution, name, f"{name}, {seed}", layout)
             for seed, _ in faces
         ]
-        yield Condition(name, said, base=AS_IS if name == PLAIN else PLAIN)
+        yield Condition(name, videos, base=AS_IS if name == PLAIN else PLAIN)
     for name, sound in _wordless():
         yield Condition(
             name,
@@ -122,10 +122,10 @@ def _sounds(size: RobustSize) -> Iterator[tuple[str, Callable[[Tensor, Tensor], 
 
 
 def _speeches() -> Iterator[tuple[str, Callable[[int, int], Utterance]]]:
-    yield PLAIN, partial(said_at, PLAIN_RATE)
+    yield PLAIN, partial(speech_at_rate, PLAIN_RATE)
     for word, rate in (("fast", FAST_RATE), ("slow", SLOW_RATE)):
-        yield f"{word} speech, {rate} words a minute", partial(said_at, rate)
-    yield "German", said_in_german
+        yield f"{word} speech, {rate} words a minute", partial(speech_at_rate, rate)
+    yield "German", german_speech
     yield "singing tone", sung
 
 
@@ -146,8 +146,8 @@ def _looks() -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
 
 
 def _with_sound(sample: Sample, name: str, change: Callable[[Tensor, Tensor], Tensor]) -> Sample:
-    heard = change(sample.waveform, active_samples(sample.phonemes))
-    return replace(sample, name=f"{sample.name}, {name}", waveform=heard)
+    changed = change(sample.waveform, active_samples(sample.phonemes))
+    return replace(sample, name=f"{sample.name}, {name}", waveform=changed)
 
 
 def _saying_nothing(sample: Sample, name: str, waveform: Tensor) -> Sample:

@@ -92,10 +92,10 @@ def draw_sample(
     from ...corpus.speech.utterance import sample_utterance
 
     utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
-    return film(utterance, seed, split, size, synthesiser, layout=layout)
+    return render_video(utterance, seed, split, size, synthesiser, layout=layout)
 
 
-def film(
+def render_video(
     utterance: Utterance,
     seed: int,
     split: str,

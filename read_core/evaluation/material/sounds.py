@@ -113,7 +113,7 @@ def active_samples(phonemes: Tensor) -> Tensor:
     return (phonemes != SILENT).repeat_interleave(SAMPLES_PER_FEATURE)
 
 
-def said_at(rate: int, seed: int, frames: int) -> Utterance:
+def speech_at_rate(rate: int, seed: int, frames: int) -> Utterance:
     """Sentences of the test split by one of its espeak voices at ``rate`` words a minute, without
     augmentation.
 
@@ -122,10 +122,10 @@ def said_at(rate: int, seed: int, frames: int) -> Utterance:
     """
     generator = random.Random(f"said/{seed}")
     voice = replace(draw_voice(generator, "test"), rate=rate)
-    return _said(sentences(seed, "test"), voice, frames)
+    return _utterance_of(sentences(seed, "test"), voice, frames)
 
 
-def said_in_german(seed: int, frames: int) -> Utterance:
+def german_speech(seed: int, frames: int) -> Utterance:
     """German sentences by espeak's German voice in a variant of the test split, without augmentation.
 
     Raises:
@@ -135,7 +135,7 @@ def said_in_german(seed: int, frames: int) -> Utterance:
     drawn = draw_voice(generator, "test")
     voice = replace(drawn, name=f"de+{drawn.name.rpartition('+')[2]}", rate=PLAIN_RATE)
     texts = generator.sample(GERMAN, len(GERMAN))
-    return _said(cycle(texts), voice, frames, _GERMAN_SOUNDS)
+    return _utterance_of(cycle(texts), voice, frames, _GERMAN_SOUNDS)
 
 
 def sung(seed: int, frames: int) -> Utterance:
@@ -156,7 +156,9 @@ def _as_loud_as_speech(waveform: Tensor) -> Tensor:
     return at_level(waveform, torch.ones(len(waveform), dtype=torch.bool), _LOUDNESS)
 
 
-def _said(texts: Iterable[str], voice: Voice, frames: int, sounds: dict[str, str] | None = None) -> Utterance:
+def _utterance_of(
+    texts: Iterable[str], voice: Voice, frames: int, sounds: dict[str, str] | None = None
+) -> Utterance:
     with open_synthesizer(voice) as speak:
         spoken = (join([speak(text), pause(_PAUSE, voice.synthesiser)]) for text in texts)
         speech = join([pause(_PAUSE, voice.synthesiser), *_enough(spoken, frames)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...corpus.drawing.render import eye_boxes, mouth_box, render
 from ...corpus.motion import sample_motion
-from ...corpus.photo.scene import PhotoScene, film, puppet_of
+from ...corpus.photo.scene import PhotoScene, puppet_of, render_video
 from ...corpus.photo.stills import Still, find_stills
 from ...corpus.scene import loudness
 from ...corpus.speech.utterance import sample_utterance
@@ -82,7 +82,7 @@ class Talk:
 
 
 @dataclass(frozen=True)
-class Studies:
+class TalkSource:
     """Settings of the talks.
 
     Attributes:
@@ -131,7 +131,7 @@ class Studies:
 
     def presenter(self, seed: int, synthesiser: str) -> Talk:
         """The drawn presenter of a seed."""
-        utterance = self._said(seed, synthesiser)
+        utterance = self._utterance(seed, synthesiser)
         presenter = presenter_of(seed, self.split, self.layout)
         energy = loudness(utterance.waveform, self.frames)
         motion = sample_motion(seed, self.frames, energy, self.split)
@@ -155,11 +155,13 @@ class Studies:
             synthesiser,
             astuple(self.layout or FaceLayout()),
         )
-        puppet, utterance = puppet_of(scene, still), self._said(seed, synthesiser)
-        talk = _talk(film(scene, puppet, utterance), utterance, still.path.stem, PHOTOGRAPHS, synthesiser)
+        puppet, utterance = puppet_of(scene, still), self._utterance(seed, synthesiser)
+        talk = _talk(
+            render_video(scene, puppet, utterance), utterance, still.path.stem, PHOTOGRAPHS, synthesiser
+        )
         return replace(talk, face=still.path.name, covered=puppet.covered)
 
-    def _said(self, seed: int, synthesiser: str) -> Utterance:
+    def _utterance(self, seed: int, synthesiser: str) -> Utterance:
         return sample_utterance(seed, self.frames / FPS, self.split, synthesiser)
 
 

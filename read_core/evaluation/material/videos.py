@@ -41,7 +41,7 @@ class Video:
     seconds: float
 
 
-class Studio:
+class VideoGenerator:
     """Generates videos of samples; speech and portrait of each are encoded once.
 
     Args:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..material.talks import Talk
-    from ..suites.real import Said
+    from ..suites.real import RealVideo
 
 PUBLIC = "photographs.png"
 """Blended faces and real people in the public domain: it may be published."""
@@ -45,9 +45,9 @@ class TalkSheet:
         self.rows.append(("through the codec", [frame.clone() for frame in spread(coded, COLUMNS)]))
         self.rows.append(("generated", [frame.clone() for frame in spread(made, COLUMNS)]))
 
-    def add_real(self, said: Said) -> None:
+    def add_real(self, video: RealVideo) -> None:
         """Add a row of a real photograph's video."""
-        self.rows.append((f"{said.picture},\ngenerated", [f.clone() for f in spread(said.frames, COLUMNS)]))
+        self.rows.append((f"{video.picture},\ngenerated", [f.clone() for f in spread(video.frames, COLUMNS)]))
 
     def save(self, path: Path) -> bool:
         """Draw the sheet unless it is empty; return whether it was drawn.

@@ -20,11 +20,10 @@ from ...geometry import FPS, FRAMES_PER_LATENT
 from ...records import SamplingSettings
 from ..material.gallery import draw_gallery
 from ..material.samples import Sample, draw_samples
-from ..material.videos import Studio
+from ..material.videos import VideoGenerator
 from ..metrics.seams import still_pixels, whole_clips
 from ..metrics.sync import opening_range
 from ..pictures.rows import COLUMNS, save_rows, spread
-from ..tables.facts import facts_of
 from ..tables.lengths import (
     LIPS,
     PICTURES,
@@ -35,6 +34,7 @@ from ..tables.lengths import (
     of_clip,
     of_face,
 )
+from ..tables.metadata import report_metadata
 from ..tables.report import Report, make_folder
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     make_folder(out)
     window = pipe.defaults.window
     frames = [whole_clips(clips, window) for clips in size.clips]
-    studio, settings = Studio(pipe), SamplingSettings(seed=seed)
+    generator, settings = VideoGenerator(pipe), SamplingSettings(seed=seed)
     card = pipe.card
     samples = draw_samples(
         "test", size.count, frames[-1], card.resolution, first_seed=_SEED, layout=card.face
@@ -104,19 +104,19 @@ def run_lengths(pipe: ReadPipeline, size: LengthsSize, out: Path, seed: int = 0)
     sheet = []
     for face, sample in enumerate(tqdm(samples, desc="faces", leave=False)):
         drawn = sample.frames
-        speaker = opening_range(studio.mouth(drawn)[:, 0])
+        speaker = opening_range(generator.mouth(drawn)[:, 0])
         truth = Truth(still_pixels(drawn), draw_gallery(sample, size.gallery), speaker)
         for place, clips in enumerate(size.clips):
             found: list[ClipFigures] = []
             for seen, piece in pieces(sample, clips, size.clips[-1], window):
-                video = studio.asynchronous(piece, settings)
+                video = generator.asynchronous(piece, settings)
                 found += [of_clip(piece, video, own, truth) for own in own_frames(clips, window)[seen:]]
             figures[place].append(of_face(found))
             if face == 0:
                 sheet.append((f"{frames[place]} frames", spread(video.frames, COLUMNS)))
     report = Report(
         f"{pipe.card.name}: videos of {', '.join(map(str, frames))} frames",
-        facts_of(pipe, seed, size),
+        report_metadata(pipe, seed, size),
     )
     notes = (_LIPS_NOTE, _PICTURES_NOTE.format(others=size.gallery))
     for theme, columns, note in zip(("lips", "pictures"), (LIPS, PICTURES), notes, strict=True):

@@ -39,7 +39,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True)
-class Said:
+class RealVideo:
     """A real photograph's video.
 
     Attributes:
@@ -101,7 +101,7 @@ def real_photographs() -> dict[str, Tensor]:
 
 def animate(
     pipe: ReadPipeline, name: str, picture: Tensor, frames: int, speaker: str, seed: int, side: int
-) -> Said:
+) -> RealVideo:
     """A picture says a recording of the test split, as users get it: aligned, with its detail."""
     utterance = sample_utterance(_SEED + seed, frames / FPS, "test", speaker)
     speech = pipe.encode_speech(utterance.waveform, SAMPLE_RATE)
@@ -114,12 +114,12 @@ def animate(
     fractions = reference.points
     if fractions is None:
         fractions = (pipe.card.face or FaceLayout()).points((height, width))
-    return Said(name, utterance, made, fractions.cpu() * torch.tensor([width, height]))
+    return RealVideo(name, utterance, made, fractions.cpu() * torch.tensor([width, height]))
 
 
-def real_figures(said: Said) -> RealFigures:
+def real_figures(video: RealVideo) -> RealFigures:
     """Measure one video."""
-    tracks, utterance = read_placed(said.frames, said.points), said.utterance
+    tracks, utterance = read_placed(video.frames, video.points), video.utterance
     opening = tracks.mouth[:, 0]
     cases = count_shut(
         relative_opening(opening, opening_range(opening)),
@@ -127,7 +127,7 @@ def real_figures(said: Said) -> RealFigures:
         utterance.phonemes,
         utterance.closures,
     )
-    contrast, seen = eye_contrast(said.frames, tracks.places), open_eyes(tracks.blink)
+    contrast, seen = eye_contrast(video.frames, tracks.places), open_eyes(tracks.blink)
     fits = [correlation(tracks.mouth[:, i], utterance.mouth[:, i]) for i in range(3)]
     return RealFigures(
         videos=1,

@@ -13,16 +13,16 @@ from ...errors import ignore, warn
 from ...media import fit_image, read_image
 from ...records import SamplingSettings
 from ..figures import column, mean, mean_figures, part
-from ..material.cast import Cast
 from ..material.conditions import AS_IS, PLAIN, RobustSize, conditions
 from ..material.portraits import CROPS
-from ..material.videos import Studio, Video
+from ..material.sample_set import SampleSet
+from ..material.videos import Video, VideoGenerator
 from ..metrics.drift import detail
 from ..metrics.seams import flicker, still_pixels
 from ..metrics.sync import SHUT, LipFigures
 from ..pictures.rows import COLUMNS, save_rows, spread
-from ..tables.facts import facts_of
 from ..tables.lips import LIP_NOTE
+from ..tables.metadata import report_metadata
 from ..tables.report import Report, make_folder
 
 if TYPE_CHECKING:
@@ -131,28 +131,28 @@ def run_robust(
     photographed: tuple[Tensor, Video] | None = None
     for condition in tqdm(conditions(pipe, size), desc="conditions", leave=False):
         # A recording without speech may be silent.
-        studio = Studio(pipe, condition.size, ignore if condition.wordless else warn)
-        cast = Cast(studio, condition.samples, settings, condition.name)
-        sheet.append((condition.name.replace(", ", ",\n"), spread(cast.videos[0].frames, COLUMNS)))
+        generator = VideoGenerator(pipe, condition.size, ignore if condition.wordless else warn)
+        sample_set = SampleSet(generator, condition.samples, settings, condition.name)
+        sheet.append((condition.name.replace(", ", ",\n"), spread(sample_set.videos[0].frames, COLUMNS)))
         if condition.wordless or condition.name == AS_IS:
-            openings.append((condition.name, opening_figures(cast.openings)))
+            openings.append((condition.name, opening_figures(sample_set.openings)))
         if condition.pictured:
-            pictures.append((condition.name, _pictures_of(cast)))
+            pictures.append((condition.name, _pictures_of(sample_set)))
         if not condition.wordless:
-            figures = cast.figures()
+            figures = sample_set.figures()
             found[condition.name] = figures.opening
             base = found[condition.base]
             by_base = figures.opening / base if base > 0 else float("nan")
-            measure = mean(score.opening for score in cast.measure)
+            measure = mean(score.opening for score in sample_set.measure)
             lips.append((condition.name, ConditionLips(measure, by_base, figures)))
         if condition.name == AS_IS and picture is not None:
-            photographed = _animated(studio, condition.samples[0], picture, settings)
+            photographed = _animated(generator, condition.samples[0], picture, settings)
     if photographed is not None:
         portrait, video = photographed
         border = _border(*portrait.shape[:2])
         pictures.append((_PHOTOGRAPH, picture_figures(video.frames, portrait, border)))
         sheet.append((f"{_PHOTOGRAPH},\nand its video", [portrait, *spread(video.frames, COLUMNS - 1)]))
-    report = Report(f"{pipe.card.name} on other recordings and portraits", facts_of(pipe, seed, size))
+    report = Report(f"{pipe.card.name} on other recordings and portraits", report_metadata(pipe, seed, size))
     report.add_figures("Lips under other conditions", "condition", ConditionLips, lips, _LIP_NOTE)
     report.add_figures("Pictures of other portraits", "portrait", PictureFigures, pictures, _PICTURE_NOTE)
     report.add_figures("Where nothing is said", "recording", OpeningFigures, openings, _OPENING_NOTE)
@@ -189,9 +189,9 @@ def picture_figures(frames: Tensor, portrait: Tensor, still: Tensor) -> PictureF
     )
 
 
-def _pictures_of(cast: Cast) -> PictureFigures:
+def _pictures_of(sample_set: SampleSet) -> PictureFigures:
     every = []
-    for sample, video in zip(cast.samples, cast.videos, strict=True):
+    for sample, video in zip(sample_set.samples, sample_set.videos, strict=True):
         height, width = video.frames.shape[1:3]
         drawn = torch.stack([fit_image(frame, (height, width))[0] for frame in sample.frames])
         every.append(picture_figures(video.frames, drawn[0], still_pixels(drawn)))
@@ -208,9 +208,9 @@ def _border(height: int, width: int) -> Tensor:
 
 
 def _animated(
-    studio: Studio, sample: Sample, picture: Tensor, settings: SamplingSettings
+    generator: VideoGenerator, sample: Sample, picture: Tensor, settings: SamplingSettings
 ) -> tuple[Tensor, Video]:
     """A fitted photograph (H, W, 3), and its video with the recording of ``sample``."""
-    fitted = fit_image(picture, studio.pipe.card.resolution)[0]
+    fitted = fit_image(picture, generator.pipe.card.resolution)[0]
     pixels = (fitted * 255).round().byte()[None]
-    return fitted, studio.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), settings)
+    return fitted, generator.asynchronous(replace(sample, name=_PHOTOGRAPH, pixels=pixels), settings)

@@ -13,13 +13,13 @@ from ...corpus.speech.sentences import SPLITS
 from ...records import SamplingSettings
 from ..material.labels import read_labels
 from ..material.samples import speakers_here
-from ..material.talks import FINE, PHOTOGRAPHS, Studies, Talk, closed_stills
-from ..material.videos import Studio
+from ..material.talks import FINE, PHOTOGRAPHS, Talk, TalkSource, closed_stills
+from ..material.videos import VideoGenerator
 from ..metrics.seams import whole_clips
 from ..pictures.talk_sheets import PRIVATE, PUBLIC, TalkSheet
 from ..tables.speaking import add_speaking
 from .real import REAL, RealFigures, add_real, animate, real_figures, real_photographs
-from .speaking_run import speak
+from .talk_results import measure_talks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ def add_talks(
     """
     speakers = size.speakers or speakers_here()
     window = pipe.defaults.window
-    studies = Studies(
+    source = TalkSource(
         "test", whole_clips(size.clips, window), pipe.card.resolution, pipe.card.face, speakers, size.side
     )
     labels = {} if faces is None else read_labels(faces)
@@ -92,25 +92,25 @@ def add_talks(
     seeds = range(seed, seed + size.seeds)
     one_clip = whole_clips(1, window)
     private = TalkSheet(size.sheets)
-    photographs = () if faces is None else studies.photographs(faces, size.faces)
-    talks = chain(photographs, studies.presenters(size.drawn))
+    photographs = () if faces is None else source.photographs(faces, size.faces)
+    talks = chain(photographs, source.presenters(size.drawn))
 
     def show(talk: Talk, coded: Tensor, made: Tensor) -> None:
         if talk.kind == PHOTOGRAPHS:
             private.add_talk(talk, coded, made)
 
     progress = tqdm(talks, "talks", size.drawn + count, leave=False)
-    spoken = speak(pipe, progress, seeds, one_clip, show)
-    found = add_speaking(report, spoken, size.side, labels)
-    report.facts[PHOTOGRAPHS] = (
+    results = measure_talks(pipe, progress, seeds, one_clip, show)
+    found = add_speaking(report, results, size.side, labels)
+    report.metadata[PHOTOGRAPHS] = (
         "not measured: give a folder of portraits as --faces" if faces is None else f"{count} test faces"
     )
     private.save(out / PRIVATE)
     if pipe.card.face is None:
-        report.facts[REAL.lower()] = "not measured: the checkpoint was not trained on aligned faces"
+        report.metadata[REAL.lower()] = "not measured: the checkpoint was not trained on aligned faces"
         return found, None
     sheet = TalkSheet(len(SPLITS))
-    short = replace(studies, frames=one_clip)
+    short = replace(source, frames=one_clip)
     real = _add_real_photographs(report, pipe, short, size, seed, sheet)
     _show_blended(pipe, short, seed, sheet)
     sheet.save(out / PUBLIC)
@@ -118,27 +118,27 @@ def add_talks(
 
 
 def _add_real_photographs(
-    report: Report, pipe: ReadPipeline, studies: Studies, size: SpeakingSize, seed: int, sheet: TalkSheet
+    report: Report, pipe: ReadPipeline, source: TalkSource, size: SpeakingSize, seed: int, sheet: TalkSheet
 ) -> RealFigures | None:
     """The table of real photographs, and a row of the ``sheet`` for each; None: there are none."""
     figures: dict[str, list[RealFigures]] = {}
     for name, picture in real_photographs().items():
         for index in range(size.real):
-            speaker = studies.speakers[index % len(studies.speakers)]
-            said = animate(pipe, name, picture, studies.frames, speaker, seed + index, size.side)
-            figures.setdefault(name, []).append(real_figures(said))
+            speaker = source.speakers[index % len(source.speakers)]
+            video = animate(pipe, name, picture, source.frames, speaker, seed + index, size.side)
+            figures.setdefault(name, []).append(real_figures(video))
             if index == 0:
-                sheet.add_real(said)
-    report.facts[REAL.lower()] = ", ".join(figures) or "not measured: install matplotlib and scikit-image"
+                sheet.add_real(video)
+    report.metadata[REAL.lower()] = ", ".join(figures) or "not measured: install matplotlib and scikit-image"
     return add_real(report, figures) if figures else None
 
 
-def _show_blended(pipe: ReadPipeline, studies: Studies, seed: int, sheet: TalkSheet) -> None:
+def _show_blended(pipe: ReadPipeline, source: TalkSource, seed: int, sheet: TalkSheet) -> None:
     """Rows of the ``sheet`` for the blended faces, where they are."""
     if not BLENDS.is_dir():
         return
     stills = [still for split in SPLITS for still in closed_stills(BLENDS, split)]
     for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
-        talk, studio = studies.photograph(still, _BLENDED + index, studies.speakers[0]), Studio(pipe)
-        made = studio.finished(talk, SamplingSettings(seed=seed))
-        sheet.add_talk(talk, studio.coded(talk, studies.frames), made)
+        talk, generator = source.photograph(still, _BLENDED + index, source.speakers[0]), VideoGenerator(pipe)
+        made = generator.finished(talk, SamplingSettings(seed=seed))
+        sheet.add_talk(talk, generator.coded(talk, source.frames), made)

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...records import SamplingSettings
-from ..material.cast import Cast
 from ..material.gallery import draw_gallery
 from ..material.labels import read_labels
+from ..material.sample_set import SampleSet
 from ..material.samples import draw_samples
 from ..material.talks import closed_stills
-from ..material.videos import Studio
+from ..material.videos import VideoGenerator
 from ..metrics.seams import whole_clips
 from ..pictures.sheets import save_faces, save_mouths
 from ..tables.aims import Found, add_aims
 from ..tables.codec import add_pictures, check_codec
-from ..tables.facts import facts_of, weights_digest
 from ..tables.guidance import add_guidance
 from ..tables.identity import add_drift, add_identity
 from ..tables.lips import add_lips
+from ..tables.metadata import report_metadata, weights_digest
 from ..tables.report import Report, make_folder
 from ..tables.seams import add_seams, check_other
 from .speaking_suite import SpeakingSize, add_talks
@@ -112,26 +112,26 @@ def run_suite(
     samples = draw_samples(
         "test", size.count, whole_clips(size.clips, window), card.resolution, layout=card.face
     )
-    cast = Cast(Studio(pipe), samples, SamplingSettings(seed=seed))
+    sample_set = SampleSet(VideoGenerator(pipe), samples, SamplingSettings(seed=seed))
     galleries = [draw_gallery(sample, size.gallery) for sample in samples]
-    facts = facts_of(pipe, seed, size)
+    metadata = report_metadata(pipe, seed, size)
     if other is not None:
-        facts["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
-    report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", facts)
-    lips = add_lips(report, cast)
-    codec = add_pictures(report, cast, one_clip, size.codec_clips, components)
-    seams = add_seams(report, cast, galleries[: size.independent], out / "seams.png", other)
-    identity = add_identity(report, cast, galleries)
+        metadata["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
+    report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", metadata)
+    lips = add_lips(report, sample_set)
+    codec = add_pictures(report, sample_set, one_clip, size.codec_clips, components)
+    seams = add_seams(report, sample_set, galleries[: size.independent], out / "seams.png", other)
+    identity = add_identity(report, sample_set, galleries)
     short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
-    add_guidance(report, cast.studio, short, size.steps, seed, out / "guidance.png")
-    add_drift(report, cast, size.drift_clips, size.gallery)
+    add_guidance(report, sample_set.generator, short, size.steps, seed, out / "guidance.png")
+    add_drift(report, sample_set, size.drift_clips, size.gallery)
     talks, real = add_talks(report, pipe, size.speaking, out, seed, faces)
     found = Found(lips, codec, seams, identity, talks, real)
     add_aims(report, found, card.resolution, card.face is not None)
     report.write(out, "report")
     shown = [
-        (sample, cast.studio.reconstructed(sample.frames), video.frames)
-        for sample, video in list(zip(samples, cast.videos, strict=True))[: size.sheets]
+        (sample, sample_set.generator.reconstructed(sample.frames), video.frames)
+        for sample, video in list(zip(samples, sample_set.videos, strict=True))[: size.sheets]
     ]
     save_faces(shown, out / "sheet.png")
     save_mouths(shown, out / "mouths.png")

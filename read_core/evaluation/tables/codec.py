@@ -19,9 +19,9 @@ from ..metrics.sync import correlation
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..material.cast import Cast
+    from ..material.sample_set import SampleSet
     from ..material.samples import Sample
-    from ..material.videos import Studio
+    from ..material.videos import VideoGenerator
     from .report import Report
 
 _CODEC_FRAMES = 33
@@ -57,7 +57,9 @@ def check_codec(clips: int, components: int, resolution: tuple[int, int]) -> Non
         raise InputError(f"codec_clips is {clips}: {blocks} blocks cannot give {components} components")
 
 
-def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, components: int) -> CodecFigures:
+def add_pictures(
+    report: Report, sample_set: SampleSet, frames: int, codec_clips: int, components: int
+) -> CodecFigures:
     """PSNR of the VAE and of a linear codec of the same compression, and lips after them.
 
     Args:
@@ -70,19 +72,22 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     Returns:
         The figures of the VAE.
     """
-    card = cast.studio.pipe.card
+    card = sample_set.generator.pipe.card
     train = [
         draw_sample(_FIT_SEED + index, "train", _CODEC_FRAMES, card.resolution, layout=card.face).frames
         for index in tqdm(range(codec_clips), desc="linear codec", leave=False)
     ]
     linear = LinearCodec.fit(train, components)
     codecs: dict[str, Callable[[Tensor], Tensor]] = {
-        "VAE": cast.studio.reconstructed,
+        "VAE": sample_set.generator.reconstructed,
         "linear codec": lambda true: linear.decode(linear.encode(true)),
     }
     found: dict[str, CodecFigures] = {}
     for name, code in codecs.items():
-        parts = [_of_video(s, frames, code, cast.studio) for s in tqdm(cast.samples, desc=name, leave=False)]
+        parts = [
+            _of_video(s, frames, code, sample_set.generator)
+            for s in tqdm(sample_set.samples, desc=name, leave=False)
+        ]
         found[name] = replace(mean_figures(parts), videos=len(parts))
     report.add_figures(
         "Pictures",
@@ -98,10 +103,12 @@ def add_pictures(report: Report, cast: Cast, frames: int, codec_clips: int, comp
     return found["VAE"]
 
 
-def _of_video(sample: Sample, count: int, code: Callable[[Tensor], Tensor], studio: Studio) -> CodecFigures:
+def _of_video(
+    sample: Sample, count: int, code: Callable[[Tensor], Tensor], generator: VideoGenerator
+) -> CodecFigures:
     true = sample.frames[:count]
     decoded = code(true)
-    mouth = studio.mouth(decoded)
+    mouth = generator.mouth(decoded)
     opening, width, rounding = (correlation(mouth[:, i], sample.mouth[:count, i]) for i in range(3))
     return CodecFigures(
         videos=1,

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from ...geometry import FPS
 from ...records import SamplingSettings
 from ..figures import mean
-from ..material.cast import Cast
-from ..material.videos import Studio
+from ..material.sample_set import SampleSet
+from ..material.videos import VideoGenerator
 from ..metrics.psnr import psnr
 from ..pictures.plots import plot_trade_off
 from ..suites.guidance import GuidanceFigures, compared_with, describe
@@ -23,23 +23,30 @@ if TYPE_CHECKING:
 
 
 def add_guidance(
-    report: Report, studio: Studio, samples: Sequence[Sample], steps: Sequence[int], seed: int, plot: Path
+    report: Report,
+    generator: VideoGenerator,
+    samples: Sequence[Sample],
+    steps: Sequence[int],
+    seed: int,
+    plot: Path,
 ) -> None:
     """Quality against seconds for each guidance and number of steps, as a table and as a ``plot``."""
-    forms = compared_with(studio.pipe.defaults.guidance)
+    forms = compared_with(generator.pipe.defaults.guidance)
     rows: list[tuple[str, GuidanceFigures]] = []
     with tqdm(total=len(forms) * len(steps), desc="guidance", leave=False) as progress:
         for form in forms:
             for count in steps:
-                cast = Cast(studio, samples, SamplingSettings(count, form, seed=seed), describe(form))
+                sample_set = SampleSet(
+                    generator, samples, SamplingSettings(count, form, seed=seed), describe(form)
+                )
                 figures = GuidanceFigures(
                     steps=count,
-                    seconds=mean(video.seconds for video in cast.videos),
-                    opening=mean(score.opening for score in cast.scores),
-                    shape=mean(0.5 * (score.width + score.rounding) for score in cast.scores),
+                    seconds=mean(video.seconds for video in sample_set.videos),
+                    opening=mean(score.opening for score in sample_set.scores),
+                    shape=mean(0.5 * (score.width + score.rounding) for score in sample_set.scores),
                     decibels=mean(
                         psnr(video.frames, sample.frames)
-                        for sample, video in zip(samples, cast.videos, strict=True)
+                        for sample, video in zip(samples, sample_set.videos, strict=True)
                     ),
                 )
                 rows.append((describe(form), figures))

@@ -15,8 +15,8 @@ from ..metrics.seams import flicker, split_clips, still_pixels, whole_clips
 from ..metrics.sync import score_sync
 
 if TYPE_CHECKING:
-    from ..material.cast import Cast
     from ..material.gallery import Gallery
+    from ..material.sample_set import SampleSet
     from .report import Report
 
 _LONG_SEED = 5_000
@@ -61,7 +61,7 @@ class DriftFigures:
     drawn_own: float = column("own distance, drawn")
 
 
-def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> IdentityFigures:
+def add_identity(report: Report, sample_set: SampleSet, galleries: Sequence[Gallery]) -> IdentityFigures:
     """Whether the face of each clip is nearest to its own portrait's; the figures of the generated videos.
 
     Args:
@@ -69,16 +69,16 @@ def add_identity(report: Report, cast: Cast, galleries: Sequence[Gallery]) -> Id
         cast: the videos.
         galleries: other faces for each sample.
     """
-    window = cast.studio.pipe.defaults.window
+    window = sample_set.generator.pipe.defaults.window
     videos = {
-        "drawn": [sample.frames for sample in cast.samples],
-        "generated": [video.frames for video in cast.videos],
+        "drawn": [sample.frames for sample in sample_set.samples],
+        "generated": [video.frames for video in sample_set.videos],
     }
     found = {
         name: _identity(
             [
                 measure_drift(split_clips(frames, window), sample.portrait, gallery)
-                for frames, sample, gallery in zip(every, cast.samples, galleries, strict=True)
+                for frames, sample, gallery in zip(every, sample_set.samples, galleries, strict=True)
             ]
         )
         for name, every in videos.items()
@@ -116,16 +116,16 @@ def _identity(drifts: Sequence[Drift]) -> IdentityFigures:
     )
 
 
-def add_drift(report: Report, cast: Cast, clips: int, others: int) -> None:
+def add_drift(report: Report, sample_set: SampleSet, clips: int, others: int) -> None:
     """Color and identity over one video of so many ``clips``, among ``others`` other faces."""
-    pipe = cast.studio.pipe
+    pipe = sample_set.generator.pipe
     window = pipe.defaults.window
     frames = whole_clips(clips, window)
     sample = draw_sample(
-        _LONG_SEED, "test", frames, pipe.card.resolution, cast.samples[-1].synthesiser, pipe.card.face
+        _LONG_SEED, "test", frames, pipe.card.resolution, sample_set.samples[-1].synthesiser, pipe.card.face
     )
     gallery = draw_gallery(sample, others)
-    video = cast.studio.asynchronous(sample, cast.settings)
+    video = sample_set.generator.asynchronous(sample, sample_set.settings)
     made, drawn = (
         measure_drift(split_clips(x, window), sample.portrait, gallery) for x in (video.frames, sample.frames)
     )

@@ -195,7 +195,7 @@ def of_clip(piece: Sample, video: Video, own: slice, truth: Truth) -> ClipFigure
     begins = [0] if own.start > length else []  # the frame before is another clip's
     seams = score_seams(video.frames[own.start - 1 : own.stop], begins)
     measured, true = video.mouth[own], piece.mouth[own]
-    said = piece.cut(length, own.start)
+    part = piece.cut(length, own.start)
     opening, width, rounding = (correlation(measured[:, i], true[:, i]) for i in range(3))
     values = ClipValues(
         opening=opening,
@@ -213,7 +213,7 @@ def of_clip(piece: Sample, video: Video, own: slice, truth: Truth) -> ClipFigure
         detail=detail(frames) / detail(drawn),
     )
     relative = relative_opening(measured[:, 0], truth.speaker)
-    cases = count_shut(relative, true[:, 0], said.phonemes, said.closures)
+    cases = count_shut(relative, true[:, 0], part.phonemes, part.closures)
     return ClipFigures(values, (measured[:, 0], true[:, 0]), cases)
 
 

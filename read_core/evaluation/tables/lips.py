@@ -9,7 +9,7 @@ from ..figures import column
 from ..metrics.sync import LipFigures
 
 if TYPE_CHECKING:
-    from ..material.cast import Cast
+    from ..material.sample_set import SampleSet
     from ..metrics.sync import SyncScore
     from .report import Report
 
@@ -51,13 +51,13 @@ class VideoLips:
     quiet: float = column("opening in silence")
 
 
-def add_lips(report: Report, cast: Cast) -> LipFigures:
+def add_lips(report: Report, sample_set: SampleSet) -> LipFigures:
     """Mouth tracks of drawn and generated videos, per video and in all; the figures of all generated ones."""
-    generated = cast.figures()
-    rows = [("drawn (the measure itself)", cast.drawn_figures()), ("generated", generated)]
-    for speaker in dict.fromkeys(sample.synthesiser for sample in cast.samples):
-        own = [i for i, sample in enumerate(cast.samples) if sample.synthesiser == speaker]
-        rows.append((f"generated, {speaker}", cast.figures(own)))
+    generated = sample_set.figures()
+    rows = [("drawn (the measure itself)", sample_set.drawn_figures()), ("generated", generated)]
+    for speaker in dict.fromkeys(sample.synthesiser for sample in sample_set.samples):
+        own = [i for i, sample in enumerate(sample_set.samples) if sample.synthesiser == speaker]
+        rows.append((f"generated, {speaker}", sample_set.figures(own)))
     report.add_figures("Lips", "videos", LipFigures, rows, LIP_NOTE)
     report.add_figures(
         BY_VIDEO,
@@ -65,7 +65,9 @@ def add_lips(report: Report, cast: Cast) -> LipFigures:
         VideoLips,
         [
             (sample.name, _video_lips(sample.skin_tone, measure.opening, score))
-            for sample, measure, score in zip(cast.samples, cast.measure, cast.scores, strict=True)
+            for sample, measure, score in zip(
+                sample_set.samples, sample_set.measure, sample_set.scores, strict=True
+            )
         ],
         "Skin tone: 0 very light .. 1 very dark. Measure r: on the drawn video itself.",
     )

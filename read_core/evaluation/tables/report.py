@@ -31,7 +31,7 @@ class Report:
     """What a suite found: tables in order, and where it comes from."""
 
     title: str
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     tables: list[Table] = field(default_factory=list)
 
     def add(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "") -> None:
@@ -60,7 +60,7 @@ class Report:
 
     def text(self) -> str:
         """Plain text with aligned columns."""
-        parts = [self.title, "  ".join(f"{name}: {shown(value)}" for name, value in self.facts.items())]
+        parts = [self.title, "  ".join(f"{name}: {shown(value)}" for name, value in self.metadata.items())]
         for table in self.tables:
             cells = [list(table.columns), *([shown(cell) for cell in row] for row in table.rows)]
             widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
@@ -70,7 +70,7 @@ class Report:
 
     def markdown(self) -> str:
         """GitHub's Markdown."""
-        parts = [f"# {self.title}", ", ".join(f"{name}: {shown(v)}" for name, v in self.facts.items())]
+        parts = [f"# {self.title}", ", ".join(f"{name}: {shown(v)}" for name, v in self.metadata.items())]
         for table in self.tables:
             head = f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}"
             rows = [f"| {' | '.join(shown(cell) for cell in row)} |" for row in table.rows]
@@ -85,7 +85,7 @@ class Report:
         Raises:
             MediaError: a file cannot be written.
         """
-        values = {"title": self.title, "facts": self.facts, "tables": [asdict(t) for t in self.tables]}
+        values = {"title": self.title, "facts": self.metadata, "tables": [asdict(t) for t in self.tables]}
         files = {
             "txt": self.text(),
             "md": self.markdown(),

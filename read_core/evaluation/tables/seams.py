@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ...errors import InputError
 from ...geometry import latents_of_frames
 from ..figures import INTERVAL, column, mean, part
-from ..material.videos import Studio, Video
+from ..material.videos import Video, VideoGenerator
 from ..metrics.intervals import Estimate, ratio_of_means, ratio_of_ratios
 from ..metrics.seams import SeamScore, clip_starts, score_seams, still_pixels
 from ..pictures.heatmap import difference_maps, save_heatmaps
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...pipeline import ReadPipeline
-    from ..material.cast import Cast
     from ..material.gallery import Gallery
+    from ..material.sample_set import SampleSet
     from .report import Report
 
 DRAWN, CODED = "drawn", "through the VAE"
@@ -113,7 +113,7 @@ def check_other(pipe: ReadPipeline, other: ReadPipeline) -> None:
 
 def add_seams(
     report: Report,
-    cast: Cast,
+    sample_set: SampleSet,
     galleries: Sequence[Gallery],
     picture: Path | None = None,
     other: ReadPipeline | None = None,
@@ -134,19 +134,19 @@ def add_seams(
         InputError: ``other`` has another window or resolution.
     """
     if other is not None:
-        check_other(cast.studio.pipe, other)
-    studio = None if other is None else Studio(other)
-    window = cast.studio.pipe.defaults.window
+        check_other(sample_set.generator.pipe, other)
+    generator = None if other is None else VideoGenerator(other)
+    window = sample_set.generator.pipe.defaults.window
     everywhere: Scores = {}
     still: Scores = {}
     maps: dict[str, list[Tensor]] = {}
     marks: dict[str, list[Marks]] = {}
     for index, gallery in enumerate(tqdm(galleries, desc="clips without ANS", leave=False)):
-        sample = cast.samples[index]
-        made = _made(cast, index, studio)
+        sample = sample_set.samples[index]
+        made = _made(sample_set, index, generator)
         for name, video in made.items():
             marks.setdefault(name, []).append(mark(video, sample, gallery, window))
-        videos = {DRAWN: sample.frames, CODED: cast.studio.reconstructed(sample.frames)}
+        videos = {DRAWN: sample.frames, CODED: sample_set.generator.reconstructed(sample.frames)}
         videos |= {name: video.frames for name, video in made.items()}
         boundaries = clip_starts(latents_of_frames(len(sample.pixels)), window)
         _score(videos, boundaries, everywhere, still)
@@ -154,18 +154,21 @@ def add_seams(
             maps.setdefault(name, []).extend(difference_maps(frames, last) for last in boundaries)
     if picture is not None:
         rows = [(label, maps[name]) for name, label in _SHOWN.items() if name in maps]
-        report.facts[f"white in {picture.name} (1/255)"] = save_heatmaps(rows, picture)
+        report.metadata[f"white in {picture.name} (1/255)"] = save_heatmaps(rows, picture)
     found = _add_jumps(report, everywhere, still)
     _add_comparison(report, everywhere, still)
     add_variants(report, marks)
     return found
 
 
-def _made(cast: Cast, index: int, other: Studio | None) -> dict[str, Video]:
-    sample = cast.samples[index]
-    made = {ANS: cast.videos[index], INDEPENDENT: cast.studio.independent(sample, cast.settings)}
+def _made(sample_set: SampleSet, index: int, other: VideoGenerator | None) -> dict[str, Video]:
+    sample = sample_set.samples[index]
+    made = {
+        ANS: sample_set.videos[index],
+        INDEPENDENT: sample_set.generator.independent(sample, sample_set.settings),
+    }
     if other is not None:
-        made[SYNCHRONOUS] = other.independent(sample, cast.settings)
+        made[SYNCHRONOUS] = other.independent(sample, sample_set.settings)
     return made
 
 

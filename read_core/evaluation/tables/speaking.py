@@ -15,7 +15,7 @@ from ..metrics.sync import ShutCases
 
 if TYPE_CHECKING:
     from ..suites.speaking import Speaking
-    from ..suites.speaking_run import Spoken
+    from ..suites.talk_results import TalkResult
     from .report import Report
 
 LIPS, REST = "Speaking: lips", "Speaking: eyes, head and seams"
@@ -138,13 +138,14 @@ class FaceFigures:
 
 
 def add_speaking(
-    report: Report, spoken: Sequence[Spoken], side: int, labels: Labels
+    report: Report, results: Sequence[TalkResult], side: int, labels: Labels
 ) -> dict[str, TalkFigures]:
     """All tables of talks; each kind has its rows where it has talks. The figures of each kind."""
     kinds = {
-        kind: [each for each in spoken if each.kind == kind] for kind in dict.fromkeys(s.kind for s in spoken)
+        kind: [each for each in results if each.kind == kind]
+        for kind in dict.fromkeys(s.kind for s in results)
     }
-    seeds = len(spoken[0].generated)
+    seeds = len(results[0].generated)
     lips: list[tuple[str, TalkLips]] = []
     rest: list[tuple[str, TalkRest]] = []
     found: dict[str, TalkFigures] = {}
@@ -165,8 +166,8 @@ def add_speaking(
     report.add_figures(REST, "videos", TalkRest, rest, _REST_NOTE)
     codecs = [(kind, figures.codec) for kind, figures in found.items()]
     report.add_figures(CODEC, "talks", TalkCodec, codecs, _CODEC_NOTE.format(side=side))
-    _add_groups(report, spoken, labels)
-    report.add_figures(FACES, "face", FaceFigures, [(each.name, _of_face(each, labels)) for each in spoken])
+    _add_groups(report, results, labels)
+    report.add_figures(FACES, "face", FaceFigures, [(each.name, _of_face(each, labels)) for each in results])
     return found
 
 
@@ -226,8 +227,8 @@ def faded_share(videos: Sequence[Speaking]) -> float:
     return sum(video.faded for video in videos) / seen if seen else float("nan")
 
 
-def _add_groups(report: Report, spoken: Sequence[Spoken], labels: Labels) -> None:
-    faces = [each for each in spoken if each.face]
+def _add_groups(report: Report, results: Sequence[TalkResult], labels: Labels) -> None:
+    faces = [each for each in results if each.face]
     if not faces:
         return
     rows: list[tuple[str, GroupFigures]] = []
@@ -248,7 +249,7 @@ def _add_groups(report: Report, spoken: Sequence[Spoken], labels: Labels) -> Non
     report.add_figures(GROUPS, "group", GroupFigures, rows, _GROUP_NOTE.format(missing=missing).strip())
 
 
-def _of_face(each: Spoken, labels: Labels) -> FaceFigures:
+def _of_face(each: TalkResult, labels: Labels) -> FaceFigures:
     videos = each.generated
     cases = sum((video.sync.cases for video in videos), ShutCases())
     opening = [video.sync.opening for video in videos]

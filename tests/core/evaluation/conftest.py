@@ -11,7 +11,7 @@ from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import sample_motion
 from read_core.evaluation.material.samples import Sample, draw_sample
-from read_core.evaluation.material.talks import Studies
+from read_core.evaluation.material.talks import TalkSource
 from read_core.evaluation.suites.speaking_suite import BLENDS
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
@@ -39,7 +39,7 @@ def faces():
 @pytest.fixture(scope="session")
 def talk():
     """73 frames of a drawn presenter at 128 pixels, aligned, by the stand-in synthesizer."""
-    return Studies("test", 73, (128, 128), FaceLayout(), ("babble",), 128).presenter(3, "babble")
+    return TalkSource("test", 73, (128, 128), FaceLayout(), ("babble",), 128).presenter(3, "babble")
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ CONFIGS = ROOT / "configs"
 STAGES = ("vae", "whisper", "speech_ae", "a2v")
 
 
-def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **facts) -> Path:
-    report = Report("one checkpoint", {"seed": 0, "size": "small", "weights": folder.name} | facts)
+def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **metadata) -> Path:
+    report = Report("one checkpoint", {"seed": 0, "size": "small", "weights": folder.name} | metadata)
     report.add("Lips", columns, [("drawn", 4, 0.99), ("generated", 4, opening)], "what it means")
     report.add("Codec", ("codec", "dB"), [("VAE", 25.0)])
     report.add(

@@ -28,7 +28,7 @@ def main(folder):
     media = importlib.import_module(f"{NAME}.read_core.media")
     records, finishing = (importlib.import_module(f"{NAME}.read_core.{n}") for n in ("records", "finish"))
     told = []
-    video.say = told.append
+    video.show_text = told.append
     found = {}
     for name, error in ERRORS.items():
 

@@ -62,7 +62,7 @@ class Said:
     def __init__(self, *modules):
         self.texts = []
         for module in modules:
-            module.say = self
+            module.show_text = self
 
     def __call__(self, text, remarks=None):
         self.texts.append(" ".join([text, *(remarks.texts if remarks else ())]))

@@ -12,10 +12,10 @@ from read_core.evaluation.material.sounds import (
     at_level,
     by_telephone,
     chords,
+    german_speech,
     music_alone,
     noise_alone,
-    said_at,
-    said_in_german,
+    speech_at_rate,
     sung,
     with_music,
 )
@@ -47,9 +47,9 @@ def test_chords_are_notes_of_a_scale():
 
 @pytest.mark.parametrize(("hertz", "kept"), [(100, False), (1000, True), (3000, True), (5000, False)])
 def test_a_telephone_keeps_300_to_3400_hertz(hertz, kept):
-    heard = by_telephone(tone(hertz))
-    assert heard.shape == (16000,)
-    lost = float(level(tone(hertz)) - level(heard))
+    changed = by_telephone(tone(hertz))
+    assert changed.shape == (16000,)
+    lost = float(level(tone(hertz)) - level(changed))
     assert (lost < 1) if kept else (lost > 20)
 
 
@@ -101,17 +101,17 @@ def test_every_seed_sings_in_an_order_of_its_own():
 @pytest.mark.corpus
 def test_fast_speech_has_more_sounds_a_second_than_slow():
     pytest.importorskip("espeakng_loader")
-    fast, slow = said_at(300, 1, 100), said_at(90, 1, 100)
+    fast, slow = speech_at_rate(300, 1, 100), speech_at_rate(90, 1, 100)
     count = [int((each.phonemes.diff() != 0).sum()) for each in (fast, slow)]
     assert count[0] > 1.8 * count[1]
     assert fast.waveform.shape == slow.waveform.shape == (64000,)
-    assert torch.equal(said_at(300, 1, 100).waveform, fast.waveform)
+    assert torch.equal(speech_at_rate(300, 1, 100).waveform, fast.waveform)
 
 
 @pytest.mark.corpus
 def test_german_has_lips_of_its_own():
     pytest.importorskip("espeakng_loader")
-    german = said_in_german(0, 400)
+    german = german_speech(0, 400)
     assert german.voice.startswith("espeak:de+")
     assert len(set(GERMAN)) == len(GERMAN)
     names = [VISEMES[index].name for index in german.phonemes.tolist()]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from read_core.errors import InputError
-from read_core.evaluation.material.talks import Studies, closed_stills
+from read_core.evaluation.material.talks import TalkSource, closed_stills
 from read_core.face.alignment import FaceLayout
 
 LAYOUT = FaceLayout()
@@ -25,22 +25,22 @@ def test_a_presenter_stands_where_the_layout_wants_it(talk):
 
 
 def test_without_a_layout_presenters_fill_frames_of_the_checkpoint_s_shape():
-    studies = Studies("test", 9, (64, 96), None, ("babble",), 128)
-    assert studies.presenter(0, "babble").frames.shape == (9, 128, 192, 3)
-    assert Studies("test", 9, (64, 96), LAYOUT, ("babble",), 128).size == (128, 128)
-    assert Studies("test", 9, (256, 256), LAYOUT, ("babble",), 128).size == (256, 256)
+    source = TalkSource("test", 9, (64, 96), None, ("babble",), 128)
+    assert source.presenter(0, "babble").frames.shape == (9, 128, 192, 3)
+    assert TalkSource("test", 9, (64, 96), LAYOUT, ("babble",), 128).size == (128, 128)
+    assert TalkSource("test", 9, (256, 256), LAYOUT, ("babble",), 128).size == (256, 256)
 
 
 def test_photographs_are_those_of_the_split_and_show_themselves_first(faces):
-    studies = Studies("test", 25, (64, 64), LAYOUT, ("babble",), 64)
-    (talk,) = studies.photographs(faces)
+    source = TalkSource("test", 25, (64, 64), LAYOUT, ("babble",), 64)
+    (talk,) = source.photographs(faces)
     assert (talk.name, talk.face, talk.kind, talk.covered) == (
         "nobody-00000",
         "nobody-00000.jpg",
         "photographs",
         False,
     )
-    again = next(studies.photographs(faces, 1))
+    again = next(source.photographs(faces, 1))
     assert torch.equal(again.pixels, talk.pixels)
     assert (talk.points - LAYOUT.points((64, 64)) * 64).norm(dim=1).max() < 0.06 * 64
     moved = (talk.frames - talk.portrait).abs().mean((1, 2, 3))
@@ -60,7 +60,7 @@ def test_speakers_take_turns_and_open_mouths_are_left_out(faces, tmp_path):
     (folder / "index.json").write_text(json.dumps(entries))
     np.save(folder / "landmarks.npy", np.repeat(np.load(faces / "landmarks.npy")[:1], 3, axis=0))
     assert [still.path.stem for still in closed_stills(folder, "test")] == ["face-00000", "face-00002"]
-    talks = list(Studies("test", 9, (64, 64), LAYOUT, ("babble", "babble"), 64).photographs(folder))
+    talks = list(TalkSource("test", 9, (64, 64), LAYOUT, ("babble", "babble"), 64).photographs(folder))
     assert [talk.face for talk in talks] == ["face-00000.jpg", "face-00002.jpg"]
     assert not torch.equal(talks[0].mouth, talks[1].mouth)
     with pytest.raises(InputError, match="split validation"):

@@ -25,8 +25,8 @@ def nothing_shown(monkeypatch, tmp_path):
 def test_without_faces_photographs_are_absent_and_the_report_says_so(aligned_pipe, tmp_path, nothing_shown):
     report = Report("a checkpoint", {})
     talks, real = add_talks(report, aligned_pipe, SIZE, tmp_path, 0)
-    assert "--faces" in report.facts["photographs"]
-    assert "install" in report.facts["real photographs"]
+    assert "--faces" in report.metadata["photographs"]
+    assert "install" in report.metadata["real photographs"]
     assert {row[0] for row in report.tables[0].rows} == {
         "drawn", "drawn, as rendered", "drawn, seed 1", "drawn, seed 2", "drawn, babble",
     }  # fmt: skip
@@ -39,7 +39,7 @@ def test_without_faces_photographs_are_absent_and_the_report_says_so(aligned_pip
 def test_faces_give_rows_and_a_sheet_that_is_not_published(aligned_pipe, tmp_path, faces, nothing_shown):
     report = Report("a checkpoint", {})
     add_talks(report, aligned_pipe, SIZE, tmp_path, 0, faces)
-    assert report.facts["photographs"] == "1 test faces"
+    assert report.metadata["photographs"] == "1 test faces"
     assert "photographs" in {row[0] for row in report.tables[0].rows}
     assert [path.name for path in tmp_path.glob("*.png")] == [PRIVATE]
 
@@ -67,5 +67,5 @@ def test_blended_faces_and_real_people_are_what_may_be_shown(aligned_pipe, tmp_p
 def test_a_checkpoint_of_drawn_presenters_alone_animates_no_real_photograph(pipe, tmp_path):
     report = Report("a checkpoint", {})
     add_talks(report, pipe, SpeakingSize(drawn=1, seeds=1, side=64, speakers=("babble",)), tmp_path, 0)
-    assert "aligned" in report.facts["real photographs"]
+    assert "aligned" in report.metadata["real photographs"]
     assert not list(tmp_path.glob("*.png"))

@@ -13,10 +13,9 @@ from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.errors import InputError, ReadWarning
 from read_core.evaluation.material import samples as material
 from read_core.evaluation.material.samples import draw_sample, draw_samples
-from read_core.evaluation.material.videos import Studio
+from read_core.evaluation.material.videos import VideoGenerator
 from read_core.evaluation.pictures.plots import plot_trade_off
-from read_core.evaluation.suites import choose
-from read_core.evaluation.suites.choose import SelectSize, Trial, TrialFigures, run_select
+from read_core.evaluation.suites import select
 from read_core.evaluation.suites.guidance import (
     CANDIDATES,
     COMPARED,
@@ -24,9 +23,10 @@ from read_core.evaluation.suites.guidance import (
     compared_with,
     describe,
 )
+from read_core.evaluation.suites.select import SelectSize, Trial, TrialFigures, run_select
 from read_core.evaluation.suites.speaking_suite import SpeakingSize
 from read_core.evaluation.suites.tiny import SuiteSize, run_suite
-from read_core.evaluation.tables.facts import weights_digest
+from read_core.evaluation.tables.metadata import weights_digest
 from read_core.records import SamplingSettings
 
 SIZE = SuiteSize(
@@ -69,24 +69,24 @@ def test_without_flite_espeak_speaks_all_and_a_warning_says_so(monkeypatch):
 
 @pytest.mark.corpus
 def test_independent_clips_start_anew_where_the_clips_lie(pipe, sample):
-    studio = Studio(pipe)  # window 4: f = 3, clips of 3, 2, 2 latents of their own
-    together, apart = studio.asynchronous(sample), studio.independent(sample)
+    generator = VideoGenerator(pipe)  # window 4: f = 3, clips of 3, 2, 2 latents of their own
+    together, apart = generator.asynchronous(sample), generator.independent(sample)
     assert apart.frames.shape == together.frames.shape == (41, 64, 96, 3)
     assert apart.mouth.shape == (41, 3)
     first = sample.cut(25)
-    assert torch.equal(studio.independent(first).frames, studio.asynchronous(first).frames)
+    assert torch.equal(generator.independent(first).frames, generator.asynchronous(first).frames)
     assert not torch.equal(apart.frames[30:], together.frames[30:])
 
 
 @pytest.mark.corpus
 def test_a_setting_reaches_the_sampler(pipe, sample):
-    studio, short = Studio(pipe), sample.cut(25)
-    default = studio.asynchronous(short).frames
+    generator, short = VideoGenerator(pipe), sample.cut(25)
+    default = generator.asynchronous(short).frames
     assert torch.equal(
-        studio.asynchronous(short, SamplingSettings(2, pipe.defaults.guidance)).frames, default
+        generator.asynchronous(short, SamplingSettings(2, pipe.defaults.guidance)).frames, default
     )
     for other in (SamplingSettings(guidance=NoCFG()), SamplingSettings(1), SamplingSettings(seed=1)):
-        assert not torch.equal(studio.asynchronous(short, other).frames, default)
+        assert not torch.equal(generator.asynchronous(short, other).frames, default)
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_the_choice_of_defaults_ranks_by_score(pipe, sample):
     assert by_steps.rows[0][2] == pytest.approx(scores[0])
     assert steps in {1, 2}
     assert "validation" in report.title
-    assert report.facts["videos"] == "0 photographs, 1 drawn"
+    assert report.metadata["videos"] == "0 photographs, 1 drawn"
 
 
 def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(pipe, monkeypatch):
@@ -152,8 +152,8 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
         lost = 3.0 if form.kind == "split" and steps > 2 else 0.0
         return TrialFigures(opening[form.kind], 0.0, 1.0, 20.0 + steps - lost, 1.0)
 
-    monkeypatch.setattr(choose, "try_setting", tried)
-    monkeypatch.setattr(choose, "draw_talks", lambda *_: [])
+    monkeypatch.setattr(select, "try_setting", tried)
+    monkeypatch.setattr(select, "draw_talks", lambda *_: [])
     size = SelectSize(steps=(2, 4), base_steps=4, finalists=2)
     forms = (JointCFG(2.0), NoCFG(), SplitCFG(-1.0, 2.0))  # 0.6, 0.5 and 0.7 - 0.3 at 4 steps
     guidance, steps, report = run_select(pipe, size, candidates=forms)
@@ -170,9 +170,9 @@ def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
     figures = TrialFigures(0.0, 0.0, 1.0, 0.0, 0.0)
     scores = ((4, 0.70), (6, 0.795), (8, 0.80), (6, 0.799), (10, 0.7))
     trials = [Trial(NoCFG(), steps, score, figures) for steps, score in scores]
-    assert choose.cheapest(trials, 0.01) is trials[3]
-    assert choose.cheapest(trials, 0.0) is trials[2]
-    assert choose.cheapest(trials, 1.0) is trials[0]
+    assert select.cheapest(trials, 0.01) is trials[3]
+    assert select.cheapest(trials, 0.0) is trials[2]
+    assert select.cheapest(trials, 1.0) is trials[0]
 
 
 def test_a_score_falls_with_broken_colors_and_rises_with_the_lips():
@@ -190,10 +190,10 @@ def test_a_score_falls_with_a_range_that_is_too_small_or_too_large():
 
 def test_defaults_are_chosen_on_photographs_and_presenters_of_the_validation_split(aligned_pipe, faces):
     size = SelectSize(count=1, steps=(1,), base_steps=1, finalists=1, side=64, speakers=("babble",))
-    talks = choose.draw_talks(aligned_pipe, size, faces)
+    talks = select.draw_talks(aligned_pipe, size, faces)
     assert [(talk.kind, talk.face) for talk in talks] == [("photographs", "nobody-00008.jpg"), ("drawn", "")]
     *_, report = run_select(aligned_pipe, size, candidates=(NoCFG(),), faces=faces)
-    assert report.facts["videos"] == "1 photographs, 1 drawn"
+    assert report.metadata["videos"] == "1 photographs, 1 drawn"
     assert "range" in report.tables[0].columns
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from read_core.errors import InputError
-from read_core.evaluation.material.cast import Cast
-from read_core.evaluation.material.videos import Studio
+from read_core.evaluation.material.sample_set import SampleSet
+from read_core.evaluation.material.videos import VideoGenerator
 from read_core.evaluation.metrics.linear_codec import blocks_of
 from read_core.evaluation.tables.codec import add_pictures, check_codec
 from read_core.evaluation.tables.report import Report
@@ -18,7 +18,7 @@ from read_core.mouth.measure import mouth_shape
 from read_core.records import SamplingSettings
 
 
-class Planted(Studio):
+class Planted(VideoGenerator):
     """Takes 0.01 away from every frame, 0.1 from frame 5 of the first video and 0.2 of the second."""
 
     videos = 0
@@ -33,8 +33,8 @@ class Planted(Studio):
 @pytest.mark.corpus
 def test_what_a_codec_takes_away_is_told(pipe, sample):
     report = Report("", {})
-    cast = Cast(Planted(pipe), [sample, replace(sample, name="again")], SamplingSettings())
-    add_pictures(report, cast, 17, codec_clips=2, components=4)
+    sample_set = SampleSet(Planted(pipe), [sample, replace(sample, name="again")], SamplingSettings())
+    add_pictures(report, sample_set, 17, codec_clips=2, components=4)
     names = report.tables[0].columns
     vae, linear = (dict(zip(names, row, strict=True)) for row in report.tables[0].rows)
     assert vae["videos"] == linear["videos"] == 2

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from read_core.errors import InputError
-from read_core.evaluation.material.cast import Cast
 from read_core.evaluation.material.gallery import draw_gallery
+from read_core.evaluation.material.sample_set import SampleSet
 from read_core.evaluation.material.samples import draw_sample
-from read_core.evaluation.material.videos import Studio, Video
+from read_core.evaluation.material.videos import Video, VideoGenerator
 from read_core.evaluation.tables.report import Report
 from read_core.evaluation.tables.seams import ANS, CODED, DRAWN, INDEPENDENT, add_seams
 from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
 
 
-class Planted(Studio):
+class Planted(VideoGenerator):
     """Gives the drawn videos, brighter by a step where clips meet; independent clips by one that varies."""
 
     def asynchronous(self, sample, settings=None):
@@ -57,7 +57,7 @@ def tables(report):
 def test_a_video_without_a_still_pixel_is_left_out_of_the_still_background(pipe, sample, galleries):
     restless = replace(sample, pixels=torch.randint(256, sample.pixels.shape, dtype=torch.uint8))
     report = Report("", {})
-    add_seams(report, Cast(Studio(pipe), [restless], SamplingSettings()), galleries[:1])
+    add_seams(report, SampleSet(VideoGenerator(pipe), [restless], SamplingSettings()), galleries[:1])
     everywhere, still = report.tables[:2]
     assert {row[1] for row in everywhere.rows} == {1}
     assert {row[1] for row in still.rows} == {0}
@@ -66,7 +66,7 @@ def test_a_video_without_a_still_pixel_is_left_out_of_the_still_background(pipe,
 @pytest.mark.corpus
 def test_ratios_are_those_of_the_rows_above(pipe, two, galleries):
     report = Report("", {})
-    add_seams(report, Cast(Planted(pipe), two, SamplingSettings()), galleries)
+    add_seams(report, SampleSet(Planted(pipe), two, SamplingSettings()), galleries)
     found = tables(report)
     for where, title in (("everywhere", "Seams"), ("still background", "Seams in the still background")):
         rows = found[title]
@@ -96,7 +96,7 @@ def test_what_generation_adds_to_the_codecs_flicker_can_be_read(pipe, two, galle
             )
 
     report = Report("", {})
-    add_seams(report, Cast(Restless(pipe), two, SamplingSettings()), galleries)
+    add_seams(report, SampleSet(Restless(pipe), two, SamplingSettings()), galleries)
     still = report.tables[1]
     assert still.columns[-2:] == ("inside / inside through the VAE", "95 %")
     rows = {row[0]: row for row in still.rows}
@@ -114,8 +114,8 @@ def test_the_picture_is_of_every_boundary_of_every_video(pipe, two, galleries, t
         lambda rows, path: drawn.update({name: torch.stack(list(maps)) for name, maps in rows}) or 1.0,
     )
     report = Report("", {})
-    add_seams(report, Cast(Planted(pipe), two, SamplingSettings()), galleries, tmp_path / "seams.png")
-    assert report.facts == {"white in seams.png (1/255)": 1.0}
+    add_seams(report, SampleSet(Planted(pipe), two, SamplingSettings()), galleries, tmp_path / "seams.png")
+    assert report.metadata == {"white in seams.png (1/255)": 1.0}
     assert list(drawn) == ["with ANS", "clips sampled\nindependently", "drawn,\nthrough the VAE", "drawn"]
     assert {len(maps) for maps in drawn.values()} == {2}
     with_ans, independent, _, true = (maps.mean((2, 3)) for maps in drawn.values())
@@ -135,13 +135,18 @@ def test_every_video_is_made_once(pipe, two, galleries):
             self.made += 1
             return super()._jumping(sample, step)
 
-    studio = Counting(pipe)
-    add_seams(Report("", {}), Cast(studio, two, SamplingSettings()), galleries)
-    assert studio.made == 4
+    generator = Counting(pipe)
+    add_seams(Report("", {}), SampleSet(generator, two, SamplingSettings()), galleries)
+    assert generator.made == 4
 
 
 def test_a_checkpoint_whose_clips_lie_elsewhere_is_not_compared(tiny_components):
     pipe = ReadPipeline(tiny_components)
     longer = replace(tiny_components, defaults=replace(tiny_components.defaults, window=5))
     with pytest.raises(InputError, match=r"window of 5 .* must have 4"):
-        add_seams(Report("", {}), Cast(Studio(pipe), [], SamplingSettings()), [], other=ReadPipeline(longer))
+        add_seams(
+            Report("", {}),
+            SampleSet(VideoGenerator(pipe), [], SamplingSettings()),
+            [],
+            other=ReadPipeline(longer),
+        )

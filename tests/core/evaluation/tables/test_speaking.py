@@ -10,7 +10,7 @@ from read_core.evaluation.metrics.codec_detail import Coded
 from read_core.evaluation.metrics.seams import SeamScore
 from read_core.evaluation.metrics.sync import ShutCases, SyncScore
 from read_core.evaluation.suites.speaking import Speaking
-from read_core.evaluation.suites.speaking_run import Spoken
+from read_core.evaluation.suites.talk_results import TalkResult
 from read_core.evaluation.tables import speaking as tables
 from read_core.evaluation.tables.report import Report
 
@@ -24,7 +24,7 @@ def video(opening=0.8, blinks=2, faded=10, span=0.9, head=0.02):
 def spoken(name, *videos, kind="photographs", synthesiser="espeak"):
     coded = Coded(31.0, 26.0, 30.0, 0.9, 0.6, 0.7, 0.8, 0.3, 0.2)
     face = f"{name}.jpg" if kind == "photographs" else ""
-    return Spoken(name, kind, face, synthesiser, video(1.0), coded, videos)
+    return TalkResult(name, kind, face, synthesiser, video(1.0), coded, videos)
 
 
 @pytest.fixture

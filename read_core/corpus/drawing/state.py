@@ -15,7 +15,7 @@ TURN_DEPTH = 1.1  # radius of the rotating head, in half widths of the face
 
 
 @dataclass(frozen=True)
-class Moment:
+class FaceState:
     """Motion and mouth of f frames, every tensor (f, 1, 1)."""
 
     yaw: Tensor
@@ -43,13 +43,13 @@ class Moment:
         return presenter.jaw_drop * presenter.mouth_gap * self.opening
 
 
-def make_moment(motion: Motion, mouth: Tensor) -> Moment:
+def make_state(motion: Motion, mouth: Tensor) -> FaceState:
     """Bring motion and mouth tracks of the same f frames to the mouth's device and dtype."""
 
     def column(track: Tensor) -> Tensor:
         return track.to(mouth)[:, None, None]
 
-    return Moment(
+    return FaceState(
         yaw=column(motion.yaw),
         pitch=column(motion.pitch),
         gaze_x=column(motion.gaze[:, 0]),

@@ -14,14 +14,14 @@ from ...ans import NoCFG
 from ...records import SamplingSettings
 from ..figures import column, mean_figures, part
 from ..material.samples import SAID_BY
-from ..material.talks import DRAWN, FINE, PHOTOGRAPHS, Studies
-from ..material.videos import Studio
+from ..material.talks import DRAWN, FINE, PHOTOGRAPHS, TalkSource
+from ..material.videos import VideoGenerator
 from ..metrics.face import read_placed
 from ..metrics.psnr import psnr_in_boxes
 from ..metrics.seams import whole_clips
 from ..metrics.span import opening_span
 from ..metrics.sync import score_sync
-from ..tables.facts import weights_digest
+from ..tables.metadata import weights_digest
 from ..tables.report import Report
 from .guidance import CANDIDATES, describe
 
@@ -123,12 +123,12 @@ def run_select(
     """
     size = size or SelectSize()
     samples = draw_talks(pipe, size, faces)
-    studio = Studio(pipe)
+    generator = VideoGenerator(pipe)
 
     def tried(forms: Sequence[Guidance], steps: int) -> list[Trial]:
-        plain = try_setting(studio, samples, NoCFG(), steps, seed)
+        plain = try_setting(generator, samples, NoCFG(), steps, seed)
         work = tqdm(forms, desc=f"{steps} steps", leave=False)
-        found = [plain if f == NoCFG() else try_setting(studio, samples, f, steps, seed) for f in work]
+        found = [plain if f == NoCFG() else try_setting(generator, samples, f, steps, seed) for f in work]
         return [
             Trial(form, steps, figures.score(plain.decibels), figures)
             for form, figures in zip(forms, found, strict=True)
@@ -166,19 +166,23 @@ def cheapest(trials: Sequence[Trial], tolerance: float) -> Trial:
 def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list[Talk]:
     """Talks of the validation split, one clip each: drawn presenters, and photographs if faces are given."""
     frames, card = whole_clips(1, pipe.defaults.window), pipe.card
-    studies = Studies("validation", frames, card.resolution, card.face, size.speakers, size.side)
-    photographs = [] if faces is None else list(studies.photographs(faces, size.count))
-    return [*photographs, *studies.presenters(size.count)]
+    source = TalkSource("validation", frames, card.resolution, card.face, size.speakers, size.side)
+    photographs = [] if faces is None else list(source.photographs(faces, size.count))
+    return [*photographs, *source.presenters(size.count)]
 
 
-def try_setting(studio: Studio, talks: Sequence[Talk], form: Guidance, steps: int, seed: int) -> TrialFigures:
+def try_setting(
+    generator: VideoGenerator, talks: Sequence[Talk], form: Guidance, steps: int, seed: int
+) -> TrialFigures:
     """Generate every talk with one setting and average what is measured."""
-    return mean_figures([_measured(studio, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks])
+    return mean_figures(
+        [_measured(generator, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
+    )
 
 
-def _measured(studio: Studio, talk: Talk, settings: SamplingSettings) -> TrialFigures:
+def _measured(generator: VideoGenerator, talk: Talk, settings: SamplingSettings) -> TrialFigures:
     start = time.perf_counter()
-    frames = studio.finished(talk, settings)
+    frames = generator.finished(talk, settings)
     seconds, true = time.perf_counter() - start, talk.frames
     found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
     score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])

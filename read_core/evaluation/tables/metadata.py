@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DIGITS = 12
 
 
-def facts_of(pipe: ReadPipeline, seed: int, size: DataclassInstance) -> dict[str, Any]:
+def report_metadata(pipe: ReadPipeline, seed: int, size: DataclassInstance) -> dict[str, Any]:
     """The checkpoint, its sampling settings and the size of the suite.
 
     Args:

@@ -19,7 +19,7 @@ from ..metrics.sync import (
     relative_opening,
     score_sync,
 )
-from .videos import Studio, Video
+from .videos import Video, VideoGenerator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .samples import Sample
 
 
-class Cast:
+class SampleSet:
     """Samples with their videos and scores, computed at first use.
 
     Args:
@@ -39,12 +39,12 @@ class Cast:
 
     def __init__(
         self,
-        studio: Studio,
+        generator: VideoGenerator,
         samples: Sequence[Sample],
         settings: SamplingSettings,
         what: str = "generating",
     ) -> None:
-        self.studio = studio
+        self.generator = generator
         self.samples = samples
         self.settings = settings
         self.what = what
@@ -53,12 +53,12 @@ class Cast:
     def videos(self) -> list[Video]:
         """The checkpoint's video of each sample."""
         work = tqdm(self.samples, desc=self.what, leave=False)
-        return [self.studio.asynchronous(sample, self.settings) for sample in work]
+        return [self.generator.asynchronous(sample, self.settings) for sample in work]
 
     @cached_property
     def drawn(self) -> list[Tensor]:
         """Mouth tracks measured on the drawn videos, (F, 3) each."""
-        return [self.studio.mouth(sample.frames) for sample in self.samples]
+        return [self.generator.mouth(sample.frames) for sample in self.samples]
 
     @cached_property
     def scores(self) -> list[SyncScore]:

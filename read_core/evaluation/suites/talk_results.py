@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...geometry import latents_of_frames
 from ...records import SamplingSettings
-from ..material.videos import Studio
+from ..material.videos import VideoGenerator
 from ..metrics.codec_detail import Coded, coded_of
 from ..metrics.seams import clip_starts
 from .speaking import Speaking, read_talk, speaking_of
@@ -23,7 +23,7 @@ OnTalk = Callable[["Talk", "Tensor", "Tensor"], None]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class TalkResult:
     """All kept results of a talk.
 
     Attributes:
@@ -42,13 +42,13 @@ class Spoken:
     generated: tuple[Speaking, ...]
 
 
-def speak(
+def measure_talks(
     pipe: ReadPipeline,
     talks: Iterable[Talk],
     seeds: Sequence[int],
     coded_frames: int,
     on_talk: OnTalk | None = None,
-) -> list[Spoken]:
+) -> list[TalkResult]:
     """Measure every talk.
 
     Args:
@@ -60,20 +60,20 @@ def speak(
     """
     found = []
     for talk in talks:
-        studio = Studio(pipe)  # its cache of encoded portraits is released with the talk
+        generator = VideoGenerator(pipe)  # its cache of encoded portraits is released with the talk
         starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
         true = talk.frames
         truth = read_talk(true, talk)
         rendered = speaking_of(true, truth, talk, truth, starts)
         del true
-        through = studio.coded(talk, coded_frames)
+        through = generator.coded(talk, coded_frames)
         coded = coded_of(through, talk)
         generated = []
         for index, seed in enumerate(seeds):
-            frames = studio.finished(talk, SamplingSettings(seed=seed))
+            frames = generator.finished(talk, SamplingSettings(seed=seed))
             generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
             if on_talk is not None and index == 0:
                 on_talk(talk, through, frames)
         of = (talk.name, talk.kind, talk.face, talk.synthesiser)
-        found.append(Spoken(*of, rendered, coded, tuple(generated)))
+        found.append(TalkResult(*of, rendered, coded, tuple(generated)))
     return found
