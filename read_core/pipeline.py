@@ -381,7 +381,7 @@ class ReadPipeline:
                 f"the reference's latent is {latent}; "
                 f"this checkpoint expects (1, {config.in_channels}, 1, h, w)"
             )
-        slots = (config.speech_slots, config.speech_dim)
+        slots = (config.code_slots, config.code_dim)
         if len(codes) != 4 or codes[0] != 1 or codes[2:] != slots:
             raise InputError(
                 f"the speech codes are {codes}; this checkpoint expects (1, M, {slots[0]}, {slots[1]})"

@@ -300,13 +300,13 @@ def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
     slots, width = models["speech_ae"].code_shape
     pairs = {
         "vae latent channels and transformer in_channels": (vae.latent_channels, transformer.in_channels),
-        "whisper width and speech_ae speech_dim": (whisper.d_model, speech_ae.speech_dim),
+        "whisper width and speech_ae feature_dim": (whisper.d_model, speech_ae.feature_dim),
         "10 x whisper hidden states and speech_ae speech_window": (
             10 * (whisper.encoder_layers + 1),
             speech_ae.speech_window,
         ),
-        "speech_ae code_window and transformer speech_slots": (slots, transformer.speech_slots),
-        "speech_ae code_dim and transformer speech_dim": (width, transformer.speech_dim),
+        "speech_ae code_window and transformer code_slots": (slots, transformer.code_slots),
+        "speech_ae code_dim and transformer code_dim": (width, transformer.code_dim),
     }
     problems = [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b]
     refuse(problems, _mismatch(folder), _ADVICE)

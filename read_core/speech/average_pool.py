@@ -25,18 +25,18 @@ class AveragePool(FeatureStatistics):
 
     Args:
         speech_window: H_w, features per frame.
-        speech_dim: D_A, width of the Whisper encoder.
+        feature_dim: D_A, width of the Whisper encoder.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, speech_window: int = 50, speech_dim: int = 384) -> None:
+    def __init__(self, speech_window: int = 50, feature_dim: int = 384) -> None:
         super().__init__()
-        self.register_statistics(speech_window, speech_dim)
+        self.register_statistics(speech_window, feature_dim)
 
     @property
     def code_shape(self) -> tuple[int, int]:
         """(h_w, d_A): slots of a code and their width."""
-        return self.config.speech_window, self.config.speech_dim
+        return self.config.speech_window, self.config.feature_dim
 
     def encode(self, speech: Tensor, context: Tensor | None = None) -> Tensor:
         """Codes of features.

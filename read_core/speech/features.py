@@ -60,7 +60,7 @@ class WhisperFeatures(nn.Module):
         return STEPS_PER_FRAME * (int(self.encoder.config.encoder_layers) + 1)
 
     @property
-    def speech_dim(self) -> int:
+    def feature_dim(self) -> int:
         """D_A: the width of the encoder."""
         return int(self.encoder.config.d_model)
 
@@ -132,7 +132,7 @@ class WhisperFeatures(nn.Module):
 
     def _zero_steps(self, count: int) -> Tensor:
         layers = int(self.encoder.config.encoder_layers) + 1
-        return torch.zeros(count, layers, self.speech_dim, device=self.encoder.device)
+        return torch.zeros(count, layers, self.feature_dim, device=self.encoder.device)
 
 
 def load_whisper_encoder(folder: str | Path) -> WhisperEncoder:

@@ -32,7 +32,7 @@ class SpeechAE(FeatureStatistics):
 
     Args:
         speech_window: H_w, features per frame (10 steps times all hidden states).
-        speech_dim: D_A, width of the Whisper encoder.
+        feature_dim: D_A, width of the Whisper encoder.
         code_window: h_w, slots per code.
         code_dim: d_A, width of a slot.
         hidden_dim: width inside.
@@ -43,18 +43,18 @@ class SpeechAE(FeatureStatistics):
     def __init__(
         self,
         speech_window: int = 50,
-        speech_dim: int = 384,
+        feature_dim: int = 384,
         code_window: int = 32,
         code_dim: int = 768,
         hidden_dim: int = 768,
         expansion: int = 2,
     ) -> None:
         super().__init__()
-        self.register_statistics(speech_window, speech_dim)
+        self.register_statistics(speech_window, feature_dim)
         width = (code_window, hidden_dim, expansion)
 
         self.encoder_window = nn.Linear(speech_window, code_window)
-        self.encoder_dim = nn.Linear(speech_dim, hidden_dim)
+        self.encoder_dim = nn.Linear(feature_dim, hidden_dim)
         self.encoder_stages = nn.ModuleList(
             nn.Sequential(Downsample(hidden_dim), MixingBlock(*width)) for _ in range(STAGES)
         )
@@ -66,7 +66,7 @@ class SpeechAE(FeatureStatistics):
             nn.Sequential(MixingBlock(*width), Upsample(hidden_dim)) for _ in range(STAGES)
         )
         self.decoder_norm = nn.LayerNorm(hidden_dim)
-        self.decoder_dim = nn.Linear(hidden_dim, speech_dim)
+        self.decoder_dim = nn.Linear(hidden_dim, feature_dim)
         self.decoder_window = nn.Linear(code_window, speech_window)
 
     @property

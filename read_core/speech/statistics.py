@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
+from diffusers import ModelMixin
 from torch import Tensor
+
+from ..saved_keys import SavedKeys
 
 STATISTICS = ("speech_mean", "speech_std")
 
 
-class FeatureStatistics(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Base of the models that encode speech features: feature statistics, float32 in any precision.
+class FeatureStatistics(ModelMixin, SavedKeys):  # type: ignore[misc]
+    """Base of the models that encode speech features: their statistics, float32 in any precision.
 
     They are per window position and channel, (H_w, D_A), and measured in training.
     """
 
+    saved_keys = MappingProxyType({"speech_dim": "feature_dim"})
     speech_mean: Tensor
     speech_std: Tensor
 
-    def register_statistics(self, speech_window: int, speech_dim: int) -> None:
-        """Create the buffers with mean 0 and deviation 1."""
-        self.register_buffer("speech_mean", torch.zeros(speech_window, speech_dim))
-        self.register_buffer("speech_std", torch.ones(speech_window, speech_dim))
+    def register_statistics(self, speech_window: int, feature_dim: int) -> None:
+        """Make the buffers, for features that are left as they are."""
+        self.register_buffer("speech_mean", torch.zeros(speech_window, feature_dim))
+        self.register_buffer("speech_std", torch.ones(speech_window, feature_dim))
 
     def standardize(self, speech: Tensor) -> Tensor:
         """Standardize features (..., H_w, D_A) by mean and deviation of the training data, float32."""

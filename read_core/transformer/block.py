@@ -15,16 +15,16 @@ class A2VTransformerBlock(nn.Module):
     Args:
         dim: channels of the tokens.
         heads: attention heads.
-        speech_dim: channels of a speech slot.
+        code_dim: channels of a speech slot.
     """
 
-    def __init__(self, dim: int, heads: int, speech_dim: int) -> None:
+    def __init__(self, dim: int, heads: int, code_dim: int) -> None:
         super().__init__()
         self.norm1 = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
         self.attn1 = Attention(dim, heads, context_dim=dim)
         self.attn2 = Attention(dim, heads, context_dim=dim)
         self.audio_norm = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
-        self.audio_attn = Attention(dim, heads, context_dim=speech_dim)
+        self.audio_attn = Attention(dim, heads, context_dim=code_dim)
         self.norm2 = nn.RMSNorm(dim, eps=1e-6, elementwise_affine=False)
         self.ff = FeedForward(dim, activation_fn="gelu-approximate")
         self.scale_shift_table = nn.Parameter(torch.randn(6, dim) / dim**0.5)

@@ -17,8 +17,8 @@ LTX_2B: Mapping[str, Any] = MappingProxyType(
         "attention_head_dim": 64,
         "num_layers": 28,
         "caption_channels": 4096,
-        "speech_dim": 768,
-        "speech_slots": 32,
+        "code_dim": 768,
+        "code_slots": 32,
         "causal_coords": False,
     }
 )
@@ -35,8 +35,8 @@ TINY: Mapping[str, Any] = MappingProxyType(
         "attention_head_dim": 16,
         "num_layers": 2,
         "caption_channels": 12,
-        "speech_dim": 10,
-        "speech_slots": 3,
+        "code_dim": 10,
+        "code_slots": 3,
         "causal_coords": True,
     }
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.configuration_utils import register_to_config
 from diffusers.loaders import PeftAdapterMixin
 from diffusers.models.embeddings import PixArtAlphaTextProjection
 from diffusers.models.modeling_utils import ModelMixin
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..offload import onloaded
+from ..saved_keys import SavedKeys
 from .attention import KeyValues
 from .block import A2VTransformerBlock, modulate
 from .parallel import CONTEXT_PARALLEL_PLAN
@@ -24,7 +26,7 @@ TIME_SCALE = 1000.0
 """LTX-Video's time embedding uses 0 .. 1000; only this adapter converts."""
 
 
-class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]
+class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: ignore[misc]
     """Velocity of video latents given speech codes, a text embedding and a portrait's latent.
 
     Parameter names are those of `diffusers.LTXVideoTransformer3DModel`. New are ``audio_attn`` in every block
@@ -38,11 +40,12 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         attention_head_dim: channels per head; the tokens have D = heads x head_dim.
         num_layers: blocks.
         caption_channels: channels of the text embedding.
-        speech_dim: channels d_A of a speech code's slot.
-        speech_slots: slots h_w per speech code.
-        causal_coords: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+        code_dim: channels d_A of a speech code's slot.
+        code_slots: slots h_w per speech code.
+        causal_coords: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
     """
 
+    saved_keys = MappingProxyType({"speech_dim": "code_dim", "speech_slots": "code_slots"})
     _supports_gradient_checkpointing = True
     _no_split_modules = ["A2VTransformerBlock"]  # noqa: RUF012
     _repeated_blocks = ["A2VTransformerBlock"]  # noqa: RUF012
@@ -58,20 +61,20 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         attention_head_dim: int = 64,
         num_layers: int = 28,
         caption_channels: int = 4096,
-        speech_dim: int = 768,
-        speech_slots: int = 32,
+        code_dim: int = 768,
+        code_slots: int = 32,
         causal_coords: bool = True,
     ) -> None:
         super().__init__()
         dim = num_attention_heads * attention_head_dim
         self.proj_in = nn.Linear(in_channels, dim)
         self.null_reference = nn.Parameter(torch.empty(dim))
-        self.null_speech = nn.Parameter(torch.empty(speech_slots, speech_dim))
+        self.null_speech = nn.Parameter(torch.empty(code_slots, code_dim))
         self.time_embed = AdaLayerNormSingle(dim, use_additional_conditions=False)
         self.caption_projection = PixArtAlphaTextProjection(in_features=caption_channels, hidden_size=dim)
         self.rope = RotaryEmbedding(dim, causal_coords)
         self.transformer_blocks: Any = nn.ModuleList(
-            [A2VTransformerBlock(dim, num_attention_heads, speech_dim) for _ in range(num_layers)]
+            [A2VTransformerBlock(dim, num_attention_heads, code_dim) for _ in range(num_layers)]
         )
         self.norm_out = nn.LayerNorm(dim, eps=1e-6, elementwise_affine=False)
         self.scale_shift_table = nn.Parameter(torch.randn(2, dim) / dim**0.5)
@@ -170,7 +173,7 @@ class A2VTransformer3DModel(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type:
         Raises:
             InputError: codes of another shape.
         """
-        slots = (self.config.speech_slots, self.config.speech_dim)
+        slots = (self.config.code_slots, self.config.code_dim)
         if codes.ndim != 4 or codes.shape[2:] != slots:
             raise InputError(
                 f"the speech codes are {tuple(codes.shape)}; expected (B, f, {slots[0]}, {slots[1]})"

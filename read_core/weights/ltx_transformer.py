@@ -60,8 +60,8 @@ def load_diffusers(
     folder: str | Path,
     *,
     causal_coords: bool | None = None,
-    speech_dim: int = 768,
-    speech_slots: int = 32,
+    code_dim: int = 768,
+    code_slots: int = 32,
     dtype: torch.dtype | None = None,
 ) -> A2VTransformer3DModel:
     """Load the ``transformer`` folder of an LTX-Video checkpoint in diffusers' layout.
@@ -70,8 +70,8 @@ def load_diffusers(
         folder: folder with ``config.json`` and the (possibly sharded) safetensors.
         causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: what a folder of ``read-core init`` stores,
             else True: no file of a published folder stores this.
-        speech_dim: channels d_A of the speech codes.
-        speech_slots: slots h_w of the speech codes.
+        code_dim: channels d_A of the speech codes.
+        code_slots: slots h_w of the speech codes.
         dtype: of the model; None: the file's.
 
     Raises:
@@ -82,8 +82,8 @@ def load_diffusers(
     config = {
         **read_ltx_config(folder),
         "causal_coords": _agreed(folder, causal_coords),
-        "speech_dim": speech_dim,
-        "speech_slots": speech_slots,
+        "code_dim": code_dim,
+        "code_slots": code_slots,
     }
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):

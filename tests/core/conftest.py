@@ -44,7 +44,7 @@ def build_components():
             num_mel_bins=80,
         )
     )
-    speech_ae = SpeechAE(speech_window=30, speech_dim=16, code_window=3, code_dim=10, hidden_dim=12)
+    speech_ae = SpeechAE(speech_window=30, feature_dim=16, code_window=3, code_dim=10, hidden_dim=12)
     transformer = A2VTransformer3DModel(**TINY)
     for block in transformer.transformer_blocks:  # zero at first: speech would change nothing
         torch.nn.init.normal_(block.audio_attn.to_out[0].weight)

@@ -48,7 +48,7 @@ def sampled(pipe, settings, places, clips):
     chosen, config = settings.resolved(pipe.defaults), pipe.transformer.config
     f = chosen.window - 1
     latents = f + (clips - 1) * (f - 1)
-    codes = torch.randn(1, latents, config.speech_slots, config.speech_dim)
+    codes = torch.randn(1, latents, config.code_slots, config.code_dim)
     size = (32 * places[0], 32 * places[1])
     reference = Reference(
         torch.randn(1, config.in_channels, 1, *places), torch.rand(*size, 3), (0, 0, size[1], size[0])

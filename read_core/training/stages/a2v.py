@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -70,7 +70,7 @@ class A2VConfig(StageConfig):
         speech: speech condition. ``codes``: codes of the finished SpeechAE. ``tuned``: the same SpeechAE,
             with its encoder trained too. ``scratch``: a SpeechAE of the same size, trained from random
             weights. ``pooled``: averages of the Whisper features instead of a SpeechAE (see
-            ``speech.AveragePool``; then ``model.speech_slots`` is H_w). The last two are the ablations of
+            ``speech.AveragePool``; then ``model.code_slots`` is H_w). The last two are the ablations of
             Table 2. Except for ``codes``, the speech encoder is exported to ``export/speech_ae``.
         latents: folder for the encoded ``clips``; they are made at the start.
         model: arguments of ``A2VTransformer3DModel``.
@@ -110,6 +110,13 @@ class A2VConfig(StageConfig):
         if (self.footage is None and None in clips) or (self.footage is not None and clips != (None, None)):
             raise ValueError("expected either footage, or clips and latents")
         return self
+
+    @field_validator("model")
+    @classmethod
+    def _with_names_of_arguments(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Also takes the names that files of checkpoints have."""
+        renamed: dict[str, Any] = A2VTransformer3DModel.renamed(values)
+        return renamed
 
 
 class Conditioned(nn.Module):
@@ -212,9 +219,9 @@ class A2VStage:
         variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
         made: SpeechAE | AveragePool = variants[config.speech](trained)
         asked, (slots, width) = self.transformer.config, made.code_shape
-        if (asked.speech_slots, asked.speech_dim) != (slots, width):
+        if (asked.code_slots, asked.code_dim) != (slots, width):
             raise ConfigError(
-                f"model.speech_slots and speech_dim are {asked.speech_slots} and {asked.speech_dim}; "
+                f"model.code_slots and code_dim are {asked.code_slots} and {asked.code_dim}; "
                 f"the speech codes ({config.speech}) need {slots} and {width}"
             )
         return made

@@ -69,7 +69,7 @@ class SpeechAEStage:
         torch.manual_seed(config.loop.seed)
         self.speech_ae = SpeechAE(
             speech_window=self.features.speech_window,
-            speech_dim=self.features.speech_dim,
+            feature_dim=self.features.feature_dim,
             code_window=config.code_window,
             code_dim=config.code_dim,
             hidden_dim=config.hidden_dim,
@@ -85,7 +85,7 @@ class SpeechAEStage:
         """Load the weights of the SpeechAE in ``folder``."""
         require_component("initial", folder, "speech_ae")
         earlier = SpeechAE.from_pretrained(folder, local_files_only=True)
-        sizes = ("speech_window", "speech_dim", "code_window", "code_dim", "hidden_dim", "expansion")
+        sizes = ("speech_window", "feature_dim", "code_window", "code_dim", "hidden_dim", "expansion")
         wrong = [name for name in sizes if earlier.config[name] != self.speech_ae.config[name]]
         if wrong:
             raise ConfigError(

@@ -40,8 +40,8 @@ def scratch(trained: SpeechAE) -> SpeechAE:
 
 
 def pooled(trained: SpeechAE) -> AveragePool:
-    """Averages of the features instead of a SpeechAE, with the statistics of ``trained``."""
-    made: AveragePool = AveragePool(trained.config.speech_window, trained.config.speech_dim)
+    """Averages of the features in place of a SpeechAE, with the statistics of ``trained``."""
+    made: AveragePool = AveragePool(trained.config.speech_window, trained.config.feature_dim)
     _copy_statistics(trained, made)
     made.eval()
     return made

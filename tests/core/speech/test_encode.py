@@ -24,7 +24,7 @@ def models() -> tuple[WhisperFeatures, SpeechAE]:
     features = WhisperFeatures(WhisperEncoder(config), margin=0.4)
     speech_ae = SpeechAE(
         speech_window=features.speech_window,
-        speech_dim=features.speech_dim,
+        feature_dim=features.feature_dim,
         code_window=3,
         code_dim=8,
         hidden_dim=12,

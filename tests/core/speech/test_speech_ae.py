@@ -16,7 +16,7 @@ WINDOW, DIM = 6, 10
 def model() -> SpeechAE:
     torch.manual_seed(0)
     model = SpeechAE(
-        speech_window=WINDOW, speech_dim=DIM, code_window=3, code_dim=8, hidden_dim=12, expansion=2
+        speech_window=WINDOW, feature_dim=DIM, code_window=3, code_dim=8, hidden_dim=12, expansion=2
     ).eval()
     model.speech_mean.normal_()
     model.speech_std.uniform_(0.5, 2)
@@ -158,7 +158,7 @@ def test_save_and_load(model, tmp_path):
 def test_half_precision_rounds_neither_the_statistics_nor_what_is_far_from_zero(dtype):
     """Features of mean 300 and deviation 0.5: half precision tells 0.25 apart there, bfloat16 2."""
     torch.manual_seed(0)
-    model = SpeechAE(speech_window=WINDOW, speech_dim=DIM, code_window=3, code_dim=8, hidden_dim=12)
+    model = SpeechAE(speech_window=WINDOW, feature_dim=DIM, code_window=3, code_dim=8, hidden_dim=12)
     model.speech_mean.normal_(300, 1)
     model.speech_std.uniform_(0.4, 0.6)
     mean, std = model.speech_mean.double(), model.speech_std.double()

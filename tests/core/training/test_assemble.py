@@ -118,7 +118,7 @@ def test_parts_that_do_not_fit_or_are_damaged_are_refused(broken_checkpoint, tmp
         assemble(make_config(broken_checkpoint, tmp_path / "made"))
     save_file(content, weights)
     other = shutil.copytree(broken_checkpoint, tmp_path / "other")
-    foreign = SpeechAE(speech_window=30, speech_dim=16, code_window=3, code_dim=14, hidden_dim=12)
+    foreign = SpeechAE(speech_window=30, feature_dim=16, code_window=3, code_dim=14, hidden_dim=12)
     foreign.save_pretrained(other / "speech_ae")
     with pytest.raises(CheckpointError, match="code_dim"):
         assemble(make_config(other, tmp_path / "made"))

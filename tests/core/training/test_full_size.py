@@ -20,7 +20,7 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "full"
 def ltx(tmp_path) -> Path:
     """A transformer folder of LTX-Video's form, in bfloat16 as the published ones."""
     torch.manual_seed(0)
-    shape = {k: v for k, v in TINY.items() if k not in ("speech_dim", "speech_slots", "causal_coords")}
+    shape = {k: v for k, v in TINY.items() if k not in ("code_dim", "code_slots", "causal_coords")}
     model = LTXVideoTransformer3DModel(**shape, cross_attention_dim=32)
     model.to(torch.bfloat16).save_pretrained(tmp_path / "ltx")
     return tmp_path / "ltx"
@@ -28,7 +28,7 @@ def ltx(tmp_path) -> Path:
 
 def a2v(tiny_checkpoint: Path, clips: Path, ltx: Path, output: Path):
     parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
-    speech = {"model.speech_dim": TINY["speech_dim"], "model.speech_slots": TINY["speech_slots"]}
+    speech = {"model.code_dim": TINY["code_dim"], "model.code_slots": TINY["code_slots"]}
     places = {"footage": None, "clips": str(clips), "ltx": str(ltx), "latents": str(output / "latents")}
     values = {**parts, **speech, **places, "windows": [4]}
     return load_config(CONFIGS / "a2v.yaml", values)

@@ -176,7 +176,7 @@ def settings(path: Path) -> dict[str, object]:
     [
         ("tuned", {"speech"}),
         ("scratch", {"speech"}),
-        ("pooled", {"speech", "model.speech_slots"}),
+        ("pooled", {"speech", "model.code_slots"}),
         ("synchronous", {"times.synchronous"}),
     ],
 )
@@ -241,7 +241,7 @@ def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
         ]
     vae, _, speech_ae, transformer = (part.config for part in parts)
     assert vae.latent_channels == transformer.in_channels == transformer.out_channels
-    assert (speech_ae.code_window, speech_ae.code_dim) == (transformer.speech_slots, transformer.speech_dim)
+    assert (speech_ae.code_window, speech_ae.code_dim) == (transformer.code_slots, transformer.code_dim)
     assert max(config["a2v"].windows) == checkpoint.defaults["window"]
     parameters = sum(p.numel() for part in parts for p in part.parameters())
     assert checkpoint.dtype == "float16"

@@ -42,9 +42,9 @@ def test_is_ltx_2b_plus_the_audio_branch():
     ltx = on_meta(LTXVideoTransformer3DModel)  # its defaults are the 2B model
     assert {key: shape for key, shape in shapes(model).items() if not is_addition(key)} == shapes(ltx)
 
-    dim, speech_dim, slots = 2048, 768, 32
-    norms, query_and_out, key_and_value = 2 * dim, 2 * (dim * dim + dim), 2 * (speech_dim * dim + dim)
-    additions = LAYERS * (norms + query_and_out + key_and_value) + slots * speech_dim + dim
+    dim, code_dim, slots = 2048, 768, 32
+    norms, query_and_out, key_and_value = 2 * dim, 2 * (dim * dim + dim), 2 * (code_dim * dim + dim)
+    additions = LAYERS * (norms + query_and_out + key_and_value) + slots * code_dim + dim
     assert model.num_parameters() == ltx.num_parameters() + additions
 
 

@@ -39,7 +39,7 @@ def inputs():
 @pytest.fixture
 def codes():
     torch.manual_seed(2)
-    return torch.randn(BATCH, FRAMES - 1, TINY["speech_slots"], TINY["speech_dim"])
+    return torch.randn(BATCH, FRAMES - 1, TINY["code_slots"], TINY["code_dim"])
 
 
 @pytest.fixture

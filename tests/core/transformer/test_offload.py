@@ -27,7 +27,7 @@ def velocities(model: A2VTransformer3DModel, before=lambda: None) -> list[torch.
     latents = torch.randn(BATCH, TINY["in_channels"], FRAMES, 2, 3, generator=random)
     times = torch.rand(BATCH, FRAMES, generator=random)
     embedding = torch.randn(BATCH, TOKENS, TINY["caption_channels"], generator=random)
-    slots = (TINY["speech_slots"], TINY["speech_dim"])
+    slots = (TINY["code_slots"], TINY["code_dim"])
     codes = torch.randn(BATCH, FRAMES - 1, *slots, generator=random)
     before()
     text = model.project_text(embedding)
@@ -72,7 +72,7 @@ def test_group_offloading(model, level, blocks, tmp_path):
 @torch.no_grad()
 def test_group_offloading_of_the_speech_autoencoder(level, blocks, tmp_path):
     torch.manual_seed(0)
-    model = SpeechAE(speech_window=6, speech_dim=10, code_window=3, code_dim=8, hidden_dim=12).eval()
+    model = SpeechAE(speech_window=6, feature_dim=10, code_window=3, code_dim=8, hidden_dim=12).eval()
     model.speech_mean.normal_()
     speech = torch.randn(2, 17, 6, 10)
     codes, again = model.encode(speech), model(speech)

@@ -37,7 +37,7 @@ def velocity(parallel: ContextParallelConfig | None = None) -> tuple[torch.Tenso
     for block in model.transformer_blocks:
         block.ff.register_forward_pre_hook(lambda _, args: worked_on.append(args[0].shape[1]))
     text = model.project_text(torch.randn(BATCH, 5, TINY["caption_channels"]), torch.ones(BATCH, 5).triu())
-    codes = torch.randn(BATCH, FRAMES - 1, TINY["speech_slots"], TINY["speech_dim"])
+    codes = torch.randn(BATCH, FRAMES - 1, TINY["code_slots"], TINY["code_dim"])
     with torch.no_grad():
         found = model(
             torch.randn(BATCH, TINY["in_channels"], FRAMES, HEIGHT, WIDTH),

@@ -13,7 +13,7 @@ from read_core.errors import CheckpointError
 from read_core.transformer import TINY
 from read_core.weights.ltx_transformer import PREFIX, is_addition, load_diffusers, load_single_file, rename
 
-SPEECH = {"speech_dim": TINY["speech_dim"], "speech_slots": TINY["speech_slots"]}
+SPEECH = {"code_dim": TINY["code_dim"], "code_slots": TINY["code_slots"]}
 ORIGINAL = {
     "proj_in.": "patchify_proj.",
     "time_embed.": "adaln_single.",

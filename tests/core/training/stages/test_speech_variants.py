@@ -20,13 +20,13 @@ from read_core.transformer import TINY
 from ..test_assemble import CONFIG
 
 SPEECH_WINDOW, SPEECH_DIM = 30, 16  # of the tiny checkpoint's Whisper encoder
-SLOTS = {"scratch": {}, "pooled": {"speech_slots": SPEECH_WINDOW, "speech_dim": SPEECH_DIM}}
+SLOTS = {"scratch": {}, "pooled": {"code_slots": SPEECH_WINDOW, "code_dim": SPEECH_DIM}}
 
 
 @pytest.fixture
 def trained() -> SpeechAE:
     torch.manual_seed(1)
-    made = SpeechAE(speech_window=12, speech_dim=6, code_window=3, code_dim=10, hidden_dim=12)
+    made = SpeechAE(speech_window=12, feature_dim=6, code_window=3, code_dim=10, hidden_dim=12)
     made.speech_mean.normal_()
     made.speech_std.uniform_(0.2, 3)
     return made.eval()
