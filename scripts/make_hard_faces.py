@@ -150,9 +150,9 @@ if __name__ == "__main__":
     parser.add_argument("--profile", type=Path)
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
-    opened = [
-        Image.open(path).convert("RGB") if path else None
-        for path in (args.hopper, args.astronaut, args.cat, args.profile)
-    ]
-    sheet(cases(*opened)).save(args.out, quality=QUALITY)
+    hopper, astronaut, cat = (
+        Image.open(path).convert("RGB") for path in (args.hopper, args.astronaut, args.cat)
+    )
+    profile = Image.open(args.profile).convert("RGB") if args.profile else None
+    sheet(cases(hopper, astronaut, cat, profile)).save(args.out, quality=QUALITY)
     print(f"{args.out}: written, {args.out.stat().st_size // 1000} kB")

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..geometry import FPS, SAMPLE_RATE
-from ..terminal import say
+from ..terminal import print_message
 from .build import AnyScene, build_corpus
 from .photo.found import find_portraits
 from .photo.scene import PHOTO_LAYOUT, PhotoScene
@@ -110,7 +110,7 @@ def _found(args: argparse.Namespace) -> Path:
     if (faces / LANDMARKS).exists():
         return faces
     out: Path = args.out / "faces"
-    say(f"{faces}: {find_portraits(faces, out, args.size).text()}")
+    print_message(f"{faces}: {find_portraits(faces, out, args.size).text()}")
     return out
 
 

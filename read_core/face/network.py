@@ -106,6 +106,7 @@ class FaceReader(_Places):
         )
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B,) and points (B, 3, 2) of close-ups (B, 3, SIDE, SIDE)."""
         far, points = self.places(pictures)
         score: Tensor = self.score(far)[:, 0]
         return score, points
@@ -123,6 +124,7 @@ class PointReader(_Places):
         super().__init__((16, 24, 40), EYE_POINTS + MOUTH_POINTS, norm)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Points of the eyes (2 B, 5, 2) and of the mouths (B, 6, 2)."""
         _, places = self.places(pictures)
         eyes = 2 * len(pictures) // 3
         return places[:eyes, :EYE_POINTS], places[eyes:, EYE_POINTS:]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ..terminal import say_warning
+from ..terminal import print_warning
 from .settings import DETECTORS, LAYOUTS, VOICES
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Progress:
     def warn(self, message: str) -> None:
         if self.bar is not None:
             self.bar.clear()
-        say_warning(message)
+        print_warning(message)
 
     def close(self) -> None:
         if self.bar is not None:

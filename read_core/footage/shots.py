@@ -22,6 +22,7 @@ class ShotChanges:
         self._before: deque[float] = deque(maxlen=_REMEMBERED)
 
     def __call__(self, picture: NDArray[np.float32]) -> bool:
+        """True if ``picture`` (h, w, 3), 0..1, begins a shot; the first one does."""
         last, self._last = self._last, picture
         if last is None:
             return True

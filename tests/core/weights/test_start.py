@@ -77,7 +77,7 @@ def test_an_original_file_answers_as_diffusers_does(tmp_path, whisper, capsys, r
     assert torch.equal(vae.latents_std, expected[1].latents_std)
     own = load_model("vae", out / "vae").state_dict()
     assert all(torch.equal(value, own[name]) for name, value in expected[1].state_dict().items())
-    assert load_diffusers(out / "transformer", speech_dim=10, speech_slots=3).config.causal_coords is causal
+    assert load_diffusers(out / "transformer", code_dim=10, code_slots=3).config.causal_coords is causal
     heard, own = load_whisper_encoder(out / "whisper"), load_whisper_encoder(whisper)
     assert all(torch.equal(v, own.state_dict()[k]) for k, v in heard.state_dict().items())
     capsys.readouterr()
@@ -185,4 +185,4 @@ def test_a_training_that_says_otherwise_about_positions_is_refused(tmp_path, whi
     write_original(tmp_path / "ltx.safetensors", "0.9.1", causal=None)
     write_start(tmp_path / "ltx.safetensors", whisper, tmp_path / "start")
     with pytest.raises(CheckpointError, match=r"causal_coords is True.*leave causal_coords out"):
-        load_diffusers(tmp_path / "start" / "transformer", causal_coords=True, speech_dim=10, speech_slots=3)
+        load_diffusers(tmp_path / "start" / "transformer", causal_coords=True, code_dim=10, code_slots=3)

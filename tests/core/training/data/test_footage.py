@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ CONFIG = Path(__file__).parents[4] / "configs" / "smoke" / "a2v.yaml"
 
 
 def config(tiny_checkpoint, footage, output, **more):
-    values = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    values: dict[str, Any] = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
     values |= {
         "clips": None,
         "latents": None,
@@ -102,6 +103,6 @@ def test_footage_and_clips_at_once_are_refused(tiny_checkpoint, footage, tmp_pat
     both = {"clips": "somewhere", "latents": "elsewhere"}
     with pytest.raises(ConfigError, match="either footage, or clips and latents"):
         config(tiny_checkpoint, footage, tmp_path, **both)
-    values = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    values: dict[str, Any] = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
     with pytest.raises(ConfigError, match="either footage, or clips and latents"):
         load_config(CONFIG, values | {"clips": None, "latents": None})
