@@ -272,8 +272,7 @@ def size_inputs() -> list[io.Input]:
 
 
 def face_inputs() -> list[io.Input]:
-    """Widgets that choose the face; shared with READ Talking Head to File. Optional, since older prompts lack
-    them."""
+    """Widgets that choose the face, shared with READ Talking Head to File; older prompts lack them."""
     place = {"min": 0.0, "max": 10.0, "step": 0.005, "optional": True}
     return [
         io.Int.Input(

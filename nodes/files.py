@@ -27,8 +27,7 @@ class Target:
 
 
 def file_inputs() -> list[io.Input]:
-    """Widgets for the file. Optional, since older prompts and graphs lack them; the defaults keep their
-    result."""
+    """Widgets for the file; older prompts lack them, and the defaults keep their result."""
     return [
         io.Int.Input(
             "index",

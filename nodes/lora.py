@@ -73,8 +73,7 @@ def _check_shapes(file: str, patches: Mapping[str, Any], weights: Mapping[str, t
 
 
 def _shape(patch: Any) -> tuple[int, ...] | None:
-    """Shape of what a patch of the host adds to a weight; None: it is not a LoRA, or its halves do not
-    match."""
+    """Shape that a patch of the host adds to a weight; None: not a LoRA, or its halves do not match."""
     if isinstance(patch, tuple):  # whole differences
         return tuple(patch[1][0].shape)
     if patch.name != "lora":

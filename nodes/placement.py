@@ -26,8 +26,7 @@ class WholePatcher(ModelPatcher):
 
 
 class ModelHolder(nn.Module):
-    """A container that takes the attributes (for example ``device``) that the host writes, instead of the
-    models."""
+    """A container that takes the attributes (for example ``device``) that the host writes."""
 
     def __init__(self, **models: nn.Module) -> None:
         super().__init__()
@@ -46,8 +45,7 @@ def patcher_of(model: ModelHolder) -> WholePatcher:
 
 
 def place(*patchers: ModelPatcher, activations: int = 0) -> None:
-    """Make the host load models. Pass all that are used together in one call: a later call may evict earlier
-    ones.
+    """Make the host load models; pass all in one call, since a later one may evict them.
 
     Without models, only free memory for the work.
 

@@ -48,8 +48,7 @@ class VAEHolder(ModelHolder):
         return self.temporal.encode(rearrange(pixels[:, :, :count], "b c f h w -> b f h w c") / 2 + 0.5)
 
     def decode(self, latents: torch.Tensor, **_: Any) -> torch.Tensor:
-        """(B, C, L, h, w) -> (B, 3, 8 (L - 1) + 1, H, W) on the host's intermediate device, with the noise of
-        seed 0.
+        """(B, C, L, h, w) -> (B, 3, 8 (L - 1) + 1, H, W), with the noise of seed 0.
 
         Raises:
             InputError: the latents have another shape.

@@ -32,8 +32,7 @@ def check_output_size(size: int) -> int:
 
 
 def check_video_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Check (height, width) of a video file in pixels: even numbers (for H.264) within
-    ``limits.FILE_SIZE``."""
+    """Check (height, width) of a video file: even numbers (for H.264) within ``limits.FILE_SIZE``."""
     if any(side % 2 or side not in FILE_SIZE for side in size):
         raise InputError(
             f"the video is {size[1]} x {size[0]} (width x height); "

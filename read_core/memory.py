@@ -60,8 +60,8 @@ def sampling_memory(
     items = len(settings.guidance.branches) * under_way
     tokens = settings.window * (places + _MODULATION)
     work = tokens * width * (items * (_BLOCK * value + _ROTARY) + _ROTARY_TABLES)
-    copies = 1 if under_way == 1 else 2  # those of several clips are joined for each step
-    # Keys and values of speech, those of a clip once more while they are made; and of text.
+    copies = 1 if under_way == 1 else 2  # of several clips, joined in each step
+    # Keys and values of speech, twice for a clip while they are projected; and of text.
     speech = settings.window * config.code_slots * (items * copies + 1)
     text = len((settings.text or prompt).embedding)
     keys_values = 2 * config.num_layers * width * (speech + text) * value
@@ -69,8 +69,7 @@ def sampling_memory(
 
 
 def latents_memory(channels: int, window: int, size: tuple[int, int], clips: int) -> int:
-    """Bytes of the latents of ``clips`` clips of ``window`` latents, and of the parts they are joined
-    from."""
+    """Bytes of the latents of ``clips`` clips of ``window`` latents, and of their parts."""
     places = size[0] * size[1] // PIXELS_PER_LATENT**2
     return int(_COPIES * clips * window * channels * places * _FLOAT)
 

@@ -41,8 +41,7 @@ def stop_signals() -> Iterator[list[int]]:
 
 @contextmanager
 def forgiving_output() -> Iterator[None]:
-    """Make printing never fail: drop output after a broken pipe, and escape characters that the encoding
-    lacks."""
+    """Make printing never fail: drop output after a broken pipe, escape characters if needed."""
     before = sys.stdout, sys.stderr
     out, err = (stream and ForgivingStream(stream) for stream in before)
     sys.stdout, sys.stderr = out, err

@@ -71,8 +71,7 @@ def settle(device: torch.device) -> None:
 
 
 class StepTimer:
-    """Estimate the time of sampling after the first step; on a GPU after the second, since the first warms
-    up.
+    """Estimate the time of sampling after the first step; on a GPU after the second, after warm-up.
 
     Args:
         device: where the sampler runs. The timer waits for it once or twice, not after every step.

@@ -91,7 +91,7 @@ def compare(reports: dict[str, Contents]) -> Report:
 
 
 def _add_differences(compared: Report, lips: dict[str, list[VideoLips]]) -> None:
-    """How far each checkpoint's lips follow better than those of the ones after it, over the same videos."""
+    """Add how much better each checkpoint's lips follow than those of later ones, over the same videos."""
     rows = []
     for first, other in combinations(lips, 2):
         ours, theirs = lips[first], lips[other]

@@ -195,8 +195,7 @@ class Graph:
         shows: float = 0.0,
         **inputs: Any,
     ) -> int:
-        """Add a node. A Wire is a link, anything else a widget, in the page's order; ``a__b`` means the key
-        a.b.
+        """Add a node. A Wire is a link, anything else a widget in the page's order; ``a__b`` is key a.b.
 
         Args:
             shows: height of the node's video, relative to its width.

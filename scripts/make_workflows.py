@@ -32,7 +32,7 @@ FINISHING: dict[str, Any] = {"detail": "auto", "paste_back": "auto", "output_siz
 FILE: dict[str, Any] = {"index": 0, "crf": 17, "fps": "25", "save": True}
 MAX_SIDE = 1920
 GUIDANCE: dict[str, Any] = {"guidance": "checkpoint default"}
-JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best of the kind that is not its default
+JOINT_ALPHA, SPLIT_SCALES = 2.5, (-1.0, 3.0)  # read-tiny's best scales for the kind that is not its default
 T5 = {
     "name": "t5xxl_fp16.safetensors",
     "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",

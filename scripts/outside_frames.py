@@ -61,8 +61,7 @@ class Compared:
 
 
 def compare(ours: Tensor, theirs: Tensor, track: Tensor) -> Compared:
-    """Compare the openings of both readers and the true one, (F,) each; frames with NaN in ``theirs`` are
-    left out.
+    """Compare openings of both readers and the true one, (F,) each, without NaN frames of ``theirs``.
 
     Raises:
         InputError: the lengths differ.

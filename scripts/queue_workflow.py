@@ -234,8 +234,7 @@ def results(outputs: Prompt) -> Iterator[dict[str, str]]:
 
 
 def chosen(prompt: Prompt, portrait: Path | None, speech: Path | None) -> dict[str, Path]:
-    """Files to upload by class of the loading node: the given ones, else the examples that the prompt
-    needs."""
+    """Files to upload by class of the loading node: the given ones, else the needed examples."""
     given = {"LoadImage": portrait, "LoadAudio": speech}
     examples = {"LoadImage": ASSETS / "portrait.png", "LoadAudio": ASSETS / "speech.flac"}
     loads = {node["class_type"] for node in prompt.values()}

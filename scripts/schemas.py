@@ -135,7 +135,7 @@ class _Option:
 
 
 class _Host(Loader):
-    """Finds the host's modules and makes them of nothing."""
+    """Finder that creates stand-ins for the host's modules."""
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
         return ModuleSpec(name, self, is_package=True) if name.split(".")[0] in HOST else None

@@ -13,7 +13,9 @@ Velocity = Callable[[Tensor, Tensor, list[int]], Tensor]
 
 
 def euler_step(z: Tensor, velocity: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
-    """Z(t_next) = Z(t) + (t_next - t) v, with a time per latent; where both times are equal nothing changes.
+    """One Euler step with one time per latent: Z(t_next) = Z(t) + (t_next - t) v.
+
+    Latents with t_next == t are unchanged.
 
     Args:
         z: (B, C, F, h, w), at least float32.
@@ -49,8 +51,7 @@ class Cells:
         return len(self.times) - 1
 
     def frame_times(self, step: int, clip: int, frames: int) -> tuple[Tensor, Tensor]:
-        """t_j of Algorithm 1 and the times after the step, (1+f,) each. Those of z_R and the motion frame do
-        not change."""
+        """t_j of Algorithm 1 and the times after the step, (1+f,) each; z_R and motion frame stay."""
         now, after = self.times[step], self.times[step + 1]
         zero = torch.zeros_like(now)
         motion = now if clip == 0 else after

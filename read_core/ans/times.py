@@ -36,8 +36,7 @@ def shift_times(t: Tensor, shift: float) -> Tensor:
 
 
 def draw_continuation(batch: int, fraction: float, generator: torch.Generator | None = None) -> Tensor:
-    """Draw which training samples continue a clip, i.e. have a motion frame: (B,) bool, True with
-    ``fraction``.
+    """Draw which samples continue a clip, i.e. have a motion frame: (B,) bool, True with ``fraction``.
 
     The window of such a sample, and its frame for z_R, may be anywhere in the video. The window of the others
     starts the video, and z_R is its frame 0.

@@ -275,8 +275,7 @@ class _Display:
 
 
 def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
-    """A progress bar with an explicit size, since some terminals do not report theirs; few updates in a log
-    file."""
+    """A progress bar with an explicit size, since some terminals report none; few updates in a log."""
     from tqdm import tqdm
 
     columns, lines = shutil.get_terminal_size()

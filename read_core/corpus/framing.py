@@ -1,5 +1,4 @@
-"""Move, resize or align the head of presenters: drawn ones fill the picture, users' portraits often do
-not."""
+"""Move, resize or align the head of presenters, since users' portraits rarely fill the picture."""
 
 from __future__ import annotations
 

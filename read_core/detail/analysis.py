@@ -60,8 +60,7 @@ def resize(picture: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 @lru_cache(maxsize=16)
 def cubic_weights(old: int, new: int, device: torch.device) -> Tensor:
-    """(new, old): matrix that resizes one axis like ``F.interpolate``. Two matrix products are several times
-    faster."""
+    """(new, old): matrix that resizes one axis like ``F.interpolate``, which is slower."""
     with torch.inference_mode(False):
         unit = torch.eye(old)[None, None]
         size = (new, old)

@@ -196,8 +196,7 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
 
 
 def _around(image: Tensor, crop: FaceCrop) -> tuple[Tensor, FaceCrop]:
-    """The part of a picture that a crop needs, at least one pixel, and the crop's coordinates in that
-    part."""
+    """The part of a picture that a crop needs, at least one pixel, and the crop in that part."""
     left, top, right, bottom = crop.box
     height, width = image.shape[:2]
     left, top = (min(max(0, low - _MARGIN), n - 1) for low, n in ((left, width), (top, height)))

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 
 def hidden(portrait: Portrait, objects: Sequence[Image.Image], rng: random.Random) -> Image.Image:
-    """The portrait's picture with sunglasses, a hand, a bar or one of ``objects`` (RGBA) in front of the
-    face."""
+    """The portrait with sunglasses, a hand, a bar or one of ``objects`` (RGBA) in front of the face."""
     picture = portrait.picture.copy()
     draw = ImageDraw.Draw(picture)
     eyes, mouth = portrait.points[:2], portrait.points[2]

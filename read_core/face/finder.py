@@ -22,12 +22,12 @@ THRESHOLD = 0.85  # smallest score; chosen on validation pictures
 
 CORNERS = (0, 1, EYE_POINTS, EYE_POINTS + 1, 2 * EYE_POINTS, 2 * EYE_POINTS + 1)  # among the features
 
-_SEARCHED = (256, 112, 64)  # pixels of the longest side of the pictures in which faces are looked for
+_SEARCHED = (256, 112, 64)  # longest sides in pixels of the searched pictures
 _SURE = 0.98  # score from which on a face need not be looked for in the turned picture
 _TURNS = (2, 1, 3)  # quarters by which the picture is turned
-_LIKELY = 0.3  # score in the search from which a place is looked at closely
-_MOST = 12  # places looked at closely
-_SAME = 0.55  # share of the smaller of two boxes in the other from which both are one face
+_LIKELY = 0.3  # smallest search score for a close-up
+_MOST = 12  # most close-ups
+_SAME = 0.55  # overlap relative to the smaller box from which two boxes count as one face
 _ROOM = 2.8  # side of a close-up, in mean distances of eyes and mouth
 _POINT_ROOM = 1.15  # that of a close-up of one point
 
@@ -258,7 +258,7 @@ def close_up(picture: Tensor, frame: Tensor, side: int = SIDE) -> Tensor:
     """What a frame (2, 3) shows of a picture (3, H, W), antialiased, gray outside: (3, side, side)."""
     reach = frame[:, :2].abs().sum(dim=1)
     low, high = (frame[:, 2] - reach).floor().int().tolist(), (frame[:, 2] + reach).ceil().int().tolist()
-    pixels = 2 * float(frame[:, 0].norm()) / side  # of the picture, per pixel of the close-up
+    pixels = 2 * float(frame[:, 0].norm()) / side  # pixels of the picture per pixel of the close-up
     factor = max(1, int(pixels))
     left, top = max(0, low[0] - 1), max(0, low[1] - 1)
     part = picture[None, :, top : max(top + 1, high[1] + 1), left : max(left + 1, high[0] + 1)] - 0.5
@@ -282,8 +282,7 @@ def overlap(one: Tensor, two: Tensor) -> Tensor:
 
 
 def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Areas of intersection (n, m) of boxes (n, 4) and (m, 4), and the areas of the boxes, (n, 1) and
-    (m,)."""
+    """Intersections (n, m) of boxes (n, 4) and (m, 4), and the areas of the boxes, (n, 1) and (m,)."""
     low, high = torch.maximum(one[:, None, :2], two[:, :2]), torch.minimum(one[:, None, 2:], two[:, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)
     area_one, area_two = ((boxes[:, 2:] - boxes[:, :2]).prod(dim=1) for boxes in (one, two))

@@ -126,8 +126,7 @@ def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = PORTRAIT
 
 
 def scaled_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """(height, width) with the aspect ratio of ``size`` and that longest side or one less: even, for
-    encoders."""
+    """(height, width) with the aspect ratio of ``size`` and that longest side or one less; even."""
     longest = longest // 2 * 2
     height, width = (max(2, round(side * longest / max(size) / 2) * 2) for side in size)
     return height, width

@@ -137,8 +137,7 @@ def drawn_presenters(count: int, split: str, seed: int = 0) -> list[Portrait]:
 
 
 def backgrounds(folders: Sequence[Path], longest: int) -> list[Image.Image]:
-    """Read the pictures under ``folders``, each once, in order of their paths; RGBA if they have
-    transparency.
+    """Read the pictures under ``folders``, each once, in order of paths; RGBA with transparency.
 
     Larger ones are shrunk to ``longest`` pixels.
 

@@ -36,8 +36,7 @@ class FaceFinder(nn.Module):
 
 
 class FaceSearch(nn.Module):
-    """Pictures (B, 3, H, W), 0..1, sides multiples of 16 -> outputs (B, 11, H / 8, W / 8), one vector per
-    cell.
+    """Pictures (B, 3, H, W), 0..1, sides multiples of 16 -> outputs per cell (B, 11, H / 8, W / 8).
 
     It finds faces of 13 to 90 pixels, so a picture is searched in several sizes. The outputs are: a logit;
     the box's center relative to the cell's center, in cells; the logarithms of the box's width and height in

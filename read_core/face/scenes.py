@@ -24,8 +24,7 @@ VISIBLE = 0.6  # share of a face's box that must be inside the picture
 
 @dataclass(frozen=True)
 class Scene:
-    """pixels (H, W, 3) uint8; for each face its box (n, 4), points (n, 3, 2), and whether it counts (n,)
-    bool."""
+    """pixels (H, W, 3) uint8; per face the box (n, 4), points (n, 3, 2), and if it counts (n,) bool."""
 
     pixels: NDArray[np.uint8]
     boxes: NDArray[np.float64]
@@ -220,8 +219,7 @@ class SceneMaker:
         _paste(canvas, picture, mask, np.hstack([linear, (place - middle)[:, None]]), self._light())
 
     def _rim(self, portrait: Portrait) -> Image.Image | None:
-        """Mask of the pasted part of a portrait: all, a rectangle, the head or the face, with a hard or soft
-        edge."""
+        """Mask of the pasted part of a portrait: all, a rectangle, the head or the face; hard or soft."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.1:

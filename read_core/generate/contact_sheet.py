@@ -118,8 +118,7 @@ class ContactSheet:
 def plot_tracks(
     draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], opening: Track | None, sound: Track
 ) -> None:
-    """Plot the mouth track over the loudness, (F,) each; a column of pixels shows the largest value of its
-    frames."""
+    """Plot the mouth track over the loudness, (F,) each; a column shows the maximum of its frames."""
     left, top, right, bottom = box
     columns = right - left
     draw.text((left + 100, top - LABEL), "loudness", fill=_SOUND)
@@ -137,8 +136,7 @@ def plot_tracks(
 def loudness(
     speech: str | os.PathLike[str], num_frames: int, number: int | None = None, on_warning: OnWarning = warn
 ) -> Track:
-    """Root mean square of a recording per video frame, (num_frames,); the recording is decoded piece by
-    piece."""
+    """Root mean square of a recording per video frame, (num_frames,), decoded piece by piece."""
     track = file_track(speech, number, on_warning)
     power = np.zeros(num_frames, np.float64)
     start = 0

@@ -46,11 +46,11 @@ class AudioTrack:
 def file_track(
     path: str | os.PathLike[str], number: int | None = None, on_warning: OnWarning = warn
 ) -> AudioTrack:
-    """Read an audio track of a file, at its own rate.
+    """An audio track of a file, at its sample rate.
 
-    More than two channels are mixed to stereo, or to their mean where the file does not say which is where.
-    Time that the file has no packets for becomes silence, and floating-point samples of another scale than
-    -1..1 (a peak above 4) are scaled to it; both are warnings.
+    More than two channels are mixed to stereo, or to their mean if the file has no channel layout.
+    Time without packets becomes silence. Floating-point samples with another scale (a peak above 4) are
+    scaled to -1..1. Both give a warning.
 
     Args:
         path: any audio file, or a video with sound.
@@ -76,8 +76,7 @@ def file_track(
 
 
 def waveform_track(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> AudioTrack:
-    """A waveform in memory as a track: (channels, samples) or (samples,). More than two channels are mixed to
-    one.
+    """A waveform, (channels, samples) or (samples,), as a track; more than two channels are mixed to one.
 
     Raises:
         InputError: a wrong shape or type, no samples, NaN or infinity, or a rate out of range.

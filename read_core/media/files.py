@@ -98,8 +98,7 @@ def check_output(
 
 
 def _there(path: Path) -> bool:
-    """Whether a file exists. Unlike Path.exists, never raises for a forbidden folder or a name that is too
-    long."""
+    """Whether a file exists; unlike Path.exists, never raises."""
     return os.access(path, os.F_OK)
 
 

@@ -155,8 +155,7 @@ def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage
 
 
 def _white(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> float:
-    """The value of white in 32-bit pixels, which files do not store: 1, or the maximum of 8, 16 or 31
-    bits."""
+    """The value of white in 32-bit pixels, not stored in files: 1, or the maximum of 8, 16 or 31 bits."""
     if mode == "F" and not brightest > _BRIGHTEST:
         return 1.0
     white = next((top for top in (255.0, 65535.0) if brightest <= top), 2.0**31 - 1)

@@ -11,8 +11,7 @@ RATES = (25, 24, 30, 50, 60)
 
 
 class HeldFrames:
-    """Convert 25 frames per second to another rate, piece by piece: frame j of the result is frame floor(25 j
-    / fps).
+    """Convert 25 frames per second to another rate: frame j of the result is frame floor(25 j / fps).
 
     Frames are repeated or left out, never blended. Motion and sound stay in sync. F frames become ceil(F fps
     / 25).

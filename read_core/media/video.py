@@ -223,8 +223,7 @@ class VideoWriter:
         self.kept = self._partial.path
 
     def _ordinary(self) -> Path | None:
-        """Convert the fragments to an ordinary MP4 with a temporary name; None, with a warning: keep the
-        fragments.
+        """Convert the fragments to an ordinary MP4 with a temporary name; None: keep the fragments.
 
         Raises:
             MediaError: neither file can be read back.

@@ -120,8 +120,7 @@ class WhisperFeatures(nn.Module):
         return self.window - 2 * self.margin
 
     def _window_steps(self, waveform: Tensor, index: int, total: int) -> Tensor:
-        """The features of window ``index`` without its margins, at most up to ``total``: (n, layers + 1,
-        D_A)."""
+        """Features of window ``index`` without its margins, at most up to ``total``: (n, layers + 1, D_A)."""
         start = index * self._hop
         samples = torch.zeros(self.window * SAMPLES_PER_FEATURE, device=self.encoder.device)
         piece = waveform[start * SAMPLES_PER_FEATURE :][: len(samples)]

@@ -117,8 +117,7 @@ class SpeechAE(FeatureStatistics):
         return self.decode(self.encode(speech))
 
     def standardize(self, speech: Tensor) -> Tensor:
-        """Standardize features (..., H_w, D_A) by mean and deviation of the training data, in the model's
-        dtype."""
+        """Standardize features (..., H_w, D_A) by the training data's statistics, in the model's dtype."""
         return super().standardize(speech).to(self.encoder_window.weight.dtype)
 
 

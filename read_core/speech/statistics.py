@@ -16,7 +16,7 @@ STATISTICS = ("speech_mean", "speech_std")
 
 
 class FeatureStatistics(ModelMixin, SavedKeys):  # type: ignore[misc]
-    """Base of the models that encode speech features: their statistics, float32 in any precision.
+    """Base of the models that encode speech features: feature statistics, float32 in any precision.
 
     They are per window position and channel, (H_w, D_A), and measured in training.
     """
@@ -26,7 +26,7 @@ class FeatureStatistics(ModelMixin, SavedKeys):  # type: ignore[misc]
     speech_std: Tensor
 
     def register_statistics(self, speech_window: int, feature_dim: int) -> None:
-        """Make the buffers, for features that are left as they are."""
+        """Create the buffers with mean 0 and deviation 1."""
         self.register_buffer("speech_mean", torch.zeros(speech_window, feature_dim))
         self.register_buffer("speech_std", torch.ones(speech_window, feature_dim))
 

@@ -50,8 +50,7 @@ class Stage(Protocol):
         """See the class."""
 
     def prepare(self, device: torch.device, /) -> None:
-        """Move everything outside ``model`` (frozen encoders) to the device, and measure what the loss
-        needs."""
+        """Move everything outside ``model`` (frozen encoders) to the device; measure what the loss needs."""
 
     def loss(self, model: Model, batch: Batch, generator: torch.Generator, /) -> tuple[Tensor, Logged]:
         """The loss of one batch, and values to log: detached scalars on any device.
@@ -207,8 +206,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
 
 def _open_log(path: Path, step: int) -> IO[str]:
-    """Open the log to continue after ``step``: remove rows of later steps, which will be repeated, and broken
-    rows."""
+    """Open the log to continue after ``step``: remove rows of later steps and broken rows."""
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
     if kept != rows:

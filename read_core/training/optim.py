@@ -119,8 +119,7 @@ def shared_by() -> tuple[int, int]:
 
 
 def _owners(parameters: Sequence[Tensor], world: int) -> list[int]:
-    """The process that orthogonalizes each matrix: the largest first, each to the process with the least
-    work."""
+    """The process for each matrix: the largest first, each to the process with the least work."""
     work = [p.numel() * min(p.shape[0], p[0].numel()) for p in parameters]
     load, owners = [0] * world, [0] * len(work)
     for index in sorted(range(len(work)), key=lambda i: -work[i]):

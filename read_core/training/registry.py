@@ -55,8 +55,7 @@ STAGES: Mapping[str, Callable[[], Classes]] = {
 
 
 def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[Callable[[Any], Stage], Any]:
-    """Read a stage's YAML file; return the function that makes the stage from its configuration, and the
-    configuration.
+    """Read a stage's YAML file; return the function that makes the stage, and its configuration.
 
     Args:
         path: the file; its ``stage`` key chooses the stage.

@@ -1,5 +1,4 @@
-"""Multi-head attention with diffusers' parameter names of LTX-Video; keys and values are reused over
-steps."""
+"""Multi-head attention with diffusers' names of LTX-Video; keys and values are reused over steps."""
 
 from __future__ import annotations
 

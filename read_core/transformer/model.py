@@ -42,7 +42,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         caption_channels: channels of the text embedding.
         code_dim: channels d_A of a speech code's slot.
         code_slots: slots h_w per speech code.
-        causal_coords: latent i lies at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+        causal_coords: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
     """
 
     saved_keys = MappingProxyType({"speech_dim": "code_dim", "speech_slots": "code_slots"})
@@ -200,8 +200,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         )
 
     def reset_additions(self) -> None:
-        """Initialize what LTX-Video lacks: the audio branches, with output projections at zero, and the null
-        tokens."""
+        """Initialize what LTX-Video lacks: audio branches with output at zero, and the null tokens."""
         nn.init.normal_(self.null_reference, std=0.02)
         nn.init.normal_(self.null_speech, std=0.02)
         for block in self.transformer_blocks:

@@ -1,5 +1,4 @@
-"""How diffusers' context parallelism splits A2V-DiT: every tensor with a frame axis, at the borders of
-frames.
+"""How diffusers' context parallelism splits A2V-DiT: at the borders of frames.
 
 Inputs are split where a block is called, not where the model is called: at that point the position of every
 frame, and which one is z_R, are known. Keys and values of text are whole in every process.

@@ -114,8 +114,7 @@ class MouthWarp:
         return self._vector(lips, dv - self._swell(depth, 1, self.mouth.lower_lip, track))
 
     def _swell(self, distance: Tensor, sign: int, thickness: float, track: Tensor) -> Tensor:
-        """Rounding thickens the lips: a point at ``distance`` from the edge has its source nearer to the
-        edge."""
+        """Rounding thickens the lips: the source of a point at ``distance`` is nearer to the edge."""
         amount = 1 - 1 / (1 + _THICKER * track[:, 2, None, None])
         inward = (sign * distance).clamp(min=0)
         return sign * amount * inward * torch.exp(-(inward / (1.6 * max(thickness, 0.05))).square())

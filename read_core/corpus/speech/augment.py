@@ -1,5 +1,4 @@
-"""Augmentation of recordings: silences, rooms, microphones, telephones, noise, music, gain; seeded, at 16
-kHz.
+"""Augmentation of recordings: silences, rooms, microphones, telephones, noise, music, gain.
 
 Only ``insert_silence`` and ``change_size`` move sounds in time. They work on Speech, so mouth tracks and
 targets made from the result fit it. Everything else keeps length and timing.
@@ -50,8 +49,7 @@ def insert_silence(speech: Speech, index: int, seconds: float) -> Speech:
 
 
 def change_size(speech: Speech, factor: float) -> Speech:
-    """Play faster: pitch, formants and tempo rise by ``factor`` (to 1 / 160), like those of a smaller
-    speaker."""
+    """Play faster: pitch, formants and tempo rise by ``factor`` (to 1 / 160)."""
     rate = round(SAMPLE_RATE * factor / 100) * 100 if factor != 1 else SAMPLE_RATE
     if rate == SAMPLE_RATE:
         return speech

@@ -79,8 +79,7 @@ def lit(pixels: Tensor, gains: tuple[float, float, float]) -> Tensor:
 
 
 def other_sizes(resolution: tuple[int, int], ratios: tuple[float, ...]) -> list[tuple[int, int]]:
-    """Heights and widths, accepted by the VAE, near ``ratios`` times the resolution, without the resolution
-    itself."""
+    """Other heights and widths, accepted by the VAE, near ``ratios`` times the resolution."""
     found = []
     for ratio in ratios:
         height, width = (

@@ -114,8 +114,7 @@ def active_samples(phonemes: Tensor) -> Tensor:
 
 
 def speech_at_rate(rate: int, seed: int, frames: int) -> Utterance:
-    """Sentences of the test split by one of its espeak voices at ``rate`` words a minute, without
-    augmentation.
+    """Sentences of the test split by an espeak voice at ``rate`` words a minute, without augmentation.
 
     Raises:
         SynthesizerError: espeak-ng is not installed.

@@ -1,5 +1,4 @@
-"""Held-out talks at a higher resolution than the model's frames: animated photographs and drawn
-presenters."""
+"""Held-out talks at a higher resolution than the model's: animated photographs, drawn presenters."""
 
 from __future__ import annotations
 

@@ -101,8 +101,7 @@ class VideoGenerator:
         return self._decode(latents, speech.num_frames, start)
 
     def independent(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:
-        """Sample every clip independently from the portrait and its own noise; shared latents come from the
-        earlier clip.
+        """Sample every clip independently; shared latents come from the earlier clip.
 
         The clips have the same places as with the asynchronous scheduler, so the seams do too.
         """

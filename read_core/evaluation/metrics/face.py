@@ -106,8 +106,7 @@ def count_blinks(blink: Tensor) -> int:
 
 
 def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
-    """Eyes and mouth (3, 2) in each frame; without a face, as in the last or, at first, in the next frame
-    with a face."""
+    """Eyes and mouth (3, 2) in each frame; without a face, those of the nearest frame before or after."""
     points: list[Tensor | None] = []
     last: Tensor | None = None
     for frame in frames:

@@ -174,7 +174,7 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
 def try_setting(
     generator: VideoGenerator, talks: Sequence[Talk], form: Guidance, steps: int, seed: int
 ) -> TrialFigures:
-    """Generate every talk with one setting and average what is measured."""
+    """Generate every talk with one setting and average the measurements."""
     return mean_figures(
         [_measured(generator, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
     )

@@ -54,8 +54,7 @@ class CodecConfig(Strict):
 def decode_clips(
     files: Sequence[ClipFile], folder: Path, vae: Path, config: CodecConfig, device: torch.device
 ) -> list[Path]:
-    """Process the videos that are missing in ``folder`` with the codec; return the files, in the order of
-    ``files``.
+    """Process videos missing in ``folder`` with the codec; return the files, in the order of ``files``.
 
     Raises:
         ReadError: the folder has files of another codec or other settings.

@@ -47,8 +47,7 @@ class Encoders:
 def encode_clips(
     files: Sequence[ClipFile], folder: Path, encoders: Encoders, device: torch.device
 ) -> list[Path]:
-    """Encode the videos that are missing in ``folder``; return the files of latents, in the order of
-    ``files``.
+    """Encode videos missing in ``folder``; return the files of latents, in the order of ``files``.
 
     If several processes train together, each encodes a share of the videos.
 

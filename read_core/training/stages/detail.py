@@ -159,7 +159,7 @@ class DetailStage:
         return {name: -10 * math.log10(total / count) for name, (total, count) in sums.items() if count}
 
     def _places(self, index: int, error: Tensor) -> dict[str, Tensor]:
-        """Which pixels of (f, H, W) belong to the whole, the mouth and the eyes."""
+        """Masks (f, H, W) of the whole frame, the mouth and the eyes."""
         file, start = self.held_out[index], int(load_file(self.held_out_decoded[index])["start"])
         size, stop = error.shape[1:], start + len(error)
         eyes = file.eyes(start, stop)
@@ -173,8 +173,7 @@ class DetailStage:
         }
 
     def _restored(self, model: nn.Module, index: int, limit: int | None = None) -> dict[str, Tensor]:
-        """A held-out video restored by every form, and the true one, (f, H, W, 3) each, frame 0 is the
-        portrait."""
+        """A held-out video by every form, and the true one, (f, H, W, 3) each; frame 0 is the portrait."""
         assert isinstance(model, DetailNetwork)
         made = load_file(self.held_out_decoded[index])
         file, start = self.held_out[index], int(made["start"])

@@ -48,8 +48,7 @@ class HeldOut:
         return total / len(self.samples)
 
     def motion_frame(self) -> Figures:
-        """Mean squared error of the first latent after the motion frame, at the times of Algorithm 1 with six
-        steps.
+        """Mean squared error of the first latent after the motion frame, at Algorithm 1's six-step times.
 
         Returns:
             ``motion_frame_own``; and ``motion_frame_portrait``, with z_R (the same face at another moment) in

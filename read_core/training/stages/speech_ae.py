@@ -125,8 +125,7 @@ class SpeechAEStage:
         return loss, {"distance": distance.detach(), "contrast": contrast.detach()}
 
     def sheet(self, model: nn.Module, path: Path) -> None:
-        """Features of one held-out recording before and after the SpeechAE, and their similarity over
-        time."""
+        """Features of a held-out recording before and after the SpeechAE, and their similarity over time."""
         from matplotlib.figure import Figure
 
         speech = self.speech(batch_of(self.held_out, 1)["waveform"])
@@ -142,8 +141,7 @@ class SpeechAEStage:
         figure.savefig(path)
 
     def export(self, model: nn.Module, folder: Path) -> Figures:
-        """Save the SpeechAE; return explained variance, retrieval, and the mouth track predicted from
-        codes."""
+        """Save the SpeechAE; return explained variance, retrieval, and the mouth predicted from codes."""
         self.speech_ae.save_pretrained(folder)
         batch = batch_of(self.held_out, self.config.held_out)
         parts = [self._standard(s, model(s)) for s in torch.split(self.speech(batch["waveform"]), 4)]

@@ -25,8 +25,7 @@ def explained_variance(speech: Tensor, decoded: Tensor) -> float:
 
 
 def retrieval(similarity: Tensor) -> float:
-    """Share of the frames whose decoded features are nearest to those of the same frame: (B, F, F) ->
-    0..1."""
+    """Share of the frames whose decoded features are nearest to their own: (B, F, F) -> 0..1."""
     frames = torch.arange(similarity.shape[1], device=similarity.device)
     return float((similarity.argmax(dim=2) == frames).float().mean())
 

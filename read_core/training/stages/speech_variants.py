@@ -40,7 +40,7 @@ def scratch(trained: SpeechAE) -> SpeechAE:
 
 
 def pooled(trained: SpeechAE) -> AveragePool:
-    """Averages of the features in place of a SpeechAE, with the statistics of ``trained``."""
+    """Averages of the features instead of a SpeechAE, with the statistics of ``trained``."""
     made: AveragePool = AveragePool(trained.config.speech_window, trained.config.feature_dim)
     _copy_statistics(trained, made)
     made.eval()
@@ -64,8 +64,7 @@ def write_codes(
     speech_ae: SpeechAE | AveragePool,
     device: torch.device,
 ) -> list[Path]:
-    """Write files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i; existing ones are
-    kept."""
+    """Write missing files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i."""
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
         features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)
@@ -83,8 +82,7 @@ def write_codes(
 def write_features(
     files: Sequence[ClipFile], folder: Path, whisper: Path, device: torch.device
 ) -> list[Path]:
-    """Write files with ``features`` S (8 (L - 1) + 1, H_w, D_A) float16 of each video; existing ones are
-    kept."""
+    """Write missing files with ``features`` S (8 (L - 1) + 1, H_w, D_A) float16 of each video."""
 
     def prepare() -> Callable[[ClipFile], dict[str, Tensor]]:
         features = WhisperFeatures(load_whisper_encoder(whisper)).to(device)

@@ -247,8 +247,7 @@ class VaeStage:
             initialize(vae, clips, weights, config.whitening)
 
     def _crop(self, file: ClipFile, key: int) -> tuple[Tensor, Tensor]:
-        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of a crop with the shortest length, drawn with
-        ``key``."""
+        """Pixels (1, 3, f, H, W) and weights (1, 1, f, H, W) of a shortest crop, drawn with ``key``."""
         length, generator = min(self.config.lengths), torch.Generator().manual_seed(key)
         start = key % (file.frames - length + 1)
         if float(torch.rand((), generator=generator)) < self.config.blinks:

@@ -30,8 +30,7 @@ ROWS = 40_000
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of the encoder: features (1, c, t, h, w) of every clip, and the weight of each
-    position."""
+    """One resolution of the encoder: features (1, c, t, h, w) of every clip, and position weights."""
 
     features: list[Tensor]
     weights: list[Tensor]
@@ -161,8 +160,7 @@ def rows_of(maps: Sequence[Tensor]) -> Tensor:
 def _principal(
     maps: Sequence[Tensor], weights: Sequence[Tensor], most: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Weighted mean (c,) and leading components (c, n), orthogonal, with a common scale to a mean variance of
-    1.
+    """Weighted mean (c,) and leading components (c, n), orthogonal, scaled to a mean variance of 1.
 
     The common scale gives features of all levels the same size, which optimizers with absolute steps need.
     """
@@ -221,8 +219,7 @@ def orthogonal(size: int, generator: torch.Generator) -> Tensor:
 
 
 def _balanced(size: int, generator: torch.Generator) -> Tensor:
-    """(size, size - 1) orthonormal columns that sum to zero: a signal that does not change the channel
-    mean."""
+    """(size, size - 1) orthonormal columns that sum to zero, so they keep the channel mean."""
     seed = torch.randn(size, size, generator=generator)
     seed[:, 0] = 1
     basis: Tensor = torch.linalg.qr(seed)[0]

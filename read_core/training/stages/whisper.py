@@ -159,8 +159,7 @@ class WhisperStage:
         figure.savefig(path)
 
     def export(self, model: nn.Module, folder: Path) -> Figures:
-        """Save only the encoder; return the correlation of each mouth track and the accuracy of the
-        phonemes."""
+        """Save only the encoder; return the correlation of each mouth track and the phoneme accuracy."""
         self.phoneme_model.encoder.save_pretrained(folder)
         figures: Figures = {}
         for name, batch in self.held_out.items():
