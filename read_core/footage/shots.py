@@ -15,7 +15,7 @@ _REMEMBERED = 12  # frames
 
 
 class ShotChanges:
-    """Tells, picture by picture (h, w, 3), 0..1, whether a new shot begins with it."""
+    """Detects the starts of shots, picture by picture."""
 
     def __init__(self) -> None:
         self._last: NDArray[np.float32] | None = None
