@@ -143,8 +143,7 @@ class TalkingHeadToFile(io.ComfyNode):
         show_text(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
         writer = _writer(cls, target, pipe, finish.size, (waveform, rate), settings, remarks)
         _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
-        height, width = finish.size
-        took = speed_text(speech.num_frames, time.perf_counter() - started)
+        took, (height, width) = speed_text(speech.num_frames, time.perf_counter() - started), finish.size
         show_text(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
         end_previews()
         return io.NodeOutput(InputImpl.VideoFromFile(str(target.path)), ui=ui.PreviewVideo([target.saved]))

@@ -86,7 +86,7 @@ def frame_portrait(
             return Framing(*fit_image(image, size, "crop"))
         if choice.index >= len(found):
             raise InputError(
-                f"the face's index is {choice.index}, but {len(found)} faces were found; "
+                f"the face's index is {choice.index}; faces found: {len(found)}; "
                 f"expected 0 to {max(0, len(found) - 1)}, the largest first"
             )
         chosen = upright_order(found[choice.index].cpu().float())

@@ -71,7 +71,8 @@ def find_source(
         if not streams:
             raise MediaError(f"{path} has no audio stream ({container.format.long_name}); expected {WHAT}")
         if number is not None and not 1 <= number <= len(streams):
-            raise MediaError(f"{path} has {len(streams)} audio tracks; there is no track {number}")
+            tracks = "1 audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
+            raise MediaError(f"{path} has {tracks}; there is no track {number}")
         flagged = (i for i, stream in enumerate(streams, 1) if stream.disposition & _DEFAULT)
         chosen = next(flagged, 1) if number is None else number
         stream = streams[chosen - 1]

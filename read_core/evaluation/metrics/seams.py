@@ -71,7 +71,7 @@ def score_seams(frames: Tensor, clip_boundaries: list[int], where: Tensor | None
         InputError: the video has fewer than 10 frames, or ``where`` no pixel.
     """
     if len(frames) < FRAMES_PER_LATENT + 2:
-        raise InputError(f"{len(frames)} frames have no seams; expected {FRAMES_PER_LATENT + 2} or more")
+        raise InputError(f"too few frames for seams: {len(frames)}; expected {FRAMES_PER_LATENT + 2} or more")
     pixels = frames.flatten(1, 2) if where is None else frames[:, where]
     if pixels.shape[1] == 0:
         raise InputError("no pixel to look at for seams")

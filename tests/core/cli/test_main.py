@@ -199,7 +199,7 @@ def test_info_tells_parts_and_defaults(tiny_checkpoint, capsys):
         ({"out": "nowhere/a.mp4"}, "does not exist"),
         ({"out": "there.mp4"}, "--overwrite"),
         ({"sheet": "sheet.jpg"}, "ends in '.jpg'"),
-        ({"track": 2}, "1 audio tracks; there is no track 2"),
+        ({"track": 2}, "1 audio track; there is no track 2"),
         ({"out": f"{'a' * 245}.mp4"}, "name too long"),
         ({"portrait": None}, "arguments are required: --portrait"),
         ({"checkpoint": "nowhere"}, "nowhere is not a folder"),

@@ -70,7 +70,7 @@ def test_the_index_counts_from_the_largest():
 
 @pytest.mark.parametrize(("index", "faces"), [(2, (LARGE, SMALL)), (1, ())])
 def test_an_index_beyond_the_faces_is_refused(index, faces):
-    with pytest.raises(InputError, match=f"index is {index}, but {len(faces)} faces were found"):
+    with pytest.raises(InputError, match=f"index is {index}; faces found: {len(faces)}"):
         framed(painted(600, 700), choice=FaceChoice(index), find=finder(*faces))
 
 

@@ -66,5 +66,5 @@ def test_an_existing_sheet_is_kept(speech, tmp_path):
 
 
 def test_the_loudness_is_that_of_the_chosen_track(speech, tmp_path):
-    with pytest.raises(MediaError, match="1 audio tracks; track 2 is not"):
+    with pytest.raises(MediaError, match="1 audio track; there is no track 2"):
         loudness(speech, 100, 2)

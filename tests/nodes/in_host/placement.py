@@ -86,7 +86,7 @@ def scenario(placement, state, megabytes):
     """Two models of 20 MB in turn, then both together."""
     Memory.total = megabytes * MB
     mm.vram_state = state
-    first, second = (placement.held(model=Plain(20)) for _ in range(2))
+    first, second = (placement.patcher_of_models(model=Plain(20)) for _ in range(2))
     Memory.models = [first.model, second.model]
     found = {"before": where(first)}
     placement.place(first)
@@ -110,7 +110,7 @@ def patched(placement, state, megabytes):
     """A model of 20 MB and its clone with a LoRA on one layer, in turn; what the layer is in between."""
     Memory.total = megabytes * MB
     mm.vram_state = state
-    base = placement.held(model=Plain(20))
+    base = placement.patcher_of_models(model=Plain(20))
     Memory.models = [base.model]
     name = "model.layers.3.weight"
     layer = base.model.model.layers[3]
@@ -135,7 +135,7 @@ def activations(placement):
     """Two models that fit beside each other, until the work itself needs nearly all of the memory."""
     Memory.total = 8192 * MB
     mm.vram_state = mm.VRAMState.NORMAL_VRAM
-    first, second = (placement.held(model=Plain(20)) for _ in range(2))
+    first, second = (placement.patcher_of_models(model=Plain(20)) for _ in range(2))
     Memory.models = [first.model, second.model]
     found = {}
     for work in (100, 8100):

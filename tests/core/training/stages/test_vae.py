@@ -102,7 +102,7 @@ def test_a_constant_error_costs_its_size_and_that_of_the_latents(stage):
 
     def shifted(pixels, noise):
         assert noise.shape == latents.shape
-        return pixels + 0.1, latents
+        return pixels + 0.1, latents, None
 
     weights = stage.config.loss
     loss, figures = stage.loss(shifted, batch, generator(0))
@@ -118,7 +118,7 @@ def test_each_sample_s_noise_has_a_size_of_its_own_up_to_the_configured_one(stag
 
     def seen(pixels, noise):
         sizes.extend(noise.std((1, 2, 3, 4)).tolist())
-        return pixels + 0.1, torch.zeros_like(noise)
+        return pixels + 0.1, torch.zeros_like(noise), None
 
     for seed in range(8):
         stage.loss(seen, batch, generator(seed))
@@ -139,7 +139,7 @@ def test_errors_at_mouth_and_eyes_cost_more(stage, monkeypatch, place):
 
     def wrong_at(mask):
         def model(pixels, noise):
-            return pixels + 0.2 * mask, torch.zeros_like(noise) + torch.randn(noise.shape)
+            return pixels + 0.2 * mask, torch.zeros_like(noise) + torch.randn(noise.shape), None
 
         return model
 
@@ -157,7 +157,7 @@ def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_pat
     batch = {key: value[None] for key, value in stage.dataset[0].items()}
 
     def wrong(pixels, noise):
-        return -pixels, torch.zeros_like(noise)
+        return -pixels, torch.zeros_like(noise), None
 
     plain, figures = stage.loss(wrong, batch, generator(0))
     loss, more = with_shape.loss(wrong, batch, generator(0))
@@ -176,7 +176,7 @@ def test_a_reader_of_faces_sees_lids_too(stage, clips_folder, tmp_path):
     def wrong(pixels, noise):
         output = pixels.clone()
         output[..., y0:y1, x0:x1] *= -1
-        return output, torch.zeros_like(noise)
+        return output, torch.zeros_like(noise), None
 
     plain, _ = stage.loss(wrong, batch, generator(0))
     seen = []
