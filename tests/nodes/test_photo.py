@@ -106,7 +106,7 @@ def test_a_face_that_is_not_there(client):
     prompt = quick(fit="face")
     prompt["2"] = node("ReadTest_Image", width=200, height=100, channels=3, batch=1)
     prompt["5"]["inputs"]["face_index"] = 2
-    told(client, prompt, "READ_EncodeReference", "image", "index is 2", "0 faces")
+    told(client, prompt, "READ_EncodeReference", "image", "index is 2", "faces found: 0")
 
 
 def test_another_picture_than_the_reference_s(client):

@@ -134,7 +134,7 @@ def aligned(host):
     for linear in (vae.down, vae.up):
         torch.nn.init.normal_(linear.weight, std=0.1)
     index = {"format": 2, "vae": ["read_core.video", "AlignedAutoencoder"]}
-    return checkpoint_with(host, vae, "aligned", index)
+    return checkpoint_with(host, vae, "aligned-vae", index)
 
 
 def checkpoint_with(host, vae, name, index=None):
@@ -163,7 +163,7 @@ def both_decoders(client, **inputs):
     return [load_file(run.ui(name, "file"))["value"] for name in ("our frames", "core's frames")]
 
 
-@pytest.mark.parametrize("checkpoint", ["read-tiny", "timed", "aligned"])
+@pytest.mark.parametrize("checkpoint", ["read-tiny", "timed", "aligned-vae"])
 def test_core_decodes_with_the_checkpoint_s_vae_as_we_do(client, timed, aligned, checkpoint):
     ours, core = both_decoders(client, checkpoint=checkpoint)
     assert ours.shape == core.shape == (81, 64, 96, 3)
