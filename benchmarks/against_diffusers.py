@@ -115,7 +115,7 @@ def plain_loop(model: LTXVideoTransformer3DModel, given: Inputs, per_token: bool
     z = torch.cat([reference, noise.to(device)], dim=2)
     moves = torch.ones(frames, device=device)
     moves[0] = 0.0 if per_token else 1.0
-    schedule = timesteps(given.steps, pipe.defaults.shift).tolist()
+    schedule = timesteps(given.steps, given.shift).tolist()
     for now, after in pairwise(schedule):
         t = repeat(moves * now, "f -> e (f n)", e=branches, n=height * width)
         velocity = model(

@@ -38,7 +38,7 @@ class Sampling:
         self.text_mask = pipe.prompt.mask[None].to(device)
         self.reference = given.reference.latent.to(device, torch.float32)
         self.noise = LatentNoise(0, self.reference.shape[1], *self.reference.shape[3:])
-        self.times = timesteps(given.steps, pipe.defaults.shift)
+        self.times = timesteps(given.steps, given.shift)
 
     def guided(self) -> GuidedVelocity:
         """A new one has only projected text and null speech."""

@@ -109,6 +109,12 @@ class Inputs:
         return SamplingSettings(self.steps)
 
     @property
+    def shift(self) -> float:
+        """s of the schedule for windows of this size."""
+        height, width = self.reference.latent.shape[-2:]
+        return self.pipe.defaults.shift_at(self.pipe.defaults.window * height * width)
+
+    @property
     def seconds(self) -> float:
         """Length of the video."""
         return self.speech.num_frames / FPS

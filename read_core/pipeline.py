@@ -368,7 +368,7 @@ class ReadPipeline:
             velocity=velocity,
             noise=LatentNoise(chosen.seed, z_r.shape[1], *z_r.shape[3:]),
             reference=z_r,
-            times=timesteps(steps, self.defaults.shift),
+            times=timesteps(steps, self.defaults.shift_at(window * z_r.shape[3] * z_r.shape[4])),
             clips=clips_of_latents(needed, window),
         )
 

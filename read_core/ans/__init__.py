@@ -10,7 +10,7 @@ from .forward import add_noise, velocity_target
 from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
 from .reverse import OnStep, reverse, reverse_stream
-from .times import draw_continuation, draw_times, shift_times, timesteps
+from .times import Shift, draw_continuation, draw_times, shift_of, shift_times, timesteps
 
 __all__ = [
     "DECODING_STREAM",
@@ -23,6 +23,7 @@ __all__ = [
     "NoCFG",
     "OnStep",
     "Order",
+    "Shift",
     "SplitCFG",
     "add_noise",
     "clip_spans",
@@ -32,6 +33,7 @@ __all__ = [
     "of_kind",
     "reverse",
     "reverse_stream",
+    "shift_of",
     "shift_times",
     "timesteps",
     "velocity_target",

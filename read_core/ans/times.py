@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 
 SCHEDULE_STEPS = (4, 10)
+
+Shift = float | Literal["tokens"]
+"""s of the shifted schedule, or ``tokens``: s follows from the number of tokens, see :func:`shift_of`."""
+
+
+def shift_of(shift: Shift, tokens: int) -> float:
+    """s for windows of ``tokens`` tokens.
+
+    The rule ``tokens`` is that of LTX-Video's trainer: s = exp(mu), mu(n) = 0.95 + 1.10 (n - 1024) / 3072. A
+    logit-normal draw with mean 0 and this s is one with mean mu(n).
+
+    Args:
+        shift: s itself, or ``tokens``.
+        tokens: W h w, the latents of one window (z_R included) times the places of a latent.
+    """
+    return math.exp(0.95 + 1.10 * (tokens - 1024) / 3072) if shift == "tokens" else float(shift)
 
 
 def timesteps(steps: int, shift: float = 1.0) -> Tensor:

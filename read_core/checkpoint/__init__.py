@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .folder import MODELS, describe, load_checkpoint, load_model, save_checkpoint
+from .folder import MODELS, describe, load_checkpoint, load_model, load_prompt, save_checkpoint
 from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "describe",
     "load_checkpoint",
     "load_model",
+    "load_prompt",
     "save_checkpoint",
 ]

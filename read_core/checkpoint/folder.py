@@ -97,7 +97,9 @@ def load_checkpoint(
     _check_fit(folder, empty)
     for name, model in empty.items():
         _check_weights(folder / name, model)
-    prompt = _read_prompt(folder, empty["transformer"])
+    text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
+    channels = int(empty["transformer"].config.caption_channels)
+    prompt = load_prompt(_prompt_file(folder), channels, text)
     models: dict[str, Any] = {
         name: _fill(model, folder / name, device, dtype) for name, model in empty.items()
     }
@@ -230,14 +232,20 @@ def _read_defaults(folder: Path) -> SamplingDefaults:
     return _parse(file, SamplingDefaults.from_dict, read_json(file))
 
 
-def _read_prompt(folder: Path, transformer: Any) -> Prompt:
+def load_prompt(file: Path, channels: int, text: str = "") -> Prompt:
+    """Load a text embedding: ``embedding`` (S, ``channels``) and ``mask`` (S,) bool in a safetensors file.
+
+    Args:
+        text: the embedded text.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, its tensors have other names, shapes or types, or
+            the mask excludes all tokens.
+    """
     import torch
 
-    file = _prompt_file(folder)
-    text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     header = read_header(file)
     tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
-    channels = int(transformer.config.caption_channels)
     with torch.device("meta"):
         expected = {"embedding": torch.empty(tokens, channels), "mask": torch.empty(tokens, dtype=torch.bool)}
     refuse(compare(expected, header), _mismatch(file), _ADVICE)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from ..ans import Guidance, JointCFG, SplitCFG
+    from ..ans import Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
     from ..speech import AveragePool, SpeechAE
     from ..transformer import A2VTransformer3DModel
     from ..video import DecodeSettings
 
-_NUMBERS = ("shift", "steps", "window", "halo", "decode_chunk", "decode_timestep", "decode_noise_scale")
+_NUMBERS = ("steps", "window", "halo", "decode_chunk", "decode_timestep", "decode_noise_scale")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SamplingDefaults:
     """The checkpoint's defaults, stored in ``scheduler_config.json``.
 
     Attributes:
-        shift: s of the shifted schedule.
+        shift: s of the shifted schedule, or the rule ``tokens``, see :meth:`shift_at`.
         steps: updates per clip, within ``limits.STEPS``.
         guidance: see ``read_core.ans``.
         window: latents per clip in training, z_R included.
@@ -83,7 +83,7 @@ class SamplingDefaults:
             :meth:`guidance_of`.
     """
 
-    shift: float
+    shift: Shift
     steps: int
     guidance: Guidance
     window: int
@@ -96,8 +96,14 @@ class SamplingDefaults:
         check_steps(self.steps)
         check_steps(self.min_steps)
         check_window(self.window)
-        if not self.shift > 0:
+        if self.shift != "tokens" and not self.shift > 0:
             raise InputError(f"shift is {self.shift}; expected more than 0")
+
+    def shift_at(self, tokens: int) -> float:
+        """s for windows of ``tokens`` = W h w tokens, z_R's included; see ``ans.shift_of``."""
+        from ..ans import shift_of
+
+        return shift_of(self.shift, tokens)
 
     def guidance_of(self, kind: str) -> Guidance:
         """Guidance of a kind (``split``, ``joint`` or ``none``) with scales that fit the checkpoint.
@@ -138,6 +144,9 @@ class SamplingDefaults:
         for name in _NUMBERS:
             if isinstance(values.get(name), bool) or not isinstance(values.get(name), int | float):
                 raise InputError(f"{name} is {values.get(name)!r}; expected a number")
+        shift = values.get("shift")
+        if isinstance(shift, bool) or not (isinstance(shift, int | float) or shift == "tokens"):
+            raise InputError(f"shift is {shift!r}; expected a number or 'tokens'")
         min_steps = values.get("min_steps", 1)
         if isinstance(min_steps, bool) or not isinstance(min_steps, int):
             raise InputError(f"min_steps is {min_steps!r}; expected a whole number")
@@ -147,7 +156,7 @@ class SamplingDefaults:
             if kind in values
         }
         defaults = cls(
-            shift=float(values["shift"]),
+            shift="tokens" if shift == "tokens" else float(shift),
             steps=int(values["steps"]),
             guidance=guidance_from_dict(guidance),
             window=int(values["window"]),

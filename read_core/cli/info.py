@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..ans import Shift
     from ..checkpoint import Card
     from ..face.alignment import FaceLayout
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         "resolution": f"{width} x {height} pixels (width x height)",
         "face": _face(card.face),
         "window": f"{defaults.window} latents, {frames} frames, {frames / FPS:.2f} s",
-        "steps": f"{defaults.steps}, time shift {defaults.shift:g}",
+        "steps": f"{defaults.steps}, time shift {_shift(defaults.shift)}",
         "guidance": f"{defaults.guidance.kind}{': ' if scales else ''}{scales}",
         "decoding": f"{defaults.decode.chunk} latents at a time, {defaults.decode.halo} more on each side",
         "prompt": info.prompt_text or "(none)",
@@ -80,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
         print()
         _print_origins(info.folder)
     return 0
+
+
+def _shift(shift: Shift) -> str:
+    return "by the number of tokens" if shift == "tokens" else f"{shift:g}"
 
 
 def _print_origins(folder: Path) -> bool:

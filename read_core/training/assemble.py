@@ -13,7 +13,6 @@ from ..checkpoint import (
     MODELS,
     Card,
     Components,
-    Prompt,
     SamplingDefaults,
     describe,
     load_model,
@@ -23,7 +22,7 @@ from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
 from .config import ConfigError, Strict, parse_config, read_config, require_component
 from .data.footage import read_face
-from .stages.a2v import make_prompt
+from .stages.prompt import refuse_random, training_prompt
 
 
 class CardConfig(Strict):
@@ -53,7 +52,7 @@ class CheckpointConfig(Strict):
         detail: folder of the detail network; None: no detail network.
         face: layout of the aligned faces in the training data; None: the layout in the transformer's folder,
             which training on footage writes; without one they were not aligned.
-        prompt_tokens: as in the configuration of stage ``a2v``.
+        prompt, prompt_tokens: as in the configuration of stage ``a2v``.
         card: name, training data, resolution (height, width), and whether it is only a demonstration.
         defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
         dtype: type of the stored weights.
@@ -68,6 +67,7 @@ class CheckpointConfig(Strict):
     transformer: Path
     detail: Path | None = None
     face: FaceConfig | None = None
+    prompt: Path | None = None
     prompt_tokens: int = Field(default=4, gt=0)
     card: CardConfig
     defaults: dict[str, Any]
@@ -97,6 +97,7 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     require_component("transformer", config.transformer, "a2v")
     if config.detail is not None:
         require_component("detail", config.detail, "detail")
+    refuse_random(config.prompt, config.transformer)
     try:
         told = read_face(config.transformer)
         face = told if config.face is None else FaceLayout(**config.face.model_dump())
@@ -105,7 +106,6 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"card or defaults have a missing or wrong entry: {error}") from error
     transformer = load_model("transformer", config.transformer)
-    embedding = make_prompt(config.prompt_tokens, transformer.config.caption_channels)[0]
     components = Components(
         card=card,
         defaults=defaults,
@@ -113,7 +113,7 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         whisper=load_whisper_encoder(config.whisper),
         speech_ae=load_model("speech_ae", config.speech_ae),
         transformer=transformer,
-        prompt=Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool)),
+        prompt=training_prompt(config.prompt, config.prompt_tokens, transformer.config.caption_channels),
         detail=None if config.detail is None else load_model("detail", config.detail),
     )
     origins = {name: getattr(config, name) for name in MODELS}

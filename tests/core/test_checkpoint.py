@@ -279,6 +279,7 @@ def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
         ({"steps": 0}, "steps"),
         ({"window": 2}, "window"),
         ({"shift": 0}, "shift"),
+        ({"shift": "frames"}, "shift is .frames.; expected a number or .tokens."),
         ({"halo": 0}, "halo"),
         ({"decode_timestep": 3}, "timestep"),
         ({"guidance": {"kind": "triple"}}, "triple"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +13,7 @@ import torch
 import read_core
 from read_core.ans import JointCFG, LatentNoise, NoCFG, SplitCFG
 from read_core.checkpoint import Prompt
-from read_core.errors import InputError, ReadWarning
+from read_core.errors import InputError, ReadWarning, ignore
 from read_core.geometry import clips_of_latents, latents_of_frames, padded_latents
 from read_core.limits import WINDOW
 from read_core.pipeline import ReadPipeline
@@ -98,6 +99,22 @@ def test_sampling_is_algorithm_1(pipe, reference, frames):
     expected = plain_algorithm_1(pipe, speech, reference, 3, -0.5, 2.0, 4, 9)
     assert latents.shape == expected.shape
     torch.testing.assert_close(latents, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_a_shift_by_tokens_follows_the_window_and_the_size(tiny_components, pipe, reference):
+    """A window of n tokens samples as with the number that the rule gives for n."""
+
+    def sampled(shift, window):
+        defaults = replace(tiny_components.defaults, shift=shift)
+        other = ReadPipeline(replace(tiny_components, defaults=defaults))
+        speech = SpeechCodes(random_codes(80), 20)
+        return other.sample(speech, reference, SamplingSettings(window=window), on_warning=ignore)
+
+    for window in (4, 5):
+        tokens = window * reference.latent[0, 0, 0].numel()
+        number = math.exp(0.95 + 1.10 * (tokens - 1024) / 3072)
+        assert torch.equal(sampled("tokens", window), sampled(number, window))
+        assert not torch.equal(sampled("tokens", window), sampled(1.0, window))
 
 
 def test_every_option_defaults_to_the_checkpoint(pipe, speech, reference):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, field_validator, model_validator
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...ans import NoCFG, add_noise, draw_times, velocity_target
+from ...ans import NoCFG, add_noise, draw_times, shift_of, velocity_target
 from ...checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
 from ...corpus.video_file import ClipFile, find_clips
 from ...footage.manifest import Manifest
@@ -30,6 +31,7 @@ from ..loop import Batch, Figures, Logged, Model
 from ..pictures import save_rows
 from ..processes import processes
 from .held_out import HeldOut
+from .prompt import refuse_random, training_prompt
 from .speech_variants import (
     TRAINED_ALONG,
     FeatureWindows,
@@ -43,9 +45,12 @@ from .speech_variants import (
 
 
 class Times(Strict):
-    """How training times are drawn, see ``ans.draw_times``."""
+    """How training times are drawn, see ``ans.draw_times``.
 
-    shift: float = Field(default=1.0, gt=0)
+    ``shift`` is a number, or ``tokens``: the rule of LTX-Video's trainer, see ``ans.shift_of``.
+    """
+
+    shift: Annotated[float, Field(gt=0)] | Literal["tokens"] = 1.0
     schedule: float = Field(default=0.4, ge=0, le=1)
     mean: float = 0.0
     std: float = Field(default=1.0, gt=0)
@@ -78,7 +83,9 @@ class A2VConfig(StageConfig):
         initial: folder of an earlier A2V-DiT to continue from.
         windows: latents per window, z_R included; each batch draws one length, inference uses the largest.
         start_share: share of the windows that start their video and have no motion frame.
-        prompt_tokens: length of the fixed prompt embedding of a model without a text encoder.
+        prompt: file of the text embedding, as ``checkpoint.load_prompt`` reads it; needed with LTX-Video's
+            weights, see ``stages.prompt``.
+        prompt_tokens: without ``prompt``: length of the fixed random embedding.
         motion_weight: extra weight in the loss of a place with average motion, compared with a still one; 0:
             equal weights (beyond the paper).
         eyes_weight: extra weight in the loss of a place covered by the boxes of the eyes, times the covered
@@ -98,6 +105,7 @@ class A2VConfig(StageConfig):
     initial: Path | None = None
     windows: tuple[int, ...] = (16,)
     start_share: float = Field(default=0.3, ge=0, le=1)
+    prompt: Path | None = None
     prompt_tokens: int = Field(default=4, gt=0)
     motion_weight: float = Field(default=1.0, ge=0)
     eyes_weight: float = Field(default=0.0, ge=0)
@@ -166,6 +174,7 @@ class A2VStage:
             require_component("initial", config.initial, "a2v")
         elif config.ltx is not None:
             require_component("ltx", config.ltx)
+        refuse_random(config.prompt, config.initial or config.ltx, config.initial is None)
         device = processes().device
         self.footage: Manifest | None = None
         splits: dict[str, list[ClipFile]] = {}
@@ -186,7 +195,8 @@ class A2VStage:
         self._prepare_speech(splits, device)
         along = config.footage is not None or config.speech in TRAINED_ALONG
         self.model = Conditioned(self.transformer, self.speech_ae if along else None)
-        self.prompt = make_prompt(config.prompt_tokens, self.transformer.config.caption_channels)
+        channels = self.transformer.config.caption_channels
+        self.prompt = training_prompt(config.prompt, config.prompt_tokens, channels).embedding[None]
 
     def _windows(
         self, kind: Callable[..., WindowDataset], of: Callable[[str], Any]
@@ -247,7 +257,8 @@ class A2VStage:
         """Eq. 15 over all frames except z_R and frames with time 0, which need no velocity."""
         clean, continuation = batch["latents"], batch["continuation"]
         count, frames = clean.shape[0], clean.shape[2] - 1
-        times = self._times(continuation.cpu(), frames, generator).to(clean)
+        shift = self._shift(clean)
+        times = self._times(continuation.cpu(), frames, shift, generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         drop = torch.rand(count, generator=generator).to(clean)
         reference = drop >= self.config.dropout.both
@@ -268,12 +279,16 @@ class A2VStage:
         motion_frame = per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)
         return loss, {"motion_frame": motion_frame.detach()}
 
-    def _times(self, continuation: Tensor, frames: int, generator: torch.Generator) -> Tensor:
+    def _shift(self, windows: Tensor) -> float:
+        """s for windows (B, C, 1+f, h, w)."""
+        return shift_of(self.config.times.shift, math.prod(windows.shape[2:]))
+
+    def _times(self, continuation: Tensor, frames: int, shift: float, generator: torch.Generator) -> Tensor:
         times = self.config.times
         return draw_times(
             len(continuation),
             frames,
-            times.shift,
+            shift,
             generator,
             continuation=torch.zeros_like(continuation) if times.synchronous else continuation,
             schedule_fraction=times.schedule,
@@ -324,7 +339,8 @@ class A2VStage:
             write_card(folder, self.footage)
         if self.config.speech != "codes":
             self.speech_ae.save_pretrained(folder / "speech_ae")
-        return HeldOut(self.model, self.held_out, self.prompt, self.config.times.shift).figures()
+        shift = self._shift(self.held_out[0]["latents"][None])
+        return HeldOut(self.model, self.held_out, self.prompt, shift).figures()
 
 
 def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> Tensor:
@@ -339,9 +355,3 @@ def motion_weights(clean: Tensor, more: float, extra: Tensor | None = None) -> T
     if extra is not None:
         weights = weights + extra
     return weights / weights.mean((1, 2), keepdim=True)
-
-
-def make_prompt(tokens: int, channels: int) -> Tensor:
-    """The fixed prompt of models without a text encoder: (1, tokens, channels), always the same."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, tokens, channels, generator=generator)

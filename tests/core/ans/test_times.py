@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from read_core.ans import draw_continuation, draw_times, timesteps
+from read_core.ans import draw_continuation, draw_times, shift_of, timesteps
 from read_core.errors import InputError
 
 
@@ -38,6 +40,21 @@ def test_an_unshifted_schedule_is_even():
 def test_a_schedule_out_of_range_is_refused(steps, shift):
     with pytest.raises(InputError):
         timesteps(steps, shift)
+
+
+def test_the_rule_of_tokens_gives_the_times_of_ltx_video():
+    """At 1,024 and 4,096 tokens, the ends of its line, mu is 0.95 and 2.05."""
+    assert shift_of("tokens", 1024) == pytest.approx(math.exp(0.95))
+    assert shift_of("tokens", 16 * 16 * 16) == pytest.approx(math.exp(2.05))
+    times = timesteps(8, shift_of("tokens", 4096)).tolist()
+    assert times == pytest.approx([1, 0.982, 0.959, 0.928, 0.886, 0.823, 0.721, 0.526, 0], abs=5e-4)
+    assert shift_of(1.5, 4096) == 1.5
+
+
+def test_a_shift_moves_the_mean_of_the_logits_by_its_logarithm():
+    """So s = exp(mu) is the trainer's draw with mean mu."""
+    times = drawn(schedule_fraction=0, continuation_fraction=0, shift=shift_of("tokens", 4096))
+    assert torch.logit(times[:, 1].double()).mean().item() == pytest.approx(2.05, abs=0.03)
 
 
 def test_drawn_times_have_the_form_of_equation_12():

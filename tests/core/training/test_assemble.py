@@ -21,7 +21,7 @@ from read_core.precision import STATISTICS
 from read_core.speech import SpeechAE
 from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
-from read_core.training.stages.a2v import make_prompt
+from read_core.training.stages.prompt import make_prompt
 from read_core.weights.origin import Origin, read_origin, write_origin
 
 FACE = FaceLayout(0.25, 0.4, 0.7)

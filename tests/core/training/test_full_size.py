@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import wave
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import LTXVideoTransformer3DModel
+from safetensors.torch import load_file, save_file
 
+from read_core.ans import SplitCFG, timesteps
+from read_core.checkpoint import SamplingDefaults, load_checkpoint
+from read_core.errors import CheckpointError
+from read_core.geometry import frames_of_latents
+from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
 from read_core.training.registry import load_config
 from read_core.transformer import TINY
+from read_core.weights.origin import Origin, write_origin
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "full"
 
@@ -26,11 +34,19 @@ def ltx(tmp_path) -> Path:
     return tmp_path / "ltx"
 
 
-def a2v(tiny_checkpoint: Path, clips: Path, ltx: Path, output: Path):
+def prompt(folder: Path, channels: int = TINY["caption_channels"]) -> Path:
+    """A file as one with the embedding of a text by T5, of which three tokens count."""
+    embedding = torch.randn(5, channels, generator=torch.Generator().manual_seed(1))
+    mask = torch.tensor([True, True, True, False, False])
+    save_file({"embedding": embedding.bfloat16(), "mask": mask}, folder / "prompt.safetensors")
+    return folder / "prompt.safetensors"
+
+
+def a2v(tiny_checkpoint: Path, clips: Path, ltx: Path, output: Path, **changes):
     parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
     speech = {"model.code_dim": TINY["code_dim"], "model.code_slots": TINY["code_slots"]}
     places = {"footage": None, "clips": str(clips), "ltx": str(ltx), "latents": str(output / "latents")}
-    values = {**parts, **speech, **places, "windows": [4]}
+    values = {**parts, **speech, **places, "windows": [4], "prompt": str(prompt(output)), **changes}
     return load_config(CONFIGS / "a2v.yaml", values)
 
 
@@ -45,6 +61,59 @@ def test_a2v_goes_on_from_ltx_video_in_full_precision(tiny_checkpoint, clips_fol
     loss, _ = stage.loss(stage.model, batch, torch.Generator().manual_seed(0))
     loss.backward()
     assert loss.isfinite()
+
+
+def test_the_values_of_the_paper():
+    _, config = load_config(CONFIGS / "a2v.yaml")
+    assert config.ltx is not None
+    assert [frames_of_latents(window) for window in config.windows] == [121]
+    assert (config.loop.learning_rate, config.loop.batch_size) == (1e-5, 1)
+    assert (config.times.shift, config.motion_weight, config.eyes_weight) == ("tokens", 0, 0)
+    assert config.speech == "tuned"
+    _, speech_ae = load_config(CONFIGS / "speech_ae.yaml")
+    assert speech_ae.loop.learning_rate == 1e-4
+    assembled = load_checkpoint_config(CONFIGS / "checkpoint.yaml")
+    defaults = SamplingDefaults.from_dict(assembled.defaults)
+    assert assembled.card.resolution == (512, 512)
+    assert (defaults.steps, defaults.guidance, defaults.window) == (8, SplitCFG(2.0, 6.0), 16)
+    assert (assembled.transformer, assembled.speech_ae) == (
+        config.output / "export",
+        config.output / "export" / "speech_ae",
+    )
+    assert assembled.prompt == config.prompt
+    tokens = defaults.window * (512 // 32) ** 2
+    assert timesteps(defaults.steps, defaults.shift_at(tokens)).tolist() == pytest.approx(
+        [1, 0.982, 0.959, 0.928, 0.886, 0.823, 0.721, 0.526, 0], abs=5e-4
+    )
+
+
+def test_the_prompt_is_the_part_of_its_file_that_counts(tiny_checkpoint, clips_folder, ltx, tmp_path):
+    stage_class, config = a2v(tiny_checkpoint, clips_folder, ltx, tmp_path)
+    stage = stage_class(config)
+    expected = load_file(config.prompt)["embedding"][:3].float()
+    assert torch.equal(stage.prompt, expected[None])
+    exported = shutil.copytree(tiny_checkpoint, tmp_path / "parts")
+    write_origin(exported / "transformer", Origin("LTX-Video", "a", "0", "b"))
+    parts = {name: str(exported / name) for name in ("vae", "whisper", "speech_ae", "transformer")}
+    values = {**parts, "output": str(tmp_path / "made"), "prompt": str(config.prompt)}
+    assemble(load_checkpoint_config(CONFIGS / "checkpoint.yaml", {**values, "dtype": "float32"}))
+    made = load_checkpoint(tmp_path / "made")
+    assert torch.equal(made.prompt.embedding, expected)
+    assert made.defaults.shift == "tokens"
+    with pytest.raises(ConfigError, match="prompt is not given"):
+        assemble(load_checkpoint_config(CONFIGS / "checkpoint.yaml", {**values, "prompt": None}))
+
+
+def test_random_prompts_are_refused_with_weights_of_ltx_video(tiny_checkpoint, clips_folder, ltx, tmp_path):
+    stage_class, config = a2v(tiny_checkpoint, clips_folder, ltx, tmp_path, prompt=None)
+    with pytest.raises(ConfigError, match=r"prompt is not given.*T5"):
+        stage_class(config)
+    write_origin(ltx, Origin("LTX-Video", "a", "0", "b"))
+    with pytest.raises(ConfigError, match="prompt is not given"):
+        stage_class(config.model_copy(update={"initial": ltx, "ltx": None}))
+    wrong = prompt(tmp_path, channels=7)
+    with pytest.raises(CheckpointError, match=r"prompt\.safetensors"):
+        stage_class(config.model_copy(update={"prompt": wrong}))
 
 
 def test_a_missing_ltx_video_is_named_before_anything_is_encoded(tiny_checkpoint, clips_folder, tmp_path):

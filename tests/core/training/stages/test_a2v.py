@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from read_core.training.config import ConfigError
-from read_core.training.stages.a2v import A2VConfig, A2VStage, Dropout, Times, make_prompt, motion_weights
+from read_core.training.stages.a2v import A2VConfig, A2VStage, Dropout, Times, motion_weights
+from read_core.training.stages.prompt import make_prompt
 from read_core.transformer import TINY, A2VTransformer3DModel
 
 
