@@ -10,19 +10,20 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from ..folders import replace_folder
 from .config import LoopConfig
+from .health import Health
+from .log import Log
 from .optim import make_optimizer
 from .processes import agreed, processes
 
@@ -143,6 +144,9 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
     Returns:
         The figures of ``stage.export``, also in ``output/figures.json``; empty when stopped early.
+
+    Raises:
+        TrainingError: the loss or the gradient of a step is not finite. No state is written after it.
     """
     set_seed(config.seed)
     output.mkdir(parents=True, exist_ok=True)
@@ -153,20 +157,16 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     base_rates = [group["lr"] for group in optimizer.param_groups]
     model, optimizer = accelerator.prepare(stage.model, optimizer)
     inner = accelerator.unwrap_model(model)
-    ema, progress = Ema(inner, config.ema), _Progress()
+    ema, progress, health = Ema(inner, config.ema), _Progress(), Health(accelerator)
     accelerator.register_for_checkpointing(ema, progress)
-    state = _latest_state(output)
-    if state is not None:
-        accelerator.load_state(str(state))
+    _resume(accelerator, output)
     runner = torch.compile(model) if config.compile else model
 
-    first, started, saved = progress.step, time.monotonic(), time.monotonic()
-    bar = tqdm(total=config.steps, initial=first, desc=output.name, disable=not accelerator.is_main_process)
-    log = _open_log(output / "log.jsonl", first) if accelerator.is_main_process else None
+    first, saved = progress.step, time.monotonic()
+    log = Log(output, first, config.steps) if accelerator.is_main_process else None
     for batch in _batches(stage.dataset, config, accelerator, first):
         step = progress.step
-        for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-            group["lr"] = rate * learning_rate_factor(step, config)
+        _set_rates(optimizer, base_rates, learning_rate_factor(step, config))
         generator = torch.Generator().manual_seed(
             config.seed * 1_000_003 + step * 97 + accelerator.process_index
         )
@@ -178,25 +178,25 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         optimizer.zero_grad(set_to_none=True)
         ema.update(inner, step)
         progress.step = step + 1
-        bar.update()
-        if progress.step % config.log_every == 0 and log is not None:
-            row = {"step": progress.step, "loss": loss.item(), "norm": float(norm)} | {
-                name: value.item() for name, value in logged.items()
-            }
-            row["seconds"] = round(time.monotonic() - started, 1)
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("step", "seconds", "norm")})
-        if config.sheet_every and progress.step % config.sheet_every == 0 and accelerator.is_main_process:
-            _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
+        health.see(progress.step, loss, norm)
         stopping = stop_after is not None and progress.step - first >= stop_after
         due = agreed(time.monotonic() - saved > config.save_minutes * 60)  # each process has its own clock
-        if stopping or due or progress.step == config.steps:
+        saving = stopping or due or progress.step == config.steps
+        logging = progress.step % config.log_every == 0
+        drawing = config.sheet_every > 0 and progress.step % config.sheet_every == 0
+        if saving or logging or drawing:
+            health.check(_latest_state(output))
+        if log is not None:
+            log.bar.update()
+        if logging and log is not None:
+            log.write(progress.step, {"loss": loss, "norm": norm} | logged)
+        if drawing and accelerator.is_main_process:
+            _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
+        if saving:
             _save_state(accelerator, output, progress.step)
             saved = time.monotonic()
         if stopping and progress.step < config.steps:
             break
-    bar.close()
     if log is None:
         return {}
     log.close()
@@ -205,15 +205,9 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     return _export(stage, inner, ema, output)
 
 
-def _open_log(path: Path, step: int) -> IO[str]:
-    """Open the log to continue after ``step``: remove rows of later steps and broken rows."""
-    rows = path.read_text().splitlines() if path.exists() else []
-    kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= step]
-    if kept != rows:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{row}\n" for row in kept))
-        temporary.replace(path)
-    return path.open("a")
+def _set_rates(optimizer: Any, base_rates: Sequence[float], factor: float) -> None:
+    for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+        group["lr"] = rate * factor
 
 
 def _batches(
@@ -263,6 +257,12 @@ def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> Figures:
 def _latest_state(output: Path) -> Path | None:
     states = sorted((output / "state").glob("step-*[0-9]")) if (output / "state").is_dir() else []
     return states[-1] if states else None
+
+
+def _resume(accelerator: Accelerator, output: Path) -> None:
+    state = _latest_state(output)
+    if state is not None:
+        accelerator.load_state(str(state))
 
 
 def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
