@@ -32,7 +32,8 @@ class LoopConfig(Strict):
     Attributes:
         steps: total optimizer steps; the learning rate rises over ``warmup`` of them, then falls to zero
             along a cosine.
-        batch_size: samples per step and process.
+        batch_size: samples per batch and process.
+        accumulate: batches per step and process, whose gradients are averaged.
         optimizer: ``adamw``, or ``muon`` (orthogonalized momentum for matrices and convolutions, AdamW for
             the rest at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
@@ -46,6 +47,7 @@ class LoopConfig(Strict):
 
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)
+    accumulate: int = Field(default=1, gt=0)
     learning_rate: float = Field(gt=0)
     adam_learning_rate: float = Field(default=1e-3, gt=0)
     optimizer: Literal["adamw", "muon"] = "adamw"

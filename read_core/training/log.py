@@ -20,8 +20,11 @@ class Log:
         self.bar = tqdm(total=steps, initial=first, desc=output.name)
         self.started = time.monotonic()
 
-    def write(self, step: int, values: Mapping[str, Tensor]) -> None:
-        """Write the row of a step: scalars, which are read from the device only here."""
+    def step(self, step: int, values: Mapping[str, Tensor] | None) -> None:
+        """Note that a step is done; write its row of scalars, which are read from the device only here."""
+        self.bar.update()
+        if values is None:
+            return
         row = {"step": step, **{name: value.item() for name, value in values.items()}}
         row["seconds"] = round(time.monotonic() - self.started, 1)
         self.file.write(json.dumps(row) + "\n")

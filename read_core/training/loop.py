@@ -1,7 +1,7 @@
 """The loop that every stage shares: exact resume, EMA, clipping, logs, contact sheets, export.
 
-Sample i of a stage is a function of only (seed, i). So the state is just the weights, their average, the
-optimizer and the step. A killed run resumes from its last state and ends with the same weights.
+Sample i of a stage and its noise are functions of only (seed, i). So the state is just the weights, their
+average, the optimizer and the step. A killed run resumes from its last state and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from ..folders import replace_folder
 from .config import LoopConfig
 from .health import Health
 from .log import Log
+from .noise import SampleNoise
 from .optim import make_optimizer
 from .processes import agreed, processes
 
@@ -53,11 +55,11 @@ class Stage(Protocol):
     def prepare(self, device: torch.device, /) -> None:
         """Move everything outside ``model`` (frozen encoders) to the device; measure what the loss needs."""
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator, /) -> tuple[Tensor, Logged]:
-        """The loss of one batch, and values to log: detached scalars on any device.
+    def loss(self, model: Model, batch: Batch, noise: SampleNoise, /) -> tuple[Tensor, Logged]:
+        """The loss of one batch, and values to log: detached scalars on the loss's device.
 
-        The loop reads them only at logged steps, so other steps do not wait for the device. ``generator`` is
-        a function of (seed, step).
+        A mean over samples, so that a step may be split into batches and processes. The loop reads the values
+        only at logged steps, so other steps do not wait for the device. ``noise`` is that of the samples.
         """
 
     def sheet(self, model: nn.Module, path: Path, /) -> None:
@@ -67,21 +69,22 @@ class Stage(Protocol):
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
-class _Share(Dataset[Batch]):
+class _Share(Dataset[tuple[int, Batch]]):
     """The share of one process of ``world``: every ``world``-th batch of another dataset.
 
-    Batches stay whole, since samples of one batch may share something, for example their length.
+    An item is the sample's index in the other dataset, and the sample.
     """
 
-    def __init__(self, base: Dataset[Batch], batch: int, steps: range, rank: int, world: int) -> None:
-        self.base, self.batch, self.steps, self.rank, self.world = base, batch, steps, rank, world
+    def __init__(self, base: Dataset[Batch], batch: int, batches: range, rank: int, world: int) -> None:
+        self.base, self.batch, self.batches, self.rank, self.world = base, batch, batches, rank, world
 
     def __len__(self) -> int:
-        return len(self.steps) * self.batch
+        return len(self.batches) * self.batch
 
-    def __getitem__(self, index: int) -> Batch:
-        step, place = self.steps[index // self.batch], index % self.batch
-        return self.base[(step * self.world + self.rank) * self.batch + place]
+    def __getitem__(self, index: int) -> tuple[int, Batch]:
+        batch, place = self.batches[index // self.batch], index % self.batch
+        sample = (batch * self.world + self.rank) * self.batch + place
+        return sample, self.base[sample]
 
 
 class _Progress:
@@ -164,21 +167,17 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
     first, saved = progress.step, time.monotonic()
     log = Log(output, first, config.steps) if accelerator.is_main_process else None
-    for batch in _batches(stage.dataset, config, accelerator, first):
-        step = progress.step
+    batches = _batches(stage.dataset, config, accelerator, first)
+    for step in range(first, config.steps):
         _set_rates(optimizer, base_rates, learning_rate_factor(step, config))
-        generator = torch.Generator().manual_seed(
-            config.seed * 1_000_003 + step * 97 + accelerator.process_index
-        )
         model.train()
-        loss, logged = stage.loss(runner, batch, generator)
-        accelerator.backward(loss)
+        values = _backward(stage, (model, runner), batches, config.accumulate, accelerator)
         norm = accelerator.clip_grad_norm_(inner.parameters(), config.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         ema.update(inner, step)
         progress.step = step + 1
-        health.see(progress.step, loss, norm)
+        health.see(progress.step, values["loss"], norm)
         stopping = stop_after is not None and progress.step - first >= stop_after
         due = agreed(time.monotonic() - saved > config.save_minutes * 60)  # each process has its own clock
         saving = stopping or due or progress.step == config.steps
@@ -186,10 +185,10 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         drawing = config.sheet_every > 0 and progress.step % config.sheet_every == 0
         if saving or logging or drawing:
             health.check(_latest_state(output))
+        if logging:  # a mean over processes, which all of them take part in
+            values = {name: accelerator.reduce(value, "mean") for name, value in values.items()}
         if log is not None:
-            log.bar.update()
-        if logging and log is not None:
-            log.write(progress.step, {"loss": loss, "norm": norm} | logged)
+            log.step(progress.step, {**values, "norm": norm} if logging else None)
         if drawing and accelerator.is_main_process:
             _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
         if saving:
@@ -210,11 +209,37 @@ def _set_rates(optimizer: Any, base_rates: Sequence[float], factor: float) -> No
         group["lr"] = rate * factor
 
 
+def _backward(
+    stage: Stage,
+    models: tuple[nn.Module, Model],
+    batches: Iterator[tuple[Batch, SampleNoise]],
+    count: int,
+    accelerator: Accelerator,
+) -> Logged:
+    """Gradients of one step: the mean over ``count`` batches, and over processes.
+
+    Args:
+        models: the model, and what calls it.
+
+    Returns:
+        The means of the loss and of what is logged, over this process's batches.
+    """
+    means: Logged = {}
+    for left in reversed(range(count)):
+        batch, noise = next(batches)
+        with accelerator.no_sync(models[0]) if left else nullcontext():
+            loss, logged = stage.loss(models[1], batch, noise)
+            accelerator.backward(loss / count)
+        for name, value in ({"loss": loss.detach()} | logged).items():
+            means[name] = means.get(name, 0) + value / count
+    return means
+
+
 def _batches(
     dataset: Dataset[Batch], config: LoopConfig, accelerator: Accelerator, step: int
-) -> Iterator[Batch]:
-    steps = range(step, config.steps)
-    share = _Share(dataset, config.batch_size, steps, accelerator.process_index, accelerator.num_processes)
+) -> Iterator[tuple[Batch, SampleNoise]]:
+    batches = range(step * config.accumulate, config.steps * config.accumulate)
+    share = _Share(dataset, config.batch_size, batches, accelerator.process_index, accelerator.num_processes)
     loader = DataLoader(
         share,
         batch_size=config.batch_size,
@@ -223,8 +248,9 @@ def _batches(
         multiprocessing_context="spawn" if config.workers else None,
         persistent_workers=bool(config.workers),
     )
-    for batch in loader:
-        yield {k: v.to(accelerator.device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+    for samples, batch in loader:
+        placed = {k: v.to(accelerator.device) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        yield placed, SampleNoise(config.seed, samples.tolist())
 
 
 def _with_average(stage: Stage, model: nn.Module, ema: Ema, sheet: Path) -> None:

@@ -46,9 +46,9 @@ class FootageWindows(WindowDataset):
     """
 
     def __init__(
-        self, items: Sequence[Item], windows: tuple[int, ...], batch: int, start_share: float, seed: int
+        self, items: Sequence[Item], windows: tuple[int, ...], step: int, start_share: float, seed: int
     ) -> None:
-        self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
+        self.windows, self.step, self.start_share, self.seed = windows, step, start_share, seed
         self.items = MappedItems(items)
         self.check_windows(min(item.latents for item in items))
 

@@ -165,8 +165,8 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
     "eyes": (h, w)}. A window starts its video, and z_R is frame 0; or both are anywhere in the video.
 
     Args:
-        windows: latents per window, z_R included; each batch draws one length.
-        batch: samples per batch.
+        windows: latents per window, z_R included; each step draws one length.
+        step: samples per step.
         start_share: share of the windows that start their video.
 
     Raises:
@@ -174,9 +174,9 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(
-        self, files: Sequence[Path], windows: tuple[int, ...], batch: int, start_share: float, seed: int
+        self, files: Sequence[Path], windows: tuple[int, ...], step: int, start_share: float, seed: int
     ) -> None:
-        self.windows, self.batch, self.start_share, self.seed = windows, batch, start_share, seed
+        self.windows, self.step, self.start_share, self.seed = windows, step, start_share, seed
         self.items: Sequence[dict[str, Tensor]] = [load_file(file) for file in files]
         self.check_windows(min(item["latents"].shape[1] for item in self.items))
 
@@ -190,7 +190,7 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
             )
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
+        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.step)
         f = self.windows[int(torch.randint(len(self.windows), (), generator=group))] - 1
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         video = _draw(len(self.items), generator)

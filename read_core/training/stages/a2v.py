@@ -28,8 +28,9 @@ from ..config import ConfigError, StageConfig, Strict, require_component
 from ..data.footage import FootageWindows, open_footage, write_card
 from ..data.latents import Encoders, WindowDataset, encode_clips
 from ..loop import Batch, Figures, Logged, Model
+from ..noise import SampleNoise
 from ..pictures import save_rows
-from ..processes import processes
+from ..processes import processes, samples_per_step
 from .held_out import HeldOut
 from .prompt import refuse_random, training_prompt
 from .speech_variants import (
@@ -81,11 +82,13 @@ class A2VConfig(StageConfig):
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
         initial: folder of an earlier A2V-DiT to continue from.
-        windows: latents per window, z_R included; each batch draws one length, inference uses the largest.
+        windows: latents per window, z_R included; each step draws one length, inference uses the largest.
         start_share: share of the windows that start their video and have no motion frame.
         prompt: file of the text embedding, as ``checkpoint.load_prompt`` reads it; needed with LTX-Video's
             weights, see ``stages.prompt``.
         prompt_tokens: without ``prompt``: length of the fixed random embedding.
+        gradient_checkpointing: keep only what goes into a block and compute the rest again for the gradient:
+            less memory, more time.
         motion_weight: extra weight in the loss of a place with average motion, compared with a still one; 0:
             equal weights (beyond the paper).
         eyes_weight: extra weight in the loss of a place covered by the boxes of the eyes, times the covered
@@ -107,6 +110,7 @@ class A2VConfig(StageConfig):
     start_share: float = Field(default=0.3, ge=0, le=1)
     prompt: Path | None = None
     prompt_tokens: int = Field(default=4, gt=0)
+    gradient_checkpointing: bool = False
     motion_weight: float = Field(default=1.0, ge=0)
     eyes_weight: float = Field(default=0.0, ge=0)
     times: Times = Times()
@@ -189,6 +193,8 @@ class A2VStage:
             self.dataset, self.held_out = self._windows(kind, files.__getitem__)
         torch.manual_seed(config.loop.seed)
         self.transformer = self._start()
+        if config.gradient_checkpointing:
+            self.transformer.enable_gradient_checkpointing()
         self.speech_ae = self._speech_ae()
         if config.footage is not None and config.speech == "codes":
             self.speech_ae.requires_grad_(False)
@@ -203,11 +209,11 @@ class A2VStage:
     ) -> tuple[WindowDataset, WindowDataset]:
         """Windows to train on, and the longest of the held-out material."""
         config = self.config
-        batch, share, seed = config.loop.batch_size, config.start_share, config.loop.seed
+        step, share, seed = samples_per_step(config.loop), config.start_share, config.loop.seed
         longest = (max(config.windows),)
         return (
-            kind(of("train"), config.windows, batch, share, seed),
-            kind(of("validation"), longest, batch, share, seed + 1),
+            kind(of("train"), config.windows, step, share, seed),
+            kind(of("validation"), longest, step, share, seed + 1),
         )
 
     def _start(self) -> A2VTransformer3DModel:
@@ -253,29 +259,30 @@ class A2VStage:
         """Move the prompt to the device."""
         self.prompt = self.prompt.to(device)
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
-        """Eq. 15 over all frames except z_R and frames with time 0, which need no velocity."""
+    def loss(self, model: Model, batch: Batch, noise: SampleNoise) -> tuple[Tensor, Logged]:
+        """Eq. 15, the mean over samples of the mean over their frames.
+
+        Frames with time 0, z_R among them, need no velocity and do not count.
+        """
         clean, continuation = batch["latents"], batch["continuation"]
-        count, frames = clean.shape[0], clean.shape[2] - 1
-        shift = self._shift(clean)
-        times = self._times(continuation.cpu(), frames, shift, generator).to(clean)
-        noise = torch.randn(clean.shape, generator=generator).to(clean)
-        drop = torch.rand(count, generator=generator).to(clean)
+        times = self._times(clean, continuation, noise).to(clean)
+        eps = noise.normal(*clean.shape[1:]).to(clean)
+        drop = noise.uniform().to(clean)
         reference = drop >= self.config.dropout.both
         speech = drop >= self.config.dropout.both + self.config.dropout.speech
         velocity = model(
-            add_noise(clean, noise, times),
+            add_noise(clean, eps, times),
             times,
             batch["speech"],
             self.prompt,
             (speech, reference),
             continuation,
         )
-        error = (velocity.float() - velocity_target(clean, noise)).square().mean(1)
-        counted = (times > 0).float()
+        error = (velocity.to(clean) - velocity_target(clean, eps)).square().mean(1)
+        counted = (times > 0).to(clean)
         weights = motion_weights(clean, self.config.motion_weight, self.config.eyes_weight * batch["eyes"])
         per_frame = (error * weights[:, None]).mean((2, 3)) * counted
-        loss = per_frame.sum() / counted.sum()
+        loss = (per_frame.sum(1) / counted.sum(1)).mean()
         motion_frame = per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)
         return loss, {"motion_frame": motion_frame.detach()}
 
@@ -283,18 +290,24 @@ class A2VStage:
         """s for windows (B, C, 1+f, h, w)."""
         return shift_of(self.config.times.shift, math.prod(windows.shape[2:]))
 
-    def _times(self, continuation: Tensor, frames: int, shift: float, generator: torch.Generator) -> Tensor:
+    def _times(self, windows: Tensor, continuation: Tensor, noise: SampleNoise) -> Tensor:
+        """Times (B, 1+f) of windows (B, C, 1+f, h, w), on the CPU."""
         times = self.config.times
-        return draw_times(
-            len(continuation),
-            frames,
-            shift,
-            generator,
-            continuation=torch.zeros_like(continuation) if times.synchronous else continuation,
-            schedule_fraction=times.schedule,
-            mean=times.mean,
-            std=times.std,
-        )
+        continues = torch.zeros_like(continuation) if times.synchronous else continuation
+        drawn = [
+            draw_times(
+                1,
+                windows.shape[2] - 1,
+                self._shift(windows),
+                generator,
+                continuation=one[None],
+                schedule_fraction=times.schedule,
+                mean=times.mean,
+                std=times.std,
+            )
+            for one, generator in zip(continues.cpu(), noise.generators, strict=True)
+        ]
+        return torch.cat(drawn)
 
     def pipeline(self) -> ReadPipeline:
         """A pipeline with the current transformer and placeholder defaults."""

@@ -18,6 +18,7 @@ from ...detail import DetailNetwork, DetailRestorer
 from ..config import StageConfig, Strict, require_component
 from ..data.detail import CodecConfig, DetailDataset, decode_clips
 from ..loop import Batch, Figures, Logged, Model
+from ..noise import SampleNoise
 from ..pictures import save_rows
 from ..processes import processes
 from .vae import box_weights, soft_l1
@@ -102,7 +103,7 @@ class DetailStage:
     def prepare(self, device: torch.device) -> None:
         """Nothing to prepare: everything is in the model."""
 
-    def loss(self, model: Model, batch: Batch, _generator: torch.Generator) -> tuple[Tensor, Logged]:
+    def loss(self, model: Model, batch: Batch, _noise: SampleNoise) -> tuple[Tensor, Logged]:
         """Weighted error of pixels and of their differences in space and, in still places, in time."""
         weights = self.config.loss
         true = to_planes(batch["frames"])

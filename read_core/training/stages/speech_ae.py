@@ -18,6 +18,7 @@ from .speech_figures import explained_variance, probe, retrieval
 
 if TYPE_CHECKING:
     from ..loop import Batch, Figures, Logged, Model
+    from ..noise import SampleNoise
 
 DEAD = 0.1
 """Smallest deviation of a feature, relative to the median."""
@@ -114,7 +115,7 @@ class SpeechAEStage:
         """S of whole recordings: (B, samples) -> (B, 8 (L - 1) + 1, H_w, D_A)."""
         return torch.stack([self.features(waveform, self.frames) for waveform in waveforms])
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:  # noqa: ARG002
+    def loss(self, model: Model, batch: Batch, noise: SampleNoise) -> tuple[Tensor, Logged]:  # noqa: ARG002
         """L_SpeechAE, eq. 9."""
         speech = self.speech(batch["waveform"])
         speech, decoded = self._standard(speech, model(speech))

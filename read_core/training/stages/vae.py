@@ -22,8 +22,9 @@ from ...mouth.fit import FitSettings
 from ...video.aligned import AlignedAutoencoder
 from ..config import ConfigError, StageConfig, Strict, require_component
 from ..loop import Batch, Figures, Logged, Model
+from ..noise import SampleNoise
 from ..pictures import save_rows
-from ..processes import processes
+from ..processes import processes, samples_per_step
 from .aligned_start import initialize_aligned
 from .mouth_loss import FaceLoss, MouthLoss
 from .vae_start import initialize
@@ -87,7 +88,7 @@ class VaeConfig(StageConfig):
     Attributes:
         clips: folder of training videos (see ``corpus/video_file.py``).
         model: arguments of ``diffusers.AutoencoderKLLTXVideo``; with ``inner``, of ``AlignedAutoencoder``.
-        lengths: frames per sample, each 8 n + 1; each batch draws one length.
+        lengths: frames per sample, each 8 n + 1; each step draws one length.
         start_clips: number of videos for the linear start, which is kept in ``output/start``; 0: random
             weights.
         start_crops: number of more crops, from all videos, for the bases of an ``AlignedAutoencoder``.
@@ -122,10 +123,10 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
 
     def __init__(self, files: Sequence[ClipFile], config: VaeConfig) -> None:
         self.files, self.lengths, self.blinks = files, config.lengths, config.blinks
-        self.batch, self.seed = config.loop.batch_size, config.loop.seed
+        self.step, self.seed = samples_per_step(config.loop), config.loop.seed
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.batch)
+        group = torch.Generator().manual_seed(self.seed * 7_919 + index // self.step)
         length = self.lengths[int(torch.randint(len(self.lengths), (), generator=group))]
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         file = self.files[int(torch.randint(len(self.files), (), generator=generator))]
@@ -271,15 +272,14 @@ class VaeStage:
         if self.mouths is not None:
             self.mouths.to(device)
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:
+    def loss(self, model: Model, batch: Batch, noise: SampleNoise) -> tuple[Tensor, Logged]:
         """Weighted reconstruction loss of one batch, latents with the posterior's noise."""
         weights = self.config.loss
         pixels = to_pixels(batch["frames"])
-        b, _, f, h, w = pixels.shape
-        shape = (b, self.vae.config.latent_channels, (f - 1) // 8 + 1, h // 32, w // 32)
-        noise = torch.randn(shape, generator=generator)
-        noise = (noise * weights.noise * torch.rand(b, 1, 1, 1, 1, generator=generator)).to(pixels)
-        output, latents, lids = model(pixels, noise)
+        f, h, w = pixels.shape[2:]
+        shape = (self.vae.config.latent_channels, (f - 1) // 8 + 1, h // 32, w // 32)
+        added = (noise.normal(*shape) * weights.noise * noise.uniform(1, 1, 1, 1)).to(pixels)
+        output, latents, lids = model(pixels, added)
         mask = self._weights(batch["boxes"], batch["eyes"], batch["blink"], pixels)
         difference = output - pixels
         level = (soft_l1(difference, weights.tip) * mask).sum() / mask.sum() / 3

@@ -25,6 +25,7 @@ from .speech_figures import TRACKS, track_correlation
 
 if TYPE_CHECKING:
     from ..loop import Batch, Figures, Logged, Model
+    from ..noise import SampleNoise
 
 
 class EncoderConfig(Strict):
@@ -135,7 +136,7 @@ class WhisperStage:
             for name, batch in self.held_out.items()
         }
 
-    def loss(self, model: Model, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Logged]:  # noqa: ARG002
+    def loss(self, model: Model, batch: Batch, noise: SampleNoise) -> tuple[Tensor, Logged]:  # noqa: ARG002
         """Cross-entropy over the phoneme classes + ``mouth_weight`` x squared error of the mouth track."""
         logits, mouth = model(log_mel(batch["waveform"], self.config.encoder.mel_bins))
         phonemes = F.cross_entropy(logits.float().flatten(0, 1), batch["phonemes"].flatten())

@@ -31,7 +31,7 @@ class Numbers(Dataset):
 
 
 class Regression:
-    """A small stage whose loss also draws from the step's generator and from the global one."""
+    """A small stage whose loss also draws from its samples' noise and from the global one."""
 
     def __init__(self, seed: int = 0, dropout: float = 0.2) -> None:
         torch.manual_seed(seed)
@@ -42,8 +42,8 @@ class Regression:
     def prepare(self, device: torch.device) -> None:
         pass
 
-    def loss(self, model, batch, generator):
-        target = batch["x"].flip(1) + 0.1 * torch.randn(batch["x"].shape, generator=generator)
+    def loss(self, model, batch, noise):
+        target = batch["x"].flip(1) + 0.1 * noise.normal(6)
         loss = (model(batch["x"]) - target).square().mean()
         return loss, {"double": 2 * loss.detach()}
 
@@ -234,8 +234,8 @@ def test_figures_are_read_only_at_the_steps_that_are_logged(tmp_path):
     class Counting(Regression):
         read = 0
 
-        def loss(self, model, batch, generator):
-            loss, logged = super().loss(model, batch, generator)
+        def loss(self, model, batch, noise):
+            loss, logged = super().loss(model, batch, noise)
             stage = self
 
             class Scalar(torch.Tensor):
@@ -257,8 +257,8 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(tmp_path
     class Breaks(Regression):
         steps = 0
 
-        def loss(self, model, batch, generator):
-            loss, logged = super().loss(model, batch, generator)
+        def loss(self, model, batch, noise):
+            loss, logged = super().loss(model, batch, noise)
             self.steps += 1
             if self.steps == 3:
                 zero = loss - loss.detach()
@@ -281,13 +281,34 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(tmp_path
 
 def test_a_run_without_a_state_says_so_when_it_is_not_finite(tmp_path):
     class Broken(Regression):
-        def loss(self, model, batch, generator):
-            loss, logged = super().loss(model, batch, generator)
+        def loss(self, model, batch, noise):
+            loss, logged = super().loss(model, batch, noise)
             return loss * math.inf, logged
 
     with pytest.raises(TrainingError, match=r"step 1: .*no state"):
         train(Broken(), loop_config(), tmp_path)
     assert not (tmp_path / "state").exists()
+
+
+def test_batches_that_accumulate_are_one_large_batch(tmp_path):
+    class Exact(Regression):
+        def __init__(self):
+            super().__init__(dropout=0.0)
+            self.model.double()
+
+        def loss(self, model, batch, noise):
+            return super().loss(model, {"x": batch["x"].double()}, noise)
+
+    whole, parts = Exact(), Exact()
+    train(whole, loop_config(batch_size=6), tmp_path / "whole")
+    train(parts, loop_config(batch_size=2, accumulate=3), tmp_path / "parts", stop_after=5)
+    train(parts, loop_config(batch_size=2, accumulate=3), tmp_path / "parts")
+    assert parts.dataset.asked == whole.dataset.asked == list(range(STEPS * 6))
+    for name, value in exported(tmp_path / "whole").items():
+        torch.testing.assert_close(exported(tmp_path / "parts")[name], value, rtol=1e-10, atol=1e-10)
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    for one, other in zip(*logs, strict=True):
+        assert json.loads(one)["loss"] == pytest.approx(json.loads(other)["loss"], rel=1e-10)
 
 
 def test_processes_share_whole_batches():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -47,6 +48,35 @@ if os.environ.get("RANK", "0") != "0":
 train(Stage(dropout=0.0), loop_config(batch_size=batch, save_minutes=0.0, optimizer=optimizer), output)
 """
 NEVER = "-1"
+A2V = """
+import json, sys
+from pathlib import Path
+
+import torch
+from read_core.training.loop import train
+from read_core.training.stages.a2v import A2VConfig, A2VStage
+
+
+class Exact(A2VStage):
+    def __init__(self, config):
+        super().__init__(config)
+        self.model.double()
+
+    def prepare(self, device):
+        self.prompt = self.prompt.double()
+
+    def loss(self, model, batch, noise):
+        exact = {name: v.double() if v.is_floating_point() else v for name, v in batch.items()}
+        return super().loss(model, exact, noise)
+
+    def export(self, model, folder):
+        self.transformer.save_pretrained(folder)
+        return {}
+
+
+config = A2VConfig.model_validate(json.loads(sys.argv[1]))
+train(Exact(config), config.loop, config.output)
+"""
 
 
 def python(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -93,6 +123,34 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, script, optim
     for name, value in expected.items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)
     assert [path.name for path in (tmp_path / "two" / "state").iterdir()] == ["step-00000012"]
+
+
+@pytest.mark.slow
+def test_two_processes_of_four_train_a2v_as_one_of_eight(clips_folder, tiny_checkpoint, tmp_path):
+    """In float64 only the order of sums differs; so with batches that accumulate."""
+    (tmp_path / "a2v.py").write_text(A2V)
+    parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    latents = {"clips": str(clips_folder), "latents": str(tmp_path / "latents")}
+    values = {"stage": "a2v", **parts, **latents, "model": dict(TINY), "windows": (3, 4), "speech": "tuned"}
+
+    def trained(start, name, batch, accumulate):
+        loop = {"steps": 6, "batch_size": batch, "accumulate": accumulate, "learning_rate": 1e-3}
+        loop |= {"warmup": 2, "log_every": 1}
+        given = {**values, "output": str(tmp_path / name), "loop": loop}
+        done = start(tmp_path / "a2v.py", json.dumps(given))
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(row) for row in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        weights = load_file(tmp_path / name / "export" / "diffusion_pytorch_model.safetensors")
+        return weights, {key: [row[key] for row in rows] for key in ("loss", "norm")}
+
+    expected, rows = trained(python, "one", 8, 1)
+    assert expected["proj_in.weight"].dtype == torch.float64
+    for name, batch, accumulate in (("two", 4, 1), ("both", 2, 2)):
+        weights, found = trained(two, name, batch, accumulate)
+        for key, value in expected.items():
+            torch.testing.assert_close(weights[key], value, rtol=1e-6, atol=1e-6)
+        for key, logged in found.items():
+            assert logged == pytest.approx(rows[key], rel=1e-5), (name, key)
 
 
 def settings(**values: object) -> list[str]:

@@ -119,7 +119,7 @@ def unpack(sample: dict[str, torch.Tensor]) -> tuple[int, list[int], list[int], 
 
 
 def test_windows_lie_where_they_should(marked):
-    dataset = WindowDataset(marked, (5,), batch=4, start_share=0.4, seed=0)
+    dataset = WindowDataset(marked, (5,), step=4, start_share=0.4, seed=0)
     starts, places, references = 0, set(), set()
     for index in range(600):
         z_r, latents, codes, continues = unpack(dataset[index])
@@ -139,7 +139,7 @@ def test_windows_lie_where_they_should(marked):
 
 
 def test_a_batch_has_one_window_and_batches_differ(marked):
-    dataset = WindowDataset(marked, (3, 5), batch=4, start_share=0.5, seed=1)
+    dataset = WindowDataset(marked, (3, 5), step=4, start_share=0.5, seed=1)
     lengths = [[dataset[4 * batch + i]["latents"].shape[1] for i in range(4)] for batch in range(20)]
     assert all(len(set(batch)) == 1 for batch in lengths)
     assert {batch[0] for batch in lengths} == {3, 5}

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from read_core.training.config import ConfigError
+from read_core.training.noise import SampleNoise
 from read_core.training.stages.a2v import A2VConfig, A2VStage, Dropout, Times, motion_weights
 from read_core.training.stages.prompt import make_prompt
 from read_core.transformer import TINY, A2VTransformer3DModel
@@ -52,6 +53,10 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def noise(seed: int, count: int) -> SampleNoise:
+    return SampleNoise(seed, range(count))
+
+
 def random_batch(count: int, frames: int = 4, side: int = 2) -> dict[str, torch.Tensor]:
     return {
         "latents": torch.randn(count, 8, frames, side, side, generator=generator(0)),
@@ -66,35 +71,37 @@ def test_the_loss_is_eq_15_over_the_frames_that_are_generated(stage, monkeypatch
     count = 80
     monkeypatch.setattr(stage, "config", stage.config.model_copy(update={"eyes_weight": 2.0}))
     batch, seen = random_batch(count), Recorder()
-    loss, figures = stage.loss(seen, batch, generator(5))
+    loss, figures = stage.loss(seen, batch, noise(5, count))
     assert (seen.times[:, 0] == 0).all()
     clean_motion = (seen.times[:, 1] == 0).sum().item()
     assert clean_motion > 0
-    terms, motion = [], []
+    samples, motion = [], []
     places = motion_weights(batch["latents"], stage.config.motion_weight, 2.0 * batch["eyes"])
     for b in range(count):
+        terms = []
         for frame in range(1, 4):
             t = seen.times[b, frame].item()
             if t == 0:
                 continue
             clean = batch["latents"][b, :, frame]
-            noise = (seen.noisy[b, :, frame] - (1 - t) * clean) / t
+            eps = (seen.noisy[b, :, frame] - (1 - t) * clean) / t
             term = 0.0
             for row in range(2):
                 for column in range(2):
-                    error = seen.velocity[b, :, frame, row, column] - (noise - clean)[:, row, column]
+                    error = seen.velocity[b, :, frame, row, column] - (eps - clean)[:, row, column]
                     term += places[b, row, column].item() * error.square().mean().item() / 4
             terms.append(term)
             if frame == 1:
                 motion.append(term)
-    assert len(terms) == count * 3 - clean_motion
-    assert loss.item() == pytest.approx(sum(terms) / len(terms), rel=1e-3)
+        samples.append(sum(terms) / len(terms))
+    assert len(motion) == count - clean_motion
+    assert loss.item() == pytest.approx(sum(samples) / count, rel=1e-3)
     assert figures["motion_frame"] == pytest.approx(sum(motion) / len(motion), rel=1e-3)
 
 
 def test_the_reference_and_clean_frames_reach_the_model_untouched(stage):
     batch, seen = random_batch(80), Recorder()
-    stage.loss(seen, batch, generator(5))
+    stage.loss(seen, batch, noise(5, 80))
     assert torch.equal(seen.noisy[:, :, 0], batch["latents"][:, :, 0])
     clean = seen.times == 0
     assert torch.equal(seen.noisy.movedim(1, -1)[clean], batch["latents"].movedim(1, -1)[clean])
@@ -104,7 +111,7 @@ def test_the_reference_and_clean_frames_reach_the_model_untouched(stage):
 
 def test_only_windows_that_continue_have_a_cleaner_motion_frame(stage):
     batch, seen = random_batch(200), Recorder()
-    stage.loss(seen, batch, generator(6))
+    stage.loss(seen, batch, noise(6, 200))
     motion, later = seen.times[:, 1], seen.times[:, 2:]
     assert (later == later[:, :1]).all()
     assert torch.equal(motion < later[:, 0], batch["continuation"])
@@ -115,7 +122,7 @@ def test_synchronous_training_has_no_motion_frame(stage, config):
     kept = stage.config
     stage.config = config.model_copy(update={"times": Times(synchronous=True)})
     seen = Recorder()
-    stage.loss(seen, random_batch(50), generator(6))
+    stage.loss(seen, random_batch(50), noise(6, 50))
     stage.config = kept
     assert torch.equal(seen.times[:, 1], seen.times[:, 2])
 
@@ -124,7 +131,7 @@ def test_conditions_are_dropped_at_their_shares(stage, config):
     kept = stage.config
     stage.config = config.model_copy(update={"dropout": Dropout(both=0.2, speech=0.3)})
     seen, count = Recorder(), 4000
-    stage.loss(seen, random_batch(count, frames=3), generator(7))
+    stage.loss(seen, random_batch(count, frames=3), noise(7, count))
     stage.config = kept
     neither = (~seen.speech & ~seen.reference).sum().item() / count
     alone = (~seen.speech & seen.reference).sum().item() / count
@@ -133,9 +140,9 @@ def test_conditions_are_dropped_at_their_shares(stage, config):
     assert alone == pytest.approx(0.3, abs=0.03)
 
 
-def test_the_same_generator_gives_the_same_loss(stage):
+def test_the_same_noise_gives_the_same_loss(stage):
     batch = random_batch(4)
-    losses = [stage.loss(stage.model, batch, generator(seed))[0].item() for seed in (1, 1, 2)]
+    losses = [stage.loss(stage.model, batch, noise(seed, 4))[0].item() for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -164,7 +171,7 @@ def test_a_few_steps_lower_the_loss_and_the_export_loads_strictly(config, tmp_pa
     optimizer = torch.optim.Adam(stage.model.parameters(), 3e-3)
     losses = []
     for _ in range(25):
-        loss, _ = stage.loss(stage.model, batch, generator(0))
+        loss, _ = stage.loss(stage.model, batch, noise(0, 8))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -183,6 +190,40 @@ def test_a_few_steps_lower_the_loss_and_the_export_loads_strictly(config, tmp_pa
     state = stage.transformer.state_dict()
     assert state.keys() == loaded.state_dict().keys()
     assert all(torch.equal(value, state[name]) for name, value in loaded.state_dict().items())
+
+
+def test_halves_of_a_batch_have_the_loss_of_the_whole(stage):
+    """Also where a motion frame is clean and does not count: the loss is a mean over samples."""
+    batch = random_batch(40)
+
+    def loss(first, last):
+        part = {name: value[first:last] for name, value in batch.items()}
+        return stage.loss(stage.model, part, SampleNoise(3, range(first, last)))[0].item()
+
+    assert loss(0, 40) == pytest.approx((loss(0, 20) + loss(20, 40)) / 2, rel=1e-5)
+
+
+def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(stage, config):
+    batch, kept = random_batch(4), {}
+
+    def gradients(asked):
+        made = A2VStage(config.model_copy(update={"gradient_checkpointing": asked}))
+        made.model.load_state_dict(stage.model.state_dict())
+        made.model.train()
+
+        def keep(tensor):
+            kept[asked] = kept.get(asked, 0) + tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss, _ = made.loss(made.model, batch, noise(1, 4))
+        loss.backward()
+        return {name: p.grad for name, p in made.model.named_parameters()}
+
+    plain, saving = gradients(False), gradients(True)
+    for name, value in plain.items():
+        torch.testing.assert_close(saving[name], value)
+    assert kept[True] < 0.5 * kept[False]
 
 
 def test_an_earlier_transformer_is_gone_on_from(config, stage, tmp_path):

@@ -16,6 +16,7 @@ from read_core.errors import ReadError
 from read_core.training.config import ConfigError
 from read_core.training.data.detail import DetailDataset, decode_clips, mirrored, shrunk
 from read_core.training.loop import train
+from read_core.training.noise import SampleNoise
 from read_core.training.registry import load_config
 from read_core.training.stages.detail import DetailStage, to_planes
 from read_core.training.stages.vae import box_weights
@@ -163,8 +164,8 @@ def test_shrinking_keeps_the_mean():
 def test_a_perfect_result_costs_nothing_and_a_constant_error_its_size(stage):
     batch = one_batch(stage)
     true = to_planes(batch["frames"])
-    assert stage.loss(lambda *_: true, batch, torch.Generator())[0].item() == pytest.approx(0, abs=1e-6)
-    loss, figures = stage.loss(lambda *_: true + 0.05, batch, torch.Generator())
+    assert stage.loss(lambda *_: true, batch, SampleNoise(0, []))[0].item() == pytest.approx(0, abs=1e-6)
+    loss, figures = stage.loss(lambda *_: true + 0.05, batch, SampleNoise(0, []))
     assert loss.item() == pytest.approx(math.sqrt(0.1**2 + 0.05**2) - 0.05, rel=1e-4)
     assert figures["db"] == pytest.approx(-20 * math.log10(0.05), rel=1e-4)
 
@@ -178,7 +179,7 @@ def test_errors_at_mouth_and_eyes_cost_more(stage, name):
     elsewhere = torch.zeros_like(inside)
     elsewhere[..., -12:, :] = True
     costs = [
-        stage.loss(lambda *_, m=mask: true + 0.2 * m, batch, torch.Generator())[0].item() / mask.sum().item()
+        stage.loss(lambda *_, m=mask: true + 0.2 * m, batch, SampleNoise(0, []))[0].item() / mask.sum().item()
         for mask in (inside, elsewhere)
     ]
     assert costs[0] > 2 * costs[1]
@@ -193,7 +194,7 @@ def test_flicker_counts_where_nothing_moves_only(stage):
     moving[1::2, :, :28] += 0.1
     still[1::2, :, 36:] += 0.1
     flickers = [
-        stage.loss(lambda *_, o=o: o, batch, torch.Generator())[1]["flicker"] for o in (moving, still)
+        stage.loss(lambda *_, o=o: o, batch, SampleNoise(0, []))[1]["flicker"] for o in (moving, still)
     ]
     assert flickers[0] < 0.1 * flickers[1]
 

@@ -16,6 +16,7 @@ from read_core.corpus.video_file import find_clips
 from read_core.mouth.face_fit import FaceFitSettings, fit_face_reader
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
+from read_core.training.noise import SampleNoise
 from read_core.training.registry import load_config
 from read_core.training.stages.vae import ClipDataset, LidProbe, VaeStage, box_weights, to_frames, to_pixels
 from read_core.video import TemporalVAE
@@ -105,7 +106,7 @@ def test_a_constant_error_costs_its_size_and_that_of_the_latents(stage):
         return pixels + 0.1, latents, None
 
     weights = stage.config.loss
-    loss, figures = stage.loss(shifted, batch, generator(0))
+    loss, figures = stage.loss(shifted, batch, SampleNoise(0, [0]))
     soft = math.sqrt(0.1**2 + 0.05**2) - 0.05  # neither edges nor motion see a constant
     assert loss.item() == pytest.approx(soft + weights.size * 9.0, rel=1e-4)
     assert figures["db"] == pytest.approx(10 * math.log10(4 / 0.01), rel=1e-4)
@@ -121,7 +122,7 @@ def test_each_sample_s_noise_has_a_size_of_its_own_up_to_the_configured_one(stag
         return pixels + 0.1, torch.zeros_like(noise), None
 
     for seed in range(8):
-        stage.loss(seen, batch, generator(seed))
+        stage.loss(seen, batch, SampleNoise(seed, range(8)))
     largest = stage.config.loss.noise
     assert len(sizes) == 64
     assert 0 < min(sizes) < 0.2 * largest
@@ -144,7 +145,7 @@ def test_errors_at_mouth_and_eyes_cost_more(stage, monkeypatch, place):
         return model
 
     at_place, at_others = (
-        stage.loss(wrong_at(mask), batch, generator(0))[0].item() / mask.sum().item()
+        stage.loss(wrong_at(mask), batch, SampleNoise(0, [0]))[0].item() / mask.sum().item()
         for mask in (inside, elsewhere)
     )
     assert at_place > 2 * at_others
@@ -159,8 +160,8 @@ def test_the_mouth_s_shape_is_added_with_its_weight(stage, clips_folder, tmp_pat
     def wrong(pixels, noise):
         return -pixels, torch.zeros_like(noise), None
 
-    plain, figures = stage.loss(wrong, batch, generator(0))
-    loss, more = with_shape.loss(wrong, batch, generator(0))
+    plain, figures = stage.loss(wrong, batch, SampleNoise(0, [0]))
+    loss, more = with_shape.loss(wrong, batch, SampleNoise(0, [0]))
     assert more["shape"] > 0
     assert loss.item() == pytest.approx(plain.item() + 0.5 * more["shape"].item(), rel=1e-5)
     assert more["db"] == figures["db"]
@@ -178,11 +179,11 @@ def test_a_reader_of_faces_sees_lids_too(stage, clips_folder, tmp_path):
         output[..., y0:y1, x0:x1] *= -1
         return output, torch.zeros_like(noise), None
 
-    plain, _ = stage.loss(wrong, batch, generator(0))
+    plain, _ = stage.loss(wrong, batch, SampleNoise(0, [0]))
     seen = []
     for lids in (1.0, 3.0):
         with_lids = VaeStage(make_config(clips_folder, tmp_path, **changes, **{"loss.lids": lids}))
-        loss, figures = with_lids.loss(wrong, batch, generator(0))
+        loss, figures = with_lids.loss(wrong, batch, SampleNoise(0, [0]))
         assert loss.item() == pytest.approx(plain.item() + 0.5 * figures["shape"].item(), rel=1e-5)
         seen.append(figures["shape"])
     assert seen[1] > seen[0] > 0
