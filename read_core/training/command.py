@@ -12,6 +12,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core train``."""
     parser.add_argument("config", type=Path, help="the stage's YAML file, e.g. configs/tiny/vae.yaml")
     parser.add_argument("--output", type=Path, help="folder for logs, state and export (default: the file's)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only print the memory of the training's state and what options save (stage a2v)",
+    )
     add_set(parser, "loop.steps=100")
 
 
@@ -56,6 +61,11 @@ def run(args: argparse.Namespace) -> int:
     from .registry import load_config
 
     make_stage, config = load_config(args.config, overrides(args))
+    if args.dry_run:
+        from .dry_run import report
+
+        print(*report(config), sep="\n")
+        return 0
     figures = train(make_stage(config), config.loop, config.output)
     if figures:  # only the main process has figures
         print(json.dumps(figures, indent=2))

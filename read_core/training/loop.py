@@ -101,15 +101,21 @@ class _Progress:
 
 
 class Ema:
-    """Exponential moving average of the trainable weights, warmed up so that early steps fade quickly."""
+    """Exponential moving average of the trainable weights, warmed up so that early steps fade quickly.
+
+    With a decay of 0 it holds nothing.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.shadow = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad and decay}
+        self.shadow = {name: p.detach().clone() for name, p in trained.items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards the weights of ``model`` after step ``step``."""
+        if not self.shadow:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
         now = dict(model.named_parameters())
         torch._foreach_lerp_(list(self.shadow.values()), [now[name] for name in self.shadow], 1 - decay)
@@ -129,8 +135,8 @@ class Ema:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over what :meth:`state_dict` gave."""
-        for name, value in state.items():
-            self.shadow[name].copy_(value)
+        for name, value in self.shadow.items():
+            value.copy_(state[name])
 
 
 def learning_rate_factor(step: int, config: LoopConfig) -> float:

@@ -148,9 +148,9 @@ def test_two_processes_of_four_train_a2v_as_one_of_eight(clips_folder, tiny_chec
     for name, batch, accumulate in (("two", 4, 1), ("both", 2, 2)):
         weights, found = trained(two, name, batch, accumulate)
         for key, value in expected.items():
-            torch.testing.assert_close(weights[key], value, rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(weights[key], value, rtol=1e-10, atol=1e-10)
         for key, logged in found.items():
-            assert logged == pytest.approx(rows[key], rel=1e-5), (name, key)
+            assert logged == pytest.approx(rows[key], rel=1e-10), (name, key)
 
 
 def settings(**values: object) -> list[str]:

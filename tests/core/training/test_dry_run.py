@@ -1,0 +1,73 @@
+"""The state that a dry run tells is the one that a training holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from read_core.cli.main import main
+from read_core.training.config import LoopConfig
+from read_core.training.dry_run import planned_model, state_memory
+from read_core.training.loop import Ema
+from read_core.training.optim import make_optimizer
+from read_core.training.stages.a2v import A2VConfig, A2VStage
+from read_core.transformer import TINY
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.fixture
+def config(clips_folder, tiny_checkpoint, tmp_path) -> A2VConfig:
+    parts = {name: tiny_checkpoint / name for name in ("vae", "whisper", "speech_ae")}
+    places = {"output": tmp_path / "out", "clips": clips_folder, "latents": tmp_path / "latents"}
+    loop = {"steps": 1, "batch_size": 1, "learning_rate": 1e-3}
+    values = {"stage": "a2v", **parts, **places, "model": dict(TINY), "windows": (4,), "loop": loop}
+    return A2VConfig.model_validate(values)
+
+
+def test_full_size_needs_44_9_gb(tmp_path, capsys):
+    arguments = ["train", str(CONFIGS / "full" / "a2v.yaml"), "--dry-run", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line}
+    assert rows["transformer"] == ["9.0", "9.0", "18.0", "9.0", "44.9"]
+    assert rows["all"][-1] == "45.3"  # with the encoder of the SpeechAE
+    assert rows["loop.ema:"] == ["0", "saves", "9.0", "GB"]
+    assert "gradient_checkpointing: true" in told
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_arithmetic_counts_what_a_step_leaves(config, optimizer, ema):
+    loop = LoopConfig(steps=1, batch_size=1, learning_rate=1e-3, optimizer=optimizer, ema=ema)
+    model = A2VStage(config.model_copy(update={"speech": "tuned"})).model
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.ones_like(parameter)
+    made = make_optimizer(model, loop)
+    made.step()
+    moments = [t for state in made.state.values() for t in state.values() if t.ndim]
+    told = state_memory(planned_model(config.model_copy(update={"speech": "tuned"})), loop)
+    assert told.weights == sum(t.nbytes for t in model.state_dict().values())
+    assert told.gradients == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
+    assert told.optimizer == sum(t.nbytes for t in moments)
+    assert told.average == sum(t.nbytes for t in Ema(model, ema).shadow.values())
+
+
+@pytest.mark.parametrize("speech", ["codes", "tuned", "scratch"])
+def test_the_planned_model_is_the_stage_s(config, tiny_checkpoint, speech):
+    """Also where the sizes are those of an earlier transformer."""
+    given = config.model_copy(update={"speech": speech})
+    expected = {n: (p.shape, p.requires_grad) for n, p in A2VStage(given).model.named_parameters()}
+    going_on = given.model_copy(update={"initial": tiny_checkpoint / "transformer", "model": {}})
+    for planned in (planned_model(given), planned_model(going_on)):
+        assert {n: (p.shape, p.requires_grad) for n, p in planned.named_parameters()} == expected
+        assert all(p.is_meta for p in planned.parameters())
+
+
+def test_other_stages_are_refused(capsys):
+    assert main(["train", str(CONFIGS / "smoke" / "speech_ae.yaml"), "--dry-run"]) == 2
+    assert "for the stage a2v" in capsys.readouterr().err
