@@ -1,4 +1,4 @@
-"""``read-core evaluate``: measure a checkpoint, or rank its defaults."""
+"""``read-core evaluate``: measure a checkpoint, rank its defaults, or measure any videos."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..bundled import BUNDLED
 from ..checks import check_seed, check_steps
 from ..errors import InputError
+from . import videos_command
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
@@ -34,7 +35,10 @@ _OF_SUITE = {  # sizes of each suite, in addition to --count
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``read-core evaluate``."""
+    """Add the arguments of ``read-core evaluate`` and those of ``read-core evaluate videos``."""
+    what = parser.add_subparsers(dest="what", metavar="[videos]", title="instead of a checkpoint")
+    summary = "measure generated videos by published metrics"
+    videos_command.configure(what.add_parser("videos", help=summary, formatter_class=parser.formatter_class))
     parser.add_argument(
         "--suite",
         choices=tuple(_OF_SUITE),
@@ -75,6 +79,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the suite, print its tables and the paths of its files."""
+    if args.what == "videos":
+        return videos_command.run(args)
     for name, least in _AT_LEAST.items():
         value = getattr(args, name)
         if value is not None and value < least:
@@ -122,7 +128,16 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
     size = replace(size, speaking=speaking, **given)
     report = run_suite(pipe, size, args.out, args.seed, other, args.faces)
-    files = ["report.txt", "report.md", "report.json", "sheet.png", "mouths.png", "seams.png", "guidance.png"]
+    files = [
+        "report.txt",
+        "report.md",
+        "report.csv",
+        "report.json",
+        "sheet.png",
+        "mouths.png",
+        "seams.png",
+        "guidance.png",
+    ]
     files += [name for name in (PUBLIC, PRIVATE) if (args.out / name).exists()]
     return _print_report(report, args.out, ", ".join(files))
 
@@ -132,7 +147,7 @@ def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
 
     size = QUICK if args.quick else LengthsSize()
     report = run_lengths(pipe, replace(size, count=args.count or size.count), args.out, args.seed)
-    return _print_report(report, args.out, "lengths.txt, lengths.md, lengths.json, lengths.png")
+    return _print_report(report, args.out, "lengths.txt, lengths.md, lengths.csv, lengths.json, lengths.png")
 
 
 def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
@@ -142,7 +157,7 @@ def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     size = QUICK if args.quick else RobustSize()
     size = replace(size, count=args.count or size.count)
     report = run_robust(pipe, size, args.out, args.seed, args.photo)
-    return _print_report(report, args.out, "robust.txt, robust.md, robust.json, robust.png")
+    return _print_report(report, args.out, "robust.txt, robust.md, robust.csv, robust.json, robust.png")
 
 
 def _print_report(report: Report, out: Path, files: str) -> int:

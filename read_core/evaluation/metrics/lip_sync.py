@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ class SyncFigures:
     windows: float = column("windows")
 
 
-def follow_face(frames: Sequence[Tensor], find: Callable[[Tensor], Faces]) -> NDArray[np.float64] | None:
+def follow_face(frames: Iterable[Tensor], find: Callable[[Tensor], Faces]) -> NDArray[np.float64] | None:
     """The box of one face in every frame, in between and at the ends by its neighbors.
 
     Args:
@@ -74,7 +74,9 @@ def follow_face(frames: Sequence[Tensor], find: Callable[[Tensor], Faces]) -> ND
     """
     seen: list[int] = []
     boxes: list[Tensor] = []
+    count = 0
     for index, frame in enumerate(frames):
+        count += 1
         found = find(frame.float() / 255).boxes
         if len(found):
             near = 0 if not boxes else int((found - boxes[-1]).square().sum(1).argmin())
@@ -83,11 +85,11 @@ def follow_face(frames: Sequence[Tensor], find: Callable[[Tensor], Faces]) -> ND
     if not boxes:
         return None
     known = torch.stack(boxes).double().numpy()
-    everywhere = np.arange(len(frames))
+    everywhere = np.arange(count)
     return np.stack([np.interp(everywhere, seen, side) for side in known.T], axis=1)
 
 
-def crop_faces(frames: Sequence[Tensor], boxes: NDArray[np.float64]) -> Tensor:
+def crop_faces(frames: Iterable[Tensor], boxes: NDArray[np.float64]) -> Tensor:
     """Cut out what SyncNet sees.
 
     Args:

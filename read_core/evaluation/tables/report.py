@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -79,8 +81,20 @@ class Report:
                 parts.append(table.note)
         return "\n\n".join(parts) + "\n"
 
+    def csv(self) -> str:
+        """One line for each figure: table, row, column, value; none where a value does not exist."""
+        file = io.StringIO()
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("table", "row", "column", "value"))
+        for table in self.tables:
+            for name, *cells in table.rows:
+                for column, cell in zip(table.columns[1:], cells, strict=True):
+                    if _plain(cell) is not None:
+                        lines.writerow((table.title, name, column, cell))
+        return file.getvalue()
+
     def write(self, folder: Path, name: str) -> None:
-        """Write ``name``.txt, .md and .json into ``folder``; numbers that are NaN are null.
+        """Write ``name``.txt, .md, .csv and .json into ``folder``; numbers that are NaN are null.
 
         Raises:
             MediaError: a file cannot be written.
@@ -89,6 +103,7 @@ class Report:
         files = {
             "txt": self.text(),
             "md": self.markdown(),
+            "csv": self.csv(),
             "json": json.dumps(_plain(values), indent=2, allow_nan=False) + "\n",
         }
         make_folder(folder)

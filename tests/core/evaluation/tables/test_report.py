@@ -39,7 +39,7 @@ def test_markdown_has_a_table(report):
 
 def test_files_hold_the_same_figures(report, tmp_path):
     report.write(tmp_path / "new", "x")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["x.json", "x.md", "x.txt"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["x.csv", "x.json", "x.md", "x.txt"]
     values = json.loads((tmp_path / "new" / "x.json").read_text())
     assert values["tables"][0]["rows"] == [["a", 0.51234], ["longer", None]]
 

@@ -1,0 +1,92 @@
+"""Published metrics of videos whose relation is known, with the real networks at random weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from read_core.cli import main as cli
+from read_core.evaluation.metrics import fvd
+from read_core.evaluation.networks.files import FILES
+from read_core.evaluation.networks.i3d import I3D
+from read_core.evaluation.networks.inception import FidInception
+from read_core.evaluation.networks.syncnet import SyncNet
+from read_core.media import VideoWriter, read_image, waveform_track
+
+PHOTO = Path(__file__).parents[4] / "assets" / "photo.jpg"
+CLIP = 9  # frames, the fewest of I3D
+FRAMES = CLIP + 1
+
+
+def write(path, shift, sound=True):
+    """A face that moves to the right, with noise."""
+    picture = F.interpolate(read_image(PHOTO).permute(2, 0, 1)[None], (128, 128), mode="area")
+    frames = [picture[0].roll(shift + index // 4, 2).permute(1, 2, 0) for index in range(FRAMES)]
+    noise = torch.randn(FRAMES * 640, generator=torch.Generator().manual_seed(shift)) * 0.1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, (128, 128), waveform_track(noise, 16_000) if sound else None) as video:
+        video.write(torch.stack(frames))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Real videos and the same as generated ones, but one of these has no sound; and weights."""
+    for number, name in enumerate(("a & b", "sub/c")):
+        write(tmp_path / "real" / f"{name}.mp4", number)
+    shutil.copytree(tmp_path / "real", tmp_path / "generated")
+    (tmp_path / "generated/sub/c.mp4").unlink()
+    write(tmp_path / "generated/sub/c.mp4", 1, sound=False)
+    (tmp_path / "weights").mkdir()
+    torch.manual_seed(0)
+    for metric, kind in (("fid", FidInception), ("fvd", I3D), ("sync", SyncNet)):
+        torch.save(kind().state_dict(), tmp_path / "weights" / FILES[metric].names[0])
+    return tmp_path
+
+
+def command(folder, metrics):
+    names = {"generated": "generated", "reference": "real", "weights": "weights", "out": "out"}
+    options = [text for option, name in names.items() for text in (f"--{option}", str(folder / name))]
+    return ["evaluate", "videos", *options, "--metrics", metrics, "--device", "cpu"]
+
+
+@pytest.mark.slow
+def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folders, capsys, monkeypatch):
+    pytest.importorskip("scipy")
+    monkeypatch.setattr(fvd, "FRAMES", CLIP)
+    assert cli.main(command(folders, "fid,fvd,sync")) == 0
+    printed = capsys.readouterr()
+    assert "every frame of every video" in printed.out
+    assert "left out" in printed.err
+    report = json.loads((folders / "out/videos.json").read_text())
+    tables = {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in report["tables"]}
+    assert tables["FID"]["all videos"] == [pytest.approx(0, abs=1e-6), 2 * FRAMES, 2 * FRAMES]
+    assert tables["FVD"]["all videos"] == [pytest.approx(0, abs=1e-6), 2, 2]
+    assert tables["Sync"]["generated a & b"] == tables["Sync"]["real a & b"]
+    assert tables["Sync"]["generated a & b"][3] == FRAMES - 5
+    assert set(tables["Left out"]) == {"generated sub/c"}
+    lines = list(csv.DictReader((folders / "out/videos.csv").open()))
+    assert {"table": "FVD", "row": "all videos", "column": "clips", "value": "2"} in lines
+    page = (folders / "out/videos.html").read_text()
+    assert page.count("<video ") == 4
+    addresses = [unquote(part.split('"')[0]) for part in page.split('src="')[1:]]
+    assert all((folders / "out" / address).resolve().is_file() for address in addresses)
+    assert "a &amp; b" in page
+
+
+def test_what_is_missing_or_unknown_is_said_before_anything_is_measured(folders, capsys):
+    (folders / "weights" / FILES["sync"].names[0]).unlink()
+    assert cli.main(command(folders, "fid,sync")) == 2
+    assert "syncnet_v2.model" in capsys.readouterr().err
+    assert cli.main(command(folders, "fid,psnr")) == 2
+    assert "psnr" in capsys.readouterr().err
+    assert not (folders / "out").exists()
+    shutil.copy(folders / "real/sub/c.mp4", folders / "real/sub/c.mov")
+    assert cli.main(command(folders, "fid")) == 2
+    assert "same name" in capsys.readouterr().err
