@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..terminal import print_warning
 
-METRICS = ("fid", "fvd", "sync")
+METRICS = ("fid", "fvd", "sync", "efid")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -98,8 +98,14 @@ def crop_faces(frames: Iterable[Tensor], boxes: NDArray[np.float64]) -> Tensor:
 
     Returns:
         (F, 224, 224, 3) uint8.
+
+    Raises:
+        InputError: there are fewer than 13 frames, over which boxes are smoothed.
     """
     from scipy.signal import medfilt
+
+    if len(boxes) < _MEDIAN:
+        raise InputError(f"the video has {len(boxes)} frames; SyncNet's crop needs {_MEDIAN} or more")
 
     left, top, right, bottom = boxes.T
     halves = medfilt(np.maximum(right - left, bottom - top) / 2, _MEDIAN)

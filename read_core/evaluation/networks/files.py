@@ -66,6 +66,13 @@ FILES = {
         "MIT (the code); none stated for the weights",
         "961e8696f888",
     ),
+    "efid": NetworkFile(
+        "the ResNet-50 of Deep3DFaceRecon",
+        ("epoch_20.pth",),
+        "https://github.com/sicxu/Deep3DFaceRecon_pytorch, checkpoints/<model>/",
+        "MIT (the code); none stated for the weights, which were trained with the Basel Face Model",
+        within="net_recon",
+    ),
 }
 """What each metric needs, by its name."""
 

@@ -15,12 +15,13 @@ from ...face.finder import Faces, find_faces, load_finder
 from ...version import __version__
 from ..figures import column, mean_figures
 from ..material.video_files import find_videos, read_frames, read_groups, read_sound
-from ..metrics import fid, fvd, lip_sync
+from ..metrics import efid, fid, fvd, lip_sync
 from ..metrics.frechet import Moments
-from ..networks import i3d, inception
+from ..networks import i3d, inception, recon
 from ..networks.files import FILES, FoundFile, find_file, load_network
 from ..networks.i3d import I3D
 from ..networks.inception import FidInception
+from ..networks.recon import FaceReconstruction
 from ..networks.syncnet import SyncNet
 from ..pictures.page import save_page
 from ..tables.report import Report, make_folder
@@ -117,7 +118,7 @@ def _measure_fid(work: Comparison) -> None:
         for frames in read_groups(path, _BATCH):
             yield fid.fid_features(network, frames.to(work.device))
 
-    moments = _moments(work, "fid", inception.FEATURES, features)
+    moments = _moments(work, "fid", inception.FEATURES, features, "has no frames")
     figures = fid.score_fid(moments[GENERATED], moments[REAL])
     _add(work, "FID", fid.FidFigures, [("all videos", figures)], fid.SEEN, fid.NOTE)
 
@@ -129,18 +130,14 @@ def _measure_fvd(work: Comparison) -> None:
         for clip in read_groups(path, fvd.FRAMES, whole=True):
             yield fvd.fvd_features(network, clip[None].to(work.device))
 
-    moments = _moments(work, "fvd", i3d.FEATURES, features)
+    moments = _moments(work, "fvd", i3d.FEATURES, features, f"has fewer than {fvd.FRAMES} frames")
     figures = fvd.score_fvd(moments[GENERATED], moments[REAL])
     _add(work, "FVD", fvd.FvdFigures, [("all videos", figures)], fvd.SEEN, fvd.NOTE)
 
 
 def _measure_sync(work: Comparison) -> None:
     network = work.load("sync", SyncNet)
-    finder = load_finder().to(work.device)
-
-    def find(picture: Tensor) -> Faces:
-        return find_faces(picture, work.device, finder=finder)
-
+    find = _finder(work.device)
     means: list[tuple[str, lip_sync.SyncFigures]] = []
     single: list[tuple[str, lip_sync.SyncFigures]] = []
     for side in (GENERATED, REAL):
@@ -162,10 +159,24 @@ def _measure_sync(work: Comparison) -> None:
     _add(work, "Sync", lip_sync.SyncFigures, means + single, lip_sync.SEEN, lip_sync.NOTE)
 
 
+def _measure_efid(work: Comparison) -> None:
+    network = work.load("efid", FaceReconstruction)
+    find = _finder(work.device)
+
+    def features(path: Path) -> Iterator[Tensor]:
+        for face in efid.aligned_faces(read_frames(path), find):
+            yield efid.efid_features(network, face[None].to(work.device))
+
+    moments = _moments(work, "efid", recon.FEATURES, features, "shows no face")
+    figures = efid.score_efid(moments[GENERATED], moments[REAL])
+    _add(work, "E-FID", efid.EfidFigures, [("all videos", figures)], efid.SEEN, efid.NOTE)
+
+
 METRICS: Mapping[str, Callable[[Comparison], None]] = {
     "fid": _measure_fid,
     "fvd": _measure_fvd,
     "sync": _measure_sync,
+    "efid": _measure_efid,
 }
 """What measures a metric and adds its table."""
 
@@ -220,10 +231,20 @@ def run_videos(
     return work.report
 
 
+def _finder(device: torch.device) -> Callable[[Tensor], Faces]:
+    """Finds the faces of a picture (H, W, 3), 0..1, on a device."""
+    finder = load_finder().to(device)
+    return lambda picture: find_faces(picture, device, finder=finder)
+
+
 def _moments(
-    work: Comparison, metric: str, size: int, features: Callable[[Path], Iterator[Tensor]]
+    work: Comparison,
+    metric: str,
+    size: int,
+    features: Callable[[Path], Iterator[Tensor]],
+    without: str,
 ) -> dict[str, Moments]:
-    """Moments of the features of all videos of each side."""
+    """Moments of the features of all videos of each side; ``without`` says why a video may have none."""
     found = {}
     for side in (GENERATED, REAL):
         moments = Moments.empty(size)
@@ -232,7 +253,7 @@ def _moments(
             for vectors in features(path):
                 moments = moments.with_batch(vectors)
             if moments.count == before:
-                work.leave_out(metric, side, name, f"{path} is shorter than a clip")
+                work.leave_out(metric, side, name, f"{path} {without}")
         found[side] = moments
     return found
 

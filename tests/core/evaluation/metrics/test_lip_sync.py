@@ -73,6 +73,13 @@ def test_the_crop_is_wider_and_longer_below_and_gray_outside():
     assert torch.equal(crop[163:], torch.full((61, 224, 3), 110.0))
 
 
+def test_boxes_are_not_smoothed_over_fewer_frames_than_the_median_has():
+    pytest.importorskip("scipy")
+    frames = [torch.zeros(40, 40, 3, dtype=torch.uint8)] * 12
+    with pytest.raises(InputError, match="13 or more"):
+        crop_faces(frames, np.tile(np.array([[10.0, 10, 30, 30]]), (12, 1)))
+
+
 class Seen(nn.Module):
     """Tells frame and sound by their values: faces hold their number, and the sound's energy is read."""
 

@@ -17,12 +17,16 @@ from read_core.evaluation.metrics import fvd
 from read_core.evaluation.networks.files import FILES
 from read_core.evaluation.networks.i3d import I3D
 from read_core.evaluation.networks.inception import FidInception
+from read_core.evaluation.networks.recon import FaceReconstruction
 from read_core.evaluation.networks.syncnet import SyncNet
+from read_core.evaluation.suites import videos
+from read_core.evaluation.videos_command import METRICS
 from read_core.media import VideoWriter, read_image, waveform_track
 
 PHOTO = Path(__file__).parents[4] / "assets" / "photo.jpg"
+NETWORKS = {"fid": FidInception, "fvd": I3D, "sync": SyncNet, "efid": FaceReconstruction}
 CLIP = 9  # frames, the fewest of I3D
-FRAMES = CLIP + 1
+FRAMES = 13  # the fewest of SyncNet's crop
 
 
 def write(path, shift, sound=True):
@@ -45,8 +49,9 @@ def folders(tmp_path):
     write(tmp_path / "generated/sub/c.mp4", 1, sound=False)
     (tmp_path / "weights").mkdir()
     torch.manual_seed(0)
-    for metric, kind in (("fid", FidInception), ("fvd", I3D), ("sync", SyncNet)):
-        torch.save(kind().state_dict(), tmp_path / "weights" / FILES[metric].names[0])
+    for metric, kind in NETWORKS.items():
+        state, within = kind().state_dict(), FILES[metric].within
+        torch.save({within: state} if within else state, tmp_path / "weights" / FILES[metric].names[0])
     return tmp_path
 
 
@@ -60,7 +65,8 @@ def command(folder, metrics):
 def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folders, capsys, monkeypatch):
     pytest.importorskip("scipy")
     monkeypatch.setattr(fvd, "FRAMES", CLIP)
-    assert cli.main(command(folders, "fid,fvd,sync")) == 0
+    assert tuple(videos.METRICS) == METRICS
+    assert cli.main(command(folders, ",".join(METRICS))) == 0
     printed = capsys.readouterr()
     assert "every frame of every video" in printed.out
     assert "left out" in printed.err
@@ -68,6 +74,7 @@ def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folder
     tables = {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in report["tables"]}
     assert tables["FID"]["all videos"] == [pytest.approx(0, abs=1e-6), 2 * FRAMES, 2 * FRAMES]
     assert tables["FVD"]["all videos"] == [pytest.approx(0, abs=1e-6), 2, 2]
+    assert tables["E-FID"]["all videos"] == [pytest.approx(0, abs=1e-6), 2 * FRAMES, 2 * FRAMES]
     assert tables["Sync"]["generated a & b"] == tables["Sync"]["real a & b"]
     assert tables["Sync"]["generated a & b"][3] == FRAMES - 5
     assert set(tables["Left out"]) == {"generated sub/c"}
