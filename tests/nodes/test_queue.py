@@ -70,7 +70,7 @@ def test_unload_and_run_again(host, client):
     assert changed_only.history["outputs"]["8"]["loaded"] == []
     again = client.run(changed(prompt, order="steps", nonce=3))  # the same latents, but not from the cache
     assert again.executed == {"6", "7", "8"}
-    assert again.history["outputs"]["8"]["loaded"] == ["VAEHolder", "ModelHolder"]  # ... the transformer's
+    assert sorted(again.history["outputs"]["8"]["loaded"]) == ["ModelHolder", "VAEHolder"]
     client.free(unload_models=True, free_memory=True)
     anew = client.run(changed(prompt, nonce=4))
     assert "1" in anew.executed
