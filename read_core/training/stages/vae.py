@@ -26,6 +26,7 @@ from ..noise import SampleNoise
 from ..pictures import save_rows
 from ..processes import processes, samples_per_step
 from .aligned_start import initialize_aligned
+from .lid_probe import LidProbe
 from .mouth_loss import FaceLoss, MouthLoss
 from .vae_start import initialize
 
@@ -136,30 +137,6 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
         frames, boxes = file.read(start, start + length)
         eyes, blink = file.eyes(start, start + length), file.blink(start, start + length)
         return {"frames": frames, "boxes": boxes, "eyes": eyes, "blink": blink}
-
-
-class LidProbe(nn.Module):
-    """A linear map from latents to how far the lids are closed in each frame.
-
-    It reads a latent's change since the first one, which is the portrait's.
-
-    Args:
-        channels: C of the latents.
-        grid: rows h and columns w.
-    """
-
-    gain = 10.0  # it learns as fast as the encoder that it teaches
-
-    def __init__(self, channels: int, grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.map = nn.Linear(channels * grid[0] * grid[1], FRAMES_PER_LATENT)
-        nn.init.zeros_(self.map.weight)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """(b, C, l, h, w) -> (b, 8 (l - 1)), 0 open to 1 closed, of the frames after the first."""
-        changes = latents[:, :, 1:] - latents[:, :, :1]
-        lids: Tensor = self.gain * self.map(rearrange(changes, "b c l h w -> b l (c h w)"))
-        return lids.flatten(1)
 
 
 class Reconstruction(nn.Module):

@@ -18,7 +18,8 @@ from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.noise import SampleNoise
 from read_core.training.registry import load_config
-from read_core.training.stages.vae import ClipDataset, LidProbe, VaeStage, box_weights, to_frames, to_pixels
+from read_core.training.stages.lid_probe import LidProbe
+from read_core.training.stages.vae import ClipDataset, VaeStage, box_weights, to_frames, to_pixels
 from read_core.video import TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder
 
