@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
@@ -24,7 +25,7 @@ _LATER_DECODER = {
     "upsample_factor": (2, 2, 2),
     "timestep_conditioning": True,
 }
-VAES = {
+VAES: dict[str, dict[str, Any]] = {
     "0.9.0": {"block_out_channels": (8, 16, 32, 32), "decoder_block_out_channels": (8, 16, 32, 32)},
     "0.9.1": {
         "block_out_channels": (8, 16, 32, 32),

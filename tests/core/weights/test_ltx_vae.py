@@ -1,4 +1,4 @@
-"""LTX-Video autoencoders from single files. The original names are written down here independently."""
+"""LTX-Video autoencoders from single files. Original names come from ``original_files.py``."""
 
 import pytest
 import torch
@@ -9,50 +9,9 @@ from read_core.errors import CheckpointError
 from read_core.weights import ltx_vae
 from read_core.weights.ltx_vae import RELEASES, load_vae_file
 
-SMALL = {
-    "block_out_channels": (8, 16, 32, 32),
-    "decoder_block_out_channels": (8, 16, 32, 32),
-    "latent_channels": 8,
-}
+from .original_files import VAES, vae_name
 
-# LTX-Video 0.9.0 counts all blocks of a half in one row; diffusers groups them.
-ENCODER = {
-    "down_blocks.0.resnets": "down_blocks.0.res_blocks",
-    "down_blocks.0.downsamplers.0": "down_blocks.1",
-    "down_blocks.0.conv_out": "down_blocks.2",
-    "down_blocks.1.resnets": "down_blocks.3.res_blocks",
-    "down_blocks.1.downsamplers.0": "down_blocks.4",
-    "down_blocks.1.conv_out": "down_blocks.5",
-    "down_blocks.2.resnets": "down_blocks.6.res_blocks",
-    "down_blocks.2.downsamplers.0": "down_blocks.7",
-    "down_blocks.3.resnets": "down_blocks.8.res_blocks",
-    "mid_block.resnets": "down_blocks.9.res_blocks",
-}
-DECODER = {
-    "mid_block.resnets": "up_blocks.0.res_blocks",
-    "up_blocks.0.resnets": "up_blocks.1.res_blocks",
-    "up_blocks.1.upsamplers.0": "up_blocks.2",
-    "up_blocks.1.resnets": "up_blocks.3.res_blocks",
-    "up_blocks.2.conv_in": "up_blocks.4",
-    "up_blocks.2.upsamplers.0": "up_blocks.5",
-    "up_blocks.2.resnets": "up_blocks.6.res_blocks",
-    "up_blocks.3.conv_in": "up_blocks.7",
-    "up_blocks.3.upsamplers.0": "up_blocks.8",
-    "up_blocks.3.resnets": "up_blocks.9.res_blocks",
-}
-
-
-def original(key):
-    """diffusers' name -> LTX-Video 0.9.0's."""
-    if key in ("latents_mean", "latents_std"):
-        return f"per_channel_statistics.{'mean' if key.endswith('mean') else 'std'}-of-means"
-    half, rest = key.split(".", 1)
-    for new, old in (ENCODER if half == "encoder" else DECODER).items():
-        if rest.startswith(new + "."):
-            rest = old + rest[len(new) :]
-            break
-    rest = rest.replace("conv_shortcut.conv.", "conv_shortcut.").replace("norm3.", "norm3.norm.")
-    return f"{half}.{rest}"
+SMALL = {**VAES["0.9.0"], "latent_channels": 8}
 
 
 def small_vae():
@@ -66,7 +25,10 @@ def small_vae():
 @pytest.mark.parametrize("prefix", ["", "vae."])
 def test_original_names_decode_as_diffusers_does(tmp_path, prefix):
     vae = small_vae()
-    state = {prefix + original(key): value.contiguous() for key, value in vae.state_dict().items()}
+    state = {
+        prefix + vae_name(key, "0.9.0").removeprefix("vae."): value.contiguous()
+        for key, value in vae.state_dict().items()
+    }
     state[f"{prefix}per_channel_statistics.channel"] = torch.arange(8)
     state["model.diffusion_model.patchify_proj.weight"] = torch.zeros(4)
     save_file(state, tmp_path / "ltx.safetensors")
