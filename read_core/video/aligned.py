@@ -3,7 +3,8 @@
 In an aligned crop the left eye is always in the same block of 32 x 32 pixels. Convolutions share one basis
 for all blocks, which wastes latents on what a block never shows. So the last level has one linear map per
 block. An LTX-Video autoencoder of 16 x 16 pixels x 4 frames makes latents, and each 2 x 2 x 2 of them become
-one latent of 32 x 32 x 8.
+one latent of 32 x 32 x 8. The decoder's side may add a hidden layer per block: a closed lid has the color of
+this face's skin, a product of two facts that no linear map makes.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         latent_channels: channels of a latent.
         scaling_factor: as in ``AutoencoderKLLTXVideo``.
         timestep_conditioning: always false.
+        up_hidden: units of the hidden layer that each block of the decoder's side adds to its linear map;
+            0: none.
 
     Raises:
         ValueError: the inner autoencoder has another compression, or its decoder is timestep-conditioned.
@@ -101,6 +104,7 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         latent_channels: int = 128,
         scaling_factor: float = 1.0,  # noqa: ARG002
         timestep_conditioning: bool = False,
+        up_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.autoencoder = AutoencoderKLLTXVideo(**inner)
@@ -113,6 +117,9 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         size = BLOCK * self.autoencoder.config.latent_channels
         self.down = PositionwiseLinear((grid[0], grid[1]), size, latent_channels)
         self.up = PositionwiseLinear((grid[0], grid[1]), latent_channels, size)
+        if up_hidden:
+            self.up_in = PositionwiseLinear((grid[0], grid[1]), latent_channels, up_hidden)
+            self.up_out = PositionwiseLinear((grid[0], grid[1]), up_hidden, size)
         self.register_buffer("latents_mean", torch.zeros(latent_channels))
         self.register_buffer("latents_std", torch.ones(latent_channels))
 
@@ -137,7 +144,25 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def decode(self, latents: Tensor, _timestep: Tensor | None = None) -> DecoderOutput:
         """(B, C, L, h, w) -> pixels (B, 3, 8 (L - 1) + 1, 32 h, 32 w), about -1..1."""
-        return self.autoencoder.decode(unfold(self.up(latents)))
+        blocks = self.up(latents)
+        if self.config.up_hidden:
+            blocks = blocks + self.up_out(F.gelu(self.up_in(latents)))
+        return self.autoencoder.decode(unfold(blocks))
+
+    def widened(self, up_hidden: int) -> AlignedAutoencoder:
+        """A copy with a hidden layer of ``up_hidden`` units, which adds nothing before it is trained.
+
+        Raises:
+            ValueError: there is a hidden layer of another width.
+        """
+        if self.config.up_hidden not in (0, up_hidden):
+            raise ValueError(f"the VAE has up_hidden {self.config.up_hidden}; expected 0 or {up_hidden}")
+        wide: AlignedAutoencoder = AlignedAutoencoder.from_config(self.config, up_hidden=up_hidden)
+        if not self.config.up_hidden:
+            spread = (self.config.latent_channels * self.latents_std.square().mean()).rsqrt()
+            nn.init.normal_(wide.up_in.weight, std=float(spread))
+        wide.load_state_dict(self.state_dict(), strict=False)
+        return wide
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Encode and decode; the shape does not change."""

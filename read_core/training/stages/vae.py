@@ -94,7 +94,7 @@ class VaeConfig(StageConfig):
             weights.
         start_crops: number of more crops, from all videos, for the bases of an ``AlignedAutoencoder``.
         whitening: of the linear start, see ``vae_start.initialize``.
-        initial: folder of an earlier VAE to continue from.
+        initial: folder of an earlier VAE to continue from. Of ``model`` only ``up_hidden`` counts then.
         encoder: whether the encoder is trained too; if not, its latents do not change.
         blinks: share of the samples that are cut around a blink, if the file has one.
         held_out: number of validation videos for the figures.
@@ -193,7 +193,8 @@ class VaeStage:
         config = self.config
         if config.initial is not None:
             require_component("initial", config.initial, "vae")
-            return _trainable(config.initial)
+            torch.manual_seed(config.loop.seed)
+            return _trainable(config.initial, config.model.get("up_hidden", 0))
         with processes().main_process_first():  # it solves the linear start; the others read it
             return self._first_weights()
 
@@ -290,8 +291,12 @@ class VaeStage:
         save_rows([originals, outputs], path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
-        """Measure the latents' mean and standard deviation on the training split, save, measure held-out."""
-        self.measure_statistics(self.vae)
+        """Measure the latents' mean and standard deviation on the training split, save, measure held-out.
+
+        A frozen encoder keeps those of ``initial``: a transformer may have been trained with them.
+        """
+        if self.config.encoder or self.config.initial is None:
+            self.measure_statistics(self.vae)
         self.vae.save_pretrained(folder)
         return self.measure()
 
@@ -338,8 +343,10 @@ def around_a_blink(file: ClipFile, start: int, length: int, generator: torch.Gen
     return min(max(frame - before, 0), file.frames - length)
 
 
-def _trainable(folder: Path) -> Vae:
+def _trainable(folder: Path, up_hidden: int = 0) -> Vae:
     vae: Vae = load_model("vae", folder)
+    if up_hidden and isinstance(vae, AlignedAutoencoder):
+        vae = vae.widened(up_hidden)
     return vae.train().requires_grad_(True)
 
 

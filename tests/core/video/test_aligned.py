@@ -101,6 +101,41 @@ def test_it_stands_where_an_ltx_video_autoencoder_does(tmp_path):
     assert torch.equal(TemporalVAE(loaded, DecodeSettings(halo=12, chunk=2)).decode(latents), frames)
 
 
+@torch.no_grad()
+def test_a_hidden_layer_adds_nothing_before_it_is_trained(tmp_path):
+    vae = make_vae()
+    wide = vae.widened(7).eval()
+    latents = torch.randn(1, 6, 3, 2, 3)
+    assert torch.equal(wide.decode(latents).sample, vae.decode(latents).sample)
+    filled(wide.up_out)
+    wide.save_pretrained(tmp_path / "wide")
+    loaded = load_model("vae", tmp_path / "wide")
+    assert loaded.config.up_hidden == 7
+    assert torch.equal(loaded.decode(latents).sample, wide.decode(latents).sample)
+    assert not torch.allclose(wide.decode(latents).sample, vae.decode(latents).sample, atol=0.01)
+    assert torch.equal(wide.widened(7).decode(latents).sample, wide.decode(latents).sample)
+    with pytest.raises(ValueError, match="up_hidden 7; expected 0 or 8"):
+        wide.widened(8)
+
+
+@torch.no_grad()
+def test_the_hidden_layer_is_a_small_network_for_each_position():
+    wide = make_vae().widened(7)
+    for layer in (wide.up, wide.up_in, wide.up_out):
+        filled(layer)
+    seen: list[torch.Tensor] = []
+    wide.autoencoder.decode = seen.append
+    latents = torch.randn(1, 6, 2, 2, 3)
+    wide.decode(latents)
+    linear, inner, outer = (layer.maps() for layer in (wide.up, wide.up_in, wide.up_out))
+    for i in range(2):
+        for j in range(3):
+            x = latents[0, :, :, i, j].T
+            hidden = torch.nn.functional.gelu(x @ inner[0][i, j].T + inner[1][i, j])
+            naive = x @ linear[0][i, j].T + linear[1][i, j] + hidden @ outer[0][i, j].T + outer[1][i, j]
+            torch.testing.assert_close(fold(seen[0])[0, :, 1, i, j], naive[1])
+
+
 def test_another_compression_is_refused():
     with pytest.raises(ValueError, match="expected 4 x 16"):
         AlignedAutoencoder(inner=INNER | {"patch_size": 2})

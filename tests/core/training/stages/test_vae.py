@@ -276,7 +276,7 @@ def test_a_frozen_encoder_keeps_its_latents(clips_folder, stage, tmp_path):
 
 
 def test_a_frozen_encoder_of_aligned_faces_keeps_its_latents(clips_folder, tmp_path):
-    """Its last map belongs to the encoder."""
+    """Its last map belongs to the encoder; a transformer may know the mean and the standard deviation."""
     model = yaml.safe_load((CONFIG.parents[1] / "photo" / "vae.yaml").read_text())["model"]
     inner = model["inner"] | {
         "latent_channels": 8,
@@ -286,10 +286,10 @@ def test_a_frozen_encoder_of_aligned_faces_keeps_its_latents(clips_folder, tmp_p
     vae = AlignedAutoencoder(inner=inner, grid=(2, 2), latent_channels=8)
     for linear in (vae.down, vae.up):
         torch.nn.init.normal_(linear.weight, std=0.1)
+    vae.latents_mean.fill_(0.25)
     vae.save_pretrained(tmp_path / "earlier")
-    config = make_config(
-        clips_folder, tmp_path, initial=str(tmp_path / "earlier"), encoder=False, **{"loop.steps": 2}
-    )
+    changes = {"initial": str(tmp_path / "earlier"), "encoder": False, "model.up_hidden": 6}
+    config = make_config(clips_folder, tmp_path, **changes, **{"loop.steps": 3})
     later = VaeStage(config)
     train(later, config.loop, tmp_path)
     pixels = torch.rand(1, 3, 9, 64, 64) * 2 - 1
@@ -298,6 +298,9 @@ def test_a_frozen_encoder_of_aligned_faces_keeps_its_latents(clips_folder, tmp_p
             later.vae.eval().encode(pixels).latent_dist.mode(), vae.eval().encode(pixels).latent_dist.mode()
         )
     assert not torch.equal(later.vae.up.weight, vae.up.weight)
+    assert later.vae.config.up_hidden == 6
+    assert bool(later.vae.up_out.weight.any())
+    assert torch.equal(later.vae.latents_mean, vae.latents_mean)
 
 
 def test_a_kill_in_the_first_save_does_not_lose_the_linear_start(clips_folder, stage, tmp_path):
