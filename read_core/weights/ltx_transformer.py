@@ -92,33 +92,6 @@ def load_diffusers(
     return _assemble(config, weights, dtype, folder)
 
 
-def load_single_file(
-    path: str | Path,
-    *,
-    causal_coords: bool | None = None,
-    config: Mapping[str, Any] = LTX_2B,
-    dtype: torch.dtype | None = None,
-) -> A2VTransformer3DModel:
-    """Load an original LTX-Video 2B file, for example ``ltx-video-2b-v0.9.5.safetensors``.
-
-    Args:
-        path: the file.
-        causal_coords: False for LTX-Video 0.9.0 and 0.9.1; None: read it from the file's metadata.
-        config: the configuration, except ``causal_coords``.
-        dtype: of the model; None: the file's.
-
-    Raises:
-        CheckpointError: the file is not a safetensors file of LTX-Video, in float8, not of size 2B, or keys
-            do not fit.
-    """
-    path = Path(path)
-    weights = read_transformer(path)
-    check_size(path, config, weights)
-    if causal_coords is None:
-        causal_coords = bool(file_config(path).get(CAUSAL, False))
-    return _assemble({**config, "causal_coords": causal_coords}, weights, dtype, path)
-
-
 def read_transformer(path: Path) -> dict[str, Tensor]:
     """The transformer's tensors of an original file, under diffusers' names.
 

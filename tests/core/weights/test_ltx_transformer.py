@@ -11,7 +11,16 @@ from safetensors.torch import load_file, save_file
 
 from read_core.errors import CheckpointError
 from read_core.transformer import TINY
-from read_core.weights.ltx_transformer import PREFIX, is_addition, load_diffusers, load_single_file, rename
+from read_core.transformer.configs import LTX_2B
+from read_core.weights.ltx_transformer import (
+    PREFIX,
+    check_size,
+    file_config,
+    is_addition,
+    load_diffusers,
+    read_transformer,
+    rename,
+)
 
 SPEECH = {"code_dim": TINY["code_dim"], "code_slots": TINY["code_slots"]}
 ORIGINAL = {
@@ -77,7 +86,10 @@ def test_sharded_diffusers_folder(ltx, tmp_path):
 
 
 def test_single_file(ltx, single_file):
-    assert_holds(load_single_file(single_file, config=TINY), ltx)
+    found = read_transformer(single_file)
+    expected = ltx.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
 def test_names_are_those_of_diffusers_converter(original):
@@ -92,7 +104,7 @@ def test_float8_is_refused(original, tmp_path):
     path = tmp_path / "fp8.safetensors"
     save_file({key: value.to(torch.float8_e4m3fn) for key, value in original.items()}, path)
     with pytest.raises(CheckpointError, match=r"float8 tensors.*bfloat16"):
-        load_single_file(path, config=TINY)
+        read_transformer(path)
 
 
 def test_a_folder_in_float8_is_refused(folder):
@@ -102,32 +114,28 @@ def test_a_folder_in_float8_is_refused(folder):
         load_diffusers(folder, **SPEECH)
 
 
-def test_dtype_is_the_one_asked_for(single_file):
-    model = load_single_file(single_file, config=TINY, dtype=torch.float16)
+def test_dtype_is_the_one_asked_for(folder):
+    model = load_diffusers(folder, dtype=torch.float16, **SPEECH)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float16}
 
 
 def test_a_file_of_another_size_is_refused(single_file):
     with pytest.raises(CheckpointError, match=r"2 blocks of 32 channels; expected 28 of 2048.*Only the 2B"):
-        load_single_file(single_file)
+        check_size(single_file, LTX_2B, read_transformer(single_file))
 
 
 @pytest.mark.parametrize(
-    ("metadata", "causal"),
+    ("metadata", "told"),
     [
-        (None, False),
-        ({"config": "not json"}, False),
-        ({"config": json.dumps({"transformer": {"causal_temporal_positioning": False}})}, False),
-        ({"config": json.dumps({"transformer": {"causal_temporal_positioning": True}})}, True),
+        (None, {}),
+        ({"config": "not json"}, {}),
+        ({"config": json.dumps({"vae": {}})}, {}),
+        ({"config": json.dumps({"transformer": {"num_layers": 2}})}, {"num_layers": 2}),
     ],
 )
-def test_the_file_says_where_latents_lie(original, tmp_path, metadata, causal):
-    """Without a word it is 0.9.0."""
+def test_what_the_file_says_of_its_transformer(original, tmp_path, metadata, told):
     save_file(original, tmp_path / "ltx.safetensors", metadata=metadata)
-    model = load_single_file(tmp_path / "ltx.safetensors", config=TINY)
-    assert model.config.causal_coords is causal
-    told = load_single_file(tmp_path / "ltx.safetensors", config=TINY, causal_coords=not causal)
-    assert told.config.causal_coords is not causal
+    assert file_config(tmp_path / "ltx.safetensors") == told
 
 
 @pytest.mark.parametrize(
@@ -135,33 +143,28 @@ def test_the_file_says_where_latents_lie(original, tmp_path, metadata, causal):
     [
         ("proj_out.bias", None, r"missing proj_out\.bias"),
         ("audio_proj.bias", torch.zeros(1), r"foreign audio_proj\.bias"),
+        ("null_speech", torch.zeros(3, 10), "foreign null_speech"),
         ("proj_out.bias", torch.zeros(5), r"proj_out\.bias has shape \(5,\), expected \(8,\)"),
     ],
 )
-def test_keys_that_do_not_fit_are_listed(original, tmp_path, key, value, message):
-    original[PREFIX + key] = value
-    save_file({k: v for k, v in original.items() if v is not None}, tmp_path / "odd.safetensors")
+def test_keys_that_do_not_fit_are_listed(folder, key, value, message):
+    file = folder / "diffusion_pytorch_model.safetensors"
+    tensors = {**load_file(file), key: value}
+    save_file({k: v for k, v in tensors.items() if v is not None}, file)
     with pytest.raises(CheckpointError, match=message):
-        load_single_file(tmp_path / "odd.safetensors", config=TINY)
-
-
-def test_audio_keys_in_a_diffusers_folder_are_foreign(folder):
-    path = folder / "diffusion_pytorch_model.safetensors"
-    save_file({**load_file(path), "null_speech": torch.zeros(3, 10)}, path)
-    with pytest.raises(CheckpointError, match="foreign null_speech"):
         load_diffusers(folder, **SPEECH)
 
 
-def test_files_of_another_kind_are_refused(folder, tmp_path):
+def test_files_of_another_kind_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="is missing"):
-        load_single_file(tmp_path / "nothing.safetensors")
+        read_transformer(tmp_path / "nothing.safetensors")
     pickled = tmp_path / "pickled.ckpt"
     torch.save({"proj_in.weight": torch.zeros(2)}, pickled)
     with pytest.raises(CheckpointError, match="pickled weights are never opened"):
-        load_single_file(pickled)
+        read_transformer(pickled)
     save_file({"unet.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="expected an original LTX-Video 2B file"):
-        load_single_file(tmp_path / "other.safetensors")
+        read_transformer(tmp_path / "other.safetensors")
 
 
 def test_folders_of_another_kind_are_refused(folder, tmp_path):
