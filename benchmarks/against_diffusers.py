@@ -16,18 +16,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 
 import torch
-from diffusers import LTXVideoTransformer3DModel
-from einops import rearrange, repeat
-from timing import Inputs, Page, guarded, inputs, interleaved, milliseconds, parser, percent, settle
-from torch import Tensor, nn
+from timing import Page, guarded, inputs, interleaved, milliseconds, parser, percent, settle
+from torch import nn
 
-from read_core.ans import timesteps
-from read_core.transformer import A2VTransformer3DModel
-from read_core.transformer.model import TIME_SCALE
-from read_core.weights.ltx_transformer import is_addition
+from read_core.bench.plain import plain_clip, plain_model
 
 OURS, TOKENS, ITEMS = "ours", "diffusers, a time per token", "diffusers, a time per item"
 PARTS = {
@@ -47,11 +41,13 @@ def main() -> None:
     args = parser(__doc__, repeats=7).parse_args()
     given = inputs(args, clips=1)
     transformer = given.pipe.transformer
-    other = same_size(transformer)
+    other = plain_model(transformer)
+    settings = given.settings.resolved(given.pipe.defaults)
+    z_r = given.reference.latent.to(transformer.device)
     calls: dict[str, Callable[[], object]] = {
         OURS: lambda: given.pipe.sample(given.speech, given.reference, given.settings),
-        TOKENS: lambda: plain_loop(other, given, per_token=True),
-        ITEMS: lambda: plain_loop(other, given, per_token=False),
+        TOKENS: lambda: plain_clip(other, given.pipe, z_r, settings, per_token=True),
+        ITEMS: lambda: plain_clip(other, given.pipe, z_r, settings, per_token=False),
     }
     times = interleaved(calls, args.repeats, transformer.device)
     models: dict[str, nn.Module] = {OURS: transformer, TOKENS: other, ITEMS: other}
@@ -81,57 +77,6 @@ def main() -> None:
     for name in (TOKENS, ITEMS):
         page.say(explanation(name, parts[OURS], parts[name]))
     page.save(args.out)
-
-
-def same_size(model: A2VTransformer3DModel) -> LTXVideoTransformer3DModel:
-    """diffusers' model with our weights, without the audio branch and the null tokens."""
-    config = model.config
-    with torch.device("meta"):
-        made = LTXVideoTransformer3DModel(
-            in_channels=config.in_channels,
-            out_channels=config.out_channels,
-            num_attention_heads=config.num_attention_heads,
-            attention_head_dim=config.attention_head_dim,
-            cross_attention_dim=config.num_attention_heads * config.attention_head_dim,
-            num_layers=config.num_layers,
-            caption_channels=config.caption_channels,
-        )
-    shared = {key: value for key, value in model.state_dict().items() if not is_addition(key)}
-    made.load_state_dict(shared, assign=True)
-    return made.eval()
-
-
-@torch.no_grad()
-def plain_loop(model: LTXVideoTransformer3DModel, given: Inputs, per_token: bool) -> Tensor:
-    """Sample one clip from noise, as a diffusers pipeline does between its encoders and its decoder."""
-    pipe, device = given.pipe, given.reference.latent.device
-    guidance, frames = pipe.defaults.guidance, pipe.defaults.window
-    branches = len(guidance.branches)
-    reference = given.reference.latent.to(device, torch.float32)
-    _, channels, _, height, width = reference.shape
-    text = pipe.prompt.embedding.to(device, model.dtype).expand(branches, -1, -1)
-    mask = pipe.prompt.mask.to(device).expand(branches, -1)
-    noise = torch.randn(1, channels, frames - 1, height, width, generator=torch.Generator().manual_seed(0))
-    z = torch.cat([reference, noise.to(device)], dim=2)
-    moves = torch.ones(frames, device=device)
-    moves[0] = 0.0 if per_token else 1.0
-    schedule = timesteps(given.steps, given.shift).tolist()
-    for now, after in pairwise(schedule):
-        t = repeat(moves * now, "f -> e (f n)", e=branches, n=height * width)
-        velocity = model(
-            hidden_states=repeat(z.to(model.dtype), "1 c f h w -> e (f h w) c", e=branches),
-            encoder_hidden_states=text,
-            timestep=TIME_SCALE * (t if per_token else t[:, -1]),
-            encoder_attention_mask=mask,
-            num_frames=frames,
-            height=height,
-            width=width,
-            rope_interpolation_scale=(8 / 25, 32, 32),
-            return_dict=False,
-        )[0]
-        tokens = rearrange(velocity.float(), "e (f h w) c -> e 1 c f h w", f=frames, h=height, w=width)
-        z = z + (after - now) * rearrange(moves, "f -> 1 1 f 1 1") * guidance.combine(tokens)
-    return z
 
 
 def parts_of(

@@ -1,5 +1,5 @@
 """The command line: ``read-core generate | face | info | corpus | init | prepare | train | checkpoint |
-evaluate``.
+evaluate | bench``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
 129 ended by SIGTERM and SIGHUP.
@@ -76,6 +76,12 @@ def _evaluate() -> ModuleType:
     return command
 
 
+def _bench() -> ModuleType:
+    from ..bench import command
+
+    return command
+
+
 # Name -> module with configure(parser) and run(args), imported when the command is used, and its summary.
 COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "generate": (_generate, "turn a portrait and a recording into a talking-head video"),
@@ -87,6 +93,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "train": (_train, "run one training stage from its YAML file"),
     "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
     "evaluate": (_evaluate, "measure a checkpoint on held-out material"),
+    "bench": (_bench, "measure how fast this machine is"),
 }
 
 

@@ -32,7 +32,8 @@ FORBIDDEN = {
     "mouth": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "face": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "footage": ("nodes", *CLI, "pipeline", "generate", "training", "evaluation", "corpus"),
-    "training": ("nodes", *CLI, "evaluation"),
+    "bench": ("nodes", *CLI, "generate", "training", "corpus"),
+    "training": ("nodes", *CLI, "evaluation", "bench"),
     "evaluation": ("nodes", *CLI, "training"),
 }
 

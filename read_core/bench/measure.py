@@ -1,0 +1,147 @@
+"""Measure the stages, and variants: sampling, decoding, both end to end, the first frames, memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..evaluation.figures import column
+from ..geometry import FPS
+from ..records import ResolvedSettings
+from ..usage import settle
+from .clock import seconds_of
+from .flops import decoder_flops, evaluation_flops
+from .material import Material, no_warnings
+from .plain import plain_clip, plain_model
+from .variants import Variant, prepared
+
+_TERA = 1e12
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Figures of a variant; seconds are medians. NaN: does not exist here."""
+
+    evaluations: int = column("evaluations per clip")
+    backbone: float = column("sampling, s per clip")
+    decoding: float = column("decoding, s per clip")
+    total: float = column("end to end, s per clip")
+    fps: float = column("frames per second")
+    factor: float = column("real-time factor")
+    first: float = column("first frames, s")
+    memory: float = column("peak of the GPU, GB")
+    teraflops: float = column("TFLOP/s")
+    share: float = column("share of the ceiling")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Seconds of one stage, and its FLOPs where they are counted."""
+
+    seconds: float = column("s per clip")
+    least: float = column("least")
+    most: float = column("most")
+    teraflop: float = column("TFLOP per clip")
+
+
+def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -> Speed:
+    """Time ``variant`` ``rounds`` times, after a warm-up.
+
+    End to end means from codes and reference to uint8 frames in main memory; writing a file is not included.
+
+    Args:
+        material: models and inputs.
+        variant: what to change.
+        ceiling: FLOP/s of a matrix product, see ``clock.matmul_ceiling``.
+        rounds: timed calls of each part.
+    """
+    pipe, settings, clips = material.pipe, variant.settings, material.clips
+    device = pipe.transformer.device
+    speech, reference = material.speech(settings.window), material.reference()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+    def sample() -> Tensor:
+        return pipe.sample(speech, reference, settings, on_warning=no_warnings)
+
+    def stream() -> float:
+        settle(device)
+        started, first = time.perf_counter(), math.nan
+        for frames in pipe.stream(speech, reference, settings, on_warning=no_warnings):
+            to_host(frames)
+            first = time.perf_counter() - started if math.isnan(first) else first
+        return first
+
+    with prepared(pipe, variant):
+        backbone = seconds_of(sample, device, rounds).median / clips
+        latents = sample()
+
+        def decode() -> None:
+            for frames in pipe.decode_stream(latents, speech.num_frames):
+                to_host(frames)
+
+        decoding = seconds_of(decode, device, rounds).median / clips
+        total = seconds_of(stream, device, rounds).median / clips
+        first = stream()
+    memory = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else math.nan
+    evaluations = settings.steps * len(settings.guidance.branches)
+    flops = evaluations * _one_evaluation(material, settings)
+    return Speed(
+        evaluations=evaluations,
+        backbone=backbone,
+        decoding=decoding,
+        total=total,
+        fps=speech.num_frames / (total * clips),
+        factor=total * clips * FPS / speech.num_frames,
+        first=first,
+        memory=memory,
+        teraflops=flops / backbone / _TERA,
+        share=flops / backbone / ceiling,
+    )
+
+
+def measure_stages(material: Material, settings: ResolvedSettings, rounds: int) -> dict[str, Stage]:
+    """Seconds per clip of each stage from inputs to frames in main memory, and of the alternative."""
+    pipe, clips = material.pipe, material.clips
+    device = pipe.transformer.device
+    speech, reference = material.speech(settings.window), material.reference()
+    latents = pipe.sample(speech, reference, settings, on_warning=no_warnings)
+    frames = pipe.decode(latents, speech.num_frames)
+    other, z_r = plain_model(pipe.transformer), reference.latent.to(device)
+    evaluations = settings.steps * len(settings.guidance.branches)
+    decoder = decoder_flops(pipe.vae, latents) / clips / _TERA
+    sampling = evaluations * _one_evaluation(material, settings) / _TERA
+
+    def row(call: Callable[[], object], per: int, teraflop: float = math.nan) -> Stage:
+        found = seconds_of(call, device, rounds)
+        return Stage(found.median / per, found.least / per, found.most / per, teraflop)
+
+    return {
+        "portrait (VAE encoder), once": row(material.reference, 1),
+        "speech (Whisper, SpeechAE)": row(lambda: material.speech(settings.window), clips),
+        "sampling (A2V-DiT)": row(
+            lambda: pipe.sample(speech, reference, settings, on_warning=no_warnings), clips, sampling
+        ),
+        "decoding (VAE decoder)": row(lambda: pipe.decode(latents, speech.num_frames), clips, decoder),
+        "frames to main memory, uint8": row(lambda: to_host(frames), clips),
+        "alternative: a plain loop over diffusers": row(
+            lambda: plain_clip(other, pipe, z_r, settings), 1, sampling
+        ),
+    }
+
+
+def to_host(frames: Tensor) -> Tensor:
+    """Frames 0..1 -> uint8 in main memory."""
+    return (frames * 255).round_().to(torch.uint8).cpu()
+
+
+def _one_evaluation(material: Material, settings: ResolvedSettings) -> int:
+    pipe = material.pipe
+    height, width = pipe.card.resolution
+    places = height * width // 32**2
+    return evaluation_flops(pipe.transformer, settings.window, places, len(pipe.prompt.embedding))
