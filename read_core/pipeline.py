@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .ans import LatentNoise, OnStep, reverse, reverse_stream, timesteps
+from .ans.ranks import Ring, reverse_over_ranks
 from .checkpoint import Components, load_checkpoint
 from .checks import check_seed
 from .detail import DetailRestorer
@@ -69,6 +70,8 @@ class ReadPipeline:
         defaults: the checkpoint's steps, guidance, window, shift and decoding.
         prompt: the checkpoint's text embedding.
         detail: the checkpoint's detail network; None: detail is restored without a network.
+        ring: processes that share the clips of a video in :meth:`sample`, which each of them calls with equal
+            arguments; the order then has no effect. None: this process alone.
     """
 
     def __init__(self, components: Components) -> None:
@@ -80,6 +83,7 @@ class ReadPipeline:
         self.transformer = components.transformer
         self.vae = TemporalVAE(components.vae, components.defaults.decode)
         self.detail = components.detail
+        self.ring: Ring | None = None
 
     @classmethod
     def from_pretrained(
@@ -216,16 +220,11 @@ class ReadPipeline:
         """
         chosen = self._resolved(settings)
         run = self._prepare(speech, reference, chosen, on_warning)
-        latents = reverse(
-            run.velocity,
-            run.noise,
-            run.reference,
-            run.times,
-            chosen.window,
-            chosen.order,
-            on_step,
-            clips=run.clips,
-        )
+        inputs = (run.velocity, run.noise, run.reference, run.times, chosen.window)
+        if self.ring is None:
+            latents = reverse(*inputs, chosen.order, on_step, clips=run.clips)
+        else:
+            latents = reverse_over_ranks(*inputs, self.ring, on_step, clips=run.clips)
         return torch.cat([run.reference, latents], dim=2)
 
     def decode(self, latents: Tensor, num_frames: int | None = None, seed: int = 0) -> Tensor:

@@ -13,6 +13,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ..ans import SplitCFG
 from ..checkpoint import Card, Components, Prompt, SamplingDefaults
+from ..errors import ignore
 from ..geometry import SAMPLE_RATE, SAMPLES_PER_FRAME, frames_of_latents, latents_of_clips
 from ..pipeline import ReadPipeline
 from ..precision import at_precision
@@ -51,7 +52,7 @@ class Material:
 
     def reference(self) -> Reference:
         """The encoded portrait."""
-        return self.pipe.encode_reference(self.portrait, fit="crop", on_warning=no_warnings)
+        return self.pipe.encode_reference(self.portrait, fit="crop", on_warning=ignore)
 
 
 def random_pipeline(scale: Scale, device: torch.device, dtype: torch.dtype) -> ReadPipeline:
@@ -126,7 +127,3 @@ def _speech_ae(scale: Scale) -> SpeechAE:
     tiny = {"speech_window": 30, "feature_dim": 16, "code_window": TINY["code_slots"], "hidden_dim": 12}
     made: SpeechAE = SpeechAE() if scale == "full" else SpeechAE(**tiny, code_dim=TINY["code_dim"])
     return made
-
-
-def no_warnings(_: str) -> None:
-    """No warnings: nobody looks at the pictures."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import ignore
 from ..evaluation.figures import column
 from ..geometry import FPS
 from ..records import ResolvedSettings
 from ..usage import settle
 from .clock import seconds_of
 from .flops import decoder_flops, evaluation_flops
-from .material import Material, no_warnings
+from .material import Material
 from .plain import plain_clip, plain_model
 from .variants import Variant, prepared
 
@@ -67,12 +68,12 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         torch.cuda.reset_peak_memory_stats(device)
 
     def sample() -> Tensor:
-        return pipe.sample(speech, reference, settings, on_warning=no_warnings)
+        return pipe.sample(speech, reference, settings, on_warning=ignore)
 
     def stream() -> float:
         settle(device)
         started, first = time.perf_counter(), math.nan
-        for frames in pipe.stream(speech, reference, settings, on_warning=no_warnings):
+        for frames in pipe.stream(speech, reference, settings, on_warning=ignore):
             to_host(frames)
             first = time.perf_counter() - started if math.isnan(first) else first
         return first
@@ -110,7 +111,7 @@ def measure_stages(material: Material, settings: ResolvedSettings, rounds: int) 
     pipe, clips = material.pipe, material.clips
     device = pipe.transformer.device
     speech, reference = material.speech(settings.window), material.reference()
-    latents = pipe.sample(speech, reference, settings, on_warning=no_warnings)
+    latents = pipe.sample(speech, reference, settings, on_warning=ignore)
     frames = pipe.decode(latents, speech.num_frames)
     other, z_r = plain_model(pipe.transformer), reference.latent.to(device)
     evaluations = settings.steps * len(settings.guidance.branches)
@@ -125,7 +126,7 @@ def measure_stages(material: Material, settings: ResolvedSettings, rounds: int) 
         "portrait (VAE encoder), once": row(material.reference, 1),
         "speech (Whisper, SpeechAE)": row(lambda: material.speech(settings.window), clips),
         "sampling (A2V-DiT)": row(
-            lambda: pipe.sample(speech, reference, settings, on_warning=no_warnings), clips, sampling
+            lambda: pipe.sample(speech, reference, settings, on_warning=ignore), clips, sampling
         ),
         "decoding (VAE decoder)": row(lambda: pipe.decode(latents, speech.num_frames), clips, decoder),
         "frames to main memory, uint8": row(lambda: to_host(frames), clips),

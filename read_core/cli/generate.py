@@ -169,14 +169,20 @@ def run(args: argparse.Namespace) -> int:
     device = _device(args.device)
 
     from ..checkpoint import describe
+    from ..generate.ranks import assist, start_ring
     from ..pipeline import ReadPipeline
 
     defaults = describe(args.checkpoint).defaults
     default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
     guidance = choose_guidance(default, args.guidance, args.alpha, args.beta)
     job = replace(job, settings=replace(job.settings, guidance=guidance))
+    ring, device = start_ring(device)
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
-    with _Display(args.sheet is not None, args.order == "clips") as display:
+    pipe.ring = ring
+    if ring is not None and ring.rank:
+        assist(pipe, job)
+        return 0
+    with _Display(args.sheet is not None, args.order == "clips" and ring is None) as display:
         report = generate(
             pipe,
             job,

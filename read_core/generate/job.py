@@ -141,7 +141,8 @@ def generate(
     """Generate the video of a job.
 
     Args:
-        pipe: the loaded pipeline.
+        pipe: the loaded pipeline. With a ring, the others call ``generate.ranks.assist``, and the whole video
+            is sampled before the first frame is written.
         job: the job.
         on_estimate: called before sampling starts.
         on_step: called as on_step(done, total) after each step of each clip.
@@ -160,6 +161,7 @@ def generate(
     started = time.perf_counter()
     check_job(job)
     settings, on_warning = job.settings.resolved(pipe.defaults), once(on_warning)
+    streamed = settings.order == "clips" and pipe.ring is None
     portrait = read_image(job.portrait, on_warning)
     track = file_track(job.speech, job.track, on_warning)
     waveform = read_track(track)
@@ -171,7 +173,7 @@ def generate(
         speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform
         if on_estimate is not None:
-            on_estimate(estimate(pipe, speech, reference, settings, finish, settings.order == "clips"))
+            on_estimate(estimate(pipe, speech, reference, settings, finish, streamed))
         tags = synthesis_tags(pipe, job.out.stem, settings)
         writer = VideoWriter(job.out, finish.size, track, tags, job.overwrite, on_warning=on_warning)
         timer = StepTimer(pipe.transformer.device, on_time)
@@ -182,7 +184,7 @@ def generate(
                 on_step(done, total)
 
         with writer:
-            if settings.order == "clips":
+            if streamed:
                 video = pipe.stream(speech, reference, settings, step, on_warning)
             else:
                 latents = pipe.sample(speech, reference, settings, step, on_warning)
