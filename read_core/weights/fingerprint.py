@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-_DECODER = re.compile(r"(^|\.)decoder\.|^up\.")
+_DECODER = re.compile(r"(^|\.)decoder\.|^up(_in|_out)?\.")
 
 
 def fingerprint(folders: Sequence[Path], decoders: bool = False) -> str:

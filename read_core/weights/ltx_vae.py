@@ -64,7 +64,16 @@ _FIRST_WIDTHS = {
 _PREFIX = "vae."
 _LAST_LAYER = "encoder.conv_out.conv.weight"
 _ONLY_EARLIER = "encoder.down_blocks.9."  # in files up to 0.9.1
-_PARTS = ("encoder.", "decoder.", "per_channel_statistics.", "autoencoder.", "down.", "up.")
+_PARTS = (
+    "encoder.",
+    "decoder.",
+    "per_channel_statistics.",
+    "autoencoder.",
+    "down.",
+    "up.",
+    "up_in.",
+    "up_out.",
+)
 
 
 def load_vae_file(

@@ -12,6 +12,7 @@ from read_core.training.config import LoopConfig
 from read_core.training.optim import make_optimizer, orthogonalize
 from read_core.video import DecodeSettings, TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder, PositionwiseLinear, fold, unfold
+from read_core.weights.fingerprint import fingerprint
 from read_core.weights.ltx_vae import load_vae_file
 
 INNER = {
@@ -174,3 +175,16 @@ def test_muon_turns_each_position_alone():
     moved = (before - layer.maps()[0].detach()) / 0.1
     gradients = gradient.view(4, 2, 2, 8).permute(1, 2, 0, 3)
     torch.testing.assert_close(moved, orthogonalize(gradients), atol=2e-3, rtol=0)
+
+
+def test_latents_of_a_vae_outlive_a_hidden_layer_of_its_decoder(tmp_path):
+    """The encoder alone is in their fingerprint; a file with the layer can take the VAE's place."""
+    wide = make_vae().widened(7)
+    filled(wide.up_out)
+    make_vae().save_pretrained(tmp_path / "plain")
+    wide.save_pretrained(tmp_path / "wide")
+    plain, other = tmp_path / "plain", tmp_path / "wide"
+    assert fingerprint([other]) == fingerprint([plain])
+    assert fingerprint([other], decoders=True) != fingerprint([plain], decoders=True)
+    loaded = load_vae_file(other / "diffusion_pytorch_model.safetensors", own=wide.config)
+    assert torch.equal(loaded.up_out.weight, wide.up_out.weight)
