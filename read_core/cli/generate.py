@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from tqdm import tqdm
 
-    from ..ans import Guidance
     from ..generate.contact_sheet import ContactSheet
     from ..generate.job import Estimate, Report
 
@@ -147,6 +146,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Validate the job, load the checkpoint, generate, and print time and memory."""
     from ..finish import Finishing
+    from ..generate.guidance import choose_guidance
     from ..generate.job import Job, check_job, generate
     from ..media import check_output
     from ..records import FaceChoice, SamplingSettings
@@ -197,24 +197,6 @@ def run(args: argparse.Namespace) -> int:
         display.sheet.save(args.sheet, args.speech, args.overwrite, args.track)
     _print_report(report)
     return 0
-
-
-def choose_guidance(default: Guidance, kind: str | None, alpha: float | None, beta: float | None) -> Guidance:
-    """The chosen guidance; missing scales come from the default, see ``read_core.ans.of_kind``.
-
-    Raises:
-        InputError: a scale is out of range, or this kind of guidance does not have it.
-    """
-    from ..ans import guidance_from_dict, of_kind
-
-    scales = of_kind(kind or default.kind, default).to_dict()
-    kind = scales["kind"]
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        if value is not None and name not in scales:
-            raise InputError(f"--{name} is {value:g}, but {kind} guidance has no {name}; leave it out")
-        if value is not None:
-            scales[name] = value
-    return guidance_from_dict(scales)
 
 
 class _Display:

@@ -1,5 +1,5 @@
-"""The command line: ``read-core generate | face | info | corpus | init | prepare | train | checkpoint |
-evaluate | bench``.
+"""The command line: ``read-core generate | batch | face | info | corpus | init | prepare | train |
+checkpoint | evaluate | bench``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
 129 ended by SIGTERM and SIGHUP.
@@ -26,6 +26,12 @@ def _generate() -> ModuleType:
     from . import generate as cli_generate
 
     return cli_generate
+
+
+def _batch() -> ModuleType:
+    from ..batch import command
+
+    return command
 
 
 def _face() -> ModuleType:
@@ -85,6 +91,7 @@ def _bench() -> ModuleType:
 # Name -> module with configure(parser) and run(args), imported when the command is used, and its summary.
 COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "generate": (_generate, "turn a portrait and a recording into a talking-head video"),
+    "batch": (_batch, "make many videos from a table"),
     "face": (_face, "find the faces in a picture and draw them"),
     "info": (_info, "show what a checkpoint holds and what it was trained on"),
     "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),

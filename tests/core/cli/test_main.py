@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from read_core.ans import JointCFG, NoCFG, SplitCFG
-from read_core.cli.generate import choose_guidance
 from read_core.cli.main import COMMANDS, main
 from read_core.errors import InputError
+from read_core.generate.guidance import choose_guidance
 
 FRAMES = 30
 

@@ -1,0 +1,1 @@
+"""``read-core batch``: many videos from one table, by processes of this machine or by Ray."""

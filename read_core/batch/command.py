@@ -1,0 +1,102 @@
+"""``read-core batch``: many videos from one table of jobs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..bundled import BUNDLED
+
+if TYPE_CHECKING:
+    from .results import Result
+    from .table import Row
+
+_DTYPES = ("float32", "float16", "bfloat16")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``read-core batch``."""
+    parser.add_argument(
+        "table",
+        type=Path,
+        metavar="JOBS.csv",
+        help="columns portrait, speech, out, and any of seed, steps, window, guidance, alpha, beta, size, "
+        "fit, face_index, detail, paste_back, output_size, track; paths are relative to the table",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="CSV file with what became of the jobs (default: JOBS.results.csv next to the table)",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, default=BUNDLED, help="folder (default: the bundled read-tiny)"
+    )
+    parser.add_argument(
+        "--engine",
+        default="local",
+        choices=("local", "ray"),
+        help="processes of this machine, or Ray (an extra)",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="videos that are made at once")
+    parser.add_argument("--retries", type=int, default=1, help="further attempts after a failure")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
+    parser.add_argument(
+        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the videos that are missing; exit status 1 if some failed."""
+    from ..checkpoint import describe
+    from ..errors import InputError
+    from .engines import Models, run_rows
+    from .results import DONE, Results
+    from .table import overwriting, read_table
+
+    for name in ("workers", "retries"):
+        if getattr(args, name) < (name == "workers"):
+            raise InputError(f"--{name} is {getattr(args, name)}; expected {int(name == 'workers')} or more")
+    rows = read_table(args.table, describe(args.checkpoint).defaults)
+    results = Results(args.results or args.table.with_suffix(".results.csv"))
+    checkpoint = checkpoint_print(args.checkpoint)
+    prints = {row.asked["out"]: row.fingerprint(checkpoint) for row in rows}
+    missing = [row for row in rows if not results.finished(row, prints[row.asked["out"]])]
+    print(f"{len(rows)} jobs, {len(rows) - len(missing)} of them done before; results: {results.path}")
+    missing = [overwriting(row) if results.made_here(row) else row for row in missing]
+    models = Models(args.checkpoint, args.device, args.dtype)
+    progress = _Progress(len(missing))
+    for row, result in run_rows(args.engine, missing, models, args.workers, args.retries) if missing else ():
+        results.add(replace(result, fingerprint=prints[row.asked["out"]]))
+        progress.ended(row, result)
+    failed = sum(results.found[row.asked["out"]].state != DONE for row in rows)
+    print(f"{len(rows) - failed} done, {failed} failed")
+    return 1 if failed else 0
+
+
+def checkpoint_print(folder: Path) -> str:
+    """A hash of the checkpoint's files."""
+    from .table import checksum
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{path.relative_to(folder)} {checksum(path)}" for path in files)
+
+
+class _Progress:
+    """One line for each job that ended: number, state, seconds, time left."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.started = total, time.perf_counter()
+        self.states: Counter[str] = Counter()
+
+    def ended(self, row: Row, result: Result) -> None:
+        self.states[result.state] += 1
+        done = self.states.total()
+        left = (time.perf_counter() - self.started) / done * (self.total - done)
+        words = f"{result.frames} frames in {result.seconds:.1f} s" if result.frames else result.message
+        tried = f", attempt {result.attempts}" if result.attempts > 1 else ""
+        what = f"{result.state}: {row.asked['out']}: {words}{tried}"
+        print(f"{done}/{self.total} {what}; about {left:.0f} s left", flush=True)

@@ -1,0 +1,207 @@
+"""Who makes the videos: this process, several of them, or actors of Ray. Each loads the checkpoint once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MediaError, ReadError, ignore
+from .results import DONE, FAILED, Result
+from .table import Row, checksum
+
+if TYPE_CHECKING:
+    from ..pipeline import ReadPipeline
+
+ENGINES = ("local", "ray")
+KILLED = "its process was killed, often for lack of memory; use fewer workers, or a smaller size"
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a worker loads: checkpoint folder, device and dtype; None: chosen as by ``read-core generate``."""
+
+    checkpoint: Path
+    device: str | None = None
+    dtype: str | None = None
+
+    def load(self) -> ReadPipeline:
+        """The pipeline.
+
+        Raises:
+            CheckpointError: see ``ReadPipeline.from_pretrained``.
+        """
+        import torch
+
+        from ..pipeline import ReadPipeline
+
+        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        return ReadPipeline.from_pretrained(self.checkpoint, self.device, dtype)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A row and how often it was tried, this time included."""
+
+    row: Row
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one attempt gave, and whether another one may give more."""
+
+    result: Result
+    try_again: bool = False
+
+
+def run_rows(
+    engine: str, rows: Sequence[Row], models: Models, workers: int, retries: int
+) -> Iterator[tuple[Row, Result]]:
+    """Make the videos of all rows, in any order; yields each result when it is final.
+
+    A job that fails is tried again, up to ``retries`` times, unless its input is at fault. So is one whose
+    worker was killed; a new worker then takes the place of that one.
+
+    Raises:
+        InputError: an unknown engine, or one that is not installed.
+        CheckpointError: the checkpoint cannot be loaded.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
+    waiting = deque(Attempt(row) for row in rows)
+    if engine == "ray":
+        outcomes = _on_ray(waiting, models, workers)
+    elif workers == 1:
+        outcomes = _here(waiting, models)
+    else:
+        outcomes = _on_processes(waiting, models, workers)
+    for attempt, outcome in outcomes:
+        if outcome.try_again and attempt.number <= retries:
+            waiting.append(Attempt(attempt.row, attempt.number + 1))
+        else:
+            yield attempt.row, replace(outcome.result, attempts=attempt.number)
+
+
+def make_video(pipe: ReadPipeline, row: Row) -> Outcome:
+    """Make one video; a failure is an outcome too."""
+    from ..generate.job import generate
+
+    out = row.asked["out"]
+    try:
+        row.job.out.parent.mkdir(parents=True, exist_ok=True)
+        report = generate(pipe, row.job, on_warning=ignore)
+    except (InputError, MediaError) as error:
+        return Outcome(Result(out, FAILED, message=str(error)))
+    except (ReadError, OSError, RuntimeError) as error:
+        return Outcome(Result(out, FAILED, message=" ".join(str(error).split())), try_again=True)
+    return Outcome(
+        Result(out, DONE, report.num_frames, round(report.seconds, 2), sha256=checksum(row.job.out))
+    )
+
+
+def _killed(row: Row) -> Outcome:
+    return Outcome(Result(row.asked["out"], FAILED, message=KILLED), try_again=True)
+
+
+def _here(waiting: deque[Attempt], models: Models) -> Iterator[tuple[Attempt, Outcome]]:
+    pipe = models.load()
+    while waiting:
+        attempt = waiting.popleft()
+        yield attempt, make_video(pipe, attempt.row)
+
+
+_pipe: ReadPipeline | None = None  # of a worker process
+
+
+def _start_worker(models: Models) -> None:
+    """Load the models; after Ctrl-C, which all processes get, the first process decides."""
+    global _pipe  # noqa: PLW0603
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _pipe = models.load()
+
+
+def _work(row: Row) -> Outcome:
+    assert _pipe is not None
+    return make_video(_pipe, row)
+
+
+def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
+    pool = _pool(models, workers)
+    under_way: dict[Future[Outcome], Attempt] = {}
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < workers:
+                attempt = waiting.popleft()
+                under_way[pool.submit(_work, attempt.row)] = attempt
+            ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
+                ended, _ = wait(under_way)  # a killed worker ends them all
+                pool.shutdown()
+                pool = _pool(models, workers)
+            for future in ended:
+                attempt = under_way.pop(future)
+                broken = isinstance(future.exception(), BrokenProcessPool)
+                yield attempt, _killed(attempt.row) if broken else future.result()
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(models: Models, workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (models,))
+
+
+class _Actor:
+    """A worker of Ray."""
+
+    def __init__(self, models: Models) -> None:
+        self.pipe = models.load()
+
+    def make(self, row: Row) -> Outcome:
+        """Make one video."""
+        return make_video(self.pipe, row)
+
+
+def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
+    """On the cluster that ``RAY_ADDRESS`` names, else on a Ray started on this machine for it."""
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "the engine ray needs the package ray: pip install 'read-talking-head[ray]'"
+        ) from error
+    ours = not ray.is_initialized()
+    if ours:
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **local)
+    try:
+        gpus = 0 if models.device == "cpu" else ray.cluster_resources().get("GPU", 0)
+        share = int(100 * min(1, gpus / workers)) / 100
+        kind = ray.remote(num_cpus=1, num_gpus=share)(_Actor)
+        idle = [kind.remote(models) for _ in range(min(workers, len(waiting)))]
+        under_way: dict[Any, tuple[Attempt, Any]] = {}
+        while waiting or under_way:
+            while waiting and idle:
+                attempt, actor = waiting.popleft(), idle.pop()
+                under_way[actor.make.remote(attempt.row)] = (attempt, actor)
+            ready, _ = ray.wait(list(under_way))
+            for reference in ready:
+                attempt, actor = under_way.pop(reference)
+                try:
+                    outcome = ray.get(reference)
+                except ray.exceptions.RayActorError:
+                    outcome, actor = _killed(attempt.row), kind.remote(models)
+                idle.append(actor)
+                yield attempt, outcome
+    finally:
+        if ours:
+            ray.shutdown()

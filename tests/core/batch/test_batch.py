@@ -1,0 +1,176 @@
+"""``read-core batch``: the table, results that survive, failures tried again, workers that are killed."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+import sys
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from read_core.batch import engines
+from read_core.batch.engines import Models, Outcome, run_rows
+from read_core.batch.results import DONE, FAILED, Result, Results
+from read_core.batch.table import checksum, read_table
+from read_core.checkpoint import describe
+from read_core.cli.main import main
+from read_core.errors import InputError, MediaError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A portrait and a short recording."""
+    values = np.random.default_rng(0).integers(-9000, 9000, 16_000 // 4, np.int16)
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+        file.writeframes(values.tobytes())
+    Image.fromarray(np.full((64, 96, 3), 120, np.uint8)).save(tmp_path / "face.png")
+    return tmp_path
+
+
+@pytest.fixture
+def defaults(tiny_checkpoint):
+    return describe(tiny_checkpoint).defaults
+
+
+def write_table(folder: Path, *lines: str, columns: str = "portrait,speech,out,seed,guidance,alpha") -> Path:
+    path = folder / "jobs.csv"
+    path.write_text("\n".join([columns, *lines]) + "\n")
+    return path
+
+
+def results_of(path: Path) -> dict[str, dict[str, str]]:
+    with path.open() as file:
+        return {line["out"]: line for line in csv.DictReader(file)}
+
+
+def test_a_table_names_files_next_to_it_and_what_differs_from_the_checkpoint(folder, defaults):
+    table = write_table(folder, "face.png,talk.wav,a.mp4,7,joint,1.5", "", "face.png, talk.wav ,b/c.mp4,,,")
+    first, second = read_table(table, defaults)
+    assert (first.job.portrait, first.job.out) == (folder / "face.png", folder / "a.mp4")
+    assert first.job.settings.seed == 7
+    assert first.job.settings.guidance.to_dict() == {"kind": "joint", "alpha": 1.5}
+    assert second.job.speech == folder / "talk.wav"
+    assert second.job.settings.guidance == defaults.guidance
+    assert (second.line, second.job.settings.seed) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "columns", "message"),
+    [
+        ("face.png,talk.wav", "portrait,speech", "lacks the column out"),
+        ("face.png,talk.wav,a.mp4,1", "portrait,speech,out,speed", "unknown column 'speed'"),
+        (",talk.wav,a.mp4", "portrait,speech,out", "line 2: portrait is empty"),
+        ("face.png,talk.wav,a.mp4,x", "portrait,speech,out,seed", "line 2: seed is 'x'; expected a whole"),
+        ("face.png,talk.wav,a.mp4,0", "portrait,speech,out,steps", "line 2: steps is 0"),
+        ("face.png,talk.wav,a.mp4,maybe", "portrait,speech,out,detail", "expected yes or no"),
+        ("", "portrait,speech,out", "has no jobs"),
+    ],
+)
+def test_a_wrong_table_is_refused_before_any_work(folder, defaults, line, columns, message):
+    with pytest.raises(InputError, match=message):
+        read_table(write_table(folder, line, columns=columns), defaults)
+
+
+def test_two_lines_may_not_write_one_file(folder, defaults):
+    line = "face.png,talk.wav,{},,,"
+    with pytest.raises(InputError, match="lines 2 and 3 both write"):
+        read_table(write_table(folder, line.format("a.mp4"), line.format("./a.mp4")), defaults)
+    with pytest.raises(MediaError, match="no such file"):
+        read_table(folder / "nothing.csv", defaults)
+
+
+def test_results_come_back_as_they_were_written(folder):
+    """The last line of a video counts; one that a kill cut in half does not."""
+    path = folder / "r.csv"
+    results = Results(path)
+    made = Result("a.mp4", DONE, 5, 1.25, 2, "abc", "def", 'it said "no", twice')
+    results.add(replace(made, state=FAILED))
+    results.add(made)
+    results.add(Result("b.mp4", FAILED))
+    assert Results(path).found == results.found == {"a.mp4": made, "b.mp4": Result("b.mp4", FAILED)}
+    assert len(path.read_text().splitlines()) == 4
+    path.write_text(path.read_text() + 'c.mp4,done,7,"1')
+    assert Results(path).found == results.found
+    Results(path).add(Result("d.mp4", DONE))
+    assert list(Results(path).found) == ["a.mp4", "b.mp4", "d.mp4"]
+
+
+def test_a_second_run_makes_only_what_is_missing_or_changed(folder, tiny_checkpoint, capsys):
+    table = write_table(
+        folder, "face.png,talk.wav,a.mp4,1,,", "face.png,talk.wav,b.mp4,2,,", "no.png,talk.wav,c.mp4,,,"
+    )
+    command = ["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
+    assert main(command) == 1
+    found = results_of(folder / "jobs.results.csv")
+    assert [found[name]["state"] for name in ("a.mp4", "b.mp4", "c.mp4")] == [DONE, DONE, FAILED]
+    assert found["c.mp4"]["attempts"] == "1"  # its input is at fault: once is enough
+    assert "no.png: no such file" in found["c.mp4"]["message"]
+    assert found["a.mp4"]["sha256"] == checksum(folder / "a.mp4")
+    assert found["a.mp4"]["frames"] == "7"
+    assert "2 done, 1 failed" in capsys.readouterr().out
+
+    times = {name: (folder / name).stat().st_mtime_ns for name in ("a.mp4", "b.mp4")}
+    Image.open(folder / "face.png").save(folder / "no.png")
+    write_table(
+        folder, "face.png,talk.wav,a.mp4,1,,", "face.png,talk.wav,b.mp4,3,,", "no.png,talk.wav,c.mp4,,,"
+    )
+    assert main(command) == 0
+    assert (folder / "a.mp4").stat().st_mtime_ns == times["a.mp4"]
+    assert (folder / "b.mp4").stat().st_mtime_ns > times["b.mp4"]  # another seed
+    assert "1 of them done before" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "3 of them done before" in capsys.readouterr().out
+
+
+def test_a_foreign_file_is_never_replaced(folder, tiny_checkpoint):
+    table = write_table(folder, "face.png,talk.wav,a.mp4,1,,")
+    (folder / "a.mp4").write_text("mine")
+    assert main(["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu"]) == 1
+    assert (folder / "a.mp4").read_text() == "mine"
+    assert "exists" in results_of(folder / "jobs.results.csv")["a.mp4"]["message"]
+
+
+def test_what_may_work_the_next_time_is_tried_again(folder, defaults, monkeypatch):
+    (row,) = read_table(write_table(folder, "face.png,talk.wav,a.mp4,1,,"), defaults)
+    tried = []
+
+    def make(_pipe, asked):
+        tried.append(asked)
+        if len(tried) < 3:
+            return Outcome(Result("a.mp4", FAILED, message="out of memory"), try_again=True)
+        return Outcome(Result("a.mp4", DONE))
+
+    monkeypatch.setattr(engines, "make_video", make)
+    monkeypatch.setattr(Models, "load", lambda _: None)
+    ((_, result),) = run_rows("local", [row], Models(folder), workers=1, retries=2)
+    assert (result.state, result.attempts) == (DONE, 3)
+    tried.clear()
+    ((_, result),) = run_rows("local", [row], Models(folder), workers=1, retries=1)
+    assert (result.state, result.attempts, len(tried)) == (FAILED, 2, 2)
+    with pytest.raises(InputError, match="engine is 'cloud'"):
+        list(run_rows("cloud", [row], Models(folder), workers=1, retries=1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_killed_worker_loses_nothing(folder, tiny_checkpoint, defaults, engine, monkeypatch):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    names = ("a", "b", "c", "d")
+    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in names)), defaults)
+    models = importlib.import_module("killing").Killing(tiny_checkpoint, "cpu")
+    found = {row.job.out.stem: result for row, result in run_rows(engine, rows, models, 2, retries=2)}
+    assert (folder / "c.killed").exists()
+    assert {name: result.state for name, result in found.items()} == dict.fromkeys(names, DONE)
+    assert found["c"].attempts > 1
+    assert all(found[name].sha256 == checksum(folder / f"{name}.mp4") for name in names)
