@@ -2,16 +2,22 @@
 
     python scripts/queue_workflow.py workflows/api/READ_talking_head.json --portrait me.png --speech talk.wav
 
-Without a portrait or recording it uses the pack's examples. It needs aiohttp: run it with ComfyUI's own
-Python, or after ``pip install aiohttp``. It prints the running node and its steps to standard error, and the
-names of the downloaded files to standard output. Ctrl-C also stops the work in the host. Exit status: 0 done,
-1 the host refused or failed, 2 wrong arguments, 130 Ctrl-C.
+    python scripts/queue_workflow.py workflows/api/READ_long_audio.json --table jobs.csv --hosts a:8188,b:8188
+
+Without a portrait or recording it uses the pack's examples. A table has a line for each video, with the
+columns portrait, speech, out and, if you like, seed. The hosts share its lines. What is there already is left
+out.
+
+It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running node
+and its steps to standard error, and the names of the downloaded files to standard output. Ctrl-C also stops the
+work in the host. Exit status: 0 done, 1 the host refused or failed, 2 wrong arguments, 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import csv
 import json
 import sys
 import uuid
@@ -30,6 +36,7 @@ except ImportError:
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
 EXAMPLES = "READ_ExampleInputs"  # its outputs replace what those two load
+PAUSE = 1.0  # seconds until a host without work looks again
 QUIET = 30.0  # seconds without a message before the host's history is checked
 Prompt = dict[str, Any]
 
@@ -44,6 +51,7 @@ class Host:
     def __init__(self, session: aiohttp.ClientSession, client: str) -> None:
         self.session = session
         self.client = client
+        self.quiet = False  # whether progress is not shown
 
     async def upload(self, path: Path) -> str:
         """Upload a file to the host's input folder; return its name there, a new one if that is taken."""
@@ -74,7 +82,7 @@ class Host:
                 await self.cancel(prompt_id)
                 raise
             finally:
-                tell("\n" if sys.stderr.isatty() else "")
+                tell("\n" if sys.stderr.isatty() and not self.quiet else "")
         return finished((await self._call("GET", f"/history/{prompt_id}"))[prompt_id])
 
     async def results(self, prompt: Prompt, outputs: Prompt) -> list[dict[str, str]]:
@@ -113,7 +121,7 @@ class Host:
             return
         if message.type == aiohttp.WSMsgType.TEXT:
             line = work.hear(json.loads(message.data))
-            if line is not None:
+            if line is not None and not self.quiet:
                 tell(f"\r{line:<78}" if sys.stderr.isatty() else f"{line}\n")
         elif message.type != aiohttp.WSMsgType.BINARY:
             raise HostError("the host has closed the connection; look at its log")
@@ -293,6 +301,98 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
+@dataclass
+class Row:
+    """A line of a table: input files, the video to make, and which hosts have failed with it."""
+
+    portrait: Path
+    speech: Path
+    out: Path
+    seed: int | None = None
+    failures: list[str] = field(default_factory=list)
+
+
+def read_table(path: Path) -> list[Row]:
+    """The lines of a CSV file; paths are relative to it.
+
+    Raises:
+        ValueError: a column or a value is wrong, or a file is missing.
+    """
+    lines = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    columns = {name.strip() for name in lines.fieldnames or ()}
+    if not {"portrait", "speech", "out"} <= columns <= {"portrait", "speech", "out", "seed"}:
+        raise ValueError(
+            f"{path} has the columns {', '.join(sorted(columns))}; expected portrait, speech, out and "
+            "perhaps seed: the rest is the workflow's"
+        )
+    rows = []
+    for cells in lines:
+        cell = {name.strip(): (text or "").strip() for name, text in cells.items() if name}
+        seed = cell.get("seed", "")
+        if seed and not seed.isdecimal():
+            raise ValueError(f"{path}, line {lines.line_num}: seed is {seed!r}; expected a whole number")
+        portrait, speech, out = (path.parent / cell[name] for name in ("portrait", "speech", "out"))
+        for file in (portrait, speech):
+            if not file.is_file():
+                raise ValueError(f"{path}, line {lines.line_num}: {file}: no such file")
+        rows.append(Row(portrait, speech, out, int(seed) if seed else None))
+    return rows
+
+
+async def share(rows: list[Row], addresses: list[str], prompt: Prompt) -> list[Row]:
+    """Run the rows on several hosts, each one row after the other; return the rows that failed twice.
+
+    A row that fails on one host, or whose host does not answer, goes to another. A single host tries it again.
+    """
+    waiting, failed, under_way = list(rows), list[Row](), set[int]()
+
+    async def serve(address: str) -> None:
+        while waiting or under_way:
+            alone = len(addresses) == 1
+            row = next((row for row in waiting if alone or address not in row.failures), None)
+            if row is None:  # a row under way may still fail on its host
+                await asyncio.sleep(PAUSE)
+                continue
+            waiting.remove(row)
+            under_way.add(id(row))
+            try:
+                async with connected(address) as host:
+                    host.quiet = True
+                    await make(host, row, prompt)
+                tell(f"{row.out} ({address})\n")
+            except HostError as error:
+                row.failures.append(address)
+                tell(f"{row.out} ({address}): {error}\n")
+                (failed if len(row.failures) > 1 else waiting).append(row)
+            under_way.remove(id(row))
+
+    await asyncio.gather(*map(serve, addresses))
+    return failed
+
+
+async def make(host: Host, row: Row, prompt: Prompt) -> None:
+    """One row on one host: the last result of its kind gets the row's name."""
+    paths = {"LoadImage": row.portrait, "LoadAudio": row.speech}
+    files = {kind: await host.upload(path) for kind, path in paths.items()}
+    prompt = filled(prompt, files, row.seed)
+    found = await host.results(prompt, await host.run(prompt))
+    kinds = [item for item in found if Path(item["filename"]).suffix == row.out.suffix]
+    if not kinds:
+        raise HostError(f"the workflow made no {row.out.suffix} file")
+    made = await host.fetch(kinds[-1], row.out.parent / f".{row.out.stem}")
+    made.replace(row.out)
+    made.parent.rmdir()
+
+
+async def work_table(args: argparse.Namespace, prompt: Prompt, rows: list[Row]) -> int:
+    """Make what is missing of a table; return the exit status."""
+    missing = [row for row in rows if not row.out.exists()]
+    tell(f"{len(rows)} videos, {len(rows) - len(missing)} of them there already\n")
+    failed = await share(missing, [part for part in args.hosts.split(",") if part], prompt)
+    tell(f"{len(missing) - len(failed)} made, {len(failed)} failed\n")
+    return 1 if failed else 0
+
+
 async def work(args: argparse.Namespace, prompt: Prompt) -> None:
     """Upload, run, download."""
     async with connected(args.host) as host:
@@ -312,15 +412,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="seed of all samplers (default: the workflow's)")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
+    parser.add_argument("--table", type=Path, help="CSV file of many videos: portrait, speech, out, seed")
+    parser.add_argument("--hosts", help="with --table: addresses that share the work, separated by commas")
     args = parser.parse_args()
-    for path in filter(None, (args.workflow, args.portrait, args.speech)):
+    args.hosts = args.hosts or args.host
+    for path in filter(None, (args.workflow, args.portrait, args.speech, args.table)):
         if not path.is_file():
             parser.error(f"{path}: no such file")
     try:
         prompt = read_prompt(args.workflow)
+        rows = None if args.table is None else read_table(args.table)
     except ValueError as error:
         parser.error(str(error))
     try:
+        if rows is not None:
+            return asyncio.run(work_table(args, prompt, rows))
         asyncio.run(work(args, prompt))
     except (HostError, OSError) as error:
         tell(f"error: {one_line(str(error))}\n")
