@@ -8,9 +8,9 @@ Without a portrait or recording it uses the pack's examples. A table has a line 
 columns portrait, speech, out and, if you like, seed. The hosts share its lines. What is there already is left
 out.
 
-It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running node
-and its steps to standard error, and the names of the downloaded files to standard output. Ctrl-C also stops the
-work in the host. Exit status: 0 done, 1 the host refused or failed, 2 wrong arguments, 130 Ctrl-C.
+It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running
+node and its steps to standard error, and the names of the downloaded files to standard output. Ctrl-C also
+stops the work in the host. Exit status: 0 done, 1 the host refused or failed, 2 wrong arguments, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -342,7 +342,8 @@ def read_table(path: Path) -> list[Row]:
 async def share(rows: list[Row], addresses: list[str], prompt: Prompt) -> list[Row]:
     """Run the rows on several hosts, each one row after the other; return the rows that failed twice.
 
-    A row that fails on one host, or whose host does not answer, goes to another. A single host tries it again.
+    A row that fails on one host, or whose host does not answer, goes to another. A single host tries it
+    again.
     """
     waiting, failed, under_way = list(rows), list[Row](), set[int]()
 
