@@ -30,7 +30,7 @@ class Decode(io.ComfyNode):
             **found_by("vae decode", "talking head", "decode video"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
-                io.Latent.Input("latent", tooltip="From READ ANS Sampler, or any LTX-Video latent."),
+                io.Latent.Input("latent", tooltip="From READ ANS Sampler, or any video latent of this VAE."),
                 io.Int.Input(
                     "frames",
                     default=0,

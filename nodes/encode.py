@@ -182,7 +182,7 @@ def encode_recording(
 
     Args:
         span: start and duration in seconds.
-        heard: how the encoder's input is prepared.
+        preparation: how the encoder's input is prepared.
         remarks: receives the warnings.
         max_window, keep_on: arguments of ``ReadPipeline.encode_speech``.
 
@@ -221,7 +221,7 @@ def speech_inputs() -> list[io.Input]:
             min=0.0,
             max=86400.0,
             step=0.01,
-            tooltip="Seconds to keep after start; 0: all of it.",
+            tooltip="Seconds to keep after start; 0: keep the rest.",
         ),
         io.Boolean.Input(
             "normalize_loudness",
@@ -266,7 +266,8 @@ def size_inputs() -> list[io.Input]:
             default=CHECKPOINT_FIT,
             tooltip="face finds the face, turns it upright and crops it. The others bring the whole picture "
             "to the shape: crop keeps the middle, pad repeats the border around the picture, stretch "
-            "distorts it.",
+            "distorts it. checkpoint default: face if the checkpoint was trained on aligned faces, else "
+            "crop.",
         ),
     ]
 

@@ -63,8 +63,8 @@ class LoadModels(io.ComfyNode):
                     options=[own, *folder_paths.get_filename_list("diffusion_models")],
                     default=own,
                     tooltip="A file from models/diffusion_models to use instead of the checkpoint's "
-                    "transformer: same architecture, safetensors, fp8 too. If it has no audio branch, the "
-                    "checkpoint's audio branch is kept.",
+                    "transformer: same architecture, safetensors; fp8 only with its scales. If it has no "
+                    "audio branch, the checkpoint's audio branch is kept.",
                 ),
                 io.Combo.Input(
                     "lora",
@@ -83,7 +83,7 @@ class LoadModels(io.ComfyNode):
                 ),
             ],
             outputs=[
-                Models.Output(display_name="models", tooltip="All other READ nodes need it."),
+                Models.Output(display_name="models", tooltip="For the other READ nodes."),
                 io.Vae.Output(
                     display_name="vae",
                     tooltip="The same temporal VAE for core's nodes VAE Decode and VAE Encode.",

@@ -59,7 +59,7 @@ class PasteBack(io.ComfyNode):
                 io.Image.Output(display_name="images", tooltip="The picture with the speaking face."),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="Share of the frames in each pixel: 1 in the face, 0 outside.",
+                    tooltip="Where the frames are: 1 in the face, 0 outside, in between at the soft edge.",
                 ),
             ],
         )
@@ -92,5 +92,5 @@ class PasteBack(io.ComfyNode):
             pasted[done - 1 : done] = paste(frame.to(original))
             progress(done, len(images))
         made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"
-        show_text(f"{made}: both even, because video encoders need that.")
+        show_text(f"{made}; width and height are even, because video encoders need that.")
         return io.NodeOutput(pasted, paste.mask[None].to(mm.intermediate_device()))

@@ -44,8 +44,9 @@ def sampling_inputs() -> list[io.Input]:
         min=float(ALPHA.least),
         max=float(ALPHA.largest),
         step=0.1,
-        tooltip="Strength of the reference (for joint, of both conditions); 0 means 0. The paper's value is "
-        "2, for full-size checkpoints; small ones need a negative value.",
+        tooltip="Strength of the reference (for joint, of both conditions); 0 means 0, not the default. The "
+        "paper's value is 2, for full-size checkpoints; for small ones choose split (checkpoint's) or joint "
+        "(checkpoint's).",
     )
     beta = io.Float.Input(
         "beta",
@@ -53,8 +54,8 @@ def sampling_inputs() -> list[io.Input]:
         min=float(BETA.least),
         max=float(BETA.largest),
         step=0.1,
-        tooltip="Strength of the speech: higher for livelier lips; 0 means 0. The paper's value is 6, for "
-        "full-size checkpoints.",
+        tooltip="Strength of the speech: higher for livelier lips; 0 means 0, not the default. The paper's "
+        "value is 6, for full-size checkpoints.",
     )
     scales = {"alpha": alpha, "beta": beta}
     options = [
@@ -74,8 +75,8 @@ def sampling_inputs() -> list[io.Input]:
             default=0,
             min=0,
             max=STEPS.largest,
-            tooltip="Updates per clip: more is slower and finer; 0: the checkpoint's default, which the "
-            "node shows. Below the checkpoint's minimum colors break.",
+            tooltip="Updates per clip: more are slower and give finer pictures. 0: the checkpoint's default, "
+            "which the node shows. Below the checkpoint's minimum colors break.",
         ),
         io.DynamicCombo.Input(
             "guidance",

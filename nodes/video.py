@@ -176,8 +176,8 @@ def finishing_inputs() -> list[io.Input]:
             step=2,
             optional=True,
             tooltip=f"Longest side of the video, from {OUTPUT_SIZE.least}; width and height become even. 0: "
-            f"the size of the picture, at most {PASTED_SIDE}; of only the face the portrait's resolution "
-            f"with detail, at most {PORTRAIT_SIDE}, else the model's size.",
+            f"for the whole picture its size, at most {PASTED_SIDE}; for only the face the portrait's "
+            f"resolution, at most {PORTRAIT_SIDE}, or without detail the model's size.",
         ),
     ]
 

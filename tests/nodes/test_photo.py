@@ -61,7 +61,7 @@ def test_detail_and_the_picture_around_it(client):
         done = [value for value, _ in run.progress(number)]
         assert done == sorted(set(done))
         assert done[-1] == FRAMES
-    assert any("300 x 220 pixels: both even" in text for text in run.texts)
+    assert any("300 x 220 pixels; width and height are even" in text for text in run.texts)
 
 
 def test_black_frames_are_black_where_the_mask_is_one(client):
