@@ -48,7 +48,7 @@ NOTE = """{purpose}
 choose it in *Load READ Models*. {full_size} Every node has a help page: select it and press **i** \
 above it."""
 AS_TRAINED = (
-    "Leave size, steps and window at 0 and guidance at *checkpoint default*: its values from training."
+    "Leave size, steps and window at 0 and guidance at *checkpoint default*: its own values are used."
 )
 
 
@@ -204,7 +204,7 @@ def talking_head(name: str) -> Graph:
 def long_audio(name: str) -> Graph:
     """Three nodes: load, examples, talking head to file."""
     purpose = (
-        "# Every clip is on the disk before the next is sampled, so an hour takes no more memory than a "
+        "# Every clip is on the disk before the next is sampled. So an hour takes no more memory than a "
         "minute. After an interrupt the finished part stays as `*.partial.mp4` and can be played."
     )
     graph = Graph(title="Read me: speech of any length", text=note(purpose))
@@ -233,9 +233,9 @@ def long_audio(name: str) -> Graph:
 def text_and_lora(name: str) -> Graph:
     """With text and a LoRA, for full-size checkpoints."""
     purpose = (
-        "# For a **full-size checkpoint** in `models/read`: `read-tiny` takes no other text. Choose "
-        "the checkpoint and your LoRA (for LTX-Video 2B, in `models/loras`) in the loader, put LTX-Video's "
-        "T5 (`t5xxl_fp16.safetensors`) into `models/text_encoders`, and write what the video shows."
+        "# For a **full-size checkpoint**: `read-tiny` accepts no text. Put your LoRA for LTX-Video 2B into "
+        "`models/loras` and LTX-Video's T5 (`t5xxl_fp16.safetensors`) into `models/text_encoders`. Choose "
+        "checkpoint and LoRA in the loader. Write what the video shows into *CLIP Text Encode*."
     )
     graph = Graph(title="Read me: text and a LoRA", text=note(purpose))
     models, image, audio = inputs(graph, title="Load READ Models · your LoRA")
@@ -263,12 +263,12 @@ def text_and_lora(name: str) -> Graph:
 def compare(name: str) -> Graph:
     """Split-CFG and Joint-CFG."""
     purpose = (
-        "# The same seed and speech under both guidances: **Split-CFG** on the left, with a scale for the "
-        "reference (alpha) and one for the speech (beta), **Joint-CFG** on the right."
+        "# The same seed and speech with both kinds of guidance. Left: **Split-CFG**, with a scale for the "
+        "reference (alpha) and one for the speech (beta). Right: **Joint-CFG**, with one scale for both."
     )
     full_size = (
-        "Leave size, steps and window at 0. The scales here are `read-tiny`'s: for *split* use the paper's "
-        "alpha 2 and beta 6, for *joint* the alpha to compare."
+        "Leave size, steps and window at 0. The scales here are for `read-tiny`: set *split* to the paper's "
+        "alpha 2 and beta 6, and *joint* to the alpha that you want to compare."
     )
     graph = Graph(title="Read me: Split-CFG and Joint-CFG", text=note(purpose, full_size))
     models, image, audio = inputs(graph)
@@ -299,8 +299,8 @@ def photo_compare(name: str) -> Graph:
     """With and without the portrait's detail, both pasted back."""
     purpose = (
         "# The same frames in the whole picture: on the **left** after *READ Restore Detail*, on the "
-        "**right** as the decoder made them. The face is found, turned upright and cropped; the preview "
-        "under *READ Encode Reference* shows the crop, and its *face* widgets correct it."
+        "**right** as the decoder made them. *READ Encode Reference* finds the face, turns it upright and "
+        "crops it. Its preview shows the crop. Its *face* widgets correct it."
     )
     graph = Graph(title="Read me: the portrait's detail", text=note(purpose))
     models, image, audio = inputs(graph, portrait="photo")
@@ -326,7 +326,7 @@ def photo_compare(name: str) -> Graph:
 def check(name: str) -> Graph:
     """The first graph without detail and paste-back, measured."""
     purpose = (
-        "# *READ Check* plots mouth opening and loudness, and gives their correlation and lag, the jumps "
+        "# *READ Check* plots mouth opening and loudness. It measures their correlation and lag, the jumps "
         "where clips meet, and the drift of face and colors."
     )
     graph = Graph(title="Read me: does the mouth follow the sound?", text=note(purpose))
