@@ -39,7 +39,7 @@ class VaeLoss(Strict):
     Attributes:
         mouth: extra weight of a pixel inside the mouth box.
         eyes: extra weight of a pixel inside the boxes of the eyes.
-        closed: factor on the weight of the eyes while the lids are closed.
+        closed: while the lids are closed, the weight of the eyes is multiplied by 1 + ``closed``.
         tip: errors well below it count quadratically, errors above it linearly.
         edges: weight of the differences between neighboring pixels.
         motion: weight of the differences between successive frames.
