@@ -1,6 +1,6 @@
 """The asynchronous noise scheduler (section 3.3).
 
-Time is t = 1 for noise and t = 0 for data, float, one per latent frame: (B, 1+f). v = eps - Z(0) and
+Time is t = 1 for noise and t = 0 for data, float, one per latent: (B, 1+f). v = eps - Z(0) and
 Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 """
 

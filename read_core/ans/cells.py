@@ -61,8 +61,8 @@ class Cells:
         """Advance B cells by one step.
 
         Args:
-            latents: (B, C, f, h, w), item b at T of ``steps[b]``; the first frame of a clip after the first
-                one is the last frame of the clip before it, one step ahead.
+            latents: (B, C, f, h, w), item b at T of ``steps[b]``; the first latent of a clip after the first
+                one is the last latent of the clip before it, one step ahead.
             steps: B step indices i.
             clips: B clip indices j.
 

@@ -1,4 +1,4 @@
-"""Asynchronous forward process: every latent frame has its own noise level."""
+"""Asynchronous forward process: every latent has its own noise level."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def add_noise(z0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     Args:
         z0: (B, C, 1+f, h, w), clean latents, z_R first (eq. 11).
         noise: (B, C, 1+f, h, w), eps.
-        t: (B, 1+f) in 0..1; a frame with t = 0 is unchanged.
+        t: (B, 1+f) in 0..1; a latent with t = 0 is unchanged.
 
     Returns:
         (B, C, 1+f, h, w), of the type of ``z0``.

@@ -1,7 +1,7 @@
 """Asynchronous reverse process (Algorithm 1) in three orders that give the same latents.
 
 A cell (step i, clip j) needs only the cells (i-1, j) and (i, j-1). The last latent of (i, j-1) has already
-reached T_{i+1}; it is the first frame of clip j, the motion frame.
+reached T_{i+1}; it is the first latent of clip j, the motion frame.
 
 - ``steps``: as printed, all clips at each step.
 - ``clips``: each clip through all steps, with only the trajectory of the previous clip's last latent. Memory

@@ -1,4 +1,4 @@
-"""Times of the asynchronous noise scheduler: t = 1 is noise, t = 0 is data, float, one per latent frame."""
+"""Times of the asynchronous noise scheduler: t = 1 is noise, t = 0 is data, float, one per latent."""
 
 from __future__ import annotations
 

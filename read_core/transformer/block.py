@@ -41,12 +41,12 @@ class A2VTransformerBlock(nn.Module):
         """Return the tokens after the block.
 
         Args:
-            x: (B, L, h w, D), tokens frame by frame.
-            modulation: (B, L, 6, D), the time embedding of each frame.
+            x: (B, L, h w, D), tokens latent by latent.
+            modulation: (B, L, 6, D), the time embedding of each latent.
             rotary: (B or 1, L, h w, D / 2) complex64, see `apply_rotary`.
             text: key and value, (B, S, heads, d).
             text_mask: (B, 1, 1, S) bool or None.
-            speech: key and value, (B, L, s, heads, d); tokens of frame i see only its s slots.
+            speech: key and value, (B, L, s, heads, d); tokens of latent i see only its s slots.
         """
         frames = x.shape[1]
         modulation = self.scale_shift_table + modulation
@@ -67,5 +67,5 @@ class A2VTransformerBlock(nn.Module):
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """AdaLN: x (1 + scale) + shift, with shift and scale (B, L, 1, D) for all tokens of a frame."""
+    """AdaLN: x (1 + scale) + shift, with shift and scale (B, L, 1, D) for all tokens of a latent."""
     return torch.addcmul(shift, x, 1 + scale)

@@ -95,11 +95,11 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
 
         Args:
             latents: (B, C, L, h, w), z_R first.
-            timestep: (B, L), 1 noise .. 0 data, one time per frame.
+            timestep: (B, L), 1 noise .. 0 data, one time per latent.
             speech: from `project_speech`, B items or 1.
             text: from `project_text`, B items or 1.
             reference_mask: (B,) bool; if False, the learned null token replaces z_R. None: True for all.
-            continuation: (B,) bool; True for later clips, where z_R is not the frame before z_1. None: False.
+            continuation: (B,) bool; True for later clips, where z_R does not precede z_1. None: False.
 
         Returns:
             (B, C, L, h, w).
@@ -161,14 +161,14 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         return self._key_values("attn2", context, mask)
 
     def project_speech(self, codes: Tensor, mask: Tensor | None = None) -> KeyValues:
-        """Keys and values of speech codes, frame by frame; z_R's own frame gets the null code.
+        """Keys and values of speech codes, latent by latent; z_R gets the null code.
 
         Args:
             codes: (B, f, h_w, d_A), code i for z_i.
             mask: (B,) bool; if False, the null code replaces the whole item. None: True for all.
 
         Returns:
-            Keys and values for L = 1 + f frames.
+            Keys and values for L = 1 + f latents.
 
         Raises:
             InputError: codes of another shape.
@@ -189,7 +189,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
     def project_null_speech(self, frames: int) -> KeyValues:
         """Result of `project_speech` for one item without speech, with ``frames`` = L latents (z_R included).
 
-        Projects one frame and expands it L times, without copying.
+        Projects one code and expands it L times, without copying.
         """
         with onloaded(self):
             context = self.null_speech.to(self.dtype)[None, None]
@@ -232,11 +232,11 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             )
         if timestep.shape != (batch, frames):
             raise InputError(
-                f"the times are {tuple(timestep.shape)}; expected one per frame, ({batch}, {frames})"
+                f"the times are {tuple(timestep.shape)}; expected one per latent, ({batch}, {frames})"
             )
         if speech.keys[0].shape[1] != frames:
             raise InputError(
-                f"speech covers {speech.keys[0].shape[1]} frames, the latents have {frames} (z_R counted)"
+                f"speech covers {speech.keys[0].shape[1]} latents, but there are {frames} (z_R counted)"
             )
         for name, condition in (("speech", speech), ("text", text)):
             if condition.batch not in (1, batch):

@@ -27,10 +27,10 @@ def video_coordinates(
     """Coordinates of each latent token.
 
     Args:
-        frames: latent frames L, z_R first.
+        frames: number of latents L, z_R first.
         height: latent rows h.
         width: latent columns w.
-        continuation: True if z_R is not the frame before z_1 (later clips): latent indices 0, 2, 3, ...
+        continuation: True if z_R is not the latent before z_1 (later clips): latent indices 0, 2, 3, ...
             instead of 0, 1, 2, ...
         causal: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
 
@@ -96,10 +96,10 @@ class RotaryEmbedding(nn.Module):
     def forward(
         self, grid: tuple[int, int, int], continuation: Tensor | None, device: torch.device
     ) -> Tensor:
-        """(B, L, h w, D / 2) complex64, frame by frame, or (1, L, h w, D / 2) without ``continuation``.
+        """(B, L, h w, D / 2) complex64, latent by latent, or (1, L, h w, D / 2) without ``continuation``.
 
         Args:
-            grid: latent frames, rows and columns.
+            grid: latents, rows and columns.
             continuation: (B,) bool, per item, see `video_coordinates`; None: False for all.
         """
         both = self._tables(grid, device)

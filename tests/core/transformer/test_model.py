@@ -337,9 +337,9 @@ def test_shapes_that_do_not_fit_are_named(model, inputs, codes, embedding):
     latents, timestep = inputs["latents"], inputs["timestep"]
     with pytest.raises(InputError, match="have 7 channels; this model expects 8"):
         model(latents[:, :7], timestep, speech, text)
-    with pytest.raises(InputError, match=r"one per frame, \(2, 4\)"):
+    with pytest.raises(InputError, match=r"one per latent, \(2, 4\)"):
         model(latents, timestep[:, :1], speech, text)
-    with pytest.raises(InputError, match="speech covers 3 frames, the latents have 4"):
+    with pytest.raises(InputError, match="speech covers 3 latents, but there are 4"):
         model(latents, timestep, model.project_speech(codes[:, 1:]), text)
     with pytest.raises(InputError, match="text has 4 items, the latents 2"):
         model(latents, timestep, speech, KeyValues.cat([text, text]))
