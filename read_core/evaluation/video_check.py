@@ -72,7 +72,7 @@ class VideoCheck:
         """The numbers, one per line."""
         jumps, minutes = self.seams, len(self.opening) / FPS / 60
         eyes = (
-            "no face was found: the mouth is looked for in the middle, and blinks are not counted"
+            "no face was found: a drawn mouth is read in the middle, and blinks are not counted"
             if self.blinks is None
             else f"blinks: {self.blinks}, {self.blinks / minutes:.0f} a minute"
         )
@@ -83,7 +83,7 @@ class VideoCheck:
                 f"jumps (1/255): where clips meet {jumps.clips:.2f}, where latents meet {jumps.latents:.2f}, "
                 f"inside {jumps.inside:.2f}",
                 f"likeness to the portrait at the end: {self.likeness:.3f}",
-                f"colour drift at the end (1/255): {self.color_drift:.2f}",
+                f"color drift at the end (1/255): {self.color_drift:.2f}",
                 eyes,
             ]
         )

@@ -111,7 +111,7 @@ def test_drift_from_the_portrait(run, frames):
     likeness = np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1]
     drift = 255 * np.linalg.norm(portrait.mean(axis=(0, 1)) - end.mean(axis=(0, 1)))
     assert number(run, r"likeness[^:]*: (-?[\d.]+)") == pytest.approx(likeness, abs=0.001)
-    assert number(run, r"colour drift[^:]*: ([\d.]+)") == pytest.approx(drift, abs=0.01)
+    assert number(run, r"color drift[^:]*: ([\d.]+)") == pytest.approx(drift, abs=0.01)
 
 
 def test_the_plot_shows_what_is_measured(run):

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from ..tables.report import Report
 
 NOTE = (
-    "Means over videos, frame 0 left out. Eye contrast: deviation of the brightness in the boxes of "
-    "open eyes, against the portrait's. Change kept: share of the true difference from the portrait, where "
-    "the mouth is most open or the lids are closed. Flicker: change between neighbouring frames against the "
-    "true one where that is below 2/255; where nothing moves, in 1/255."
+    "Means over videos without frame 0. Eye contrast: deviation of the brightness in the boxes of open eyes, "
+    "divided by the portrait's. Change kept: share of the true difference from the portrait that is left "
+    "where the mouth is most open or the lids are closed. Flicker: difference of neighboring frames, divided "
+    "by the true one where that is below 2/255; where nothing moves, in 1/255."
 )
 STILL_BELOW = 2 / 255
 OPEN_BELOW, SHUT_ABOVE = 0.1, 0.7

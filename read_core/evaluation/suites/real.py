@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 REAL, ALL = "Real photographs", "all"
 _SEED = 50_000
 _NOTE = (
-    "Photographs of real people, put in the public domain, that matplotlib and scikit-image ship, each with "
-    "recordings of the test split. Open, width and round r: correlation of what is read with the tracks of "
-    "the recording; least: of all videos. Range: 5th to 95th percentile of the opening; 1 is 0.37 of the eye "
-    "distance. Opening in pauses: in the range of the same video. Faded eyes: by the photograph's contrast."
+    "Photographs of real people in the public domain, which matplotlib and scikit-image contain, each with "
+    "recordings of the test split. Open, width and round r: correlation of the readings with the tracks of "
+    "the recording. Least: the smallest of all videos. Range: 5th to 95th percentile of the opening; 1 is "
+    "0.37 of the eye distance. Opening in pauses: relative to the range of the same video. Faded eyes: "
+    "relative to the photograph's contrast."
 )
 
 

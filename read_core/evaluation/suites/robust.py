@@ -35,22 +35,22 @@ _PHOTOGRAPH = "a photograph"
 _SIDE = 96  # pixels
 _BORDER = 8  # outer part of a side that counts as background if the background is unknown
 _LIP_NOTE = (
-    f"{LIP_NOTE} Measure r: on the drawn videos, pictures changed as the portrait was. By its base: open r "
-    f'by that of "{AS_IS}"; of other speech by that of "{PLAIN}", undisturbed as it is. Recordings are those '
-    "of the corpus, as they are or with something added, and others that are said or sung without any "
-    "disturbance; portraits go with the recordings as they are. Beyond the framings of "
+    f"{LIP_NOTE} Measure r: the reader's correlation on the drawn videos, with pictures changed like the "
+    f'portrait. By its base: open r divided by that of "{AS_IS}"; for other speech divided by that of '
+    f'"{PLAIN}". Recordings are those of the corpus, unchanged or with something added, and others without '
+    "noise or music. Changed portraits have unchanged recordings. Beyond the framings of "
     f"`read-core corpus --framing`: {', '.join(crop.name for crop in CROPS if crop.beyond)}."
 )
 _PICTURE_NOTE = (
-    "Colour: distance of the video's mean colour from that of the portrait that was given, in 1/255. "
-    "Flicker: mean difference of neighbouring frames where the drawn background stands still, in 1/255; of a "
-    "photograph: in the outer eighth of its left, right and upper side. Detail: mean difference of "
-    "neighbouring pixels by that of the portrait."
+    "Color: distance of the video's mean color from that of the given portrait, in 1/255. Flicker: mean "
+    "difference of neighboring frames in the background, which does not move in the drawn video, in 1/255; "
+    "for a photograph in the outer eighth of its left, right and upper side. Detail: mean difference of "
+    "neighboring pixels, divided by that of the portrait."
 )
 _OPENING_NOTE = (
-    "Opening in the last three quarters of the videos, as a share of the range of the speaker's own drawn "
-    "video, which speaks: mean, what 95 % of the frames lie below, and the share of frames below a tenth. "
-    f'Music and noise are as loud as speech. "{AS_IS}" speaks, for comparison.'
+    "Opening in the last three quarters of the videos, relative to the range of the same face's drawn video "
+    "with speech: mean, 95th percentile, and the share of frames below a tenth. Music and noise are as loud "
+    f'as speech. "{AS_IS}" is a video with speech, for comparison.'
 )
 
 
@@ -81,7 +81,7 @@ class PictureFigures:
     """
 
     videos: int = column("count")
-    color: float = column("colour")
+    color: float = column("color")
     flicker: float = column("flicker")
     detail: float = column("detail")
 

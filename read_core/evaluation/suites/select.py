@@ -34,10 +34,10 @@ _RANGE = 0.5  # penalty of a range that is 0 or twice the true one
 _LIP_SHAPE = 0.25  # weight of width and rounding relative to the opening
 _DECIBEL = 0.1  # penalty per decibel lost compared with no guidance: smeared mouths, broken colors
 _NOTE = (
-    "Score: correlation of the opening, a quarter of that of width and rounding, less half of how far the "
-    "range (5th to 95th percentile of the opening, by the rendered one's) is from 1, less 0.1 for each "
-    "decibel by which the mouth box is farther from the rendered one than without guidance at as many steps: "
-    "that is how guidance overshoots, into smeared mouths and then broken colours."
+    "Score: correlation of the opening, plus a quarter of the correlations of width and rounding, minus half "
+    "of the range's distance from 1, minus 0.1 for each decibel that the mouth box loses compared with no "
+    "guidance at the same steps. Range: 5th to 95th percentile of the opening, divided by that of the "
+    "rendered video. The decibels detect guidance that is too strong: it smears mouths, then breaks colors."
 )
 
 

@@ -84,10 +84,10 @@ class Found:
 
 
 LARGE = 256
-"""Pixels of the shorter side from which on more is asked: what a GPU trains."""
+"""Shorter side in pixels from which the aims are higher: such checkpoints are trained on a GPU."""
 
-_NOTE = "What the project asks of its small checkpoint, more from 256 pixels on; the tables below explain."
-_ABSENT = " Photographs were not measured, and so none of their aims: give a folder of portraits as --faces."
+_NOTE = "The aims for read-tiny; they are higher from 256 pixels on. The tables below explain the figures."
+_ABSENT = " Photographs and their aims were not measured: give a folder of portraits as --faces."
 
 
 def presenter_aims(found: Found, resolution: tuple[int, int]) -> tuple[Aim, ...]:

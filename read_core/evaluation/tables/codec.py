@@ -94,11 +94,11 @@ def add_pictures(
         "codec",
         CodecFigures,
         list(found.items()),
-        f"Held-out videos of {frames} frames, coded and decoded; means over videos; worst frame: "
-        "of each video's worst, the mean of these. After it: correlation of the measured mouth with the true "
-        "one, which bounds what can be generated. The linear codec is a PCA of blocks of 8 x 32 x 32 "
+        f"Held-out videos of {frames} frames, encoded and decoded; means over videos. Worst frame: mean of "
+        "each video's worst frame. After it: correlation of the measured mouth with the true one, an upper "
+        "bound for generated videos. The linear codec is a PCA of blocks of 8 x 32 x 32 "
         f"pixels with {components} numbers each, fitted on training videos. Flicker: mean difference of "
-        "neighbouring frames where the drawn background stands still, in 1/255.",
+        "neighboring frames in the background, which does not move in the drawn video, in 1/255.",
     )
     return found["VAE"]
 

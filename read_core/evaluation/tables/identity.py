@@ -89,14 +89,14 @@ def add_identity(report: Report, sample_set: SampleSet, galleries: Sequence[Gall
         IdentityFigures,
         list(found.items()),
         "Nearest is its own: share of clips whose mean picture around the head is nearer to their portrait "
-        f"than to any of {len(galleries[0].faces)} other held-out faces in the same scene: background, "
-        "clothes, light and framing are the portrait's own. Its interval is Wilson's; it takes the clips of "
-        "a video as independent, which they are not quite. Own distance and nearest other: root mean square "
-        "difference from the portrait and from the nearest other face, in 1/255, over 32 x 32 colours of a "
-        "box around the head; likeness: correlation with the portrait there, which a change of brightness "
-        "leaves as it is. Face and border: distance of the mean colour of the picture's middle and of its "
-        "border from the portrait's, and of the later clips' from the first's, in 1/255. Heads move, so the "
-        "drawn videos are not at 0.",
+        f"than to any of {len(galleries[0].faces)} other held-out faces with the portrait's background, "
+        "clothes, light and framing. Its interval is Wilson's; it treats the clips of a video as "
+        "independent, which is only approximately true. Own distance and nearest other: root mean square "
+        "difference from the portrait and from the nearest other face, in 1/255, over 32 x 32 colors of a "
+        "box around the head. Likeness: correlation with the portrait in that box; brightness does not "
+        "change it. Face and border: distance of the mean color of the picture's middle and of its border "
+        "from the portrait's, and of the later clips' from the first's, in 1/255. Heads move, so drawn "
+        "videos are not at 0.",
     )
     return found["generated"]
 
@@ -139,11 +139,11 @@ def add_drift(report: Report, sample_set: SampleSet, clips: int, others: int) ->
         "clip",
         DriftFigures,
         [(index + 1, DriftFigures(*values)) for index, values in enumerate(zip(*columns, strict=True))],
-        "Face and border: distance of the mean colours from the first clip's and from the portrait's, in "
-        "1/255; drawn: that of the drawn video from the portrait. Own distance and nearest other: root mean "
-        "square difference from the portrait and from the nearest other face around the head, in 1/255; "
-        f"identity: share of {others} other faces in the same scene that it is farther from than from its "
-        "portrait. Over the whole video the opening's correlation is "
+        "Face and border: distance of the mean colors from the first clip's and from the portrait's, in "
+        "1/255. Drawn: that of the drawn video from the portrait. Own distance and nearest other: root mean "
+        "square difference from the portrait and from the nearest other face around the head, in 1/255. "
+        f"Identity: share of {others} other faces in the same scene that are less similar than the portrait. "
+        "Over the whole video the opening's correlation is "
         f"{score.opening:.3f} at lag 0 (best lag {score.lag}), the flicker of the background "
         f"{flicker(video.frames, still_pixels(sample.frames)):.2f}.",
     )

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 BY_VIDEO = "Lips, video by video"
 LIP_NOTE = (
-    "Pearson correlation of the measured mouth tracks with the true ones, mean over videos; least: the "
-    "opening's in the worst video. Best lag: of all videos together, in frames of 40 ms. Shuffled: each "
-    "opening against the tracks of all other videos, their mean, and that of the video with most. Openings "
-    "are measured in the range of the speaker's own drawn video; shut: below a tenth of it, for p, b and m "
-    "(so many in all) within a frame of their middle. By chance: the share of all frames of speech within a "
-    "frame of which the lips are shut. These shares and the opening in silence (0 where it lies below the "
-    "range) count every case of all videos alike."
+    "Pearson correlation of the measured mouth tracks with the true ones, mean over videos. Least: the "
+    "opening's correlation in the worst video. Best lag: of all videos together, in frames of 40 ms. "
+    "Shuffled: mean correlation of the opening with the tracks of all other videos; most: the video with the "
+    "largest mean. Openings are relative to the range of the speaker's drawn video. Shut: below a tenth of "
+    "that range; for p, b and m (their number is given) within one frame of their middle. By chance: share "
+    "of all speech frames within one frame of a shut mouth. Opening in silence is 0 below the range. Shares "
+    "and the opening in silence pool all cases of all videos."
 )
 
 
@@ -69,7 +69,7 @@ def add_lips(report: Report, sample_set: SampleSet) -> LipFigures:
                 sample_set.samples, sample_set.measure, sample_set.scores, strict=True
             )
         ],
-        "Skin tone: 0 very light .. 1 very dark. Measure r: on the drawn video itself.",
+        "Skin tone: 0 very light .. 1 very dark. Measure r: the reader's correlation on the drawn video.",
     )
     return generated
 

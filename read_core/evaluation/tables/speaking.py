@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 LIPS, REST = "Speaking: lips", "Speaking: eyes, head and seams"
 CODEC, GROUPS, FACES = "Speaking: through the codec", "Speaking: groups", "Speaking: face by face"
 _LIP_NOTE = (
-    "Truth is the talk as it was rendered at {side} pixels; the model was given its first frame as an "
-    "aligned portrait, and what is read is the video at {side} pixels as users get it. A face's figure is "
-    "the mean over its {seeds} seeds; means and intervals are over faces. Open, width and round r: "
-    "correlation with the true tracks; range: 5th to 95th percentile of the opening, by the truth's as read; "
-    "p b m shut, by chance and opening in pauses: as in the table Lips, every case alike, in the range of "
-    "the truth. As rendered: what the reader finds in the truth itself."
+    "The truth is the talk as rendered at {side} pixels. The model gets its first frame as an aligned "
+    "portrait. The video is read at {side} pixels, as users get it. A face's figure is the mean over its "
+    "{seeds} seeds; means and intervals are over faces. Open, width and round r: correlation with the true "
+    "tracks. Range: 5th to 95th percentile of the opening, divided by that of the truth as read. p b m shut, "
+    "by chance and opening in pauses: as in the table Lips, relative to the range of the truth as read. As "
+    "rendered: the reader's readings of the truth."
 )
 _REST_NOTE = (
-    "Blinks: of all videos together, by those read in the truth. Faded eyes: share of the frames with open "
-    "eyes in which one eye has less than half of the portrait's contrast; faces behind dark glasses are left "
-    "out of both. Head: root mean square motion of the face's upper half by the truth's, from the flow. "
-    "Clips / latents: jump where clips meet by that where latents of a clip meet."
+    "Blinks: those of all videos, divided by those read in the truth. Faded eyes: share of the frames with "
+    "open eyes in which one eye has less than half of the portrait's contrast. Both leave out faces with "
+    "dark glasses. Head: root mean square motion of the face's upper half, divided by the truth's. "
+    "Clips / latents: difference of frames where clips meet, divided by that where latents of a clip meet."
 )
 _CODEC_NOTE = (
-    "The first clip of each talk through the VAE, then finished as a video is; decibels at {side} pixels "
-    "against the talk as it was rendered, mean over faces. What is still read of it bounds what can be "
-    "generated. Eyes in blinks: how far open they are read where they are shut."
+    "The first clip of each talk through the VAE and the same finishing as a video; decibels at {side} "
+    "pixels compared with the talk as rendered, mean over faces. The readings are an upper bound for "
+    "generated videos. Eyes in blinks: how far open the eyes are read while they are shut."
 )
-_GROUP_NOTE = "By the labels that somebody gave by hand; groups of at least 12 faces, of all seeds. {missing}"
+_GROUP_NOTE = "By labels set by hand; groups of at least 12 faces, all seeds. {missing}"
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,10 @@ def add_variants(report: Report, marks: dict[str, list[Marks]]) -> None:
         "videos",
         VariantFigures,
         rows,
-        "Of the videos of the tables of seams: correlation of the measured mouth tracks with the true ones; "
+        "The videos of the tables of seams: correlation of the measured mouth tracks with the true ones; "
         "share of clips nearest to their own portrait, and their distance from it in 1/255, as in Identity. "
-        "Less: differences, with 95 % intervals over videos; where the interval holds 0 it cannot be told.",
+        'Rows with "less": differences, with 95 % intervals over videos. If the interval contains 0, no '
+        "difference is shown.",
     )
 
 
