@@ -54,6 +54,6 @@ def test_colors_are_in_range():
     for face in FACES:
         for field in dataclasses.fields(face):
             value = getattr(face, field.name)
-            if field.name.endswith("colour") or field.name in ("skin", "clothes", "clothes_accent"):
+            if field.name.endswith("color") or field.name in ("skin", "clothes", "clothes_accent"):
                 assert len(value) == 3
                 assert all(0.0 <= channel <= 1.0 for channel in value)
