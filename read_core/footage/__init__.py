@@ -1,5 +1,5 @@
 """Footage: videos of talking people become items that A2V-DiT learns from.
 
 In reading order: ``sources`` finds the videos, ``scan`` cuts each into shots and items, ``item`` makes one
-item, ``units`` and ``engines`` do both on processes or on Ray, ``manifest`` tells what there is.
+item, ``units`` and ``engines`` run both in processes or on Ray, ``manifest`` lists the results.
 """

@@ -23,12 +23,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "videos", type=Path, help="folder of videos, searched with its subfolders, or one video"
     )
-    parser.add_argument("out", type=Path, help="folder for the result; what is there already stays")
+    parser.add_argument("out", type=Path, help="folder for the result; finished items in it stay")
     parser.add_argument(
-        "--vae", type=Path, required=True, metavar="FOLDER", help="the VAE, as read-core init writes it"
+        "--vae", type=Path, required=True, metavar="FOLDER", help="the VAE, from read-core init"
     )
     parser.add_argument(
-        "--whisper", type=Path, required=True, metavar="FOLDER", help="the Whisper encoder, likewise"
+        "--whisper",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the Whisper encoder, from read-core init",
     )
     parser.add_argument("--size", type=int, default=512, help="side of the crops in pixels, a multiple of 32")
     parser.add_argument(
@@ -43,36 +47,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="plain",
-        help="how the folder names people, by whom it is split: as HDTF (RD_Radio1_000.mp4), as MEAD "
-        "(M003/...), or not at all, then by video",
+        help="how file names tell people apart, for the split: hdtf (RD_Radio1_000.mp4), mead (M003/...), "
+        "plain (they do not: each video counts as one person)",
     )
     parser.add_argument(
         "--detector",
         nargs="+",
         default=["own"],
         metavar=("NAME", "FILE"),
-        help=f"who finds faces: {', '.join(DETECTORS)}; yunet wants its ONNX file (default: own)",
+        help=f"face detector: {', '.join(DETECTORS)}; yunet needs its ONNX file (default: own)",
     )
     parser.add_argument(
         "--voice",
         choices=VOICES,
         default="webrtc",
-        help="who tells speech: webrtc (package webrtcvad-wheels), loudness (any sound), or nobody",
+        help="speech detector: webrtc (package webrtcvad-wheels), loudness (any sound), none "
+        "(everything counts as speech)",
     )
-    parser.add_argument("--span", type=int, default=16, help="latents that are encoded at a time")
+    parser.add_argument("--span", type=int, default=16, help="latents that are encoded at once")
     parser.add_argument(
-        "--context", type=int, default=8, help="latents before them that are encoded along, and thrown away"
+        "--context", type=int, default=8, help="latents before a span that are encoded with it and discarded"
     )
-    parser.add_argument("--license", default="not stated", metavar="TEXT", help="of the footage")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best there is)")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--license", default="not stated", metavar="TEXT", help="license of the footage")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best available)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes")
     parser.add_argument(
-        "--engine", choices=("processes", "ray"), default="processes", help="who runs them; ray is an extra"
+        "--engine", choices=("processes", "ray"), default="processes", help="what runs them; ray is an extra"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prepare what is missing, draw the contact sheets and say what there is."""
+    """Prepare what is missing, draw the contact sheets and print a summary."""
     from ..errors import InputError
     from .prepare import prepare
     from .settings import Settings
@@ -115,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """A bar in seconds of footage, with its rate and the time left; none where nothing is to be done."""
+    """A bar in seconds of footage, with its rate and the time left; no bar if there is no work."""
 
     def __init__(self) -> None:
         self.bar: tqdm[NoReturn] | None = None
@@ -166,7 +171,7 @@ def _report(manifest: Manifest, made: int, busy: int, sheets: list[Path]) -> Non
         f"split by {content['split_by']}); {made or 'nothing'} new"
     )
     if busy:
-        print(f"{busy} pieces of work were with another process; run again when it has ended")
+        print(f"{busy} pieces of work are being done by another process; run again when it has ended")
     for reason, count in reasons(manifest)[:8]:
         print(f"left out {count} times: {reason}")
     seam = content.get("seam")
@@ -175,4 +180,4 @@ def _report(manifest: Manifest, made: int, busy: int, sheets: list[Path]) -> Non
         told = "exact" if exact else f"{seam['decibels']:.1f} dB of encoding all at once"
         print(f"encoded in spans of {seam['span']} latents with {seam['context']} of context: {told}")
     for sheet in sheets:
-        print(f"{sheet}: look at it")
+        print(f"{sheet}: written; check it before training")

@@ -1,4 +1,4 @@
-"""Who finds the faces: one interface, ``detect(picture) -> Faces``, whoever does it.
+"""Face detectors of several packages behind one interface: ``detect(picture) -> Faces``.
 
 ``own`` needs nothing. ``dlib`` (HOG: frontal faces, fast; package dlib-bin) gives boxes, in which our own
 network reads the points. ``yuface`` (package yuface) and ``yunet`` (a user's ONNX file, package
@@ -139,7 +139,7 @@ def _faces(boxes: list[Any], points: list[Any], scores: list[Any]) -> Faces:
 
 
 def _shrunk(picture: Pixels) -> tuple[Pixels, float]:
-    """A picture at most so large, and pixels of the original per pixel of it."""
+    """The picture reduced to this size, and the pixels of the original per pixel of the result."""
     from PIL import Image
 
     scale = max(1.0, max(picture.shape[:2]) / _LONGEST)

@@ -1,4 +1,4 @@
-"""Encoding a long video span by span, with causal context.
+"""Encode a long video span by span, with causal context.
 
 Latent 0 holds frame 0, latent i > 0 the frames 8 i - 7 .. 8 i, and the encoder looks back only. So latents
 [a, b) are those that the slice of frames 8 (a - c) .. 8 (b - 1) gives, but for its first c, the context.
@@ -93,7 +93,7 @@ def receptive_latents(vae: Any) -> int:
 
 
 def seam_db(vae: TemporalVAE, frames: Tensor, span: int, context: int) -> float:
-    """How near spans come to encoding all at once: dB of latents over the difference.
+    """Difference between encoding in spans and all at once, as dB of the latents over the difference.
 
     Args:
         frames: (8 n + 1, H, W, 3), longer than a span.

@@ -1,4 +1,4 @@
-"""Who runs units of work: this process, several of them, or Ray; the same function each time."""
+"""Run units of work in this process, in several processes, or on Ray; all call the same function."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KILLED = (
 def run_units(
     engine: str, workers: int, out: Path, settings: Settings, units: Sequence[Unit]
 ) -> Iterator[Outcome]:
-    """Do all units, in any order; yields each outcome when it is there.
+    """Do all units, in any order; yield each outcome when it is ready.
 
     Raises:
         MediaError: a process was killed.
@@ -54,7 +54,7 @@ def _on_processes(workers: int, out: Path, settings: Settings, units: Sequence[U
 
 
 def _start_worker() -> None:
-    """One thread each; after Ctrl-C, which all processes get, a worker finishes what it is at."""
+    """Use one thread per worker. After Ctrl-C, which all processes get, a worker finishes its unit."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -62,7 +62,7 @@ def _start_worker() -> None:
 
 
 def _on_ray(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
-    """On the cluster that ``RAY_ADDRESS`` names, else on a Ray started on this machine for it."""
+    """Use the Ray cluster that ``RAY_ADDRESS`` names, else start Ray on this machine."""
     try:
         import ray
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Making one item of a video: crop, latents, features and a small video of what it shows.
+"""Make one item of a video: crop, latents, features and a small video of the crop.
 
 The file of an item holds ``latents`` (C, L, h, w), normalized; ``references`` (R, C, h, w), single frames
 encoded as portraits, the first of them frame 0; ``steps`` (2 (F + 8), layers + 1, D_A), the hidden states of
@@ -151,7 +151,7 @@ def _parts(source: Path, span: tuple[int, int], crop: FaceCrop, size: int, devic
 
 
 def _steps(heard: np.ndarray[Any, Any], span: tuple[int, int], features: WhisperFeatures) -> Tensor:
-    """The hidden states of an item, and of one latent more: what its last code hears is no end."""
+    """The hidden states of an item and of one more latent, so that its last code does not see an end."""
     start, stop = span
     low = start * SAMPLES_PER_FRAME
     samples = np.asarray(heard[low : stop * SAMPLES_PER_FRAME + _HEARD_AFTER]).astype(np.float32) / 32768

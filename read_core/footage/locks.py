@@ -1,4 +1,4 @@
-"""Claims on work that several processes may do: one has it, and its end, however it comes, frees it."""
+"""File locks that give work to one of several processes. The end of a process frees its locks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..media.partial import lock_file
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Lock the file ``path``, made where needed; yields whether nobody else has it."""
+    """Lock the file ``path``, created if needed; yield False if another process holds the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         yield lock_file(file)

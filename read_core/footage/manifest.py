@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Manifest:
-    """``manifest.json`` as it is."""
+    """The contents of ``manifest.json``."""
 
     folder: Path
     content: dict[str, Any]
@@ -79,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(out: Path) -> Manifest:
-    """Collect what there is: items, and what became none, with the reasons.
+    """Collect finished items, and left-out spans with their reasons.
 
     A finished video's sound, which nothing needs any more, is removed.
     """

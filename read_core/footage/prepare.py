@@ -1,4 +1,4 @@
-"""All of ``read-core prepare``: what is missing is made, and the manifest tells all."""
+"""``read-core prepare``: make the missing plans and items, and write the manifest."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prepare(
     on_done: OnDone | None = None,
     on_warning: OnWarning = warn,
 ) -> Prepared:
-    """Turn videos into items; what is there already stays, and several runs may share the work.
+    """Turn videos into items. Finished items stay, and several runs may share the work.
 
     Args:
         videos: a folder, searched with its subfolders, or one file.
@@ -100,7 +100,7 @@ def prepare(
 
 
 def check_ready(settings: Settings) -> None:
-    """Find out before any work whether packages, files and models are there.
+    """Check packages, files and models before any work.
 
     Raises:
         InputError, CheckpointError: one is not.
@@ -156,7 +156,7 @@ def begin(out: Path, settings: Settings, videos: Path) -> None:
 
 
 def _length(path: Path) -> float:
-    """What a video counts in the progress; one that cannot be opened will be refused by its scan."""
+    """Seconds of a video for the progress bar; the scan refuses a video that cannot be opened."""
     from ..media.frames import FrameReader
 
     try:
@@ -182,7 +182,7 @@ def _announce(on_units: OnUnits | None, what: str, units: Sequence[Unit]) -> Non
 
 
 def _measure_seam(out: Path, settings: Settings, manifest: Manifest) -> None:
-    """Write down, once, how near encoding in spans comes to encoding all at once, on an item's own video."""
+    """Measure on an item, once, how near encoding in spans is to encoding all at once; write it down."""
     content = read_json(out / SETTINGS)
     long = [item for item in manifest.content["items"] if item["latents"] > settings.span]
     if "seam" in content or not long:

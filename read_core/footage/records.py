@@ -1,4 +1,4 @@
-"""What is on disk: ``plan.json`` of a video, ``<number>.json`` of an item; each is there whole or not at all.
+"""Records on disk: ``plan.json`` of a video, ``<number>.json`` of an item; written completely or not at all.
 
 ::
 
@@ -80,7 +80,7 @@ class Plan:
 
 
 def folder_of(out: Path, source: Source) -> Path:
-    """Where everything about a video is."""
+    """The folder of a video's files."""
     return out / SOURCES / source.key
 
 
@@ -104,7 +104,7 @@ def item_path(folder: Path, number: int, suffix: str) -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON whole or not at all.
+    """Write JSON completely or not at all.
 
     Raises:
         MediaError: it cannot be written.
@@ -113,7 +113,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and for good.
+    """Write a file completely or not at all, and flush it to the disk.
 
     Raises:
         MediaError: it cannot be written; it names the disk where that is full.
@@ -132,7 +132,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 class CannotWriteError(MediaError):
-    """Nothing can be written any more: going on makes no sense."""
+    """The disk is full: no further unit can be written."""
 
 
 def _span(values: dict[str, Any]) -> Span:

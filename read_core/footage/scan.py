@@ -93,7 +93,7 @@ def scan(
 
 
 def _check_whole(reader: FrameReader, seconds: float) -> None:
-    """Raise MediaError if a video is shorter than it says."""
+    """Raise MediaError if a video ends before the duration in its header."""
     if reader.declared is None:
         return
     slack = _CUT_SHORT[0 if reader.exact else 1]

@@ -1,4 +1,4 @@
-"""What ``read-core prepare`` is asked for."""
+"""Settings of ``read-core prepare``."""
 
 from __future__ import annotations
 

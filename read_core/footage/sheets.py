@@ -1,4 +1,4 @@
-"""Contact sheets of prepared footage: what was kept, and what was not, with the reason."""
+"""Contact sheets of prepared footage: kept items, and spans that were left out, with the reason."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _clock(span: Mapping[str, Any]) -> str:
 
 
 def _short(reason: str) -> str:
-    """A reason in lines that fit beside the pictures."""
+    """Break a reason into lines that fit next to the pictures."""
     lines = [""]
     for word in reason.split():
         if len(lines[-1]) + len(word) > 44:

@@ -1,4 +1,4 @@
-"""Shot changes, by how much a small picture differs from the one before."""
+"""Detect shot changes by the difference of successive small pictures."""
 
 from __future__ import annotations
 

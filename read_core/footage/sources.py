@@ -1,4 +1,4 @@
-"""The videos of a folder, and who is in them by its layout."""
+"""Find the videos of a folder, and the people in them by their file names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Source:
 
     @property
     def key(self) -> str:
-        """A folder's name for it, which no other has."""
+        """A folder name that is unique to this video."""
         digest = hashlib.sha256(os.fsencode(self.name)).hexdigest()[:8]
         return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', Path(self.name).stem)[:40]}-{digest}"
 

@@ -69,7 +69,7 @@ def spans_of_shot(
     layout: FaceLayout,
     frames: tuple[int, int],
 ) -> list[Span]:
-    """Cut one shot into items, and what becomes none.
+    """Cut one shot into items and left-out spans.
 
     Args:
         shot: its first moment and the one after its last.
@@ -149,7 +149,7 @@ def _judged(
     layout: FaceLayout,
     least: int,
 ) -> Span:
-    """An item, or why it is none."""
+    """An item, or a left-out span with the reason."""
     if stop - start < least:
         reason = f"one steady face for {(stop - start) / FPS:.1f} s only"
         return Span(start, stop, reason=reason)

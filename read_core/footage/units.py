@@ -1,4 +1,4 @@
-"""Units of work, each done by any process: scanning one video, and making one item of it.
+"""Units of work that any process can do: scan one video, or make one item of it.
 
 Both are functions of records alone, so a pool of processes and Ray run the same ones. What was wrong with
 a video or an item comes back as an outcome, and is written down; only a full disk ends a run.
@@ -50,7 +50,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a unit.
+    """The outcome of a unit.
 
     Attributes:
         refused: why it gave nothing; "": it gave something.

@@ -1,4 +1,4 @@
-"""Who tells speech from silence: the share of a recording in which somebody speaks."""
+"""Voice detectors: the share of a recording that is speech."""
 
 from __future__ import annotations
 
