@@ -1,4 +1,4 @@
-"""Keys of ``config.json`` that stay as checkpoints have them where arguments have got other names."""
+"""Keys of ``config.json`` that keep their old names in checkpoints although the arguments were renamed."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 #
 #   scripts/train_on_gpu.sh STAGE [STAGE ...]
 #
-# check       is there a GPU, a synthesiser, room on the disk?
+# check       is there a GPU, a synthesizer, room on the disk?
 # prepare     draw the corpus on the processors while the GPU trains whisper and speech_ae
 # vae, a2v    train; first measure the steps per second and choose as many steps as fit the minutes
 # checkpoint  put the parts together
@@ -32,7 +32,7 @@ VAE_MINUTES=${VAE_MINUTES:-12}
 A2V_MINUTES=${A2V_MINUTES:-8}
 TOY=${TOY:-0}
 CONFIGS=configs/tiny-gpu
-# float32 products that are not in bfloat16, those of the optimiser, may use the GPU's tensor cores.
+# float32 products that are not in bfloat16, those of the optimizer, may use the GPU's tensor cores.
 export PYTHONUNBUFFERED=1 TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1
 
 toy_vae=() toy_whisper=() toy_speech_ae=() toy_a2v=() toy_checkpoint=() toy_select=() trial_steps=40

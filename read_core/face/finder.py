@@ -23,8 +23,8 @@ THRESHOLD = 0.85  # smallest score; chosen on validation pictures
 CORNERS = (0, 1, EYE_POINTS, EYE_POINTS + 1, 2 * EYE_POINTS, 2 * EYE_POINTS + 1)  # among the features
 
 _SEARCHED = (256, 112, 64)  # longest sides in pixels of the searched pictures
-_SURE = 0.98  # score from which on a face need not be looked for in the turned picture
-_TURNS = (2, 1, 3)  # quarters by which the picture is turned
+_SURE = 0.98  # from this score on the turned picture is not searched
+_TURNS = (2, 1, 3)  # quarter turns of the picture
 _LIKELY = 0.3  # smallest search score for a close-up
 _MOST = 12  # most close-ups
 _SAME = 0.55  # overlap relative to the smaller box from which two boxes count as one face
@@ -60,7 +60,7 @@ def find_faces(
     finder: FaceFinder | None = None,
     threshold: float = THRESHOLD,
 ) -> Faces:
-    """Find all faces in a picture, or, where one is surer in the turned picture, those on their side or head.
+    """Find all faces in a picture; if one scores higher in the turned picture, those that are not upright.
 
     Args:
         image: (H, W, 3) floating point, 0..1.
@@ -98,7 +98,7 @@ def _surest(faces: Faces) -> float:
 
 
 def _find(finder: FaceFinder, picture: Tensor, threshold: float) -> Faces:
-    """The faces in a picture (3, H, W) as it is, on the CPU."""
+    """The faces in a picture (3, H, W) without turning it, on the CPU."""
     boxes, points, scores = candidates(finder, picture)
     features = points.new_zeros(0, len(FEATURES), 2)
     if len(scores):

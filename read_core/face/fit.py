@@ -1,7 +1,7 @@
 """Train the face finder: photographed and drawn faces on backgrounds, degraded in many ways.
 
-Both networks learn from the same scenes. The reader sees every face from slightly wrong places, and whatever
-the search currently takes for a face, so it learns from the search's mistakes.
+Both networks learn from the same scenes. The reader sees every face from slightly wrong places. It also sees
+everything that the search currently takes for a face, so it learns from the search's mistakes.
 """
 
 from __future__ import annotations

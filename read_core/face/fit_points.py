@@ -1,4 +1,4 @@
-"""How the reader of single points is fitted: squares of faces around places that are a little off."""
+"""Train the network that reads single points, on squares of faces around places that are a little off."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class PointSettings:
         steps: updates.
         batch: faces per update, three squares of each.
         rate: peak learning rate.
-        average: decay of the running mean of the weights, which is what is written.
-        drawn: drawn presenters beside the photographs.
-        seed: of everything.
+        average: decay of the running mean of the weights; the mean is written.
+        drawn: number of drawn presenters, in addition to the photographs.
+        seed: seed of all random numbers.
     """
 
     steps: int = 1300

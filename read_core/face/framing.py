@@ -25,7 +25,7 @@ _SMALL = 0.5  # pixels of the original per pixel of the frame
 _TURNED = 0.6  # eye distance / distance from eyes to mouth, relative to the layout's
 _REMARKS = {
     "cut": "the picture's border cuts the face; expect a poor video, or use a picture of the whole face",
-    "tilted": "the face is not upright; it speaks as it lies, or turn the picture first",
+    "tilted": "the face is not upright; turn the picture first, or it speaks in this position",
     "turned": "the face is turned away; expect a poor video, or use a picture that looks into the camera",
 }
 _LEAST = 8  # smallest side in pixels of a crop by hand
@@ -151,14 +151,14 @@ def _by_hand(image: Tensor, size: tuple[int, int], choice: FaceChoice) -> FaceCr
 def flaw_of(
     points: Tensor, crop: FaceCrop, original: tuple[int, ...], least: float, layout: FaceLayout
 ) -> str | None:
-    """What makes a poor video of a face: the first of ``cut``, ``small``, ``tilted``, ``turned`` that holds.
+    """Why a face gives a poor video: the first of ``cut``, ``small``, ``tilted``, ``turned`` that is true.
 
     Args:
         points: (3, 2) eyes and mouth, pixels of the picture.
         crop: of the face.
         original: height and width of the picture.
-        least: pixels of the picture that the crop has at least.
-        layout: where the crop has the face.
+        least: smallest allowed width of the crop, in pixels of the picture.
+        layout: place of the face in the crop.
     """
     height, width = original[:2]
     corners = torch.tensor([[x, y] for x in _CORE for y in _CORE])

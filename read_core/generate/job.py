@@ -255,7 +255,7 @@ def synthesis_tags(pipe: ReadPipeline, title: str, settings: ResolvedSettings) -
     return {
         "title": title,
         "comment": (
-            f"Synthesised video: not a recording of a person. READ {__version__}, "
+            f"Synthesized video: not a recording of a person. READ {__version__}, "
             f"checkpoint {pipe.card.name}, seed {settings.seed}, "
             f"steps {settings.steps}, window {settings.window}, guidance {scales}"
         ),

@@ -1,7 +1,7 @@
-"""How diffusers' context parallelism splits A2V-DiT: at the borders of frames.
+"""How diffusers' context parallelism splits A2V-DiT: between latents.
 
 Inputs are split where a block is called, not where the model is called: at that point the position of every
-frame, and which one is z_R, are known. Keys and values of text are whole in every process.
+latent, and which one is z_R, are known. Keys and values of text are whole in every process.
 """
 
 from __future__ import annotations

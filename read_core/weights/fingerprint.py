@@ -1,4 +1,4 @@
-"""Fingerprints of models: what was made with other weights is recognized by them."""
+"""Fingerprints of models, to recognize results that were made with other weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in float8: which tensors are, and why they are refused."""
+"""Recognize and refuse files with float8 tensors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def float8_names(header: Mapping[str, TensorInfo]) -> list[str]:
     return [name for name, info in header.items() if info.dtype in FLOAT8 and info.numel]
 
 
-TRAINING = "training starts from full precision, and what float8 has rounded away stays lost"
-CODEC = "the autoencoder is never stored so"
+TRAINING = "training needs full precision, which float8 does not have"
+CODEC = "no release stores the autoencoder in float8"
 
 
 def refuse_float8(path: Path, header: Mapping[str, TensorInfo], why: str = TRAINING) -> None:

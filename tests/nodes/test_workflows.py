@@ -91,7 +91,7 @@ def test_long_audio_to_a_video_that_says_what_it_is(host, client):
     frames, tags, about = read_video(saved(host, run, number_of(prompt, "READ_TalkingHeadToFile")))
     check_video(frames, about)
     check_mouth(frames)
-    for said in ("Synthesised", "read-tiny", "seed 5"):
+    for said in ("Synthesized", "read-tiny", "seed 5"):
         assert said in tags["comment"]
     assert "READ_TalkingHeadToFile" in tags["prompt"]
 

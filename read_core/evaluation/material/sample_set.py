@@ -1,4 +1,4 @@
-"""A cast: held-out samples, a checkpoint's videos of them, and their scores."""
+"""Held-out samples, a checkpoint's videos of them, and their scores."""
 
 from __future__ import annotations
 

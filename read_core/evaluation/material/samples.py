@@ -164,6 +164,6 @@ def speakers_here(on_warning: OnWarning = warn) -> tuple[str, ...]:
     try:
         require_synthesizer("flite")
     except SynthesizerError as error:
-        on_warning(f"the held-out synthesiser is left out: {error}")
+        on_warning(f"the held-out synthesizer is left out: {error}")
         return SAID_BY[:1]
     return SAID_BY

@@ -1,4 +1,4 @@
-"""What the project asks of read-tiny, beside what a report found: the first table of the suite ``tiny``."""
+"""The aims for read-tiny and the measured figures: the first table of the suite ``tiny``."""
 
 from __future__ import annotations
 

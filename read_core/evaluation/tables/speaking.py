@@ -99,7 +99,7 @@ class TalkCodec:
 
 @dataclass(frozen=True)
 class TalkFigures:
-    """Everything that is told of the talks of a kind."""
+    """All figures of the talks of a kind."""
 
     lips: TalkLips
     rest: TalkRest

@@ -95,7 +95,7 @@ def test_everything_can_be_chosen(pipe, job):
     assert frames.shape == (FRAMES, 96, 64, 3)
     with av.open(str(job.out)) as container:
         comment = container.metadata["comment"]
-    for words in ("Synthesised", "checkpoint tiny", "seed 7", "steps 1", "window 4", "kind=joint alpha=2.0"):
+    for words in ("Synthesized", "checkpoint tiny", "seed 7", "steps 1", "window 4", "kind=joint alpha=2.0"):
         assert words in comment
 
 
