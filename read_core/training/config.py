@@ -34,8 +34,9 @@ class LoopConfig(Strict):
             along a cosine.
         batch_size: samples per batch and process.
         accumulate: batches per step and process, whose gradients are averaged.
-        optimizer: ``adamw``, or ``muon`` (orthogonalized momentum for matrices and convolutions, AdamW for
-            the rest at ``adam_learning_rate``).
+        optimizer: ``adamw``; ``adamw_fused``, torch's in one kernel; ``adamw_8bit``, torchao's with moments
+            of 8 bits; or ``muon`` (orthogonalized momentum for matrices and convolutions, AdamW for the rest
+            at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
         clip: largest gradient norm.
         save_minutes: a resumable state is written at least this often, and at the end.
@@ -50,7 +51,7 @@ class LoopConfig(Strict):
     accumulate: int = Field(default=1, gt=0)
     learning_rate: float = Field(gt=0)
     adam_learning_rate: float = Field(default=1e-3, gt=0)
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "adamw_fused", "adamw_8bit", "muon"] = "adamw"
     weight_decay: float = Field(default=0.0, ge=0)
     warmup: int = Field(default=50, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)

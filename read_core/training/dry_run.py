@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..speech import SpeechAE
 from ..transformer import A2VTransformer3DModel
@@ -20,6 +20,7 @@ from .stages.a2v import A2VConfig, Conditioned
 from .stages.speech_variants import TRAINED_ALONG, tuned
 
 _MOMENTS = 2  # of a parameter in Adam; momentum alone in Muon
+_BLOCK, _SMALLEST = 256, 4096  # of torchao's moments of 8 bits
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,25 @@ class StateMemory:
 def state_memory(model: nn.Module, loop: LoopConfig) -> StateMemory:
     """The state of training ``model``, which may be on the meta device."""
     trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
-    moments = 0
-    if trained:
-        for group in make_optimizer(model, loop).param_groups:
-            momentum_alone = loop.optimizer == "muon" and not group["adam"]
-            moments += (1 if momentum_alone else _MOMENTS) * sum(p.nbytes for p in group["params"])
     weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
-    return StateMemory(weights, trained, moments, trained if loop.ema else 0)
+    return StateMemory(weights, trained, _moments(model, loop), trained if loop.ema else 0)
+
+
+def _moments(model: nn.Module, loop: LoopConfig) -> int:
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if loop.optimizer == "adamw_8bit":
+        return _MOMENTS * sum(_in_8_bits(p) for p in parameters)
+    if loop.optimizer != "muon" or not parameters:
+        return _MOMENTS * sum(p.nbytes for p in parameters)
+    groups = make_optimizer(model, loop).param_groups
+    return sum((_MOMENTS if group["adam"] else 1) * p.nbytes for group in groups for p in group["params"])
+
+
+def _in_8_bits(p: Tensor) -> int:
+    """Bytes of a moment of torchao's AdamW8bit: a byte per number, a scale per block and a table."""
+    if p.numel() < _SMALLEST or p.numel() % _BLOCK:
+        return p.nbytes
+    return p.numel() + 4 * (p.numel() // _BLOCK + 256)
 
 
 def planned_model(config: A2VConfig) -> Conditioned:
@@ -120,11 +133,10 @@ def report(config: StageConfig) -> Iterator[str]:
 
 def _options(model: Conditioned, config: A2VConfig, whole: StateMemory) -> Iterator[tuple[str, str]]:
     """What could be set in the configuration, and what that saves."""
-    changes = {"loop.ema": ("ema", 0.0), "loop.optimizer": ("optimizer", "muon")}
-    for name, (key, value) in changes.items():
-        if getattr(config.loop, key) != value:
-            saved = whole.together - state_memory(model, config.loop.model_copy(update={key: value})).together
-            yield f"{name}: {value:g}" if key == "ema" else f"{name}: {value}", f"saves {_gb(saved)} GB"
+    for key, value in (("ema", 0), ("optimizer", "adamw_8bit"), ("optimizer", "muon")):
+        changed = state_memory(model, config.loop.model_copy(update={key: value}))
+        if changed.together < whole.together:
+            yield f"loop.{key}: {value}", f"saves {_gb(whole.together - changed.together)} GB"
     if config.speech in TRAINED_ALONG:
         frozen = planned_model(config.model_copy(update={"speech": "codes"}))
         saved = whole.together - state_memory(frozen, config.loop).together

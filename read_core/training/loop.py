@@ -26,7 +26,7 @@ from .config import LoopConfig
 from .health import Health
 from .log import Log
 from .noise import SampleNoise
-from .optim import make_optimizer
+from .optim import make_optimizer, set_rate
 from .processes import agreed, processes
 
 Batch = dict[str, Any]
@@ -163,7 +163,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
     stage.prepare(accelerator.device)
     optimizer = make_optimizer(stage.model, config)
-    base_rates = [group["lr"] for group in optimizer.param_groups]
+    base_rates = [float(group["lr"]) for group in optimizer.param_groups]
     model, optimizer = accelerator.prepare(stage.model, optimizer)
     inner = accelerator.unwrap_model(model)
     ema, progress, health = Ema(inner, config.ema), _Progress(), Health(accelerator)
@@ -212,7 +212,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
 def _set_rates(optimizer: Any, base_rates: Sequence[float], factor: float) -> None:
     for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-        group["lr"] = rate * factor
+        set_rate(group, rate * factor)
 
 
 def _backward(

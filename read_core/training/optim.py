@@ -1,4 +1,4 @@
-"""Optimizers: AdamW, and Muon for matrices and convolutions with AdamW for everything else."""
+"""Optimizers: AdamW in three forms, and Muon for matrices and convolutions with AdamW for everything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..video.aligned import PositionwiseLinear
-from .config import LoopConfig
+from .config import ConfigError, LoopConfig
 
 _SUB_PIXELS = 8
 """Sub-pixels of the VAE's upsamplers: 2 x 2 x 2."""
@@ -129,15 +129,14 @@ def _owners(parameters: Sequence[Tensor], world: int) -> list[int]:
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """The optimizer chosen by ``config``, over the parameters of ``model`` that require gradients."""
+    """The optimizer chosen by ``config``, over the parameters of ``model`` that require gradients.
+
+    Raises:
+        ConfigError: it needs a package that is not installed.
+    """
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(
-            [p for _, p in trainable],
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=config.weight_decay,
-        )
+    if config.optimizer != "muon":
+        return _adamw([p for _, p in trainable], config)
     matrices = [p for name, p in trainable if p.ndim >= 2 and "table" not in name and "null" not in name]
     parts = {id(p): _SUB_PIXELS if "upsamplers" in name else 1 for name, p in trainable}
     for module in model.modules():
@@ -154,3 +153,30 @@ def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimize
     if others:
         groups.append({"params": others, "lr": config.adam_learning_rate, "adam": True})
     return Muon(groups, torch.bfloat16 if config.mixed_precision == "bf16" else None)
+
+
+def _adamw(parameters: list[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
+    rates: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "betas": (0.9, 0.98),
+        "weight_decay": config.weight_decay,
+    }
+    if config.optimizer == "adamw_8bit":
+        try:
+            from torchao.optim import AdamW8bit
+        except ImportError as error:
+            raise ConfigError(
+                "loop.optimizer is adamw_8bit, which needs the package torchao: "
+                "pip install 'read-talking-head[low-bit]', or use adamw"
+            ) from error
+        eight: torch.optim.Optimizer = AdamW8bit(parameters, **rates)
+        return eight
+    return torch.optim.AdamW(parameters, fused=config.optimizer == "adamw_fused" or None, **rates)
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of a parameter group; some optimizers hold it in a tensor."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate

@@ -121,3 +121,13 @@ def footage(tmp_path_factory, videos, tiny_checkpoint):
     folder = tmp_path_factory.mktemp("footage") / "out"
     prepare(videos, folder, fast_settings(tiny_checkpoint))
     return folder
+
+
+@pytest.fixture
+def uncompiled_torchao():
+    """Torchao's optimizers without compiling their steps, which takes minutes; skips where it is missing."""
+    import torch._dynamo
+
+    pytest.importorskip("torchao.optim", reason="torchao is not installed", exc_type=ImportError)
+    with torch._dynamo.config.patch(disable=True):
+        yield

@@ -90,7 +90,7 @@ def crash(monkeypatch):
     return arm
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw_fused", "muon"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_resuming_gives_the_same_bits(tmp_path, optimizer, ema):
     config = loop_config(optimizer=optimizer, ema=ema)
@@ -99,6 +99,21 @@ def test_resuming_gives_the_same_bits(tmp_path, optimizer, ema):
     assert not (tmp_path / "parts" / "export").exists()
     assert train(Regression(seed=1), config, tmp_path / "parts", stop_after=1) == {}
     assert train(Regression(seed=2), config, tmp_path / "parts") == figures
+    assert_equal(exported(tmp_path / "parts"), exported(tmp_path / "whole"))
+
+
+def test_moments_of_8_bits_resume_with_the_same_bits(tmp_path, uncompiled_torchao):
+    class Wide(Regression):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Sequential(nn.Linear(6, 1024), nn.Linear(1024, 6))
+
+    config = loop_config(optimizer="adamw_8bit")
+    train(Wide(), config, tmp_path / "whole")
+    train(Wide(), config, tmp_path / "parts", stop_after=5)
+    state = torch.load(tmp_path / "parts" / "state" / "step-00000005" / "optimizer.bin", weights_only=True)
+    assert state["state"][0]["exp_avg"].codes.dtype == torch.uint8
+    train(Wide(), config, tmp_path / "parts")
     assert_equal(exported(tmp_path / "parts"), exported(tmp_path / "whole"))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from read_core.training.config import LoopConfig
-from read_core.training.optim import Muon, make_optimizer, orthogonalize
+from read_core.training.config import ConfigError, LoopConfig
+from read_core.training.optim import Muon, make_optimizer, orthogonalize, set_rate
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -105,6 +106,37 @@ class Parts(nn.Module):
         self.frozen = nn.Linear(2, 2).requires_grad_(False)
         self.scale_shift_table = nn.Parameter(torch.zeros(2, 4))
         self.null_speech = nn.Parameter(torch.zeros(3, 5))
+
+
+def stepped(name: str, steps: int) -> torch.Tensor:
+    """A matrix after some steps on given gradients."""
+    layer = nn.Linear(64, 128, bias=False)
+    layer.weight.data.copy_(torch.randn(128, 64, generator=generator()))
+    rates = {"learning_rate": 0.01, "weight_decay": 0.1}
+    optimizer = make_optimizer(layer, LoopConfig(steps=1, batch_size=1, optimizer=name, **rates))
+    for step in range(steps):
+        layer.weight.grad = torch.randn(128, 64, generator=generator(step + 1))
+        set_rate(optimizer.param_groups[0], 0.01 / (step + 1))
+        optimizer.step()
+    return layer.weight.detach()
+
+
+def test_the_fused_adamw_is_adamw():
+    torch.testing.assert_close(stepped("adamw_fused", 5), stepped("adamw", 5), rtol=1e-5, atol=1e-6)
+
+
+def test_the_adamw_of_8_bits_follows_adamw(uncompiled_torchao):
+    start, exact = stepped("adamw_8bit", 0), stepped("adamw", 5)
+    error = (stepped("adamw_8bit", 5) - exact).norm() / (exact - start).norm()
+    assert 0 < error < 0.05
+
+
+def test_a_missing_torchao_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao.optim", None)
+    with pytest.raises(ConfigError, match=r"torchao.*low-bit"):
+        make_optimizer(
+            nn.Linear(2, 2), LoopConfig(steps=1, batch_size=1, optimizer="adamw_8bit", learning_rate=1)
+        )
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
