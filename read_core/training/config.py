@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import ReadError
 
@@ -44,6 +44,8 @@ class LoopConfig(Strict):
         mixed_precision: accelerate's ``no``, ``fp16`` or ``bf16``.
         workers: processes that prepare samples; 0 prepares them in the training process.
         compile: whether the model goes through ``torch.compile``.
+        parallel: how several processes train: ``ddp``, each with all weights, or ``fsdp``, each with a part
+            of weights, gradients, moments and average (stage ``a2v``).
     """
 
     steps: int = Field(gt=0)
@@ -63,6 +65,15 @@ class LoopConfig(Strict):
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     workers: int = Field(default=0, ge=0)
     compile: bool = False
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+
+    @model_validator(mode="after")
+    def _what_fsdp_shares(self) -> LoopConfig:
+        if self.parallel == "fsdp" and self.optimizer == "muon":
+            raise ValueError("fsdp splits the matrices that muon needs whole: use adamw, or parallel: ddp")
+        if self.parallel == "fsdp" and self.mixed_precision == "fp16":
+            raise ValueError("fsdp does not scale losses as fp16 needs it: use bf16, or parallel: ddp")
+        return self
 
 
 class StageConfig(Strict):

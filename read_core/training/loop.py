@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,8 @@ from .log import Log
 from .noise import SampleNoise
 from .optim import make_optimizer, set_rate
 from .processes import agreed, processes
+from .sharding import SharedState, gathered, own, shared, whole
+from .states import States
 
 Batch = dict[str, Any]
 Figures = dict[str, float]
@@ -118,7 +120,8 @@ class Ema:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
         now = dict(model.named_parameters())
-        torch._foreach_lerp_(list(self.shadow.values()), [now[name] for name in self.shadow], 1 - decay)
+        averages, weights = list(self.shadow.values()), [now[name] for name in self.shadow]
+        torch._foreach_lerp_([own(t) for t in averages], [own(t) for t in weights], 1 - decay)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:
@@ -156,20 +159,20 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
 
     Raises:
         TrainingError: the loss or the gradient of a step is not finite. No state is written after it.
+        ConfigError: the state was written with another ``config.parallel``, or the model cannot be shared.
     """
     set_seed(config.seed)
     output.mkdir(parents=True, exist_ok=True)
     processes()
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
     stage.prepare(accelerator.device)
-    optimizer = make_optimizer(stage.model, config)
+    model, runner, optimizer = _trained(stage.model, config, accelerator)
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
-    model, optimizer = accelerator.prepare(stage.model, optimizer)
     inner = accelerator.unwrap_model(model)
     ema, progress, health = Ema(inner, config.ema), _Progress(), Health(accelerator)
-    accelerator.register_for_checkpointing(ema, progress)
-    _resume(accelerator, output)
-    runner = torch.compile(model) if config.compile else model
+    parts = SharedState(inner, optimizer, ema) if config.parallel == "fsdp" else None
+    states = States(accelerator, output, [progress] if parts else [ema, progress], parts)
+    states.resume()
 
     first, saved = progress.step, time.monotonic()
     log = Log(output, first, config.steps) if accelerator.is_main_process else None
@@ -178,7 +181,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         _set_rates(optimizer, base_rates, learning_rate_factor(step, config))
         model.train()
         values = _backward(stage, (model, runner), batches, config.accumulate, accelerator)
-        norm = accelerator.clip_grad_norm_(inner.parameters(), config.clip)
+        norm = gathered(accelerator.clip_grad_norm_(inner.parameters(), config.clip))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         ema.update(inner, step)
@@ -190,24 +193,26 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
         logging = progress.step % config.log_every == 0
         drawing = config.sheet_every > 0 and progress.step % config.sheet_every == 0
         if saving or logging or drawing:
-            health.check(_latest_state(output))
+            health.check(states.latest())
         if logging:  # a mean over processes, which all of them take part in
             values = {name: accelerator.reduce(value, "mean") for name, value in values.items()}
         if log is not None:
             log.step(progress.step, {**values, "norm": norm} if logging else None)
-        if drawing and accelerator.is_main_process:
-            _with_average(stage, inner, ema, output / "sheets" / f"{progress.step:07d}.png")
+        if drawing:
+            with _averaged(stage, inner, ema):
+                if accelerator.is_main_process:
+                    _draw(stage, output / "sheets" / f"{progress.step:07d}.png")
         if saving:
-            _save_state(accelerator, output, progress.step)
+            states.save(progress.step)
             saved = time.monotonic()
         if stopping and progress.step < config.steps:
             break
-    if log is None:
-        return {}
-    log.close()
+    if log is not None:
+        log.close()
     if progress.step < config.steps:
         return {}
-    return _export(stage, inner, ema, output)
+    with _averaged(stage, inner, ema):
+        return _export(stage, output) if accelerator.is_main_process else {}
 
 
 def _set_rates(optimizer: Any, base_rates: Sequence[float], factor: float) -> None:
@@ -259,56 +264,48 @@ def _batches(
         yield placed, SampleNoise(config.seed, samples.tolist())
 
 
-def _with_average(stage: Stage, model: nn.Module, ema: Ema, sheet: Path) -> None:
+def _trained(
+    model: nn.Module, config: LoopConfig, accelerator: Accelerator
+) -> tuple[nn.Module, Model, torch.optim.Optimizer]:
+    """What is trained in place of ``model`` (maybe itself), what calls it, and the optimizer."""
+    sharing = config.parallel == "fsdp"
+    model = shared(model) if sharing else model
+    optimizer = make_optimizer(model, config)
+    if not sharing:
+        model, optimizer = accelerator.prepare(model, optimizer)
+    runner = torch.compile(model) if config.compile else model
+    # accelerate does so with a model that it prepares
+    return model, _under_autocast(runner, accelerator) if sharing else runner, optimizer
+
+
+def _under_autocast(model: Model, accelerator: Accelerator) -> Model:
+    def call(*arguments: Any) -> Any:
+        with accelerator.autocast():
+            return model(*arguments)
+
+    return call
+
+
+@contextmanager
+def _averaged(stage: Stage, model: nn.Module, ema: Ema) -> Iterator[None]:
+    """Inside, the stage's model on the main process has the averaged weights; all processes must enter."""
+    ema.swap(model)
+    with whole(stage.model, model), torch.no_grad():
+        stage.model.eval()
+        yield
+    ema.swap(model)
+
+
+def _draw(stage: Stage, sheet: Path) -> None:
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    model.eval()
-    if ema.decay:
-        ema.swap(model)
-    with torch.no_grad():
-        stage.sheet(model, sheet)
-    if ema.decay:
-        ema.swap(model)
+    stage.sheet(stage.model, sheet)
 
 
-def _export(stage: Stage, model: nn.Module, ema: Ema, output: Path) -> Figures:
-    model.eval()
-    if ema.decay:
-        ema.swap(model)
+def _export(stage: Stage, output: Path) -> Figures:
     target, temporary = output / "export", output / "export.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    with torch.no_grad():
-        figures = stage.export(model, temporary)
-    if ema.decay:
-        ema.swap(model)
+    figures = stage.export(stage.model, temporary)
     replace_folder(temporary, target)
     (output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
-
-
-def _latest_state(output: Path) -> Path | None:
-    states = sorted((output / "state").glob("step-*[0-9]")) if (output / "state").is_dir() else []
-    return states[-1] if states else None
-
-
-def _resume(accelerator: Accelerator, output: Path) -> None:
-    state = _latest_state(output)
-    if state is not None:
-        accelerator.load_state(str(state))
-
-
-def _save_state(accelerator: Accelerator, output: Path, step: int) -> None:
-    """Write the state with a temporary name, rename it, then delete older states."""
-    target = output / "state" / f"step-{step:08d}"
-    temporary = target.with_name(target.name + ".tmp")
-    if accelerator.is_main_process:
-        shutil.rmtree(temporary, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(temporary))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-        for old in target.parent.iterdir():
-            if old.name != target.name:
-                shutil.rmtree(old)

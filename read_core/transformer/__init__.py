@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .attention import KeyValues
+from .attention import Context, KeyValues
 from .configs import CONFIGS, LTX_2B, LTX_2B_CAUSAL, TINY
 from .model import A2VTransformer3DModel
 
-__all__ = ["CONFIGS", "LTX_2B", "LTX_2B_CAUSAL", "TINY", "A2VTransformer3DModel", "KeyValues"]
+__all__ = ["CONFIGS", "LTX_2B", "LTX_2B_CAUSAL", "TINY", "A2VTransformer3DModel", "Context", "KeyValues"]

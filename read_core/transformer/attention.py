@@ -32,6 +32,11 @@ class KeyValues:
         """Number of items B."""
         return self.keys[0].shape[0]
 
+    @property
+    def frames(self) -> int:
+        """Number of frames L, of speech."""
+        return self.keys[0].shape[1]
+
     def layer(self, index: int) -> tuple[Tensor, Tensor]:
         """Key and value of one layer."""
         return self.keys[index], self.values[index]
@@ -62,6 +67,40 @@ class KeyValues:
         if self.mask is not None:
             return self.mask
         return torch.ones(self.keys[0].shape[:2], dtype=torch.bool, device=self.keys[0].device)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the keys and values of a condition are made of; each block projects its own when it runs.
+
+    For training: no keys and values of all layers are kept for the gradient, and a block's weights are used
+    only inside the block.
+
+    Attributes:
+        context: text (B, S, D) or speech (B, L, s, d_A).
+        mask: (B, S) bool, True for text tokens that count; None: all count.
+    """
+
+    context: Tensor
+    mask: Tensor | None = None
+
+    @property
+    def batch(self) -> int:
+        """Number of items B."""
+        return self.context.shape[0]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames L, of speech."""
+        return self.context.shape[1]
+
+    def layer(self, _index: int) -> Tensor:
+        """The same for every layer."""
+        return self.context
+
+    def expand(self, _batch: int) -> Context:
+        """Itself: a block expands the keys and values that it projects."""
+        return self
 
 
 class AttentionKernel:
@@ -140,6 +179,13 @@ class Attention(nn.Module, AttentionModuleMixin):  # type: ignore[misc]
         attended = self.processor(query, key, value, mask, shared=context is None).flatten(2)
         out: Tensor = self.to_out[0](attended)
         return out
+
+    def projected(self, condition: tuple[Tensor, Tensor] | Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """Key and value of a condition: those given, or of its context, for ``batch`` items."""
+        if not isinstance(condition, Tensor):
+            return condition
+        key, value = self.key_value(condition)
+        return key.expand(batch, *key.shape[1:]), value.expand(batch, *value.shape[1:])
 
     def key_value(self, context: Tensor, rotary: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Key and value of ``context`` (..., context_dim), each (..., heads, d)."""

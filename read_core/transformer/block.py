@@ -34,9 +34,9 @@ class A2VTransformerBlock(nn.Module):
         x: Tensor,
         modulation: Tensor,
         rotary: Tensor,
-        text: tuple[Tensor, Tensor],
+        text: tuple[Tensor, Tensor] | Tensor,
         text_mask: Tensor | None,
-        speech: tuple[Tensor, Tensor],
+        speech: tuple[Tensor, Tensor] | Tensor,
     ) -> Tensor:
         """Return the tokens after the block.
 
@@ -44,11 +44,13 @@ class A2VTransformerBlock(nn.Module):
             x: (B, L, h w, D), tokens latent by latent.
             modulation: (B, L, 6, D), the time embedding of each latent.
             rotary: (B or 1, L, h w, D / 2) complex64, see `apply_rotary`.
-            text: key and value, (B, S, heads, d).
-            text_mask: (B, 1, 1, S) bool or None.
-            speech: key and value, (B, L, s, heads, d); tokens of latent i see only its s slots.
+            text: key and value, (B, S, heads, d), or what they are made of, (B or 1, S, D).
+            text_mask: (B or 1, 1, 1, S) bool or None.
+            speech: key and value, (B, L, s, heads, d); tokens of latent i see only its s slots. Or what they
+                are made of, (B or 1, L, s, d_A).
         """
-        frames = x.shape[1]
+        batch, frames = x.shape[:2]
+        text, speech = self.attn2.projected(text, batch), self.audio_attn.projected(speech, batch)
         modulation = self.scale_shift_table + modulation
         shift_attn, scale_attn, gate_attn, shift_mlp, scale_mlp, gate_mlp = modulation.chunk(6, dim=2)
 

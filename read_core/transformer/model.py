@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..offload import onloaded
 from ..saved_keys import SavedKeys
-from .attention import KeyValues
+from .attention import Context, KeyValues
 from .block import A2VTransformerBlock, modulate
 from .parallel import CONTEXT_PARALLEL_PLAN
 from .rope import RotaryEmbedding
@@ -86,8 +86,8 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         self,
         latents: Tensor,
         timestep: Tensor,
-        speech: KeyValues,
-        text: KeyValues,
+        speech: KeyValues | Context,
+        text: KeyValues | Context,
         reference_mask: Tensor | None = None,
         continuation: Tensor | None = None,
     ) -> Tensor:
@@ -96,8 +96,8 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         Args:
             latents: (B, C, L, h, w), z_R first.
             timestep: (B, L), 1 noise .. 0 data, one time per latent.
-            speech: from `project_speech`, B items or 1.
-            text: from `project_text`, B items or 1.
+            speech: from `project_speech` or `speech_context`, B items or 1.
+            text: from `project_text` or `text_context`, B items or 1.
             reference_mask: (B,) bool; if False, the learned null token replaces z_R. None: True for all.
             continuation: (B,) bool; True for later clips, where z_R does not precede z_1. None: False.
 
@@ -146,6 +146,10 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         Raises:
             InputError: the embedding has other channels, or the mask excludes all tokens of an item.
         """
+        return self._key_values("attn2", self.text_context(embedding, mask))
+
+    def text_context(self, embedding: Tensor, mask: Tensor | None = None) -> Context:
+        """As `project_text`, but every block projects its own keys and values."""
         if embedding.ndim != 3 or embedding.shape[-1] != self.config.caption_channels:
             raise InputError(
                 f"the text embedding is {tuple(embedding.shape)}; "
@@ -157,8 +161,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
                 raise InputError("the text mask excludes all tokens of an item; keep at least one")
             mask = None if bool(mask.all()) else mask
         with onloaded(self):
-            context = self.caption_projection(embedding.to(self.dtype))
-        return self._key_values("attn2", context, mask)
+            return Context(self.caption_projection(embedding.to(self.dtype)), mask)
 
     def project_speech(self, codes: Tensor, mask: Tensor | None = None) -> KeyValues:
         """Keys and values of speech codes, latent by latent; z_R gets the null code.
@@ -173,6 +176,10 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         Raises:
             InputError: codes of another shape.
         """
+        return self._key_values("audio_attn", self.speech_context(codes, mask))
+
+    def speech_context(self, codes: Tensor, mask: Tensor | None = None) -> Context:
+        """As `project_speech`, but every block projects its own keys and values."""
         slots = (self.config.code_slots, self.config.code_dim)
         if codes.ndim != 4 or codes.shape[2:] != slots:
             raise InputError(
@@ -183,8 +190,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             null = self.null_speech.to(self.dtype)
             if mask is not None:
                 codes = torch.where(mask.to(codes.device)[:, None, None, None], codes, null)
-            context = torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1)
-        return self._key_values("audio_attn", context)
+            return Context(torch.cat([null.expand(codes.shape[0], 1, -1, -1), codes], dim=1))
 
     def project_null_speech(self, frames: int) -> KeyValues:
         """Result of `project_speech` for one item without speech, with ``frames`` = L latents (z_R included).
@@ -193,7 +199,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         """
         with onloaded(self):
             context = self.null_speech.to(self.dtype)[None, None]
-            null = self._key_values("audio_attn", context)
+            null = self._key_values("audio_attn", Context(context))
         return KeyValues(
             tuple(key.expand(-1, frames, -1, -1, -1) for key in null.keys),
             tuple(value.expand(-1, frames, -1, -1, -1) for value in null.values),
@@ -216,15 +222,18 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         reference = torch.where(reference_mask.to(x.device)[:, None, None, None], x[:, :1], null)
         return torch.cat([reference, x[:, 1:]], dim=1)
 
-    def _key_values(self, attention: str, context: Tensor, mask: Tensor | None = None) -> KeyValues:
-        """Keys and values of ``context`` in the named attention of every block."""
+    def _key_values(self, attention: str, made_of: Context) -> KeyValues:
+        """Keys and values in the named attention of every block."""
         projected = []
         for block in self.transformer_blocks:
             with onloaded(block):
-                projected.append(getattr(block, attention).key_value(context))
-        return KeyValues(tuple(key for key, _ in projected), tuple(value for _, value in projected), mask)
+                projected.append(getattr(block, attention).key_value(made_of.context))
+        keys, values = zip(*projected, strict=True)
+        return KeyValues(keys, values, made_of.mask)
 
-    def _check(self, latents: Tensor, timestep: Tensor, speech: KeyValues, text: KeyValues) -> None:
+    def _check(
+        self, latents: Tensor, timestep: Tensor, speech: KeyValues | Context, text: KeyValues | Context
+    ) -> None:
         batch, channels, frames = latents.shape[:3]
         if channels != self.config.in_channels:
             raise InputError(
@@ -234,10 +243,8 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             raise InputError(
                 f"the times are {tuple(timestep.shape)}; expected one per latent, ({batch}, {frames})"
             )
-        if speech.keys[0].shape[1] != frames:
-            raise InputError(
-                f"speech covers {speech.keys[0].shape[1]} latents, but there are {frames} (z_R counted)"
-            )
+        if speech.frames != frames:
+            raise InputError(f"speech covers {speech.frames} latents, but there are {frames} (z_R counted)")
         for name, condition in (("speech", speech), ("text", text)):
             if condition.batch not in (1, batch):
                 raise InputError(

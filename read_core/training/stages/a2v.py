@@ -156,8 +156,8 @@ class Conditioned(nn.Module):
         return self.transformer(  # type: ignore[no-any-return]
             noisy,
             times,
-            speech=self.transformer.project_speech(self.codes(speech), hears),
-            text=self.transformer.project_text(prompt),
+            speech=self.transformer.speech_context(self.codes(speech), hears),
+            text=self.transformer.text_context(prompt),
             reference_mask=reference,
             continuation=continuation,
         )

@@ -104,6 +104,14 @@ def test_values_out_of_range_are_refused_before_anything_is_encoded(stage, key, 
         load_config(ROOT / "configs" / "smoke" / f"{stage}.yaml", {key: value})
 
 
+@pytest.mark.parametrize("other", [("loop.optimizer", "muon"), ("loop.mixed_precision", "fp16")])
+def test_what_cannot_be_shared_is_refused(other):
+    key, value = other
+    given = {"loop.optimizer": "adamw", "loop.parallel": "fsdp", key: value}
+    with pytest.raises(ConfigError, match=f"fsdp .*{value}"):
+        load_config(ROOT / "configs" / "smoke" / "a2v.yaml", given)
+
+
 def test_overrides_replace_values_before_they_are_checked(write):
     path = write(WHISPER)
     _, config = load_config(path, {"loop.steps": 7, "encoder.dim": 64, "output": "elsewhere"})

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
 
-from read_core.training.config import LoopConfig
+from read_core.training.config import ConfigError, LoopConfig
 from read_core.training.health import TrainingError
 from read_core.training.loop import Ema, _Share, learning_rate_factor, train
 
@@ -303,6 +303,18 @@ def test_a_run_without_a_state_says_so_when_it_is_not_finite(tmp_path):
     with pytest.raises(TrainingError, match=r"step 1: .*no state"):
         train(Broken(), loop_config(), tmp_path)
     assert not (tmp_path / "state").exists()
+
+
+def test_the_state_of_another_kind_of_parallel_training_is_refused(tmp_path):
+    train(Regression(), loop_config(), tmp_path, stop_after=4)
+    (tmp_path / "state" / "step-00000004" / "shared").mkdir()
+    with pytest.raises(ConfigError, match=r"is ddp, .*written with fsdp"):
+        train(Regression(), loop_config(), tmp_path)
+
+
+def test_one_process_has_nobody_to_share_with(tmp_path):
+    with pytest.raises(ConfigError, match="several processes"):
+        train(Regression(), loop_config(parallel="fsdp"), tmp_path)
 
 
 def test_batches_that_accumulate_are_one_large_batch(tmp_path):

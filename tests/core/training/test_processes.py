@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,7 @@ import json, sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from read_core.training.loop import train
 from read_core.training.stages.a2v import A2VConfig, A2VStage
 
@@ -69,13 +71,16 @@ class Exact(A2VStage):
         exact = {name: v.double() if v.is_floating_point() else v for name, v in batch.items()}
         return super().loss(model, exact, noise)
 
+    def sheet(self, model, path):
+        save_file(self.transformer.state_dict(), path)
+
     def export(self, model, folder):
         self.transformer.save_pretrained(folder)
         return {}
 
 
 config = A2VConfig.model_validate(json.loads(sys.argv[1]))
-train(Exact(config), config.loop, config.output)
+train(Exact(config), config.loop, config.output, stop_after=int(sys.argv[2]))
 """
 
 
@@ -125,32 +130,67 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, script, optim
     assert [path.name for path in (tmp_path / "two" / "state").iterdir()] == ["step-00000012"]
 
 
-@pytest.mark.slow
-def test_two_processes_of_four_train_a2v_as_one_of_eight(clips_folder, tiny_checkpoint, tmp_path):
-    """In float64 only the order of sums differs; so with batches that accumulate."""
-    (tmp_path / "a2v.py").write_text(A2V)
-    parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
-    latents = {"clips": str(clips_folder), "latents": str(tmp_path / "latents")}
-    values = {"stage": "a2v", **parts, **latents, "model": dict(TINY), "windows": (3, 4), "speech": "tuned"}
+Trained = tuple[dict[str, torch.Tensor], dict[str, list[float]]]
 
-    def trained(start, name, batch, accumulate):
-        loop = {"steps": 6, "batch_size": batch, "accumulate": accumulate, "learning_rate": 1e-3}
-        loop |= {"warmup": 2, "log_every": 1}
-        given = {**values, "output": str(tmp_path / name), "loop": loop}
-        done = start(tmp_path / "a2v.py", json.dumps(given))
+
+@pytest.fixture(scope="module")
+def train_a2v(clips_folder, tiny_checkpoint, tmp_path_factory):
+    """A function that trains a tiny A2V-DiT in float64: its weights, and its losses and norms by step."""
+    folder = tmp_path_factory.mktemp("a2v")
+    (folder / "a2v.py").write_text(A2V)
+    parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
+    latents = {"clips": str(clips_folder), "latents": str(folder / "latents")}
+    values = {"stage": "a2v", **parts, **latents, "model": dict(TINY), "windows": (3, 4), "speech": "tuned"}
+    rates: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "warmup": 2, "log_every": 1, "sheet_every": 6}
+
+    def trained(start, output: Path, batch: int, stop_after: int = 6, **loop) -> Trained:
+        given = {**values, "output": str(output), "loop": {**rates, "batch_size": batch, **loop}}
+        done = start(folder / "a2v.py", json.dumps(given), stop_after)
         assert done.returncode == 0, done.stderr
-        rows = [json.loads(row) for row in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        weights = load_file(tmp_path / name / "export" / "diffusion_pytorch_model.safetensors")
+        if stop_after < 6:
+            return {}, {}
+        rows = [json.loads(row) for row in (output / "log.jsonl").read_text().splitlines()]
+        weights = load_file(output / "export" / "diffusion_pytorch_model.safetensors")
         return weights, {key: [row[key] for row in rows] for key in ("loss", "norm")}
 
-    expected, rows = trained(python, "one", 8, 1)
-    assert expected["proj_in.weight"].dtype == torch.float64
-    for name, batch, accumulate in (("two", 4, 1), ("both", 2, 2)):
-        weights, found = trained(two, name, batch, accumulate)
-        for key, value in expected.items():
-            torch.testing.assert_close(weights[key], value, rtol=1e-10, atol=1e-10)
-        for key, logged in found.items():
-            assert logged == pytest.approx(rows[key], rel=1e-10), (name, key)
+    return trained
+
+
+@pytest.fixture(scope="module")
+def one_of_eight(train_a2v, tmp_path_factory) -> Trained:
+    """What one process with eight samples in a batch makes."""
+    weights, rows = train_a2v(python, tmp_path_factory.mktemp("one") / "out", 8)
+    assert weights["proj_in.weight"].dtype == torch.float64
+    return weights, rows
+
+
+def assert_same(found: Trained, expected: Trained) -> None:
+    """In float64 only the order of sums differs."""
+    for key, value in expected[0].items():
+        torch.testing.assert_close(found[0][key], value, rtol=1e-10, atol=1e-10)
+    for key, logged in found[1].items():
+        assert logged == pytest.approx(expected[1][key], rel=1e-10), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch", "accumulate"), [(4, 1), (2, 2)])
+def test_two_processes_of_four_train_a2v_as_one_of_eight(
+    train_a2v, one_of_eight, tmp_path, batch, accumulate
+):
+    assert_same(train_a2v(two, tmp_path / "two", batch, accumulate=accumulate), one_of_eight)
+
+
+@pytest.mark.slow
+def test_two_processes_that_share_the_weights_train_as_one(train_a2v, one_of_eight, tmp_path):
+    """Their average, norm, sheet and export too; and a run that was stopped goes on with the same bits."""
+    found = train_a2v(two, tmp_path / "whole", 2, accumulate=2, parallel="fsdp")
+    assert_same(found, one_of_eight)
+    drawn = load_file(tmp_path / "whole" / "sheets" / "0000006.png")
+    assert all(torch.equal(drawn[name], value) for name, value in found[0].items())
+    train_a2v(two, tmp_path / "parts", 2, stop_after=4, accumulate=2, parallel="fsdp")
+    parts = train_a2v(two, tmp_path / "parts", 2, accumulate=2, parallel="fsdp")
+    assert parts[1] == found[1]
+    assert all(torch.equal(parts[0][name], value) for name, value in found[0].items())
 
 
 def settings(**values: object) -> list[str]:

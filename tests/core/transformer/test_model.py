@@ -149,6 +149,24 @@ def test_frames_hear_their_own_code_only(hearing, inputs, codes, embedding):
         assert reaches.tolist() == [code + 1 == frame for code in range(FRAMES - 1)]
 
 
+def test_contexts_give_what_projected_conditions_give(hearing, inputs, codes, embedding):
+    """And the same gradients, though each block projects its own keys and values."""
+    mask, hears = torch.tensor([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]), torch.tensor([True, False])
+    mask = mask[:, : embedding.shape[1]]
+    made = []
+    for kind in ("project", "context"):
+        hearing.zero_grad()
+        if kind == "project":
+            given = hearing.project_speech(codes, hears), hearing.project_text(embedding, mask)
+        else:
+            given = hearing.speech_context(codes, hears), hearing.text_context(embedding, mask)
+        velocity = hearing(**inputs, speech=given[0], text=given[1])
+        velocity.square().sum().backward()
+        made.append([velocity.detach(), *(p.grad for p in hearing.parameters() if p.grad is not None)])
+    for one, other in zip(*made, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 @torch.no_grad()
 def test_codes_change_the_velocity(hearing, inputs, codes, embedding):
     text = hearing.project_text(embedding)
