@@ -17,6 +17,7 @@ from ..weights.ltx_transformer import read_ltx_config
 from .config import ConfigError, LoopConfig, StageConfig
 from .optim import make_optimizer
 from .stages.a2v import A2VConfig, Conditioned
+from .stages.lora import add_lora
 from .stages.speech_variants import TRAINED_ALONG, tuned
 
 _MOMENTS = 2  # of a parameter in Adam; momentum alone in Muon
@@ -88,6 +89,8 @@ def planned_model(config: A2VConfig) -> Conditioned:
         sizes = read_ltx_config(config.ltx)
     with torch.device("meta"):
         transformer = A2VTransformer3DModel(**{**sizes, **config.model})
+        if config.lora is not None:
+            add_lora(transformer, config.lora)
         speech_ae = _planned_speech(config, transformer)
     return Conditioned(transformer, speech_ae)
 

@@ -32,6 +32,7 @@ from ..noise import SampleNoise
 from ..pictures import save_rows
 from ..processes import processes, samples_per_step
 from .held_out import HeldOut
+from .lora import Lora, add_lora, merged
 from .prompt import refuse_random, training_prompt
 from .speech_variants import (
     TRAINED_ALONG,
@@ -82,6 +83,7 @@ class A2VConfig(StageConfig):
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
         initial: folder of an earlier A2V-DiT to continue from.
+        lora: adapt ``initial`` by LoRA, see ``stages.lora``; the export has it merged. None: train all.
         windows: latents per window, z_R included; each step draws one length, inference uses the largest.
         start_share: share of the windows that start their video and have no motion frame.
         prompt: file of the text embedding, as ``checkpoint.load_prompt`` reads it; needed with LTX-Video's
@@ -106,6 +108,7 @@ class A2VConfig(StageConfig):
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
     initial: Path | None = None
+    lora: Lora | None = None
     windows: tuple[int, ...] = (16,)
     start_share: float = Field(default=0.3, ge=0, le=1)
     prompt: Path | None = None
@@ -121,6 +124,12 @@ class A2VConfig(StageConfig):
         clips = (self.clips, self.latents)
         if (self.footage is None and None in clips) or (self.footage is not None and clips != (None, None)):
             raise ValueError("expected either footage, or clips and latents")
+        return self
+
+    @model_validator(mode="after")
+    def _lora_of_something(self) -> A2VConfig:
+        if self.lora is not None and self.initial is None:
+            raise ValueError("lora adapts a finished A2V-DiT: expected its folder as initial")
         return self
 
     @field_validator("model")
@@ -193,6 +202,8 @@ class A2VStage:
             self.dataset, self.held_out = self._windows(kind, files.__getitem__)
         torch.manual_seed(config.loop.seed)
         self.transformer = self._start()
+        if config.lora is not None:
+            add_lora(self.transformer, config.lora)
         if config.gradient_checkpointing:
             self.transformer.enable_gradient_checkpointing()
         self.speech_ae = self._speech_ae()
@@ -346,7 +357,8 @@ class A2VStage:
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:
         """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
-        self.transformer.save_pretrained(folder)
+        made = self.transformer if self.config.lora is None else merged(self.transformer)
+        made.save_pretrained(folder)
         copy_origin(self.config.initial or self.config.ltx, folder)
         if self.footage is not None:
             write_card(folder, self.footage)

@@ -13,6 +13,7 @@ from read_core.training.dry_run import planned_model, state_memory
 from read_core.training.loop import Ema
 from read_core.training.optim import make_optimizer
 from read_core.training.stages.a2v import A2VConfig, A2VStage
+from read_core.training.stages.lora import Lora
 from read_core.transformer import TINY
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -76,6 +77,12 @@ def test_the_planned_model_is_the_stage_s(config, tiny_checkpoint, speech):
     for planned in (planned_model(given), planned_model(going_on)):
         assert {n: (p.shape, p.requires_grad) for n, p in planned.named_parameters()} == expected
         assert all(p.is_meta for p in planned.parameters())
+
+
+def test_the_planned_model_has_the_lora(config, tiny_checkpoint):
+    given = config.model_copy(update={"initial": tiny_checkpoint / "transformer", "lora": Lora(rank=2)})
+    expected = {n: (p.shape, p.requires_grad) for n, p in A2VStage(given).model.named_parameters()}
+    assert {n: (p.shape, p.requires_grad) for n, p in planned_model(given).named_parameters()} == expected
 
 
 def test_other_stages_are_refused(capsys):

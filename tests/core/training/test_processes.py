@@ -141,9 +141,9 @@ def train_a2v(clips_folder, tiny_checkpoint, tmp_path_factory):
     parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
     latents = {"clips": str(clips_folder), "latents": str(folder / "latents")}
     values = {"stage": "a2v", **parts, **latents, "model": dict(TINY), "windows": (3, 4), "speech": "tuned"}
-    rates: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "warmup": 2, "log_every": 1, "sheet_every": 6}
 
     def trained(start, output: Path, batch: int, stop_after: int = 6, **loop) -> Trained:
+        rates = dict[str, Any](steps=6, learning_rate=1e-3, warmup=2, log_every=1, sheet_every=6)
         given = {**values, "output": str(output), "loop": {**rates, "batch_size": batch, **loop}}
         done = start(folder / "a2v.py", json.dumps(given), stop_after)
         assert done.returncode == 0, done.stderr
