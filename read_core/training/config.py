@@ -39,6 +39,7 @@ class LoopConfig(Strict):
             at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
         clip: largest gradient norm.
+        tensorboard: whether scalars and contact sheets also go to ``output/tensorboard``.
         save_minutes: a resumable state is written at least this often, and at the end.
         sheet_every: steps between contact sheets; 0 for none.
         mixed_precision: accelerate's ``no``, ``fp16`` or ``bf16``.
@@ -61,6 +62,7 @@ class LoopConfig(Strict):
     seed: int = Field(default=0, ge=0)
     log_every: int = Field(default=10, gt=0)
     sheet_every: int = Field(default=0, ge=0)
+    tensorboard: bool = False
     save_minutes: float = Field(default=5.0, ge=0)
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     workers: int = Field(default=0, ge=0)

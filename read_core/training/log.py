@@ -1,4 +1,4 @@
-"""The log of a run, ``log.jsonl``, and its progress bar."""
+"""The log of a run: ``log.jsonl``, its progress bar and TensorBoard's files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,31 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+import numpy as np
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from .config import ConfigError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
 
 class Log:
-    """Continues the log in ``output`` after step ``first`` of ``steps``."""
+    """Continues the log in ``output`` after step ``first`` of ``steps``.
 
-    def __init__(self, output: Path, first: int, steps: int) -> None:
+    Args:
+        tensorboard: whether scalars and contact sheets also go to ``output/tensorboard``.
+
+    Raises:
+        ConfigError: tensorboard is not installed.
+    """
+
+    def __init__(self, output: Path, first: int, steps: int, tensorboard: bool = False) -> None:
+        self.board = _board(output / "tensorboard", first) if tensorboard else None
         self.file = _open_log(output / "log.jsonl", first)
         self.bar = tqdm(total=steps, initial=first, desc=output.name)
         self.started = time.monotonic()
@@ -29,13 +44,36 @@ class Log:
         row["seconds"] = round(time.monotonic() - self.started, 1)
         self.file.write(json.dumps(row) + "\n")
         self.file.flush()
+        if self.board is not None:
+            for name in values:
+                self.board.add_scalar(name, row[name], step)
         shown = {k: f"{v:.4g}" for k, v in row.items() if k not in ("step", "seconds", "norm")}
         self.bar.set_postfix(shown)
 
+    def sheet(self, step: int, path: Path) -> None:
+        """Show TensorBoard a contact sheet."""
+        if self.board is not None:
+            with Image.open(path) as picture:
+                self.board.add_image("sheet", np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
     def close(self) -> None:
-        """Close the file and the bar."""
+        """Close the files and the bar."""
+        if self.board is not None:
+            self.board.close()
         self.bar.close()
         self.file.close()
+
+
+def _board(folder: Path, first: int) -> SummaryWriter:
+    """A writer after step ``first``: readers drop what an earlier run wrote of later steps."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError(
+            "loop.tensorboard needs the package tensorboard: pip install 'read-talking-head[train]' (or pip "
+            "install tensorboard)"
+        ) from error
+    return SummaryWriter(folder, purge_step=first + 1)
 
 
 def _open_log(path: Path, step: int) -> IO[str]:

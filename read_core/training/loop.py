@@ -175,7 +175,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     states.resume()
 
     first, saved = progress.step, time.monotonic()
-    log = Log(output, first, config.steps) if accelerator.is_main_process else None
+    log = Log(output, first, config.steps, config.tensorboard) if accelerator.is_main_process else None
     batches = _batches(stage.dataset, config, accelerator, first)
     for step in range(first, config.steps):
         _set_rates(optimizer, base_rates, learning_rate_factor(step, config))
@@ -200,8 +200,8 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
             log.step(progress.step, {**values, "norm": norm} if logging else None)
         if drawing:
             with _averaged(stage, inner, ema):
-                if accelerator.is_main_process:
-                    _draw(stage, output / "sheets" / f"{progress.step:07d}.png")
+                if log is not None:
+                    log.sheet(progress.step, _draw(stage, output / "sheets" / f"{progress.step:07d}.png"))
         if saving:
             states.save(progress.step)
             saved = time.monotonic()
@@ -296,9 +296,10 @@ def _averaged(stage: Stage, model: nn.Module, ema: Ema) -> Iterator[None]:
     ema.swap(model)
 
 
-def _draw(stage: Stage, sheet: Path) -> None:
+def _draw(stage: Stage, sheet: Path) -> Path:
     sheet.parent.mkdir(parents=True, exist_ok=True)
     stage.sheet(stage.model, sheet)
+    return sheet
 
 
 def _export(stage: Stage, output: Path) -> Figures:

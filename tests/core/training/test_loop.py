@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
@@ -15,6 +18,7 @@ from torch.utils.data import Dataset
 from read_core.training.config import ConfigError, LoopConfig
 from read_core.training.health import TrainingError
 from read_core.training.loop import Ema, _Share, learning_rate_factor, train
+from read_core.training.pictures import save_rows
 
 STEPS = 12
 
@@ -179,6 +183,40 @@ def test_logs_and_sheets_come_when_they_should(tmp_path):
     sheets = sorted((tmp_path / "sheets").iterdir())
     assert [int(sheet.stem) for sheet in sheets] == [6, 12]
     assert_equal(load_file(sheets[1]), exported(tmp_path))
+
+
+class Drawing(Regression):
+    def sheet(self, model: nn.Module, path: Path) -> None:
+        weight = model[0].weight.detach()
+        save_rows([[(weight[..., None] * 3 + 0.5).expand(-1, -1, 3)]], path)
+
+
+def test_tensorboard_shows_the_log_and_the_sheets(tmp_path, crash):
+    """Once each, though a kill makes some steps come again."""
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = loop_config(tensorboard=True, sheet_every=6)
+    train(Drawing(), config, tmp_path, stop_after=4)
+    crash()
+    with pytest.raises(KeyboardInterrupt):
+        train(Drawing(), config, tmp_path, stop_after=4)
+    train(Drawing(), config, tmp_path)
+    events = reader.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert events.Tags()["scalars"] == ["loss", "double", "norm"]
+    for name in ("loss", "double", "norm"):
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        assert found == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows]
+    assert [event.step for event in events.Images("sheet")] == [6, 12]
+    for event in events.Images("sheet"):
+        shown = Image.open(io.BytesIO(event.encoded_image_string)).convert("RGB")
+        assert shown.tobytes() == Image.open(tmp_path / "sheets" / f"{event.step:07d}.png").tobytes()
+
+
+def test_a_missing_tensorboard_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ConfigError, match="package tensorboard"):
+        train(Regression(), loop_config(tensorboard=True), tmp_path)
 
 
 def test_sheets_do_not_change_the_training(tmp_path):

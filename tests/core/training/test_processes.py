@@ -144,7 +144,8 @@ def train_a2v(clips_folder, tiny_checkpoint, tmp_path_factory):
 
     def trained(start, output: Path, batch: int, stop_after: int = 6, **loop) -> Trained:
         rates = dict[str, Any](steps=6, learning_rate=1e-3, warmup=2, log_every=1, sheet_every=6)
-        given = {**values, "output": str(output), "loop": {**rates, "batch_size": batch, **loop}}
+        rates.update(loop, batch_size=batch)
+        given = {**values, "output": str(output), "loop": rates}
         done = start(folder / "a2v.py", json.dumps(given), stop_after)
         assert done.returncode == 0, done.stderr
         if stop_after < 6:
