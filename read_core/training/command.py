@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="only print the memory of the training's state and what options save (stage a2v)",
+        help="only print memory of state and activations, time of a step, what options save (stage a2v)",
     )
     add_set(parser, "loop.steps=100")
 

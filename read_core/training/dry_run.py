@@ -1,26 +1,26 @@
-"""Memory of a training's state, by arithmetic on a model without weights: ``read-core train --dry-run``."""
+"""Memory and time of a training before it starts: ``read-core train --dry-run``.
+
+The state is arithmetic on a model without weights; what is kept for the gradient follows from shapes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..speech import SpeechAE
-from ..transformer import A2VTransformer3DModel
-from ..weights.files import read_json
-from ..weights.ltx_transformer import read_ltx_config
+from .activations import free_memory, kept_for_gradient, step_seconds
 from .config import ConfigError, LoopConfig, StageConfig
 from .optim import make_optimizer
+from .plan import planned_batch, planned_model
 from .stages.a2v import A2VConfig, Conditioned
-from .stages.lora import add_lora
-from .stages.speech_variants import TRAINED_ALONG, tuned
+from .stages.speech_variants import TRAINED_ALONG
 
 _MOMENTS = 2  # of a parameter in Adam; momentum alone in Muon
+_MARGIN = 1.2  # for what an operation needs for a moment
 _BLOCK, _SMALLEST = 256, 4096  # of torchao's moments of 8 bits
 
 
@@ -75,44 +75,8 @@ def _in_8_bits(p: Tensor) -> int:
     return p.numel() + 4 * (p.numel() // _BLOCK + 256)
 
 
-def planned_model(config: A2VConfig) -> Conditioned:
-    """The model that the stage trains, without weights.
-
-    Sizes are those of the folders that the configuration names. Where a folder does not exist yet, they are
-    LTX-Video 2B's and the paper's, with what ``model`` says.
-    """
-    sizes: dict[str, Any] = {}
-    if config.initial is not None and _is_there(config.initial):
-        found = A2VTransformer3DModel.load_config(config.initial, local_files_only=True)
-        sizes = {**A2VTransformer3DModel.extract_init_dict(found)[0]}
-    elif config.ltx is not None and _is_there(config.ltx):
-        sizes = read_ltx_config(config.ltx)
-    with torch.device("meta"):
-        transformer = A2VTransformer3DModel(**{**sizes, **config.model})
-        if config.lora is not None:
-            add_lora(transformer, config.lora)
-        speech_ae = _planned_speech(config, transformer)
-    return Conditioned(transformer, speech_ae)
-
-
-def _planned_speech(config: A2VConfig, transformer: A2VTransformer3DModel) -> SpeechAE | None:
-    along = config.speech in TRAINED_ALONG
-    if not along and (config.footage is None or config.speech == "pooled"):
-        return None
-    asked = transformer.config
-    sizes: dict[str, Any] = {"code_window": asked.code_slots, "code_dim": asked.code_dim}
-    if _is_there(config.speech_ae):
-        sizes = SpeechAE.extract_init_dict(read_json(config.speech_ae / "config.json"))[0]
-    speech_ae: SpeechAE = SpeechAE(**sizes)
-    return tuned(speech_ae) if along else speech_ae.requires_grad_(False)
-
-
-def _is_there(folder: Path) -> bool:
-    return (folder / "config.json").is_file()
-
-
 def report(config: StageConfig) -> Iterator[str]:
-    """Lines for the user: the state's memory by part, and what each option saves.
+    """Lines for the user: memory of the state by part and of activations, a step's time, what options save.
 
     Raises:
         ConfigError: the stage is not ``a2v``.
@@ -127,16 +91,31 @@ def report(config: StageConfig) -> Iterator[str]:
     yield _row("", [field.name for field in fields(whole)] + ["together"])
     for name, state in [*parts, ("all", whole)]:
         yield _row(name, [_gb(getattr(state, f.name)) for f in fields(state)] + [_gb(state.together)])
-    yield "Activations come on top and are not counted."
+    if config.loop.parallel == "fsdp":
+        yield "loop.parallel: fsdp divides all of these by the number of processes."
+    kept = kept_for_gradient(config)
+    yield f"A batch keeps {_gb(kept)} GB more for its gradient: {planned_batch(config)}."
     yield f"On the disk a state has {_gb(whole.written)} GB; two are there while one is written."
+    yield _time(config, whole.together + kept)
     yield ""
-    for option, saved in _options(model, config, whole):
+    for option, saved in _options(model, config, whole, kept):
         yield f"{option:<32}{saved}"
 
 
-def _options(model: Conditioned, config: A2VConfig, whole: StateMemory) -> Iterator[tuple[str, str]]:
+def _time(config: A2VConfig, needed: int) -> str:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    free = free_memory(device)
+    if needed * _MARGIN > free:
+        return f"Time of a step: not measured here, {device.type} has {_gb(free)} GB free."
+    return f"Time of a step: {step_seconds(config, device):.2f} s here, one process on {device.type}."
+
+
+def _options(
+    model: Conditioned, config: A2VConfig, whole: StateMemory, kept: int
+) -> Iterator[tuple[str, str]]:
     """What could be set in the configuration, and what that saves."""
-    for key, value in (("ema", 0), ("optimizer", "adamw_8bit"), ("optimizer", "muon")):
+    choices = [("ema", 0), ("optimizer", "adamw_8bit"), ("optimizer", "muon")]
+    for key, value in choices[: 2 if config.loop.parallel == "fsdp" else 3]:
         changed = state_memory(model, config.loop.model_copy(update={key: value}))
         if changed.together < whole.together:
             yield f"loop.{key}: {value}", f"saves {_gb(whole.together - changed.together)} GB"
@@ -145,11 +124,19 @@ def _options(model: Conditioned, config: A2VConfig, whole: StateMemory) -> Itera
         saved = whole.together - state_memory(frozen, config.loop).together
         yield "speech: codes", f"saves {_gb(saved)} GB"
     if not config.gradient_checkpointing:
-        yield "gradient_checkpointing: true", "saves activations"
+        fewer = kept - kept_for_gradient(config.model_copy(update={"gradient_checkpointing": True}))
+        yield "gradient_checkpointing: true", f"saves {_gb(fewer)} GB of activations"
     if config.loop.batch_size > 1:
-        yield "loop.batch_size: 1", "saves activations; loop.accumulate keeps the samples of a step"
+        fewer = kept - kept_for_gradient(_with_loop(config, batch_size=1))
+        told = f"saves {_gb(fewer)} GB of activations; loop.accumulate keeps the samples of a step"
+        yield "loop.batch_size: 1", told
     if config.loop.mixed_precision == "no":
-        yield "loop.mixed_precision: bf16", "saves activations; the state stays float32"
+        fewer = kept - kept_for_gradient(_with_loop(config, mixed_precision="bf16"))
+        yield "loop.mixed_precision: bf16", f"saves {_gb(fewer)} GB of activations; the state stays float32"
+
+
+def _with_loop(config: A2VConfig, **changes: Any) -> A2VConfig:
+    return config.model_copy(update={"loop": config.loop.model_copy(update=changes)})
 
 
 def _row(name: str, cells: Sequence[str]) -> str:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch.profiler import ProfilerActivity, profile
 
 from read_core.cli.main import main
+from read_core.training.activations import kept_for_gradient
 from read_core.training.config import LoopConfig
-from read_core.training.dry_run import planned_model, state_memory
+from read_core.training.dry_run import report, state_memory
 from read_core.training.loop import Ema
 from read_core.training.optim import make_optimizer
+from read_core.training.plan import planned_batch, planned_model, random_inputs
 from read_core.training.stages.a2v import A2VConfig, A2VStage
 from read_core.training.stages.lora import Lora
 from read_core.transformer import TINY
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+def measured(config: A2VConfig) -> int:
+    """Bytes of memory that a forward of a real model still holds when it is done."""
+    model = planned_model(config, "cpu")
+    given = random_inputs(model, planned_batch(config))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        velocity = model(*given)
+    held = sum(event.self_cpu_memory_usage for event in profiled.key_averages())
+    return held - velocity.untyped_storage().nbytes()
 
 
 @pytest.fixture
@@ -28,7 +43,8 @@ def config(clips_folder, tiny_checkpoint, tmp_path) -> A2VConfig:
     return A2VConfig.model_validate(values)
 
 
-def test_full_size_needs_44_9_gb(tmp_path, capsys):
+def test_full_size_needs_44_9_gb(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("read_core.training.dry_run.free_memory", lambda _: 24e9)
     arguments = ["train", str(CONFIGS / "full" / "a2v.yaml"), "--dry-run", "--output", str(tmp_path / "out")]
     assert main(arguments) == 0
     told = capsys.readouterr().out
@@ -36,7 +52,10 @@ def test_full_size_needs_44_9_gb(tmp_path, capsys):
     assert rows["transformer"] == ["9.0", "9.0", "18.0", "9.0", "44.9"]
     assert rows["all"][-1] == "45.3"  # with the encoder of the SpeechAE
     assert rows["loop.ema:"] == ["0", "saves", "9.0", "GB"]
-    assert "gradient_checkpointing: true" in told
+    assert "1 window of 16 latents at 512 x 512, a prompt of 128 tokens" in told
+    assert "not measured here" in told
+    kept, saved = (float(re.search(words, told)[1]) for words in (r"keeps (\S+) GB", r"saves (\S+) GB of"))
+    assert 0.8 < saved / kept < 1
     assert not (tmp_path / "out").exists()
 
 
@@ -83,6 +102,38 @@ def test_the_planned_model_has_the_lora(config, tiny_checkpoint):
     given = config.model_copy(update={"initial": tiny_checkpoint / "transformer", "lora": Lora(rank=2)})
     expected = {n: (p.shape, p.requires_grad) for n, p in A2VStage(given).model.named_parameters()}
     assert {n: (p.shape, p.requires_grad) for n, p in planned_model(given).named_parameters()} == expected
+
+
+@pytest.mark.parametrize("speech", ["codes", "tuned"])
+@pytest.mark.parametrize("windows", [1, 3])
+def test_what_is_kept_for_the_gradient_is_what_a_forward_holds(config, speech, windows):
+    """Without what the allocator of small tensors rounds."""
+    loop = config.loop.model_copy(update={"batch_size": windows})
+    model = {**config.model, "num_layers": 5, "attention_head_dim": 64}
+    given = config.model_copy(update={"speech": speech, "loop": loop, "model": model, "windows": (9,)})
+    inputs = sum(t.nbytes for t in random_inputs(planned_model(given), planned_batch(given))[:4])
+    assert kept_for_gradient(given) == pytest.approx(measured(given), rel=0.02, abs=inputs)
+
+
+def test_checkpointing_keeps_inputs_of_blocks_and_one_block(config):
+    """What is computed again is all that a block keeps, as a model with one more block tells."""
+
+    def kept(layers: int, again: bool) -> int:
+        model = {**config.model, "num_layers": layers}
+        return measured(config.model_copy(update={"model": model, "gradient_checkpointing": again}))
+
+    told = kept_for_gradient(config.model_copy(update={"gradient_checkpointing": True}))
+    assert told == pytest.approx(kept(2, True) + kept(3, False) - kept(2, False), rel=0.05)
+
+
+def test_a_step_that_fits_is_timed(config):
+    (config.latents / "train").mkdir(parents=True)
+    save_file({"latents": torch.zeros(8, 6, 2, 2)}, config.latents / "train" / "0.safetensors")
+    told = list(report(config))
+    (line,) = [line for line in told if line.startswith("Time of a step: ")]
+    assert float(line.split()[4]) > 0
+    assert "64 x 64" in "".join(told)
+    assert not config.output.exists()
 
 
 def test_other_stages_are_refused(capsys):
