@@ -12,6 +12,7 @@ from .examples import ExampleInputs
 from .loaders import LoadModels
 from .paste import PasteBack
 from .sample import Sampler
+from .save_prompt import SavePrompt
 from .video import TalkingHeadToFile
 
 NODES: list[type[io.ComfyNode]] = [
@@ -25,6 +26,7 @@ NODES: list[type[io.ComfyNode]] = [
     PasteBack,
     TalkingHeadToFile,
     Check,
+    SavePrompt,
 ]
 
 

@@ -11,6 +11,7 @@ LIP_SYNC = ("lip sync", "lipsync", "talking head", "audio to video", "speech to 
 AVATAR = ("avatar", "talking portrait", "talking photo")
 SPEECH = (*LIP_SYNC, "audio encode", "whisper")
 REFERENCE = (*AVATAR, *LIP_SYNC, "face crop", "find face")
+TEXT = ("text embedding", "save conditioning", "t5", "training prompt")
 FILE = (*LIP_SYNC, *AVATAR, "save video", "audio driven video")
 ESSENTIALS = "Video Generation"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..read_core.errors import InputError
+
+if TYPE_CHECKING:
+    from ..read_core.checkpoint import Prompt
 
 LAST_IMAGE = 4095
 """The last image of a batch that a widget can name."""
@@ -79,6 +82,24 @@ def video_latent(latent: Any) -> torch.Tensor:
         return samples
     found = "nothing" if samples is None else f"a {type(samples).__name__}"
     raise InputError(f"it holds {found}; expected the samples of one video, (1, C, L, h, w)")
+
+
+def embedded_text(conditioning: list[Any]) -> Prompt:
+    """The host's CONDITIONING as a text embedding: the tokens that its mask keeps.
+
+    Raises:
+        InputError: it is empty, contains several texts, or its mask keeps no token.
+    """
+    from ..read_core.checkpoint import Prompt
+
+    if len(conditioning) != 1 or len(conditioning[0][0]) != 1:
+        raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one text")
+    (embedding,), extra = conditioning[0]
+    if (mask := extra.get("attention_mask")) is not None:
+        embedding = embedding[mask.reshape(-1).bool().to(embedding.device)]  # not every attention takes masks
+    if not len(embedding):
+        raise InputError("conditioning holds no token; expected the embedding of one text")
+    return Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool))
 
 
 def wanted_frames(latent: Mapping[str, Any], frames: int) -> tuple[int | None, str]:

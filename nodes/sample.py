@@ -14,14 +14,13 @@ from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
 from ..read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, Remarks, show_text
-from .incoming import LENGTH, counted
+from .incoming import LENGTH, counted, embedded_text
 from .placement import place
 from .sockets import Models, Portrait, ReadModels, Speech
 
 if TYPE_CHECKING:
     from ..read_core import ReadPipeline, Reference, SpeechCodes
     from ..read_core.ans import Guidance, OnStep
-    from ..read_core.checkpoint import Prompt
     from ..read_core.records import ResolvedSettings
 
 GUIDANCE = {
@@ -195,7 +194,8 @@ def sampling_settings(
     from ..read_core.records import SamplingSettings
 
     chosen = _guidance(pipe, guidance)
-    settings = SamplingSettings(steps or None, chosen, window or None, seed, order, _prompt(conditioning))
+    text = None if conditioning is None else embedded_text(conditioning)
+    settings = SamplingSettings(steps or None, chosen, window or None, seed, order, text)
     return settings.resolved(pipe.defaults)
 
 
@@ -291,24 +291,3 @@ def _guidance(pipe: ReadPipeline, chosen: dict[str, Any] | None) -> Guidance | N
     scales = [chosen[name] for name in GUIDANCE[kind]]
     makers = {"split": SplitCFG, "joint": JointCFG, "none": NoCFG}
     return makers[kind](*scales) if kind in makers else None
-
-
-def _prompt(conditioning: list[Any] | None) -> Prompt | None:
-    """Convert the host's CONDITIONING to a text embedding.
-
-    Raises:
-        InputError: it is empty, or contains several texts.
-    """
-    from ..read_core.checkpoint import Prompt
-    from ..read_core.errors import InputError
-
-    if conditioning is None:
-        return None
-    if len(conditioning) != 1 or len(conditioning[0][0]) != 1:
-        raise InputError(f"conditioning holds {len(conditioning)} texts; expected the embedding of one text")
-    (embedding,), extra = conditioning[0]
-    if (mask := extra.get("attention_mask")) is not None:
-        embedding = embedding[
-            mask.reshape(-1).bool().to(embedding.device)
-        ]  # not every attention accepts masks
-    return Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .folder import MODELS, describe, load_checkpoint, load_model, load_prompt, save_checkpoint
+from .folder import MODELS, describe, load_checkpoint, load_model, save_checkpoint
+from .prompt import load_prompt, write_prompt
 from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "load_model",
     "load_prompt",
     "save_checkpoint",
+    "write_prompt",
 ]

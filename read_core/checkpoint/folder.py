@@ -22,6 +22,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -37,7 +38,8 @@ from ..weights.files import (
 )
 from ..weights.origin import copy_origin
 from ..weights.strict import compare, load_strict, refuse
-from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
+from .prompt import load_prompt, write_prompt
+from .records import Card, CheckpointInfo, Components, PartInfo, SamplingDefaults
 
 if TYPE_CHECKING:
     import torch
@@ -163,9 +165,6 @@ def save_checkpoint(
 
 
 def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None) -> None:
-    import torch
-    from safetensors.torch import save_file
-
     from ..precision import STATISTICS
 
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
@@ -179,11 +178,8 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
         _forget_origin(folder / name / "config.json")
     (folder / "prompt").mkdir()
     prompt = components.prompt
-    tensors = {
-        "embedding": prompt.embedding.to(dtype or prompt.embedding.dtype),
-        "mask": prompt.mask.to(torch.bool),
-    }
-    save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, _prompt_file(folder))
+    embedding = prompt.embedding.to(dtype or prompt.embedding.dtype)
+    write_prompt(_prompt_file(folder), replace(prompt, embedding=embedding))
     _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
     (folder / "scheduler").mkdir()
     _write_json(_defaults_file(folder), components.defaults.to_dict())
@@ -230,29 +226,6 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
 def _read_defaults(folder: Path) -> SamplingDefaults:
     file = _defaults_file(folder)
     return _parse(file, SamplingDefaults.from_dict, read_json(file))
-
-
-def load_prompt(file: Path, channels: int, text: str = "") -> Prompt:
-    """Load a text embedding: ``embedding`` (S, ``channels``) and ``mask`` (S,) bool in a safetensors file.
-
-    Args:
-        text: the embedded text.
-
-    Raises:
-        CheckpointError: the file is missing or damaged, its tensors have other names, shapes or types, or
-            the mask excludes all tokens.
-    """
-    import torch
-
-    header = read_header(file)
-    tokens = header["embedding"].shape[0] if "embedding" in header and header["embedding"].shape else 0
-    with torch.device("meta"):
-        expected = {"embedding": torch.empty(tokens, channels), "mask": torch.empty(tokens, dtype=torch.bool)}
-    refuse(compare(expected, header), _mismatch(file), _ADVICE)
-    tensors = read_tensors(file)
-    if not bool(tensors["mask"].any()):
-        raise CheckpointError(f"{file} has a mask that excludes all tokens; expected at least one")
-    return Prompt(tensors["embedding"], tensors["mask"].bool(), text)
 
 
 def _builders() -> dict[str, Callable[[Path], nn.Module]]:

@@ -23,6 +23,7 @@ NODES = {
     "READ_PasteBack",
     "READ_TalkingHeadToFile",
     "READ_Check",
+    "READ_SavePrompt",
 }
 
 
