@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -94,7 +95,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     from ..read_core import ReadPipeline
     from ..read_core.checkpoint import load_checkpoint
     from ..read_core.video import TemporalVAE
-    from ..read_core.weights.ltx_vae import load_vae_file
+    from ..read_core.weights.ltx_vae import halo_of, load_vae_file
     from ..read_core.weights.override import override_weights
 
     with input_named("checkpoint"):
@@ -102,7 +103,8 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     if vae is not None:
         with input_named("vae"):
             replaced = load_vae_file(vae, own=pipe.vae.vae.config)
-            pipe.vae = TemporalVAE(replaced, pipe.vae.settings)
+            own = pipe.vae.settings
+            pipe.vae = TemporalVAE(replaced, replace(own, halo=max(own.halo, halo_of(replaced))))
     if transformer is not None:
         with input_named("transformer"):
             own_audio = override_weights(pipe.transformer, transformer)

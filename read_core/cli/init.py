@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..checkpoint import Prompt
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,21 +29,54 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder to write: transformer, vae and whisper in it"
     )
+    parser.add_argument(
+        "--t5",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with LTX-Video's tokenizer and text_encoder: its embedding of the caption becomes "
+        "prompt.safetensors, which training needs (or make that file with the node READ Save Prompt)",
+    )
+    parser.add_argument(
+        "--caption", default="", metavar="TEXT", help="with --t5: what all videos show (default: empty)"
+    )
     parser.add_argument("--ltx-license", metavar="TEXT", help="license of LTX-Video's file")
     parser.add_argument("--whisper-license", metavar="TEXT", help="license of Whisper's folder")
     parser.add_argument("--overwrite", action="store_true", help="replace folders that were written so")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folders and say what they are."""
+    """Write the folders and say what they are.
+
+    Raises:
+        InputError: a caption without T5.
+        CheckpointError: see ``write_start`` and ``embed_text``.
+    """
+    from ..checkpoint import write_prompt
+    from ..errors import InputError
     from ..weights.files import read_json
     from ..weights.ltx_transformer import CAUSAL
     from ..weights.start import write_start
 
+    if args.caption and args.t5 is None:
+        raise InputError("--caption needs --t5, the folder of the text encoder that embeds it")
+    prompt = None if args.t5 is None else _prompt(args.t5, args.caption)
     licenses = (args.ltx_license, args.whisper_license)
     origins = write_start(args.ltx, args.whisper, args.out, licenses, args.overwrite)
     for name, origin in origins.items():
         print(f"{args.out / name}: {origin.line()}")
+    if prompt is not None:
+        write_prompt(args.out / "prompt.safetensors", prompt)
+        print(f"{args.out / 'prompt.safetensors'}: {len(prompt.mask)} tokens of T5")
     causal = read_json(args.out / "transformer" / "config.json")[CAUSAL]
     print(f"latent i lies at {'max(0, 8 i - 7)' if causal else '8 i'} frames")
     return 0
+
+
+def _prompt(folder: Path, caption: str) -> Prompt:
+    import torch
+
+    from ..checkpoint import Prompt
+    from ..weights.t5 import embed_text
+
+    embedding = embed_text(folder, caption)
+    return Prompt(embedding, torch.ones(len(embedding), dtype=torch.bool), caption)

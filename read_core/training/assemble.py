@@ -20,6 +20,7 @@ from ..checkpoint import (
 )
 from ..face.alignment import FaceLayout
 from ..speech import load_whisper_encoder
+from ..weights.ltx_vae import halo_of
 from .config import ConfigError, Strict, parse_config, read_config, require_component
 from .data.footage import read_face
 from .stages.prompt import refuse_random, training_prompt
@@ -54,7 +55,8 @@ class CheckpointConfig(Strict):
             which training on footage writes; without one they were not aligned.
         prompt, prompt_tokens: as in the configuration of stage ``a2v``.
         card: name, training data, resolution (height, width), and whether it is only a demonstration.
-        defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``.
+        defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``; a ``halo``
+            that is not given is the VAE's, see ``weights.ltx_vae.halo_of``.
         dtype: type of the stored weights.
         overwrite: whether to replace an existing checkpoint.
     """
@@ -102,14 +104,15 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         told = read_face(config.transformer)
         face = told if config.face is None else FaceLayout(**config.face.model_dump())
         card = Card(**config.card.model_dump(), face=face)
-        defaults = SamplingDefaults.from_dict(config.defaults)
+        vae = load_model("vae", config.vae)
+        defaults = SamplingDefaults.from_dict({"halo": halo_of(vae), **config.defaults})
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"card or defaults have a missing or wrong entry: {error}") from error
     transformer = load_model("transformer", config.transformer)
     components = Components(
         card=card,
         defaults=defaults,
-        vae=load_model("vae", config.vae),
+        vae=vae,
         whisper=load_whisper_encoder(config.whisper),
         speech_ae=load_model("speech_ae", config.speech_ae),
         transformer=transformer,

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..precision import at_precision
 from ..video.aligned import AlignedAutoencoder
+from ..video.vae import DecodeSettings
 from .files import read_header, read_tensors
 from .float8 import CODEC, refuse_float8
 from .strict import compare, load_strict
@@ -56,6 +57,12 @@ RELEASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Differences from the class's defaults, by release."""
 
+HALOS: Mapping[str, int] = MappingProxyType(
+    {"LTX-Video 0.9.0": 6, "LTX-Video 0.9.1": 4, "LTX-Video 0.9.5 to 0.9.8": 4}
+)
+"""Least halo that keeps 30 dB at the seams between chunks, by release (``scripts/measure_halo.py``)."""
+
+_FIRST_LAYERS = (4, 3, 3, 3, 4)  # of the decoder
 _FIRST_WIDTHS = {
     "block_out_channels": (128, 256, 512, 512),
     "decoder_block_out_channels": (128, 256, 512, 512),
@@ -113,6 +120,18 @@ def load_vae_file(
         f"{path} is no {'' if aligned else 'LTX-Video '}autoencoder that fits: {details}. "
         "Use an unmodified file"
     )
+
+
+def halo_of(vae: AutoencoderKLLTXVideo | AlignedAutoencoder) -> int:
+    """Latents of context on both sides of a chunk with which to decode by ``vae``.
+
+    LTX-Video's decoders, of any width, have that of ``HALOS``; others that of ``DecodeSettings``.
+    """
+    layers = tuple(vae.config.get("decoder_layers_per_block", ()))
+    for name, release in RELEASES.items():
+        if layers == release.get("decoder_layers_per_block", _FIRST_LAYERS):
+            return HALOS[name]
+    return DecodeSettings().halo
 
 
 def match_release(path: Path, weights: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:

@@ -56,6 +56,13 @@ def test_parts_prompt_and_defaults_arrive(tiny_checkpoint, tiny_components, tmp_
     )
 
 
+def test_without_a_halo_the_vae_has_its_own(tiny_checkpoint, tmp_path):
+    config = make_config(tiny_checkpoint, tmp_path / "made")
+    del config.defaults["halo"]
+    assemble(config)
+    assert describe(tmp_path / "made").defaults.decode.halo == 3
+
+
 def test_weights_are_stored_in_the_type_that_is_asked_for(tiny_checkpoint, tmp_path):
     assemble(make_config(tiny_checkpoint, tmp_path / "made"))
     found: dict[torch.dtype, set[str]] = {}

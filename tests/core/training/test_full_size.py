@@ -74,7 +74,7 @@ def test_the_values_of_the_paper():
     _, speech_ae = load_config(CONFIGS / "speech_ae.yaml")
     assert speech_ae.loop.learning_rate == 1e-4
     assembled = load_checkpoint_config(CONFIGS / "checkpoint.yaml")
-    defaults = SamplingDefaults.from_dict(assembled.defaults)
+    defaults = SamplingDefaults.from_dict({"halo": 4, **assembled.defaults})  # that of the VAE
     assert assembled.card.resolution == (512, 512)
     assert (defaults.steps, defaults.guidance, defaults.window) == (8, SplitCFG(2.0, 6.0), 16)
     assert (assembled.transformer, assembled.speech_ae) == (
