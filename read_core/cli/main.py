@@ -144,6 +144,14 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt as interrupt:
         return _exit_status("; ".join(filter(None, ("interrupted", str(interrupt)))), INTERRUPTED)
     except Exception as error:
+        from ..media.files import disk_full, reason
+
+        if disk_full(error):
+            return _exit_status(
+                f"error: out of disk space ({reason(error)}); free some space and run the same command "
+                "again: what was finished before is kept",
+                BAD_INPUT,
+            )
         trouble = out_of_memory(error)
         if trouble is None:
             raise

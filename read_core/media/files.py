@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -126,12 +127,21 @@ def temporary_beside(path: Path) -> Path:
 def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:
     """The error for a failed write of ``path``; ``kept`` is the file with the finished part, or None."""
     rest = "nothing was kept" if kept is None else f"the finished part is {kept}"
-    if isinstance(error, OSError) and error.errno in DISK_FULL:
+    if disk_full(error):
         return MediaError(
             f"{path}: out of disk space in {path.parent} ({reason(error)}); {rest}, "
             "free some space or write elsewhere"
         )
     return MediaError(f"{path}: cannot be written ({reason(error)}); {rest}")
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error says that the disk is full; safetensors and PyTorch have their own types for it."""
+    if isinstance(error, OSError):
+        return error.errno in DISK_FULL
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    full = number is not None and int(number[1]) in DISK_FULL
+    return full or "PytorchStreamWriter failed writing" in str(error)
 
 
 def reason(error: BaseException) -> str:

@@ -18,10 +18,12 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import CheckpointError
 from ..folders import replace_folder
+from ..media.files import write_error
 from ..speech import load_whisper_encoder
 from ..transformer.configs import LTX_2B
 from .files import read_header, read_json, read_tensors, weight_files
@@ -101,6 +103,7 @@ def write_start(
 
     Raises:
         CheckpointError: a source is refused, or there is something already that may not be replaced.
+        MediaError: it cannot be written, for example because the disk is full.
     """
     replaceable = overwrite and (out / PARTS[0] / FILE).is_file()
     if out.exists() and any(out.iterdir()) and not replaceable:
@@ -128,8 +131,8 @@ def write_start(
         config.write_text(json.dumps(read_json(config) | {CAUSAL: start.causal}, indent=2) + "\n")
         out.parent.mkdir(parents=True, exist_ok=True)
         replace_folder(partial, out)
-    except OSError as error:
-        raise CheckpointError(f"{out}: cannot be written: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        raise write_error(out, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return origins

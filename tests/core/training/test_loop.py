@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import Dataset
 
+from read_core.media.files import disk_full
 from read_core.training.config import ConfigError, LoopConfig
 from read_core.training.health import TrainingError
 from read_core.training.loop import Ema, _Share, learning_rate_factor, train
@@ -118,6 +119,26 @@ def test_moments_of_8_bits_resume_with_the_same_bits(tmp_path, uncompiled_torcha
     state = torch.load(tmp_path / "parts" / "state" / "step-00000005" / "optimizer.bin", weights_only=True)
     assert state["state"][0]["exp_avg"].codes.dtype == torch.uint8
     train(Wide(), config, tmp_path / "parts")
+    assert_equal(exported(tmp_path / "parts"), exported(tmp_path / "whole"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only Unix can")
+def test_a_full_disk_leaves_the_last_state(tmp_path):
+    """What torch and safetensors raise is recognized, and the next run goes on."""
+    import resource
+
+    config = loop_config()
+    train(Regression(), config, tmp_path / "parts", stop_after=5)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 -- of whatever type
+            train(Regression(), config, tmp_path / "parts", stop_after=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert disk_full(caught.value), repr(caught.value)
+    train(Regression(), config, tmp_path / "parts")
+    train(Regression(), config, tmp_path / "whole")
     assert_equal(exported(tmp_path / "parts"), exported(tmp_path / "whole"))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 
 import pytest
 import torch
@@ -161,6 +163,32 @@ def test_a_half_downloaded_file_is_refused(tmp_path):
     (tmp_path / "ltx.safetensors").write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match=r"truncated.*download it again"):
         read_start(tmp_path / "ltx.safetensors")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only Unix can")
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path, whisper, capsys):
+    import resource
+
+    write_original(tmp_path / "ltx.safetensors")
+    arguments = ["--ltx", tmp_path / "ltx.safetensors", "--whisper", whisper, "--out", tmp_path / "start"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        assert main(["init", *map(str, arguments)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "out of disk space" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["ltx.safetensors"]
+
+
+def test_a_half_downloaded_whisper_is_refused(tmp_path, whisper):
+    write_original(tmp_path / "ltx.safetensors")
+    shutil.copytree(whisper, tmp_path / "whisper")
+    (file,) = (tmp_path / "whisper").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(CheckpointError, match=r"safetensors is truncated"):
+        write_start(tmp_path / "ltx.safetensors", tmp_path / "whisper", tmp_path / "start")
+    assert not (tmp_path / "start").exists()
 
 
 def test_a_folder_of_files_asks_for_the_file(tmp_path):
