@@ -178,6 +178,7 @@ def settings(path: Path) -> dict[str, object]:
         ("scratch", {"speech"}),
         ("pooled", {"speech", "model.code_slots"}),
         ("synchronous", {"times.synchronous"}),
+        ("shift-tokens", {"times.shift"}),
     ],
 )
 def test_a_variant_differs_in_the_one_thing(variant, changed):
@@ -197,7 +198,9 @@ def test_the_unchanged_variant_is_read_tiny_at_another_budget():
     assert ours["loop.batch_size"] == shipped["loop.batch_size"]
 
 
-@pytest.mark.parametrize("folder", ["pretrained", "tuned", "scratch", "pooled", "synchronous"])
+@pytest.mark.parametrize(
+    "folder", ["pretrained", "tuned", "scratch", "pooled", "synchronous", "shift-tokens"]
+)
 def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     stage = settings(CONFIGS / "variants" / folder / "a2v.yaml")
     made = settings(CONFIGS / "variants" / folder / "checkpoint.yaml")
@@ -210,6 +213,7 @@ def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     assert (made["vae"], finished["initial"]) == (f"{finished['output']}/export", stage["vae"])
     assert not finished["encoder"]
     assert made["whisper"] == stage["whisper"]
+    assert (made["defaults.shift"] == "tokens") == (stage.get("times.shift") == "tokens")
 
 
 def test_the_larger_read_tiny_fits_together_and_in_96_megabytes():
