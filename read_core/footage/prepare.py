@@ -142,8 +142,8 @@ def begin(out: Path, settings: Settings, videos: Path) -> None:
         differing += [n for n, value in content["settings"].items() if there.get(n) != value]
         if differing:
             raise InputError(
-                f"{out} was begun with another {' and another '.join(differing)}; choose another folder, "
-                "or the same as then"
+                f"{out} was prepared with another {' and another '.join(differing)}; choose another folder, "
+                "or the same settings and models as before"
             )
         content = found | {"license": settings.license}
         if content == found:

@@ -62,8 +62,8 @@ def find_sources(videos: Path, layout: str) -> list[Source]:
     unnamed = [source.name for source in found if layout != "plain" and not source.identity]
     if unnamed:
         raise MediaError(
-            f"{len(unnamed)} of {len(found)} videos are not named as the layout {layout} names them, such as "
-            f"{unnamed[0]}; take the layout plain"
+            f"the names of {len(unnamed)} of {len(found)} videos do not fit the layout {layout}, such as "
+            f"{unnamed[0]}; rename them, or use --layout plain"
         )
     return found
 

@@ -39,7 +39,7 @@ def make_voice(name: str) -> Voiced | None:
     except ModuleNotFoundError as error:
         raise InputError(
             "speech is found with the package webrtcvad-wheels: pip install 'read-talking-head[footage]', "
-            "or take --voice loudness, for which any sound is speech"
+            "or use --voice loudness, which treats any sound as speech"
         ) from error
 
     def spoken(samples: Samples) -> float:
