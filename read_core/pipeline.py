@@ -110,7 +110,7 @@ class ReadPipeline:
         keep_on: torch.device | str | None = None,
         on_warning: OnWarning = warn,
     ) -> SpeechCodes:
-        """Encode a recording of any length as speech latent codes (eq. 5, 6). Warns of silent audio.
+        """Encode a recording of any length as speech codes (eq. 5, 6). Warns of silent audio.
 
         The recording is padded with silence, so that whole clips of any window up to ``max_window`` can be
         made from it.

@@ -74,7 +74,7 @@ class ResolvedSettings(SamplingSettings):
 
 @dataclass(frozen=True, repr=False)
 class SpeechCodes:
-    """Speech latent codes C (eq. 6), one per generated latent.
+    """Speech codes C (eq. 6), one per generated latent.
 
     Attributes:
         codes: (1, M, h_w, d_A) float32; code i - 1 belongs to z_i. M is larger than ``num_frames`` needs: the

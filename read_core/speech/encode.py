@@ -1,4 +1,4 @@
-"""Encode a whole recording as speech latent codes, window by window (eq. 5 and 6)."""
+"""Encode a whole recording as speech codes, window by window (eq. 5 and 6)."""
 
 from __future__ import annotations
 
