@@ -19,6 +19,7 @@ from ...speech.steps import features_of
 from ...weights.files import read_json
 from ...weights.fingerprint import fingerprint
 from ..config import ConfigError
+from .captions import Captions
 from .latents import WindowDataset
 
 CARD = "footage.json"
@@ -41,9 +42,13 @@ class MappedItems(Sequence[dict[str, Tensor]]):
 class FootageWindows(WindowDataset):
     """As ``speech_variants.FeatureWindows``: "speech" is S of the frames that the codes are made of.
 
+    With ``captions`` a sample also has "prompt" (S, D) and "prompt_mask" (S,), True for tokens that count.
+
     Args:
         items: of one split.
     """
+
+    captions: Captions | None = None
 
     def __init__(
         self, items: Sequence[Item], windows: tuple[int, ...], step: int, start_share: float, seed: int
@@ -57,6 +62,13 @@ class FootageWindows(WindowDataset):
         start, stop = frames_of_latents(1 + first) - 1 - CONTEXT_FRAMES, frames_of_latents(first + count)
         speech = features_of(self.items[video]["steps"], max(0, start), stop)
         return torch.cat([speech[:1].expand(max(0, -start), -1, -1), speech]).float()
+
+    def more(self, video: int) -> dict[str, Tensor]:
+        """The text embedding of an item."""
+        if self.captions is None:
+            return {}
+        embedding, mask = self.captions[video]
+        return {"prompt": embedding, "prompt_mask": mask}
 
 
 def open_footage(folder: Path, vae: Path, whisper: Path) -> Manifest:

@@ -204,7 +204,12 @@ class WindowDataset(Dataset[dict[str, Tensor]]):
             "speech": self.speech(video, first, f),
             "continuation": torch.tensor(not starts),
             "eyes": self.items[video].get("eyes", torch.zeros(latents.shape[2:])).float(),
+            **self.more(video),
         }
+
+    def more(self, _video: int) -> dict[str, Tensor]:
+        """Further entries of the samples of a video."""
+        return {}
 
     def speech(self, video: int, first: int, count: int) -> Tensor:
         """Speech condition of the latents ``first`` .. ``first + count - 1``: their codes."""

@@ -25,6 +25,7 @@ from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
 from ...weights.origin import copy_origin
 from ..config import ConfigError, StageConfig, Strict, require_component
+from ..data.captions import Captions
 from ..data.footage import FootageWindows, open_footage, write_card
 from ..data.latents import Encoders, WindowDataset, encode_clips
 from ..loop import Batch, Figures, Logged, Model
@@ -61,10 +62,11 @@ class Times(Strict):
 
 
 class Dropout(Strict):
-    """Shares of the samples without both conditions, and without speech."""
+    """Shares of samples without both conditions, without speech, with ``prompt`` in place of their caption."""
 
     both: float = Field(default=0.1, ge=0, le=1)
     speech: float = Field(default=0.1, ge=0, le=1)
+    caption: float = Field(default=0.1, ge=0, le=1)
 
 
 class A2VConfig(StageConfig):
@@ -88,6 +90,7 @@ class A2VConfig(StageConfig):
         start_share: share of the windows that start their video and have no motion frame.
         prompt: file of the text embedding, as ``checkpoint.load_prompt`` reads it; needed with LTX-Video's
             weights, see ``stages.prompt``.
+        captions: items of footage have their own text embeddings, see ``data.captions``.
         prompt_tokens: without ``prompt``: length of the fixed random embedding.
         gradient_checkpointing: keep only what goes into a block and compute the rest again for the gradient:
             less memory, more time.
@@ -112,6 +115,7 @@ class A2VConfig(StageConfig):
     windows: tuple[int, ...] = (16,)
     start_share: float = Field(default=0.3, ge=0, le=1)
     prompt: Path | None = None
+    captions: bool = False
     prompt_tokens: int = Field(default=4, gt=0)
     gradient_checkpointing: bool = False
     motion_weight: float = Field(default=1.0, ge=0)
@@ -124,6 +128,8 @@ class A2VConfig(StageConfig):
         clips = (self.clips, self.latents)
         if (self.footage is None and None in clips) or (self.footage is not None and clips != (None, None)):
             raise ValueError("expected either footage, or clips and latents")
+        if self.captions and self.footage is None:
+            raise ValueError("captions are beside the items of footage: expected footage")
         return self
 
     @model_validator(mode="after")
@@ -159,6 +165,7 @@ class Conditioned(nn.Module):
         prompt: Tensor,
         masks: tuple[Tensor, Tensor],
         continuation: Tensor,
+        prompt_mask: Tensor | None = None,
     ) -> Tensor:
         """Velocity (B, C, 1+f, h, w); ``masks`` say which samples (B,) see speech and reference."""
         hears, reference = masks
@@ -166,7 +173,7 @@ class Conditioned(nn.Module):
             noisy,
             times,
             speech=self.transformer.speech_context(self.codes(speech), hears),
-            text=self.transformer.text_context(prompt),
+            text=self.transformer.text_context(prompt, prompt_mask),
             reference_mask=reference,
             continuation=continuation,
         )
@@ -214,6 +221,10 @@ class A2VStage:
         self.model = Conditioned(self.transformer, self.speech_ae if along else None)
         channels = self.transformer.config.caption_channels
         self.prompt = training_prompt(config.prompt, config.prompt_tokens, channels).embedding[None]
+        self.captions: Captions | None = None
+        if config.captions and self.footage is not None and isinstance(self.dataset, FootageWindows):
+            self.captions = Captions(self.footage.items("train"), self.prompt[0])
+            self.dataset.captions = self.captions
 
     def _windows(
         self, kind: Callable[..., WindowDataset], of: Callable[[str], Any]
@@ -281,13 +292,15 @@ class A2VStage:
         drop = noise.uniform().to(clean)
         reference = drop >= self.config.dropout.both
         speech = drop >= self.config.dropout.both + self.config.dropout.speech
+        prompt, prompt_mask = self._prompts(batch, noise)
         velocity = model(
             add_noise(clean, eps, times),
             times,
             batch["speech"],
-            self.prompt,
+            prompt,
             (speech, reference),
             continuation,
+            prompt_mask,
         )
         error = (velocity.to(clean) - velocity_target(clean, eps)).square().mean(1)
         counted = (times > 0).to(clean)
@@ -296,6 +309,15 @@ class A2VStage:
         loss = (per_frame.sum(1) / counted.sum(1)).mean()
         motion_frame = per_frame[:, 1].sum() / counted[:, 1].sum().clamp_min(1)
         return loss, {"motion_frame": motion_frame.detach()}
+
+    def _prompts(self, batch: Batch, noise: SampleNoise) -> tuple[Tensor, Tensor | None]:
+        """The text embedding (1 or B, S, D), and which tokens count (B, S); captions are dropped at times."""
+        if self.captions is None:
+            return self.prompt, None
+        own, mask = batch["prompt"], batch["prompt_mask"]
+        common = [value.to(own.device) for value in self.captions.padded(self.prompt[0])]
+        dropped = (noise.uniform() < self.config.dropout.caption).to(own.device)[:, None]
+        return torch.where(dropped[..., None], common[0], own), torch.where(dropped, common[1], mask)
 
     def _shift(self, windows: Tensor) -> float:
         """s for windows (B, C, 1+f, h, w)."""

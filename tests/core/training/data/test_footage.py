@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from read_core.checkpoint import load_model
 from read_core.footage.manifest import read_manifest
@@ -20,6 +21,7 @@ from read_core.speech.steps import features_of
 from read_core.training.config import ConfigError
 from read_core.training.data.footage import FootageWindows, read_face
 from read_core.training.loop import train
+from read_core.training.noise import SampleNoise
 from read_core.training.registry import load_config
 from read_core.training.stages.speech_variants import encode_windows
 from read_core.transformer import TINY
@@ -88,6 +90,61 @@ def test_the_stage_trains_on_footage_and_tells_where_faces_are(tmp_path, tiny_ch
     assert read_face(tmp_path / "run" / "export").eyes == 0.36
     told = json.loads((tmp_path / "run" / "export" / "footage.json").read_text())
     assert told["license"] == "test footage"
+
+
+@pytest.fixture
+def captioned(footage, tmp_path):
+    """Footage of which one item and one other video have texts of their own; some tokens do not count."""
+    folder = shutil.copytree(footage, tmp_path / "captioned")
+    first, *others = read_manifest(folder).items("train")
+    (other, *_) = [item for item in others if item.path.parent != first.path.parent]
+    for number, file in enumerate(
+        (first.path.with_suffix(".prompt.safetensors"), other.path.parent / "prompt.safetensors")
+    ):
+        tokens = torch.full((3 + number, TINY["caption_channels"]), 1.0 + number)
+        save_file({"embedding": tokens, "mask": torch.arange(3 + number) < 2}, file)
+    return folder
+
+
+def test_items_are_trained_with_their_own_texts(tmp_path, tiny_checkpoint, captioned):
+    more = {"captions": True, "prompt_tokens": 3, "dropout.caption": 0.5, "loop.batch_size": 64}
+    stage_class, made = config(tiny_checkpoint, captioned, tmp_path / "run", **more)
+    stage = stage_class(made)
+    common = stage.prompt[0]
+    samples = [stage.dataset[index] for index in range(64)]
+    kinds = set()
+    for sample in samples:
+        tokens = sample["prompt"][sample["prompt_mask"]]
+        kind = 0 if torch.equal(tokens, common) else int(tokens[0, 0])
+        assert kind == 0 or torch.equal(tokens, torch.full((2, TINY["caption_channels"]), float(kind)))
+        kinds.add(kind)
+    assert kinds >= {1, 2}
+    seen = []
+
+    def model(noisy, times, speech, prompt, masks, continuation, prompt_mask):
+        seen.extend(one[counts] for one, counts in zip(prompt, prompt_mask, strict=True))
+        return noisy
+
+    batch = {name: torch.stack([s[name] for s in samples]) for name in ("prompt", "prompt_mask")}
+    rest = {name: value[None].expand(64, *value.shape) for name, value in samples[0].items()}
+    stage.loss(model, rest | batch, SampleNoise(0, range(64)))
+    own = [sample["prompt"][sample["prompt_mask"]] for sample in samples]
+    kept = [torch.equal(one, other) for one, other in zip(seen, own, strict=True)]
+    assert all(torch.equal(one, common) for one, is_own in zip(seen, kept, strict=True) if not is_own)
+    told = [not torch.equal(one, common) for one in own]
+    share = sum(k for k, t in zip(kept, told, strict=True) if t) / sum(told)
+    assert 0.2 < share < 0.8
+
+
+def test_a_step_with_texts_goes_through_and_footage_without_any_is_refused(
+    tmp_path, tiny_checkpoint, footage, captioned
+):
+    more = {"captions": True, "loop.steps": 1}
+    stage_class, made = config(tiny_checkpoint, captioned, tmp_path / "run", **more)
+    assert all(map(math.isfinite, train(stage_class(made), made.loop, made.output).values()))
+    stage_class, made = config(tiny_checkpoint, footage, tmp_path / "none", **more)
+    with pytest.raises(ConfigError, match=r"no item has one; expected .*\d\.prompt\.safetensors"):
+        stage_class(made)
 
 
 def test_footage_of_another_vae_is_refused(tmp_path, tiny_checkpoint, footage):
