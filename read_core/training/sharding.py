@@ -45,8 +45,9 @@ def shared(model: nn.Module) -> nn.Module:
             "loop.parallel is fsdp, which gathers the blocks of A2V-DiT one by one; this stage has none: "
             "use ddp"
         )
+    mesh = _mesh()
     for module in (*blocks, made):
-        fully_shard(module, mesh=_mesh())
+        fully_shard(module, mesh=mesh)
     return made
 
 
@@ -81,9 +82,7 @@ def whole(kept: nn.Module, trained: nn.Module) -> Iterator[None]:
 
 
 def _is_shared(model: nn.Module) -> bool:
-    from torch.distributed.fsdp import FSDPModule
-
-    return isinstance(model, FSDPModule)
+    return hasattr(model, "unshard")  # as fully_shard adds; older releases of torch have no such class
 
 
 def own(value: Tensor) -> Tensor:
