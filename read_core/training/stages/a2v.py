@@ -62,7 +62,7 @@ class Times(Strict):
 
 
 class Dropout(Strict):
-    """Shares of samples without both conditions, without speech, with ``prompt`` in place of their caption."""
+    """Shares of samples without both conditions, without speech, with ``prompt`` for their caption."""
 
     both: float = Field(default=0.1, ge=0, le=1)
     speech: float = Field(default=0.1, ge=0, le=1)

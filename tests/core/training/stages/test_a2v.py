@@ -42,7 +42,7 @@ def stage(config) -> A2VStage:
 class Recorder:
     """Stands where the loop's compiled model would: keeps what it is given, answers with fixed velocities."""
 
-    def __call__(self, noisy, times, speech, prompt, masks, continuation):
+    def __call__(self, noisy, times, speech, prompt, masks, continuation, prompt_mask=None):
         self.noisy, self.times, self.heard, self.continuation = noisy, times, speech, continuation
         self.speech, self.reference = masks
         self.velocity = torch.randn(noisy.shape, generator=generator(99))
