@@ -102,6 +102,47 @@ class StepTimer:
             self.warm, self.before, self.since = True, done, now
 
 
+class ModuleTimer:
+    """Seconds that the calls of a module take in all, while the timer is entered.
+
+    It waits for the device before and after every call, so that the device's work counts and nothing else.
+
+    Attributes:
+        seconds: of the finished calls.
+    """
+
+    def __init__(self, module: torch.nn.Module, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.seconds = 0.0
+        self._module, self._clock = module, clock
+        self._since = 0.0
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> ModuleTimer:
+        module = self._module
+        self._hooks = [
+            module.register_forward_pre_hook(self._begun),
+            module.register_forward_hook(self._ended),
+        ]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _begun(self, *_: object) -> None:
+        self._settle()
+        self._since = self._clock()
+
+    def _ended(self, *_: object) -> None:
+        self._settle()
+        self.seconds += self._clock() - self._since
+
+    def _settle(self) -> None:
+        first = next(self._module.parameters(), None)
+        if first is not None:
+            settle(first.device)
+
+
 def gigabytes(count: int) -> str:
     """A number of bytes as text, for example "1.25 GB"."""
     return f"{count / 1e9:.2f} GB"

@@ -63,6 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--sheet", type=Path, help="also write a contact sheet with the mouth track, *.png")
     files.add_argument("--overwrite", action="store_true", help="replace existing files (default: refuse)")
     files.add_argument(
+        "--runtime",
+        action="store_true",
+        help="also measure the seconds of the network and write them beside the video, *.runtime.json, for "
+        "read-core evaluate videos",
+    )
+    files.add_argument(
         "--checkpoint",
         type=Path,
         default=BUNDLED,
@@ -162,6 +168,7 @@ def run(args: argparse.Namespace) -> int:
         finishing=Finishing(args.detail, args.paste_back, args.output_size),
         overwrite=args.overwrite,
         track=args.track,
+        runtime=args.runtime,
     )
     check_job(job)
     if args.sheet is not None:
@@ -274,6 +281,8 @@ def _bar(total: int, unit: str, **options: Any) -> tqdm[NoReturn]:
 def _print_report(report: Report) -> None:
     print(f"{report.path}: {report.duration:.2f} s of video, {_count(report.num_frames, 'frame')}")
     print(f"time: {report.seconds:.2f} s, without loading the checkpoint")
+    if report.backbone_seconds is not None:
+        print(f"network: {report.backbone_seconds:.2f} s of it")
     print(f"real-time factor: {report.real_time_factor:.2f} (seconds taken per second of video)")
     print(f"peak: {_memory(report.memory, report.device_memory)}")
 

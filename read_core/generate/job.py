@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,9 @@ from ..media.files import check_input
 from ..media.partial import check_unclaimed
 from ..memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from ..records import FaceChoice, ResolvedSettings, SamplingSettings
-from ..usage import StepTimer, out_of_memory, peak_device_memory, peak_host_memory
+from ..usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from ..version import __version__
+from .runtime import Runtime, runtime_path
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
@@ -43,6 +45,8 @@ class Job:
         finishing: detail, paste-back, and the size of the result.
         overwrite: replace ``out``.
         track: number of the audio track, from 1; None: the track flagged as default, else the first.
+        runtime: measure the seconds of the network and in all, and write them beside the video, see
+            :mod:`read_core.generate.runtime`. With several processes, the network's are those of the first.
     """
 
     portrait: Path
@@ -55,6 +59,7 @@ class Job:
     finishing: Finishing = field(default_factory=Finishing)
     overwrite: bool = False
     track: int | None = None
+    runtime: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Report:
         seconds: time from reading the inputs to the finished file, without loading the checkpoint.
         memory: peak main memory in bytes; None if the system does not report it.
         device_memory: peak GPU memory in bytes; None without a GPU.
+        backbone_seconds: time of the diffusion network alone; None: ``Job.runtime`` did not ask for it.
     """
 
     path: Path
@@ -97,6 +103,7 @@ class Report:
     seconds: float
     memory: int | None
     device_memory: int | None
+    backbone_seconds: float | None = None
 
     @property
     def duration(self) -> float:
@@ -124,6 +131,8 @@ def check_job(job: Job) -> None:
     inputs = (check_input(job.portrait, "an image"), check_input(job.speech, "a recording"))
     check_output(job.out, ".mp4", job.overwrite, inputs)
     check_unclaimed(job.out)
+    if job.runtime:
+        check_output(runtime_path(job.out), ".json", job.overwrite, inputs)
     if job.size is not None:
         check_size(job.size)
 
@@ -166,6 +175,7 @@ def generate(
     track = file_track(job.speech, job.track, on_warning)
     waveform = read_track(track)
     writer = None
+    backbone = ModuleTimer(pipe.transformer)
     try:
         reference = pipe.encode_reference(portrait, job.size, job.fit, job.face, on_warning=on_warning)
         finish = pipe.finish(reference, portrait, job.finishing, job.fit)
@@ -183,7 +193,7 @@ def generate(
             if on_step is not None:
                 on_step(done, total)
 
-        with writer:
+        with writer, backbone if job.runtime else nullcontext():
             if streamed:
                 video = pipe.stream(speech, reference, settings, step, on_warning)
             else:
@@ -205,7 +215,18 @@ def generate(
             raise
         raise ReadError(f"{trouble}; choose a smaller size or window, or the order clips") from error
     seconds = time.perf_counter() - started
-    return Report(job.out, speech.num_frames, seconds, peak_host_memory(), peak_device_memory())
+    if job.runtime:
+        Runtime(backbone.seconds, seconds).save(job.out)
+    elif job.overwrite:
+        runtime_path(job.out).unlink(missing_ok=True)  # of the replaced video
+    return Report(
+        path=job.out,
+        num_frames=speech.num_frames,
+        seconds=seconds,
+        memory=peak_host_memory(),
+        device_memory=peak_device_memory(),
+        backbone_seconds=backbone.seconds if job.runtime else None,
+    )
 
 
 def estimate(

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from read_core.usage import StepTimer, out_of_memory, peak_device_memory, settle
+from read_core.usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, settle
 
 
 def refused():
@@ -103,3 +103,21 @@ def test_the_time_is_told_once_and_from_a_step_like_the_others():
     assert told("meta", [(109.0, 1), (110.0, 2), (111.0, 3)], 6) == [6.0]  # the first one warmed up
     assert told("meta", [(109.0, 1), (113.0, 5)], 9) == [9.0]  # four cells of a wavefront at once
     assert told("meta", [(109.0, 1)], 1) == [9.0]
+
+
+def test_only_the_calls_of_the_module_are_timed():
+    now = 0.0
+
+    class Slow(torch.nn.Linear):
+        def forward(self, seconds):
+            nonlocal now
+            now += seconds
+            return seconds
+
+    module = Slow(1, 1)
+    with ModuleTimer(module, lambda: now) as timer:
+        for seconds in (1.0, 0.5):
+            module(seconds)
+            now += 10
+    module(100.0)
+    assert timer.seconds == 1.5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 
 from ...errors import MediaError, ignore
 from ...footage.sources import find_sources
+from ...geometry import FPS
 from ...media.audio import read_audio
-from ...media.frames import FrameReader
+from ...media.files import open_input
+from ...media.frames import WHAT, FrameReader
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_WINDOW = re.compile(r"\bREAD\b.*\bwindow (\d+)\b")
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
@@ -37,17 +42,27 @@ def find_videos(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_frames(path: Path) -> Iterator[Tensor]:
-    """The frames of a video, 25 per second, (H, W, 3) uint8 each.
+def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:
+    """The frames [start, stop) of a video, 25 per second, (H, W, 3) uint8 each; None: up to its end.
 
     Raises:
         MediaError: it cannot be read, or holds no frames.
     """
     shown = None
-    for shown in FrameReader(path).read():
+    for shown in FrameReader(path).read(start, stop):
         yield torch.from_numpy(shown.pixels())
     if shown is None:
         raise MediaError(f"{path} holds no frames that can be decoded; download or export it again")
+
+
+def pick_frames(path: Path, indices: Collection[int]) -> dict[int, Tensor]:
+    """The frames at some indices, (H, W, 3) uint8 each; those beyond the end are missing.
+
+    Raises:
+        MediaError: as :func:`read_frames`.
+    """
+    last = max(indices, default=-1)
+    return {i: frame for i, frame in zip(range(last + 1), read_frames(path), strict=False) if i in indices}
 
 
 def read_groups(path: Path, size: int, whole: bool = False) -> Iterator[Tensor]:
@@ -79,3 +94,26 @@ def read_sound(path: Path) -> NDArray[np.int16]:
     """
     waveform = read_audio(path, on_warning=ignore).numpy()
     return np.asarray((waveform * 32768).round().clip(-32768, 32767).astype(np.int16))
+
+
+def video_seconds(path: Path) -> float:
+    """How long the pictures of a video last.
+
+    Raises:
+        MediaError: as :func:`read_frames`.
+    """
+    reader = FrameReader(path)
+    if reader.exact and reader.declared:
+        return reader.declared
+    return sum(1 for _ in read_frames(path)) / FPS
+
+
+def clip_window(path: Path) -> int | None:
+    """Latents per clip that the tags of a video of READ tell; None: they do not.
+
+    Raises:
+        MediaError: it cannot be opened.
+    """
+    with open_input(path, WHAT) as container:
+        found = _WINDOW.search(container.metadata.get("comment", ""))
+    return int(found.group(1)) if found else None

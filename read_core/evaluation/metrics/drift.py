@@ -66,16 +66,16 @@ def measure_drift(clips: list[Tensor], portrait: Tensor, gallery: Gallery) -> Dr
     if not clips:
         raise InputError("drift needs a clip at least")
     means = torch.cat([clip.mean(dim=0, keepdim=True) for clip in clips])
-    middle, border = _middle_and_border(coarse(means))
-    own_middle, own_border = _middle_and_border(coarse(portrait[None]))
+    middle, border = middle_and_border(coarse(means))
+    own_middle, own_border = middle_and_border(coarse(portrait[None]))
     faces, own_face = face_colors(means, gallery.box), face_colors(portrait[None], gallery.box)
     own = _distances(faces, own_face)[:, 0]
     others = _distances(faces, gallery.faces)
     return Drift(
-        face=_tuple(_color_distance(middle, middle[:1])),
-        border=_tuple(_color_distance(border, border[:1])),
-        face_from_portrait=_tuple(_color_distance(middle, own_middle)),
-        border_from_portrait=_tuple(_color_distance(border, own_border)),
+        face=_tuple(color_distance(middle, middle[:1])),
+        border=_tuple(color_distance(border, border[:1])),
+        face_from_portrait=_tuple(color_distance(middle, own_middle)),
+        border_from_portrait=_tuple(color_distance(border, own_border)),
         own=_tuple(own),
         other=_tuple(others.amin(dim=1)),
         likeness=tuple(correlation(face.flatten(), own_face.flatten()) for face in faces),
@@ -95,14 +95,15 @@ def detail(frames: Tensor) -> float:
     return float(across + down) / 2
 
 
-def _middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
+def middle_and_border(small: Tensor) -> tuple[Tensor, Tensor]:
     """Mean colors (k, 3) of the middle and of the left, right and upper border of (k, 3, 16, 16)."""
     edges = [small[:, :, :, :2], small[:, :, :, -2:], small[:, :, :2, 2:-2]]
     border = torch.cat([edge.flatten(2) for edge in edges], dim=2).mean(dim=2)
     return small[:, :, _CENTER, _CENTER].mean(dim=(2, 3)), border
 
 
-def _color_distance(colors: Tensor, base: Tensor) -> Tensor:
+def color_distance(colors: Tensor, base: Tensor) -> Tensor:
+    """Distances (k,) of colors (k, 3), 0..1, from (1, 3) or (k, 3), in 1/255."""
     return 255 * (colors - base).square().sum(dim=1).sqrt()
 
 

@@ -6,9 +6,10 @@ presenters of the training split (``scripts/fit_face.py``). It uses only pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,8 +74,8 @@ def read_face(frames: Tensor, find: Callable[[Tensor], Faces] | None = None) -> 
         from ...face.finder import find_faces
 
         find = find_faces
-    points = _points(frames, find)
-    return _read(frames, torch.stack(points)) if points else None
+    points = follow_points(frames, find)
+    return None if points is None else read_points(frames, points)
 
 
 def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
@@ -90,7 +91,7 @@ def read_placed(frames: Tensor, points: Tensor) -> FaceTracks:
     """
     check_frames(frames)
     distance = (points[1] - points[0]).norm()
-    return _read(frames, points + distance * head_track(frames, points)[:, None])
+    return read_points(frames, points + distance * head_track(frames, points)[:, None])
 
 
 def count_blinks(blink: Tensor) -> int:
@@ -105,8 +106,17 @@ def count_blinks(blink: Tensor) -> int:
     return count
 
 
-def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
-    """Eyes and mouth (3, 2) in each frame; without a face, those of the nearest frame before or after."""
+def follow_points(frames: Iterable[Tensor], find: Callable[[Tensor], Faces]) -> Tensor | None:
+    """Eyes and mouth of one face in every frame, the largest at first and then the nearest to the last one.
+
+    Args:
+        frames: F pictures (H, W, 3), 0..1.
+        find: finds the faces of a picture.
+
+    Returns:
+        (F, 3, 2) x and y in pixels; where no face is found, those of the nearest frame before or after. None:
+        no frame shows a face.
+    """
     points: list[Tensor | None] = []
     last: Tensor | None = None
     for frame in frames:
@@ -115,23 +125,39 @@ def _points(frames: Tensor, find: Callable[[Tensor], Faces]) -> list[Tensor]:
             last = found[0 if last is None else int((found - last).square().sum((1, 2)).argmin())]
         points.append(last)
     first = next((three for three in points if three is not None), None)
-    return [] if first is None else [first if three is None else three for three in points]
+    return None if first is None else torch.stack([first if three is None else three for three in points])
+
+
+def aligned_crops(frames: Iterable[Tensor], points: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The face upright in the middle, as the reader sees it, and where its points are in it.
+
+    Args:
+        frames: F pictures (H, W, 3), 0..1.
+        points: (F, 3, 2) of :func:`follow_points`.
+
+    Yields:
+        (128, 128, 3), 0..1, and (3, 2) as fractions of the crop, once for each frame.
+    """
+    for frame, three in zip(frames, points, strict=True):
+        crop = face_crop(three, (SIDE, SIDE))
+        yield cut_face(frame.float().cpu(), crop, (SIDE, SIDE)), crop.to_crop(three)
+
+
+def read_points(frames: Iterable[Tensor], points: Tensor) -> FaceTracks:
+    """Read each of F frames (H, W, 3), 0..1, at its points (F, 3, 2)."""
+    return read_crops(aligned_crops(frames, points), points)
 
 
 @torch.no_grad()
-def _read(frames: Tensor, points: Tensor) -> FaceTracks:
-    """Read each frame at its points (F, 3, 2)."""
+def read_crops(crops: Iterable[tuple[Tensor, Tensor]], points: Tensor) -> FaceTracks:
+    """Read the crops of :func:`aligned_crops`, a few at a time."""
     reader = _reader()
     found = [torch.empty(0, VALUES)]
-    for first in range(0, len(frames), _BATCH):
-        pictures, places = [], []
-        for frame, three in zip(
-            frames[first : first + _BATCH].float().cpu(), points[first : first + _BATCH], strict=True
-        ):
-            crop = face_crop(three, (SIDE, SIDE))
-            pictures.append(cut_face(frame, crop, (SIDE, SIDE)))
-            places.append(point_places(crop.to_crop(three)) * 2 - 1)
-        found.append(reader.read(torch.stack(pictures).permute(0, 3, 1, 2), torch.stack(places)))
+    left = iter(crops)
+    while few := list(islice(left, _BATCH)):
+        pictures = torch.stack([picture for picture, _ in few])
+        places = torch.stack([point_places(place) * 2 - 1 for _, place in few])
+        found.append(reader.read(pictures.permute(0, 3, 1, 2), places))
     values = torch.cat(found)
     lowest, highest = values.new_tensor([0.0, -1.0, 0.0]), values.new_tensor([2.0, 1.0, 1.0])
     return FaceTracks(values[:, :3].clamp(lowest, highest), values[:, 3:].clamp(0, 1), points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +27,7 @@ _HEAD = """<!doctype html>
   .pair {{ display: flex; flex-wrap: wrap; gap: 1rem; align-items: end; }}
   figure {{ margin: 0; flex: 1 1 18rem; max-width: 32rem; }}
   video {{ width: 100%; background: #000; }}
+  img {{ max-width: 100%; }}
   figcaption {{ color: #888; }}
 </style>
 """
@@ -46,14 +47,17 @@ _SCRIPT = """<script>
 """
 
 
-def save_page(path: Path, report: Report, generated: Mapping[str, Path], real: Mapping[str, Path]) -> None:
-    """Write an HTML page. It refers to the videos where they are, by relative paths, and to nothing else.
+def save_page(
+    path: Path, report: Report, videos: Mapping[str, Mapping[str, Path]], pictures: Sequence[Path] = ()
+) -> None:
+    """Write an HTML page. It refers to videos and pictures by relative paths, and to nothing else.
 
     Args:
         path: of the page.
         report: its tables come first.
-        generated: videos by name, in order.
-        real: those of the same names stand beside them.
+        videos: by a label of who made them, and by name. Those of the first label stand in order; the others
+            of the same names stand beside them.
+        pictures: stand between tables and videos.
 
     Raises:
         MediaError: it cannot be written.
@@ -61,15 +65,20 @@ def save_page(path: Path, report: Report, generated: Mapping[str, Path], real: M
     parts = [_HEAD.format(title=escape(report.title)), f"<h1>{escape(report.title)}</h1>\n"]
     parts += [f"<p>{escape(name)}: {escape(shown(value))}</p>\n" for name, value in report.metadata.items()]
     parts += [_table(table) for table in report.tables]
+    parts += [
+        f'<p><img src="{_address(picture, path.parent)}" alt="{escape(picture.stem)}"></p>\n'
+        for picture in pictures
+    ]
     parts.append("<h2>Videos</h2>\n")
-    for name, video in generated.items():
-        sides = [("generated", video)] + ([("real", real[name])] if name in real else [])
+    for name in next(iter(videos.values()), {}):
+        sides = [(label, made[name]) for label, made in videos.items() if name in made]
         figures = "".join(
-            f'<figure><video controls preload="metadata" src="{_address(file, path.parent)}"></video>'
-            f"<figcaption>{label}</figcaption></figure>\n"
+            f'<figure><video controls playsinline preload="metadata" '
+            f'src="{_address(file, path.parent)}"></video>'
+            f"<figcaption>{escape(label)}</figcaption></figure>\n"
             for label, file in sides
         )
-        button = '<button type="button">Play or pause both</button>' if len(sides) == 2 else ""
+        button = '<button type="button">Play or pause all</button>' if len(sides) > 1 else ""
         parts.append(
             f'<section><h3>{escape(name)}</h3>{button}<div class="pair">\n{figures}</div></section>\n'
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 import wave
 from dataclasses import replace
@@ -18,6 +19,7 @@ from read_core.ans import JointCFG
 from read_core.errors import InputError, MediaError, ReadError, ReadWarning
 from read_core.finish import Finishing
 from read_core.generate.job import Interrupted, Job, check_job, estimate, generate
+from read_core.generate.runtime import read_runtime
 from read_core.media import VideoWriter, read_audio, read_image
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice, SamplingSettings
@@ -60,6 +62,32 @@ def collected(pipe, job):
     frames = []
     generate(pipe, job, on_frames=frames.append)
     return torch.cat(frames)
+
+
+def test_the_runtime_is_that_of_the_network_and_is_removed_with_its_video(pipe, job, tmp_path):
+    calls = []
+
+    def slow(*_):
+        time.sleep(0.01)
+        calls.append(1)
+
+    hook = pipe.transformer.register_forward_hook(slow, prepend=True)
+    report = generate(pipe, replace(job, runtime=True))
+    hook.remove()
+    found = read_runtime(job.out)
+    assert names(tmp_path) == ["out.mp4", "out.runtime.json"]
+    assert (found.backbone_seconds, found.total_seconds) == (report.backbone_seconds, report.seconds)
+    assert 0.01 * len(calls) < found.backbone_seconds < found.total_seconds
+    generate(pipe, replace(job, overwrite=True))
+    assert names(tmp_path) == ["out.mp4"]
+    assert read_runtime(job.out) is None
+
+
+@pytest.mark.parametrize("content", ["seconds", "[1]", '{"backbone_seconds": 3, "total_seconds": 2}'])
+def test_what_is_no_runtime_is_refused(tmp_path, content):
+    (tmp_path / "a.runtime.json").write_text(content)
+    with pytest.raises(MediaError, match="backbone_seconds"):
+        read_runtime(tmp_path / "a.mp4")
 
 
 def test_the_video_is_what_the_pipeline_makes(pipe, job, tmp_path):

@@ -13,14 +13,14 @@ import torch
 from torch.nn import functional as F
 
 from read_core.cli import main as cli
+from read_core.evaluation.measures import METRICS as METRICS_THERE
 from read_core.evaluation.metrics import fvd
 from read_core.evaluation.networks.files import FILES
 from read_core.evaluation.networks.i3d import I3D
 from read_core.evaluation.networks.inception import FidInception
 from read_core.evaluation.networks.recon import FaceReconstruction
 from read_core.evaluation.networks.syncnet import SyncNet
-from read_core.evaluation.suites import videos
-from read_core.evaluation.videos_command import METRICS
+from read_core.evaluation.videos_command import METRICS, WITH_NETWORK
 from read_core.media import VideoWriter, read_image, waveform_track
 
 PHOTO = Path(__file__).parents[4] / "assets" / "photo.jpg"
@@ -41,18 +41,23 @@ def write(path, shift, sound=True):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Real videos and the same as generated ones, but one of these has no sound; and weights."""
+    """Real videos and the same as generated ones, but one of these has no sound; and no weights."""
     for number, name in enumerate(("a & b", "sub/c")):
         write(tmp_path / "real" / f"{name}.mp4", number)
     shutil.copytree(tmp_path / "real", tmp_path / "generated")
     (tmp_path / "generated/sub/c.mp4").unlink()
     write(tmp_path / "generated/sub/c.mp4", 1, sound=False)
-    (tmp_path / "weights").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def weights(folders):
+    """Files of all networks at random weights."""
+    (folders / "weights").mkdir()
     torch.manual_seed(0)
     for metric, kind in NETWORKS.items():
         state, within = kind().state_dict(), FILES[metric].within
-        torch.save({within: state} if within else state, tmp_path / "weights" / FILES[metric].names[0])
-    return tmp_path
+        torch.save({within: state} if within else state, folders / "weights" / FILES[metric].names[0])
 
 
 def command(folder, metrics):
@@ -61,17 +66,23 @@ def command(folder, metrics):
     return ["evaluate", "videos", *options, "--metrics", metrics, "--device", "cpu"]
 
 
+def tables_of(report):
+    """The rows of each table by its title and their first cell."""
+    return {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in report["tables"]}
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("weights")
 def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folders, capsys, monkeypatch):
     pytest.importorskip("scipy")
     monkeypatch.setattr(fvd, "FRAMES", CLIP)
-    assert tuple(videos.METRICS) == METRICS
-    assert cli.main(command(folders, ",".join(METRICS))) == 0
+    assert tuple(METRICS_THERE) == METRICS
+    assert set(FILES) == set(WITH_NETWORK)
+    assert cli.main(command(folders, ",".join(WITH_NETWORK))) == 0
     printed = capsys.readouterr()
     assert "every frame of every video" in printed.out
     assert "left out" in printed.err
-    report = json.loads((folders / "out/videos.json").read_text())
-    tables = {table["title"]: {row[0]: row[1:] for row in table["rows"]} for table in report["tables"]}
+    tables = tables_of(json.loads((folders / "out/videos.json").read_text()))
     assert tables["FID"]["all videos"] == [pytest.approx(0, abs=1e-6), 2 * FRAMES, 2 * FRAMES]
     assert tables["FVD"]["all videos"] == [pytest.approx(0, abs=1e-6), 2, 2]
     assert tables["E-FID"]["all videos"] == [pytest.approx(0, abs=1e-6), 2 * FRAMES, 2 * FRAMES]
@@ -87,12 +98,60 @@ def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folder
     assert "a &amp; b" in page
 
 
+def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):
+    """The copy is at no distance from its real video; it has half of the runtimes, and no clips are known."""
+    pytest.importorskip("scipy")
+    (folders / "generated/a & b.runtime.json").write_text('{"backbone_seconds": 1, "total_seconds": 2.6}')
+    shutil.copy(folders / "real/a & b.mp4", folders / "generated/other.mp4")
+    given = command(folders, "")
+    cut = given.index("--weights")
+    given = [*given[:cut], *given[cut + 2 :]]
+    at = given.index("--metrics")
+    assert cli.main([*given[:at], *given[at + 2 :]]) == 0
+    printed = capsys.readouterr()
+    tables = tables_of(json.loads((folders / "out/videos.json").read_text()))
+    assert tables["Runtime"] == {
+        name: [1, 2.6, FRAMES / 25, pytest.approx(5)] for name in ("generated, mean of 1", "generated a & b")
+    }
+    assert tables["Mouth"]["generated a & b"][3:] == [0, pytest.approx(1)]
+    assert tables["Mouth"]["generated a & b"][0] == pytest.approx(1)
+    own, other, recognized, likeness = tables["Identity"]["generated a & b"]
+    assert (own, recognized, likeness) == (0, 1, pytest.approx(1))
+    assert other > 0
+    assert tables["Color"]["generated a & b"] == tables["Color"]["real a & b"]
+    assert tables["Color"]["generated a & b"][2:] == [0, 0]
+    assert "Seams" in tables
+    reasons = [row[:2] for row in read_left_out(folders)]
+    assert ["generated sub/c", "runtime"] in reasons
+    assert ["generated a & b", "seams"] in reasons
+    assert ["generated other", "mouth"] in reasons
+    assert "128 x 128" in printed.out  # which crop is seen
+
+    assert cli.main([*command(folders, "seams"), "--clip-frames", "4,4"]) == 0
+    tables = tables_of(json.loads((folders / "out/videos.json").read_text()))
+    assert tables["Seams"]["generated a & b"] == tables["Seams"]["real a & b"]
+    # The picture moves a pixel after every fourth frame, and stands still in between.
+    clips, elsewhere, _, count = tables["Seams"]["generated a & b"]
+    assert count == 3
+    assert clips > elsewhere
+
+
+def read_left_out(folder):
+    report = json.loads((folder / "out/videos.json").read_text())
+    return next(table["rows"] for table in report["tables"] if table["title"] == "Left out")
+
+
 def test_what_is_missing_or_unknown_is_said_before_anything_is_measured(folders, capsys):
-    (folders / "weights" / FILES["sync"].names[0]).unlink()
+    (folders / "weights").mkdir()
+    (folders / "weights" / FILES["fid"].names[0]).touch()
     assert cli.main(command(folders, "fid,sync")) == 2
     assert "syncnet_v2.model" in capsys.readouterr().err
     assert cli.main(command(folders, "fid,psnr")) == 2
     assert "psnr" in capsys.readouterr().err
+    given = command(folders, "fid")
+    given[given.index("--weights") : given.index("--weights") + 2] = []
+    assert cli.main(given) == 2
+    assert "--weights" in capsys.readouterr().err
     assert not (folders / "out").exists()
     shutil.copy(folders / "real/sub/c.mp4", folders / "real/sub/c.mov")
     assert cli.main(command(folders, "fid")) == 2
