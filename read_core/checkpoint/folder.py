@@ -5,10 +5,12 @@
     model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration", optionally
                         "face", see Card; library and class of each model
     vae/                AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
-    whisper/            only the encoder of Whisper speech_ae/          SpeechAE, or AveragePool transformer/
-    A2VTransformer3DModel scheduler/          scheduler_config.json: the defaults of sampling and decoding,
-    see SamplingDefaults prompt/             config.json ("text"), prompt.safetensors: "embedding" (S,
-    channels) and "mask" (S,) detail/             DetailNetwork; optional, since format 2
+    whisper/            only the encoder of Whisper
+    speech_ae/          SpeechAE, or for ablations, since format 2, AveragePool or LinearProjection
+    transformer/        A2VTransformer3DModel
+    scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
+    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels), "mask" (S,)
+    detail/             DetailNetwork; optional, since format 2
 
 Folders of format 1 have no "face" and no ``detail/``; they can still be loaded. Loading is strict and never
 uses the network. Pickles are refused, not opened. Names, shapes and types are checked from JSON files and
@@ -53,10 +55,11 @@ MODELS = {
     "speech_ae": ("read_core.speech", "SpeechAE"),
     "transformer": ("read_core.transformer", "A2VTransformer3DModel"),
 }
-INSTEAD = {  # of format 2
-    "vae": ("read_core.video", "AlignedAutoencoder"),  # of aligned faces
-    "speech_ae": ("read_core.speech", "AveragePool"),  # of the ablation without a SpeechAE
-}
+INSTEAD = (  # of format 2
+    ("vae", ("read_core.video", "AlignedAutoencoder")),  # of aligned faces
+    ("speech_ae", ("read_core.speech", "AveragePool")),  # of ablations without a SpeechAE
+    ("speech_ae", ("read_core.speech", "LinearProjection")),
+)
 OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
 _ADVICE = "Copy the checkpoint again, or use the files that belong to it"
 T = TypeVar("T")
@@ -121,8 +124,9 @@ def load_model(
     """
     folder = Path(folder)
     kinds = MODELS | OPTIONAL
-    if name in INSTEAD and read_json(folder / "config.json").get("_class_name") == INSTEAD[name][1]:
-        kinds |= INSTEAD
+    if instead := {kind[1]: kind for part, kind in INSTEAD if part == name}:
+        found = read_json(folder / "config.json").get("_class_name")
+        kinds |= {name: instead.get(str(found), kinds[name])}
     model = _empty_model(folder, kinds[name][1])
     _check_weights(folder, model)
     return _fill(model, folder, device, dtype)
@@ -168,7 +172,7 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     from ..precision import STATISTICS
 
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
-    kinds |= {n: kind for n, kind in INSTEAD.items() if type(getattr(components, n)).__name__ == kind[1]}
+    kinds |= {n: kind for n, kind in INSTEAD if type(getattr(components, n)).__name__ == kind[1]}
     for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
@@ -209,7 +213,7 @@ def _read_index(folder: Path) -> tuple[Card, dict[str, tuple[str, str]]]:
     if found not in FORMATS or isinstance(found, bool):
         raise CheckpointError(f"{file} has format {found!r}; this version reads 1 and 2: update the package")
     kinds = MODELS | {n: kind for n, kind in OPTIONAL.items() if n in index and found == FORMATS[-1]}
-    kinds |= {name: kind for name, kind in INSTEAD.items() if index.get(name) == list(kind)}
+    kinds |= {name: kind for name, kind in INSTEAD if index.get(name) == list(kind)}
     wrong = {name: index.get(name) for name, kind in kinds.items() if index.get(name) != list(kind)}
     if wrong:
         raise CheckpointError(f"{file} names other classes: {wrong}; expected {kinds}")
@@ -235,7 +239,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from ..detail import DetailNetwork
-    from ..speech import AveragePool, SpeechAE
+    from ..speech import AveragePool, LinearProjection, SpeechAE
     from ..transformer import A2VTransformer3DModel
     from ..video import AlignedAutoencoder
 
@@ -247,7 +251,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         encoder: nn.Module = WhisperEncoder(config)
         return encoder
 
-    vaes, speech = (AutoencoderKLLTXVideo, AlignedAutoencoder), (SpeechAE, AveragePool)
+    vaes, speech = (AutoencoderKLLTXVideo, AlignedAutoencoder), (SpeechAE, AveragePool, LinearProjection)
     classes = (*vaes, *speech, A2VTransformer3DModel, DetailNetwork)
     return {"WhisperEncoder": whisper} | {kind.__name__: diffusers_model(kind) for kind in classes}
 

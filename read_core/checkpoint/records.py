@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..ans import Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
-    from ..speech import AveragePool, SpeechAE
+    from ..speech import SpeechEncoder
     from ..transformer import A2VTransformer3DModel
     from ..video import DecodeSettings
 
@@ -204,7 +204,7 @@ class Components:
     defaults: SamplingDefaults
     vae: AutoencoderKLLTXVideo
     whisper: WhisperEncoder
-    speech_ae: SpeechAE | AveragePool
+    speech_ae: SpeechEncoder
     transformer: A2VTransformer3DModel
     prompt: Prompt
     detail: DetailNetwork | None = None

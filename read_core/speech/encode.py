@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from .average_pool import AveragePool
+    from .encoder import SpeechEncoder
     from .features import WhisperFeatures
-    from .speech_ae import SpeechAE
 
 
 @torch.no_grad()
 def encode_speech_codes(
     features: WhisperFeatures,
-    speech_ae: SpeechAE | AveragePool,
+    speech_ae: SpeechEncoder,
     waveform: Tensor,
     num_latents: int | None = None,
     on_window: Callable[[int, int], None] | None = None,

@@ -13,14 +13,14 @@ from ..checkpoint import load_prompt
 from ..footage.manifest import read_manifest
 from ..footage.records import MANIFEST
 from ..geometry import PIXELS_PER_LATENT
-from ..speech import SpeechAE
+from ..speech import SpeechAE, SpeechEncoder
 from ..speech.speech_ae import CONTEXT_FRAMES
 from ..transformer import A2VTransformer3DModel
 from ..weights.files import read_header, read_json
 from ..weights.ltx_transformer import read_ltx_config
 from .stages.a2v import A2VConfig, Conditioned
 from .stages.lora import add_lora
-from .stages.speech_variants import TRAINED_ALONG, tuned
+from .stages.speech_variants import TRAINED_ALONG, linear, tuned
 
 _SIDE = 512 // PIXELS_PER_LATENT
 _TOKENS = 128  # of LTX-Video's T5 embeddings
@@ -48,7 +48,7 @@ def planned_model(config: A2VConfig, device: str = "meta") -> Conditioned:
     return Conditioned(transformer, speech_ae)
 
 
-def _planned_speech(config: A2VConfig, transformer: A2VTransformer3DModel) -> SpeechAE | None:
+def _planned_speech(config: A2VConfig, transformer: A2VTransformer3DModel) -> SpeechEncoder | None:
     along = config.speech in TRAINED_ALONG
     if not along and (config.footage is None or config.speech == "pooled"):
         return None
@@ -57,6 +57,8 @@ def _planned_speech(config: A2VConfig, transformer: A2VTransformer3DModel) -> Sp
     if _is_there(config.speech_ae):
         sizes = SpeechAE.extract_init_dict(read_json(config.speech_ae / "config.json"))[0]
     speech_ae: SpeechAE = SpeechAE(**sizes)
+    if config.speech == "linear":
+        return linear(speech_ae)
     return tuned(speech_ae) if along else speech_ae.requires_grad_(False)
 
 

@@ -19,7 +19,7 @@ from ...corpus.video_file import ClipFile, find_clips
 from ...footage.manifest import Manifest
 from ...pipeline import ReadPipeline
 from ...records import Reference, SamplingSettings, SpeechCodes
-from ...speech import AveragePool, SpeechAE, load_whisper_encoder
+from ...speech import SpeechAE, SpeechEncoder, load_whisper_encoder
 from ...transformer import A2VTransformer3DModel
 from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
@@ -39,6 +39,7 @@ from .speech_variants import (
     TRAINED_ALONG,
     FeatureWindows,
     encode_windows,
+    linear,
     pooled,
     scratch,
     tuned,
@@ -78,9 +79,11 @@ class A2VConfig(StageConfig):
         vae, whisper, speech_ae: folders of the finished components.
         speech: speech condition. ``codes``: codes of the finished SpeechAE. ``tuned``: the same SpeechAE,
             with its encoder trained too. ``scratch``: a SpeechAE of the same size, trained from random
-            weights. ``pooled``: averages of the Whisper features instead of a SpeechAE (see
-            ``speech.AveragePool``; then ``model.code_slots`` is H_w). The last two are the ablations of
-            Table 2. Except for ``codes``, the speech encoder is exported to ``export/speech_ae``.
+            weights. ``linear``: linear projections of the Whisper features instead of a SpeechAE, trained
+            along (see ``speech.LinearProjection``). ``pooled``: averages of these features (see
+            ``speech.AveragePool``; then ``model.code_slots`` is H_w). ``scratch`` and ``linear`` are the
+            ablations of Table 2. Except for ``codes``, the speech encoder is exported to
+            ``export/speech_ae``.
         latents: folder for the encoded ``clips``; they are made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
@@ -106,7 +109,7 @@ class A2VConfig(StageConfig):
     vae: Path
     whisper: Path
     speech_ae: Path
-    speech: Literal["codes", "tuned", "scratch", "pooled"] = "codes"
+    speech: Literal["codes", "tuned", "scratch", "linear", "pooled"] = "codes"
     latents: Path | None = None
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
@@ -152,7 +155,7 @@ class Conditioned(nn.Module):
     With a SpeechAE, ``speech`` has features of windows (``speech_variants.FeatureWindows``), else codes.
     """
 
-    def __init__(self, transformer: A2VTransformer3DModel, speech_ae: SpeechAE | None = None) -> None:
+    def __init__(self, transformer: A2VTransformer3DModel, speech_ae: SpeechEncoder | None = None) -> None:
         super().__init__()
         self.transformer = transformer
         self.speech_ae = speech_ae
@@ -250,12 +253,18 @@ class A2VStage:
             model = A2VTransformer3DModel(**config.model)
         return model
 
-    def _speech_ae(self) -> SpeechAE | AveragePool:
+    def _speech_ae(self) -> SpeechEncoder:
         """The model that makes the codes for the transformer."""
         config = self.config
         trained = SpeechAE.from_pretrained(config.speech_ae, local_files_only=True).eval()
-        variants = {"codes": lambda x: x, "tuned": tuned, "scratch": scratch, "pooled": pooled}
-        made: SpeechAE | AveragePool = variants[config.speech](trained)
+        variants: dict[str, Callable[[SpeechAE], SpeechEncoder]] = {
+            "codes": lambda x: x,
+            "tuned": tuned,
+            "scratch": scratch,
+            "linear": linear,
+            "pooled": pooled,
+        }
+        made = variants[config.speech](trained)
         asked, (slots, width) = self.transformer.config, made.code_shape
         if (asked.code_slots, asked.code_dim) != (slots, width):
             raise ConfigError(

@@ -1,7 +1,7 @@
-"""A2V-DiT with another speech encoder than the finished, frozen SpeechAE: tuned, from scratch, or averages.
+"""A2V-DiT with another speech encoder than the finished, frozen SpeechAE.
 
-The last two are the ablations of the paper's Table 2. Their results are assembled and loaded like any other
-checkpoint.
+It is tuned, from scratch, linear or averages. All but the first are the ablations of the paper's Table 2.
+Their results are assembled and loaded like any other checkpoint.
 """
 
 from __future__ import annotations
@@ -16,12 +16,20 @@ from torch import Tensor
 
 from ...corpus.video_file import ClipFile
 from ...geometry import frames_of_latents, latents_of_frames
-from ...speech import AveragePool, SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
+from ...speech import (
+    AveragePool,
+    LinearProjection,
+    SpeechAE,
+    SpeechEncoder,
+    WhisperFeatures,
+    encode_speech_codes,
+    load_whisper_encoder,
+)
 from ...speech.speech_ae import CONTEXT_FRAMES
 from ...weights.fingerprint import fingerprint
 from ..data.latents import WindowDataset, encode_missing
 
-TRAINED_ALONG = ("tuned", "scratch")
+TRAINED_ALONG = ("tuned", "scratch", "linear")
 """Variants whose encoder is trained with A2V-DiT, by eq. 15 only."""
 
 
@@ -39,6 +47,16 @@ def scratch(trained: SpeechAE) -> SpeechAE:
     return made
 
 
+def linear(trained: SpeechAE) -> LinearProjection:
+    """Linear projections of the features to codes of the same shape; all of it is trained."""
+    config = trained.config
+    made: LinearProjection = LinearProjection(
+        config.speech_window, config.feature_dim, config.code_window, config.code_dim
+    )
+    _copy_statistics(trained, made)
+    return made
+
+
 def pooled(trained: SpeechAE) -> AveragePool:
     """Averages of the features instead of a SpeechAE, with the statistics of ``trained``."""
     made: AveragePool = AveragePool(trained.config.speech_window, trained.config.feature_dim)
@@ -52,7 +70,7 @@ def _train_encoder_alone(speech_ae: SpeechAE) -> None:
         parameter.requires_grad_(name.startswith(("encoder_", "code_norm")))
 
 
-def _copy_statistics(trained: SpeechAE, made: SpeechAE | AveragePool) -> None:
+def _copy_statistics(trained: SpeechAE, made: SpeechEncoder) -> None:
     made.speech_mean.copy_(trained.speech_mean)
     made.speech_std.copy_(trained.speech_std)
 
@@ -61,7 +79,7 @@ def write_codes(
     files: Sequence[ClipFile],
     folder: Path,
     whisper: Path,
-    speech_ae: SpeechAE | AveragePool,
+    speech_ae: SpeechEncoder,
     device: torch.device,
 ) -> list[Path]:
     """Write missing files with ``codes`` (L, h_w, d_A) float16 of each video, code i for latent i."""
@@ -114,7 +132,7 @@ class FeatureWindows(WindowDataset):
         return torch.cat([speech[:1].expand(max(0, -start), -1, -1), speech]).float()
 
 
-def encode_windows(speech_ae: SpeechAE, speech: Tensor) -> Tensor:
+def encode_windows(speech_ae: SpeechEncoder, speech: Tensor) -> Tensor:
     """Codes (B, f, h_w, d_A) of windows (B, 14 + 8 (f - 1) + 1, H_w, D_A) of ``FeatureWindows``."""
     codes: Tensor = speech_ae.encode(speech[:, CONTEXT_FRAMES:], context=speech[:, :CONTEXT_FRAMES])
     return codes

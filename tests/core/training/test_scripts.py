@@ -1,110 +1,20 @@
-"""Around the training: reports compared, and the configurations of the variants and for a GPU."""
+"""Around the training: published figures, and the configurations of the variants and for a GPU."""
 
 from __future__ import annotations
 
-import json
 import math
-import statistics
 from pathlib import Path
 
-import compare_reports
 import publish_figures
 import pytest
 import torch
 from PIL import Image
 
-from read_core.evaluation.tables.lips import BY_VIDEO, VideoLips
-from read_core.evaluation.tables.report import Report
 from read_core.training.config import read_config
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs"
 STAGES = ("vae", "whisper", "speech_ae", "a2v")
-
-
-def write_report(folder: Path, opening: float, columns=("videos", "count", "open r"), **metadata) -> Path:
-    report = Report("one checkpoint", {"seed": 0, "size": "small", "weights": folder.name} | metadata)
-    report.add("Lips", columns, [("drawn", 4, 0.99), ("generated", 4, opening)], "what it means")
-    report.add("Codec", ("codec", "dB"), [("VAE", 25.0)])
-    report.add(
-        "Seams", ("videos", "ratio"), [("generated with ANS", 1.1), ("clips sampled independently", 1.3)]
-    )
-    report.write(folder, "report")
-    return folder
-
-
-def test_rows_of_generated_videos_stand_side_by_side(tmp_path):
-    one, two = write_report(tmp_path / "one", 0.5), write_report(tmp_path / "two", float("nan"))
-    assert compare_reports.main(["--out", str(tmp_path / "all"), f"first={one}", f"second={two}"]) == 0
-    made = json.loads((tmp_path / "all" / "comparison.json").read_text())
-    checkpoints, lips, seams = made["tables"]
-    assert made["facts"]["size"] == "small"
-    assert checkpoints["columns"] == ["checkpoint", "weights"]
-    assert checkpoints["rows"] == [["first", "one"], ["second", "two"]]
-    assert (lips["title"], seams["title"]) == ("Lips", "Seams")
-    assert lips["columns"] == ["checkpoint", "videos", "count", "open r"]
-    assert lips["rows"] == [["first", "generated", 4, 0.5], ["second", "generated", 4, None]]
-    assert lips["note"] == "what it means"
-    assert [row[:2] for row in seams["rows"]] == [
-        [name, row]
-        for name in ("first", "second")
-        for row in ("generated with ANS", "clips sampled independently")
-    ]
-    assert "| second | generated | 4 | - |" in (tmp_path / "all" / "comparison.md").read_text()
-
-
-def test_checkpoints_are_told_apart_over_the_same_videos(tmp_path):
-    """Against Student's t on the differences of three videos, 4.3027 standard errors."""
-    openings = {"one": (0.9, 0.7, 0.8), "two": (0.6, 0.5, 0.7), "three": (0.6, 0.5, 0.7)}
-    for name, values in openings.items():
-        report = Report("one checkpoint", {"seed": 0, "size": "small"})
-        rest = (0, 0.0, 5, 0.8, 0.3, 0.9, 0.1)
-        rows = [
-            (f"video {i}", VideoLips(0.5, 0.9, value, 0.5, float("nan"), *rest))
-            for i, value in enumerate(values)
-        ]
-        report.add_figures(BY_VIDEO, "video", VideoLips, rows)
-        report.write(tmp_path / name, "report")
-    named = [f"{name}={tmp_path / name}" for name in openings]
-    assert compare_reports.main(["--out", str(tmp_path / "all"), *named]) == 0
-    told = json.loads((tmp_path / "all" / "comparison.json").read_text())["tables"][-1]
-    reach = 4.3027 * statistics.stdev((0.3, 0.2, 0.1)) / math.sqrt(3)
-    interval = f"({0.2 - reach:.3f} to {0.2 + reach:.3f})"
-    assert told["title"] == "Lips, told apart"
-    assert told["rows"] == [
-        ["one, less two", f"0.200 {interval}", "0.000", "-"],
-        ["one, less three", f"0.200 {interval}", "0.000", "-"],
-        ["two, less three", "0.000", "0.000", "-"],
-    ]
-
-
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        ({"columns": ("videos", "count", "opening")}, "the report of other has no table 'Lips'"),
-        ({"seed": 1}, "the report of other has the seed 1, the first one 0"),
-        ({"size": "quick"}, "the report of other has the size quick, the first one small"),
-    ],
-)
-def test_reports_that_cannot_be_compared_are_named(tmp_path, capsys, other, message):
-    folders = {
-        "one": write_report(tmp_path / "one", 0.5),
-        "other": write_report(tmp_path / "two", 0.5, **other),
-    }
-    named = [f"{name}={folder}" for name, folder in folders.items()]
-    assert compare_reports.main(["--out", str(tmp_path), *named]) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.glob("comparison*"))
-
-
-def test_what_is_no_report_and_a_name_twice_are_refused(tmp_path, capsys):
-    assert compare_reports.main(["--out", str(tmp_path), f"one={tmp_path / 'nowhere'}"]) == 2
-    assert "report.json is not a report" in capsys.readouterr().err
-    one = write_report(tmp_path / "one", 0.5)
-    with pytest.raises(SystemExit) as stopped:
-        compare_reports.main(["--out", str(tmp_path), f"one={one}", f"one={one}"])
-    assert stopped.value.code == 2
-    assert "one is used twice" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -176,6 +86,7 @@ def settings(path: Path) -> dict[str, object]:
     [
         ("tuned", {"speech"}),
         ("scratch", {"speech"}),
+        ("linear", {"speech"}),
         ("pooled", {"speech", "model.code_slots"}),
         ("synchronous", {"times.synchronous"}),
         ("shift-tokens", {"times.shift"}),
@@ -199,7 +110,7 @@ def test_the_unchanged_variant_is_read_tiny_at_another_budget():
 
 
 @pytest.mark.parametrize(
-    "folder", ["pretrained", "tuned", "scratch", "pooled", "synchronous", "shift-tokens"]
+    "folder", ["pretrained", "tuned", "scratch", "linear", "pooled", "synchronous", "shift-tokens"]
 )
 def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     stage = settings(CONFIGS / "variants" / folder / "a2v.yaml")

@@ -14,7 +14,7 @@ from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.stages.a2v import A2VConfig, A2VStage
-from read_core.training.stages.speech_variants import pooled, scratch, tuned
+from read_core.training.stages.speech_variants import linear, pooled, scratch, tuned
 from read_core.transformer import TINY
 
 from ..test_assemble import CONFIG
@@ -56,9 +56,33 @@ def test_pooled_is_the_same_in_parts_and_in_half_precision(trained):
     torch.testing.assert_close(made.encode(speech), averages(trained, speech), atol=1e-5, rtol=1e-5)
 
 
-def test_features_that_are_no_whole_latents_are_refused(trained):
+def test_linear_is_one_linear_map_of_the_frames_of_each_latent(trained):
+    """Against a sum over frames and window positions, written out."""
+    speech = torch.randn(2, 17, 12, 6)
+    made = linear(trained)
+    standard = (speech - trained.speech_mean) / trained.speech_std
+    padded = torch.cat([standard[:, :1].expand(-1, 7, -1, -1), standard], dim=1)
+    slots, channels = made.to_slots, made.to_channels
+    for latent, code in enumerate(made.encode(speech).unbind(1)):
+        weights = slots.weight.view(3, 8, 12)
+        mixed = torch.einsum("sfw,bfwd->bsd", weights, padded[:, 8 * latent : 8 * latent + 8])
+        expected = (mixed + slots.bias[:, None]) @ channels.weight.T + channels.bias
+        torch.testing.assert_close(code, expected, atol=1e-5, rtol=1e-4)
+    assert all(parameter.requires_grad for parameter in made.parameters())
+    assert made.code_shape == trained.code_shape
+
+
+def test_linear_is_the_same_in_parts(trained):
+    speech = torch.randn(1, 33, 12, 6)
+    made = linear(trained)
+    part = made.encode(speech[:, 16:25], context=speech[:, 2:16])
+    torch.testing.assert_close(part, made.encode(speech)[:, 2:4])
+
+
+@pytest.mark.parametrize("variant", [pooled, linear])
+def test_features_that_are_no_whole_latents_are_refused(trained, variant):
     with pytest.raises(InputError, match="16 frames; expected 8"):
-        pooled(trained).encode(torch.randn(1, 16, 12, 6))
+        variant(trained).encode(torch.randn(1, 16, 12, 6))
 
 
 def test_scratch_has_the_size_and_statistics_but_not_the_weights(trained):
@@ -127,16 +151,16 @@ def test_the_codes_of_pooled_are_made_as_in_inference(clips_folder, tiny_checkpo
 
 def test_all_variants_share_the_latents_and_see_the_same_windows(clips_folder, tiny_checkpoint, folder):
     samples = {}
-    for speech in ("codes", "tuned", "scratch", "pooled"):
+    for speech in ("codes", "tuned", "scratch", "linear", "pooled"):
         stage = make_stage(clips_folder, tiny_checkpoint, folder, speech)
         samples[speech] = [stage.dataset[i] for i in range(4)]
-    for variant in ("tuned", "scratch", "pooled"):
+    for variant in ("tuned", "scratch", "linear", "pooled"):
         for ours, theirs in zip(samples[variant], samples["codes"], strict=True):
             assert torch.equal(ours["latents"], theirs["latents"])
             assert torch.equal(ours["continuation"], theirs["continuation"])
 
 
-@pytest.mark.parametrize("speech", ["tuned", "scratch", "pooled"])
+@pytest.mark.parametrize("speech", ["tuned", "scratch", "linear", "pooled"])
 def test_what_is_exported_becomes_a_checkpoint_that_generates(
     clips_folder, tiny_checkpoint, folder, tmp_path, speech
 ):
