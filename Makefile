@@ -42,9 +42,9 @@ CORE := $(BIN)/read-core
 WORKERS ?= 2
 TINY := output/tiny
 SHIPPED := read_core/checkpoints/read-tiny
-VARIANTS := pretrained tuned scratch pooled synchronous
+VARIANTS := pretrained tuned scratch linear pooled synchronous
 
-.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants synthesisers
+.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants paper synthesisers
 
 # The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
 synthesisers: setup
@@ -131,17 +131,29 @@ read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all
 
 # The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny`.
-variants: synthesisers $(VARIANTS:%=variant-%)
-	$(BIN)/python scripts/compare_reports.py --out output/variants \
-		$(foreach v,$(VARIANTS),$(v)=output/variants/$(v)/evaluation)
+# SECOND=1 trains each of Table 2 with a second seed too. WEIGHTS is a folder of feature networks, FACES one of portraits.
+VARIANT := output/variants
+COMPARED := $(filter-out synchronous,$(VARIANTS))
+MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
-# With asynchronous noise beside without it, at the same budget, in one table and picture of the seams.
-variant-pretrained: private AGAINST := --against output/variants/synchronous/checkpoint
-variant-pretrained: variant-synchronous
+variants: synthesisers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
+	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
+		$(foreach v,$(COMPARED),$(v)=$(VARIANT)/$(v)/checkpoint $(if $(SECOND),$(v)=$(VARIANT)/$(v)-2/checkpoint))
+	$(CORE) evaluate --suite fig2 --out $(VARIANT)/fig2 $(MEASURED) \
+		--checkpoint $(VARIANT)/pretrained/checkpoint --against $(VARIANT)/synchronous/checkpoint
 
 variant-%:
 	$(CORE) train configs/variants/$*/a2v.yaml
 	$(CORE) checkpoint configs/variants/$*/checkpoint.yaml
-	test -f output/variants/$*/evaluation/report.json || \
-		$(CORE) evaluate --checkpoint output/variants/$*/checkpoint --out output/variants/$*/evaluation $(AGAINST) \
-			--talks 4 --seeds 1
+
+second-%:
+	$(CORE) train configs/variants/$*/a2v.yaml --output $(VARIANT)/$*-2/a2v --set loop.seed=1
+	$(CORE) checkpoint configs/variants/$*/checkpoint.yaml --set output=$(VARIANT)/$*-2/checkpoint \
+		--set transformer=$(VARIANT)/$*-2/a2v/export \
+		$(if $(filter-out pretrained,$*),--set speech_ae=$(VARIANT)/$*-2/a2v/export/speech_ae)
+
+# The paper's other experiments, with read-tiny.
+paper: synthesisers
+	$(CORE) evaluate --suite table1 --checkpoint $(TINY)/checkpoint --out $(TINY)/table1 $(MEASURED)
+	$(CORE) evaluate --suite table3 --checkpoint $(TINY)/checkpoint --out $(TINY)/table3 $(MEASURED)
+	$(CORE) evaluate --suite fig3 --checkpoint $(TINY)/checkpoint --out $(TINY)/fig3 $(MEASURED)

@@ -2,10 +2,10 @@
 
     python scripts/publish_figures.py [--tiny output/tiny] [--variants output/variants] [--docs docs]
 
-It copies what exists of the folders evaluation, lengths, robust and select (written by the commands in
-docs/read-tiny.md) and of the output of ``make variants``. It lists missing files; their versions in docs are
-not changed. It copies no picture of a single portrait of --faces: the suite draws those on a separate sheet,
-which is not in the list.
+It copies what exists of the folders evaluation, robust and select (written by the commands in
+docs/read-tiny.md) and of the output of ``make paper`` and ``make variants``. It lists missing files; their
+versions in docs are not changed. It copies no picture of a single portrait of --faces: the suite tiny draws
+those on a separate sheet, which is not in the list, and fig2 shows a drawn presenter, which comes first.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from PIL import Image
 
 TABLES = {
     "tiny/evaluation/report.md": "tiny.md",
-    "tiny/lengths/lengths.md": "lengths.md",
     "tiny/robust/robust.md": "robust.md",
     "tiny/select/select.md": "select.md",
-    "variants/comparison.md": "variants.md",
-    "variants/pretrained/evaluation/report.md": "variants-pretrained.md",
+    "tiny/table1/table1.md": "table1.md",
+    "tiny/table3/table3.md": "table3.md",
+    "tiny/fig3/fig3.md": "fig3.md",
+    "variants/table2/table2.md": "table2.md",
+    "variants/fig2/fig2.md": "fig2.md",
 }
 PICTURES = {
     "tiny/evaluation/sheet.png": "read-tiny-sheet.jpg",
     "tiny/evaluation/mouths.png": "read-tiny-mouths.jpg",
     "tiny/evaluation/seams.png": "read-tiny-seams.png",
     "tiny/evaluation/photographs.png": "read-tiny-photographs.jpg",
-    "tiny/evaluation/guidance.png": "guidance.png",
+    "tiny/fig3/fig3.png": "fig3.png",
     "tiny/robust/robust.png": "read-tiny-robust.jpg",
-    "variants/pretrained/evaluation/seams.png": "variants-seams.png",
+    "variants/fig2/fig2.png": "fig2.png",
+    "variants/fig2/fig2-mean.png": "fig2-mean.png",
 }
 CARD = "read-tiny.md"
 AIMS = re.compile(r"\| aim \|.*?\n(?=\n)", re.DOTALL)

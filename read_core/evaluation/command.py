@@ -1,4 +1,4 @@
-"""``read-core evaluate``: measure a checkpoint, rank its defaults, or measure any videos."""
+"""``read-core evaluate``: figures of a checkpoint, its defaults, the paper's experiments, or any videos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..bundled import BUNDLED
 from ..checks import check_seed, check_steps
 from ..errors import InputError
-from . import videos_command
+from . import paper_command, videos_command
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
@@ -19,33 +19,40 @@ if TYPE_CHECKING:
 _AT_LEAST = {
     "count": 1,
     "clips": 2,
-    "grid_count": 1,
     "independent": 1,
     "drift_clips": 1,
     "codec_clips": 1,
     "talks": 1,
     "seeds": 1,
 }
-_OF_SUITE = {  # sizes of each suite, in addition to --count
-    "tiny": ("clips", "grid_count", "independent", "drift_clips", "codec_clips", "steps", "talks", "seeds"),
-    "select": ("steps",),
-    "lengths": (),
-    "robust": (),
+_SUITES = ("tiny", "select", "robust", *paper_command.EXPERIMENTS)
+_SIZES = ("clips", "independent", "drift_clips", "codec_clips", "talks")  # of the suite tiny, and no other
+_TAKEN_BY = {  # arguments that not all suites take
+    **dict.fromkeys(_SIZES, ("tiny",)),
+    "seeds": ("tiny", *paper_command.EXPERIMENTS),
+    "steps": ("select", "fig3"),
+    "photo": ("robust",),
+    "faces": ("tiny", "select", *paper_command.EXPERIMENTS),
+    "reference": paper_command.EXPERIMENTS,
+    "weights": paper_command.EXPERIMENTS,
+    "methods": ("table1",),
+    "variants": ("table2",),
+    "against": ("fig2",),
 }
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``read-core evaluate`` and those of ``read-core evaluate videos``."""
     what = parser.add_subparsers(dest="what", metavar="[videos]", title="instead of a checkpoint")
-    summary = "measure generated videos by published metrics"
+    summary = "measure generated videos against real ones"
     videos_command.configure(what.add_parser("videos", help=summary, formatter_class=parser.formatter_class))
     parser.add_argument(
         "--suite",
-        choices=tuple(_OF_SUITE),
+        choices=_SUITES,
         default="tiny",
-        help="tiny: all figures of the card, on the test split; lengths: videos of 1, 4 and 9 clips of the "
-        "same speech; robust: other recordings and portraits than the corpus's; select: rank guidances and "
-        "steps for the checkpoint's defaults, on the validation split",
+        help="tiny: all figures of the card, on the test split; robust: other recordings and portraits than "
+        "the corpus's; select: rank guidances and steps for the checkpoint's defaults, on the validation "
+        "split; table1, table2, fig2, table3, fig3: the paper's experiments",
     )
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
@@ -53,27 +60,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
     parser.add_argument(
-        "--against", type=Path, help="suite tiny: a checkpoint trained with synchronous noise, for the seams"
-    )
-    parser.add_argument(
         "--faces",
         type=Path,
         metavar="FOLDER",
-        help="suites tiny and select: portraits (images/, index.json, landmarks.npy, perhaps labels.json); "
-        "those of the split whose lips are closed are animated and measured",
+        help="suites tiny, select and the paper's: portraits (images/, index.json, landmarks.npy, "
+        "perhaps labels.json); those of the split whose lips are closed are animated and measured",
     )
     parser.add_argument(
         "--photo", type=Path, help="suite robust: a picture to animate, show on the sheet and measure"
     )
+    paper_command.configure(parser)
     sizes = parser.add_argument_group("sizes (default: the suite's)")
-    sizes.add_argument("--count", type=int, help="videos")
+    sizes.add_argument("--count", type=int, help="videos, or recordings")
     sizes.add_argument("--clips", type=int, help="clips of each, at least 2")
-    sizes.add_argument("--steps", type=int, nargs="+", help="numbers of steps to compare")
-    sizes.add_argument("--grid-count", type=int, help="videos for each guidance and number of steps")
+    sizes.add_argument("--steps", type=int, nargs="+", help="suites select and fig3: numbers to compare")
     sizes.add_argument("--independent", type=int, help="videos that are also sampled clip by clip")
     sizes.add_argument("--drift-clips", type=int, help="clips of the long video")
     sizes.add_argument("--talks", type=int, help="drawn presenters, and photographs at most, that talk")
-    sizes.add_argument("--seeds", type=int, help="videos of each talk")
+    sizes.add_argument("--seeds", type=int, help="videos of each talk, or sampling seeds")
     sizes.add_argument("--codec-clips", type=int, help="training clips for the linear codec")
 
 
@@ -92,42 +96,42 @@ def run(args: argparse.Namespace) -> int:
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401 -- told now where it is missing, not after hours of sampling
 
+    if args.suite in paper_command.EXPERIMENTS:
+        return paper_command.run(args)
     from ..pipeline import ReadPipeline
 
     pipe = ReadPipeline.from_pretrained(args.checkpoint, args.device)
-    suites = {"tiny": _measure, "select": _select, "lengths": _lengths, "robust": _robust}
+    suites = {"tiny": _measure, "select": _select, "robust": _robust}
     return suites[args.suite](args, pipe)
 
 
 def _check_fit(args: argparse.Namespace) -> None:
     """Refuse arguments that the suite does not use."""
-    given = [name for name in _OF_SUITE["tiny"] if getattr(args, name) is not None]
-    foreign = [name for name in given if name not in _OF_SUITE[args.suite]]
-    for name, suites in (("against", ("tiny",)), ("photo", ("robust",)), ("faces", ("tiny", "select"))):
-        if getattr(args, name) is not None and args.suite not in suites:
-            foreign.append(name)
+    foreign = [
+        name
+        for name, suites in _TAKEN_BY.items()
+        if getattr(args, name) is not None and args.suite not in suites
+    ]
     if foreign:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
         raise InputError(f"suite {args.suite} does not take {names}; leave it out or choose another suite")
 
 
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from ..pipeline import ReadPipeline
     from .pictures.talk_sheets import PRIVATE, PUBLIC
     from .suites.tiny import QUICK, SuiteSize, run_suite
 
     size = QUICK if args.quick else SuiteSize()
-    given = {name: getattr(args, name) for name in ("count", *_OF_SUITE["tiny"])}
-    given = {name: tuple(v) if name == "steps" else v for name, v in given.items() if v is not None}
+    given = {name: getattr(args, name) for name in ("count", "seeds", *_SIZES)}
+    given = {name: value for name, value in given.items() if value is not None}
     talks, seeds = given.pop("talks", None), given.pop("seeds", None)
     speaking = size.speaking
     if talks is not None:
         speaking = replace(speaking, drawn=talks, faces=talks)
     if seeds is not None:
         speaking = replace(speaking, seeds=seeds)
-    other = None if args.against is None else ReadPipeline.from_pretrained(args.against, args.device)
     size = replace(size, speaking=speaking, **given)
-    report = run_suite(pipe, size, args.out, args.seed, other, args.faces)
+    report = run_suite(pipe, size, args.out, args.seed, args.faces)
     files = [
         "report.txt",
         "report.md",
@@ -136,18 +140,9 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
         "sheet.png",
         "mouths.png",
         "seams.png",
-        "guidance.png",
     ]
     files += [name for name in (PUBLIC, PRIVATE) if (args.out / name).exists()]
     return _print_report(report, args.out, ", ".join(files))
-
-
-def _lengths(args: argparse.Namespace, pipe: ReadPipeline) -> int:
-    from .suites.lengths import QUICK, LengthsSize, run_lengths
-
-    size = QUICK if args.quick else LengthsSize()
-    report = run_lengths(pipe, replace(size, count=args.count or size.count), args.out, args.seed)
-    return _print_report(report, args.out, "lengths.txt, lengths.md, lengths.csv, lengths.json, lengths.png")
 
 
 def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import InputError
 from .metrics.intervals import Estimate
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Cell = str | int | float
+Value = float | Estimate
+"""A figure with or without an interval."""
 T = TypeVar("T", bound="DataclassInstance")
 
 INTERVAL = "95 %"
@@ -57,20 +58,9 @@ def cells_of(figures: DataclassInstance) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def read_figures(kind: type[T], table: Mapping[str, Any]) -> list[T]:
-    """The figures of the rows of a table as a report's JSON has it; null is NaN.
-
-    Args:
-        kind: figures whose fields are plain columns.
-        table: its "columns", the first of which names the rows, and its "rows".
-
-    Raises:
-        InputError: the table has other columns.
-    """
-    titles = columns_of(kind)
-    if tuple(table["columns"][1:]) != titles:
-        raise InputError(f"a table has the columns {table['columns'][1:]}; expected {list(titles)}")
-    return [kind(*(float("nan") if cell is None else cell for cell in row[1:])) for row in table["rows"]]
+def number(value: Value) -> float:
+    """A figure without its interval."""
+    return value.value if isinstance(value, Estimate) else value
 
 
 def mean(values: Iterable[float]) -> float:

@@ -132,7 +132,7 @@ class VideoGenerator:
         if talk.name not in self._encoded:
             speech = self.pipe.encode_speech(talk.waveform, SAMPLE_RATE, on_warning=self.on_warning)
             portrait = talk.portrait
-            reference = self.pipe.encode_reference(portrait, fit=FACE, face=_whole(portrait))
+            reference = self.pipe.encode_reference(portrait, fit=FACE, face=whole_face(portrait))
             self._encoded[talk.name] = speech, reference
         return self._encoded[talk.name]
 
@@ -146,12 +146,12 @@ def encode_framed(pipe: ReadPipeline, portrait: Tensor, size: tuple[int, int] | 
     """Encode a portrait (H, W, 3) that has the checkpoint's framing, without searching a face."""
     if pipe.card.face is None:
         return pipe.encode_reference(portrait, size)
-    return pipe.encode_reference(portrait, size, face=_whole(portrait))
+    return pipe.encode_reference(portrait, size, face=whole_face(portrait))
 
 
 def framed(pipe: ReadPipeline, picture: Tensor) -> Tensor:
     """The middle of a picture (H, W, 3), framed like the portraits of talks, (h, w, 3)."""
-    face = _whole(picture)
+    face = whole_face(picture)
     return frame_portrait(picture, pipe.card.resolution, FACE, pipe.card.face, face, pipe.find_faces).image
 
 
@@ -162,7 +162,7 @@ def middle(frames: Tensor, size: tuple[int, int]) -> Tensor:
     return frames[:, top : top + h, left : left + w]
 
 
-def _whole(picture: Tensor) -> FaceChoice:
+def whole_face(picture: Tensor) -> FaceChoice:
     """Face choice: the largest square in the middle of the picture."""
     shape = picture.shape[0] / picture.shape[1]
     return FaceChoice(0, 0.5, shape / 2, min(1.0, shape))

@@ -1,47 +1,86 @@
-"""The plot of quality against seconds, as the paper's figure 3."""
+"""The plot of quality against seconds for guidances and numbers of steps: the paper's Fig. 3."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..suites.guidance import GuidanceFigures
+from ...errors import MediaError
+from ..figures import Value, columns_of, number
+from ..tables.paper import PaperFigures
 
-_SHOWN = 0.2  # correlations farther below the best than this are cut off: the rest could not be told apart
 _MARKS = "os^DvP*X"
+_LESS = ("fid", "distance", "own")  # smaller is better
+_MORE = ("confidence", "opening")
 
 
-def plot_trade_off(cells: Sequence[tuple[str, GuidanceFigures]], path: Path) -> None:
-    """Draw lips and pictures against seconds as one line per guidance in two plots.
+@dataclass(frozen=True)
+class TradeOff:
+    """Figures of a guidance at a number of steps."""
+
+    guidance: str
+    steps: int
+    figures: PaperFigures
+
+
+def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
+    """Draw every measured quality against the network's seconds, and the seconds against steps.
 
     Args:
-        cells: names of guidances, each with its figures at several numbers of steps.
+        cells: several numbers of steps for each guidance, which is a line.
         path: ``*.png``.
+
+    Returns:
+        The titles of the drawn qualities.
+
+    Raises:
+        MediaError: the file cannot be written.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    lips, pictures = figure.subplots(1, 2)
-    steps = sorted({found.steps for _, found in cells})
+    titles = dict(zip((each.name for each in fields(PaperFigures)), columns_of(PaperFigures), strict=True))
+    drawn = [name for name in (*_LESS, *_MORE) if any(_has(_value(cell, name)) for cell in cells)]
+    figure = Figure(figsize=(3.6 * (len(drawn) + 1) + 1.8, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(drawn) + 1, squeeze=False)[0]
+    steps = sorted({cell.steps for cell in cells})
     marks = {count: _MARKS[index % len(_MARKS)] for index, count in enumerate(steps)}
-    for guidance in dict.fromkeys(name for name, _ in cells):
-        own = [found for name, found in cells if name == guidance]
-        seconds = [found.seconds for found in own]
-        qualities = [found.opening for found in own], [found.decibels for found in own]
-        for axes, values in zip((lips, pictures), qualities, strict=True):
-            (line,) = axes.plot(seconds, values, label=guidance)
-            for found, value in zip(own, values, strict=True):
-                axes.plot(found.seconds, value, marks[found.steps], color=line.get_color())
-    for axes in (lips, pictures):
-        axes.set_xlabel("seconds per clip (sampling and decoding)")
+    for index, guidance in enumerate(dict.fromkeys(cell.guidance for cell in cells)):
+        own = sorted((cell for cell in cells if cell.guidance == guidance), key=lambda cell: cell.steps)
+        seconds = [number(cell.figures.network) for cell in own]
+        color = f"C{index}"
+        for axes, name in zip(panels, drawn, strict=False):
+            values = [number(_value(cell, name)) for cell in own]
+            axes.plot(seconds, values, color=color, label=guidance)
+            for cell, second, value in zip(own, seconds, values, strict=True):
+                axes.plot(second, value, marks[cell.steps], color=color)
+        counts = [cell.steps for cell in own]
+        panels[-1].plot(counts, seconds, color=color, label=guidance)
+        panels[-1].plot(counts, [number(cell.figures.total) for cell in own], "--", color=color)
+    for axes, name in zip(panels, drawn, strict=False):
+        axes.set(xlabel="network, seconds per video", title=f"{titles[name]} ({_better(name)})")
         axes.grid(alpha=0.3)
-    best = max(found.opening for _, found in cells)
-    lips.set_ylim(best - _SHOWN, best + 0.1 * _SHOWN)
-    lips.set_title(f"Lips: r of the opening (not shown: {_SHOWN} below the best)")
-    pictures.set_title("Pictures: PSNR to the drawn video (dB)")
+    panels[-1].set(xlabel="steps", ylim=(0, None), title="seconds: network, total (dashed)")
+    panels[-1].set_xticks(steps)
+    panels[-1].grid(alpha=0.3)
     for count in steps:
-        pictures.plot([], [], marks[count], color="grey", label=f"{count} steps")
-    figure.legend(*pictures.get_legend_handles_labels(), loc="outside right center")
-    figure.savefig(path, dpi=110)
+        panels[-1].plot([], [], marks[count], color="gray", label=f"{count} steps")
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    try:
+        figure.savefig(path, dpi=110, bbox_inches="tight")
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return [titles[name] for name in drawn]
+
+
+def _value(cell: TradeOff, name: str) -> Value:
+    value: Value = getattr(cell.figures, name)
+    return value
+
+
+def _has(value: Value) -> bool:
+    return number(value) == number(value)
+
+
+def _better(name: str) -> str:
+    return "less is better" if name in _LESS else "more is better"

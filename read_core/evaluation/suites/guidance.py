@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ans import JointCFG, NoCFG, SplitCFG
-from ..figures import column
 
 if TYPE_CHECKING:
     from ...ans import Guidance
@@ -39,25 +37,6 @@ COMPARED: tuple[Guidance, ...] = (
     SplitCFG(-3.0, 5.0),
     SplitCFG(2.0, 6.0),
 )
-
-
-@dataclass(frozen=True)
-class GuidanceFigures:
-    """What a guidance gives at a number of steps, in the mean over videos of one clip.
-
-    Attributes:
-        steps: how many.
-        seconds: of sampling and decoding a clip.
-        opening: correlation of the opening with the true one.
-        shape: the mean of those of width and rounding.
-        decibels: to the drawn video.
-    """
-
-    steps: int = column("steps")
-    seconds: float = column("seconds per clip")
-    opening: float = column("open r")
-    shape: float = column("width, round r")
-    decibels: float = column("PSNR to drawn (dB)")
 
 
 def compared_with(default: Guidance) -> tuple[Guidance, ...]:

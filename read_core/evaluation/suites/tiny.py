@@ -17,12 +17,11 @@ from ..metrics.seams import whole_clips
 from ..pictures.sheets import save_faces, save_mouths
 from ..tables.aims import Found, add_aims
 from ..tables.codec import add_pictures, check_codec
-from ..tables.guidance import add_guidance
 from ..tables.identity import add_drift, add_identity
 from ..tables.lips import add_lips
-from ..tables.metadata import report_metadata, weights_digest
+from ..tables.metadata import report_metadata
 from ..tables.report import Report, make_folder
-from ..tables.seams import add_seams, check_other
+from ..tables.seams import add_seams
 from .speaking_suite import SpeakingSize, add_talks
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ class SuiteSize:
     Attributes:
         count: videos of the main table, half of them by flite.
         clips: clips of each, at least 2 for seams.
-        steps: the steps of the guidance table.
-        grid_count: videos of each cell of that table, one clip long.
         independent: videos that are also sampled clip by clip.
         drift_clips: clips of the long video.
         codec_clips: training clips that the linear codec is fitted on, 33 frames each.
@@ -49,8 +46,6 @@ class SuiteSize:
 
     count: int = 12
     clips: int = 3
-    steps: tuple[int, ...] = (4, 6, 8, 10)
-    grid_count: int = 6
     independent: int = 12
     drift_clips: int = 9
     codec_clips: int = 96
@@ -63,8 +58,6 @@ class SuiteSize:
 QUICK = SuiteSize(
     count=2,
     clips=2,
-    steps=(2,),
-    grid_count=1,
     independent=2,
     drift_clips=2,
     codec_clips=16,
@@ -79,7 +72,6 @@ def run_suite(
     size: SuiteSize,
     out: Path,
     seed: int = 0,
-    other: ReadPipeline | None = None,
     faces: Path | None = None,
 ) -> Report:
     """Measure a checkpoint on the test split and write report, plots and contact sheets into ``out``.
@@ -89,19 +81,15 @@ def run_suite(
         size: how much of everything.
         out: folder of the results.
         seed: of the noise.
-        other: a checkpoint trained with synchronous noise, for the tables and the picture of seams.
         faces: folder of portraits whose test faces are animated, see ``corpus.photo.stills``; None: none are.
 
     Raises:
-        InputError: too few training clips for the linear codec, an ``other`` that cannot be compared, or a
-            folder of portraits that cannot be read.
+        InputError: too few training clips for the linear codec, or a folder of portraits that cannot be read.
         SynthesizerError: espeak-ng is not installed (flite is left out with a warning).
         MediaError: ``out`` cannot be written.
     """
     components = size.codec_components or pipe.transformer.config.in_channels
     check_codec(size.codec_clips, components, pipe.card.resolution)
-    if other is not None:
-        check_other(pipe, other)
     if faces is not None:
         closed_stills(faces, "test")
         read_labels(faces)
@@ -115,15 +103,11 @@ def run_suite(
     sample_set = SampleSet(VideoGenerator(pipe), samples, SamplingSettings(seed=seed))
     galleries = [draw_gallery(sample, size.gallery) for sample in samples]
     metadata = report_metadata(pipe, seed, size)
-    if other is not None:
-        metadata["the other checkpoint"] = f"{other.card.name}, {weights_digest(other)}"
     report = Report(f"{pipe.card.name} on held-out faces, sentences and voices", metadata)
     lips = add_lips(report, sample_set)
     codec = add_pictures(report, sample_set, one_clip, size.codec_clips, components)
-    seams = add_seams(report, sample_set, galleries[: size.independent], out / "seams.png", other)
+    seams = add_seams(report, sample_set, galleries[: size.independent], out / "seams.png")
     identity = add_identity(report, sample_set, galleries)
-    short = [sample.cut(one_clip) for sample in samples[: size.grid_count]]
-    add_guidance(report, sample_set.generator, short, size.steps, seed, out / "guidance.png")
     add_drift(report, sample_set, size.drift_clips, size.gallery)
     talks, real = add_talks(report, pipe, size.speaking, out, seed, faces)
     found = Found(lips, codec, seams, identity, talks, real)

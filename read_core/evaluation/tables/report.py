@@ -47,6 +47,7 @@ class Report:
         kind: type[DataclassInstance],
         rows: Sequence[tuple[Cell, DataclassInstance]],
         note: str = "",
+        whole: bool = True,
     ) -> None:
         """Append a table of figures.
 
@@ -56,9 +57,14 @@ class Report:
             kind: class of the figures.
             rows: name and figures of each.
             note: what the columns mean.
+            whole: whether columns without a figure in any row stand too.
         """
         named = [(name, *cells_of(figures)) for name, figures in rows]
-        self.add(title, (label, *columns_of(kind)), named, note)
+        columns = (label, *columns_of(kind))
+        kept = [
+            i for i in range(len(columns)) if whole or not i or any(shown(row[i]) != "-" for row in named)
+        ]
+        self.add(title, [columns[i] for i in kept], [[row[i] for i in kept] for row in named], note)
 
     def text(self) -> str:
         """Plain text with aligned columns."""

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ...errors import InputError
 from ...geometry import latents_of_frames
 from ..figures import INTERVAL, column, mean, part
-from ..material.videos import Video, VideoGenerator
 from ..metrics.intervals import Estimate, ratio_of_means, ratio_of_ratios
 from ..metrics.seams import SeamScore, clip_starts, score_seams, still_pixels
 from ..pictures.heatmap import difference_maps, save_heatmaps
@@ -21,18 +19,16 @@ from .variants import Marks, add_variants, mark
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...pipeline import ReadPipeline
     from ..material.gallery import Gallery
     from ..material.sample_set import SampleSet
+    from ..material.videos import Video
     from .report import Report
 
 DRAWN, CODED = "drawn", "through the VAE"
 ANS, INDEPENDENT = "generated with ANS", "clips sampled independently"
-SYNCHRONOUS = "the other checkpoint, clips sampled independently"
 _SHOWN = {
     ANS: "with ANS",
     INDEPENDENT: "clips sampled\nindependently",
-    SYNCHRONOUS: "the other checkpoint,\nclips sampled\nindependently",
     CODED: "drawn,\nthrough the VAE",
     DRAWN: "drawn",
 }
@@ -100,23 +96,11 @@ class AnsSeams:
     background: StillFigures
 
 
-def check_other(pipe: ReadPipeline, other: ReadPipeline) -> None:
-    """Raise InputError for another checkpoint whose clips would have other places."""
-    found = (other.defaults.window, other.card.resolution)
-    expected = (pipe.defaults.window, pipe.card.resolution)
-    if found != expected:
-        raise InputError(
-            f"{other.card.name} has a window of {found[0]} and the resolution {found[1]}; "
-            f"to compare it with {pipe.card.name} it must have {expected[0]} and {expected[1]}"
-        )
-
-
 def add_seams(
     report: Report,
     sample_set: SampleSet,
     galleries: Sequence[Gallery],
     picture: Path | None = None,
-    other: ReadPipeline | None = None,
 ) -> AnsSeams:
     """Jumps between clips, lips and faces with the asynchronous scheduler and without it.
 
@@ -125,17 +109,10 @@ def add_seams(
         cast: its first videos, one for each gallery, are sampled again without the scheduler.
         galleries: other faces for each of these videos.
         picture: ``*.png`` for the mean maps around the boundaries; None: none.
-        other: a checkpoint trained with synchronous noise, whose clips stand beside the others.
 
     Returns:
         The figures with the scheduler.
-
-    Raises:
-        InputError: ``other`` has another window or resolution.
     """
-    if other is not None:
-        check_other(sample_set.generator.pipe, other)
-    generator = None if other is None else VideoGenerator(other)
     window = sample_set.generator.pipe.defaults.window
     everywhere: Scores = {}
     still: Scores = {}
@@ -143,7 +120,7 @@ def add_seams(
     marks: dict[str, list[Marks]] = {}
     for index, gallery in enumerate(tqdm(galleries, desc="clips without ANS", leave=False)):
         sample = sample_set.samples[index]
-        made = _made(sample_set, index, generator)
+        made = _made(sample_set, index)
         for name, video in made.items():
             marks.setdefault(name, []).append(mark(video, sample, gallery, window))
         videos = {DRAWN: sample.frames, CODED: sample_set.generator.reconstructed(sample.frames)}
@@ -161,15 +138,12 @@ def add_seams(
     return found
 
 
-def _made(sample_set: SampleSet, index: int, other: VideoGenerator | None) -> dict[str, Video]:
+def _made(sample_set: SampleSet, index: int) -> dict[str, Video]:
     sample = sample_set.samples[index]
-    made = {
+    return {
         ANS: sample_set.videos[index],
         INDEPENDENT: sample_set.generator.independent(sample, sample_set.settings),
     }
-    if other is not None:
-        made[SYNCHRONOUS] = other.independent(sample, sample_set.settings)
-    return made
 
 
 def _score(videos: dict[str, Tensor], boundaries: list[int], everywhere: Scores, still: Scores) -> None:
@@ -209,10 +183,8 @@ def _add_comparison(report: Report, everywhere: Scores, still: Scores) -> None:
         "ANS / other",
         AgainstFigures,
         [
-            (name, _against(where, scores[ANS], scores[name]))
-            for name in (INDEPENDENT, SYNCHRONOUS)
+            (INDEPENDENT, _against(where, scores[ANS], scores[INDEPENDENT]))
             for where, scores in (("everywhere", everywhere), ("still background", still))
-            if name in scores
         ],
         "The figure with ANS divided by that without, of the same faces, speech and places of the clips, "
         "with 95 % intervals over videos: the quotients of the rows above. Below 1 the scheduler helps, "

@@ -6,11 +6,8 @@ import pytest
 
 from read_core.cli import main as cli
 from read_core.evaluation.material import conditions
-from read_core.evaluation.suites import lengths
 
-SIZES = (
-    "--count 2 --steps 1 --grid-count 1 --independent 1 --drift-clips 1 --codec-clips 4 --talks 1 --seeds 1"
-)
+SIZES = "--count 2 --independent 1 --drift-clips 1 --codec-clips 4 --talks 1 --seeds 1"
 
 
 @pytest.mark.slow
@@ -29,7 +26,6 @@ def test_the_command_prints_and_writes(tiny_checkpoint, tmp_path, capsys, sample
 @pytest.mark.parametrize(
     ("suite", "module", "size"),
     [
-        ("lengths", lengths, lengths.LengthsSize(clips=(1, 2), gallery=2)),
         ("robust", conditions, conditions.RobustSize(count=1, clips=1, steps=1, snrs=())),
     ],
 )
@@ -54,12 +50,20 @@ def test_the_other_suites_say_what_they_wrote(
         "--seed -1",
         "--suite huge",
         "--photo face.png",
-        "--against folder --suite lengths",
+        "--against folder --suite table1",
+        "--against folder",
+        "--variants one --suite table2",
+        "--variants one=folder --suite fig2",
+        "--methods one=folder one=other --suite table1",
+        "--weights folder",
+        "--reference folder --suite robust",
+        "--drift-clips 2 --suite table3",
         "--faces folder --suite robust",
         "--faces folder",
         "--seeds 0",
         "--clips 3 --suite robust",
-        "--steps 4 --suite lengths",
+        "--steps 4 --suite table3",
+        "--steps 4",
     ],
 )
 def test_wrong_arguments_are_refused(wrong, tiny_checkpoint, tmp_path, capsys):

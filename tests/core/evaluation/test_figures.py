@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 
-import pytest
-
-from read_core.errors import InputError
-from read_core.evaluation.figures import cells_of, column, columns_of, mean, mean_figures, part, read_figures
+from read_core.evaluation.figures import cells_of, column, columns_of, mean, mean_figures, part
 from read_core.evaluation.metrics.intervals import Estimate
 from read_core.evaluation.tables.report import Report
 
@@ -44,19 +40,6 @@ def test_a_table_without_rows_has_its_columns():
     assert [table.columns for table in report.tables] == [("video", "open r", "width r")] * 2
     assert report.tables[0].note == "a note"
     assert report.tables[1].rows == (("one", 0.5, 0.25),)
-
-
-def test_a_report_s_file_gives_the_figures_back(tmp_path):
-    report = Report("", {})
-    report.add_figures("Lips", "video", Lips, [("one", Lips(0.5, float("nan"))), ("two", Lips(1.0, 0.0))])
-    report.write(tmp_path, "report")
-    table = json.loads((tmp_path / "report.json").read_text())["tables"][0]
-    first, second = read_figures(Lips, table)
-    assert first.opening == 0.5
-    assert math.isnan(first.width)
-    assert second == Lips(1.0, 0.0)
-    with pytest.raises(InputError, match="open r"):
-        read_figures(Lips, {"columns": ["video", "open r"], "rows": []})
 
 
 def test_a_mean_leaves_out_what_does_not_exist():

@@ -7,14 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from read_core.errors import InputError
 from read_core.evaluation.material.gallery import draw_gallery
 from read_core.evaluation.material.sample_set import SampleSet
 from read_core.evaluation.material.samples import draw_sample
 from read_core.evaluation.material.videos import Video, VideoGenerator
 from read_core.evaluation.tables.report import Report
 from read_core.evaluation.tables.seams import ANS, CODED, DRAWN, INDEPENDENT, add_seams
-from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
 
 
@@ -138,15 +136,3 @@ def test_every_video_is_made_once(pipe, two, galleries):
     generator = Counting(pipe)
     add_seams(Report("", {}), SampleSet(generator, two, SamplingSettings()), galleries)
     assert generator.made == 4
-
-
-def test_a_checkpoint_whose_clips_lie_elsewhere_is_not_compared(tiny_components):
-    pipe = ReadPipeline(tiny_components)
-    longer = replace(tiny_components, defaults=replace(tiny_components.defaults, window=5))
-    with pytest.raises(InputError, match=r"window of 5 .* must have 4"):
-        add_seams(
-            Report("", {}),
-            SampleSet(VideoGenerator(pipe), [], SamplingSettings()),
-            [],
-            other=ReadPipeline(longer),
-        )

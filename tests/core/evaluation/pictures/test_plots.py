@@ -1,0 +1,44 @@
+"""The plot of quality against seconds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from PIL import Image
+
+from read_core.evaluation.metrics.intervals import Estimate
+from read_core.evaluation.pictures.plots import TradeOff, plot_trade_off
+from read_core.evaluation.tables.paper import PaperFigures
+
+pytest.importorskip("matplotlib")
+
+
+def cell(guidance, steps, **values):
+    figures = {each.name: float("nan") for each in fields(PaperFigures)} | values
+    return TradeOff(guidance, steps, PaperFigures(**figures))
+
+
+def test_only_what_was_measured_has_a_panel(tmp_path):
+    cells = [
+        cell(
+            name,
+            steps,
+            network=0.1 * steps * more,
+            total=0.2 * steps * more,
+            fid=20 - steps,
+            opening=Estimate(0.5),
+        )
+        for name, more in (("joint (2)", 2), ("split (2, 6)", 3))
+        for steps in (4, 8)
+    ]
+    assert plot_trade_off(cells, tmp_path / "both.png") == ["FID", "open r"]
+    assert plot_trade_off(cells[:2], tmp_path / "one.png") == ["FID", "open r"]
+    both, one = (
+        Image.open(tmp_path / name).convert("RGB").getcolors(1 << 20) for name in ("both.png", "one.png")
+    )
+    blue, orange = (31, 119, 180), (255, 127, 14)  # the lines of the first and the second guidance
+    assert {blue, orange} <= {color for _, color in both}
+    assert blue in {color for _, color in one}
+    assert orange not in {color for _, color in one}
+    assert plot_trade_off([cell("joint (2)", 4, network=0.1, total=0.2)], tmp_path / "none.png") == []
