@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -79,22 +80,22 @@ def test_table1_keeps_what_is_made_and_a_copy_of_the_real_videos_is_perfect(tiny
 def test_table2_averages_trainings_and_the_same_weights_do_not_differ(
     tiny_checkpoint, tiny_components, tools, tmp_path
 ):
-    torch.manual_seed(1)
-    other = replace(tiny_components, defaults=replace(tiny_components.defaults, steps=1))
-    save_checkpoint(tmp_path / "other", other)
+    brighter = copy.deepcopy(tiny_components.vae)
+    brighter.decoder.conv_out.conv.bias.data += 0.5
+    save_checkpoint(tmp_path / "other", replace(tiny_components, vae=brighter))
     same = tiny_checkpoint
-    variants = {"twice": [same, same], "once": [same], "less": [tmp_path / "other"]}
+    variants = {"twice": [same, same], "once": [same], "other": [tmp_path / "other"]}
     run_paper("table2", PaperInputs(tiny_checkpoint, variants=variants), TOY, tools, tmp_path / "out")
     tables = tables_of(tmp_path / "out", "table2")
     rows = tables["Table 2: speech encoders"]
     assert list(rows) == [
-        "twice", "once", "less", "twice, training 1", "twice, training 2", "the real videos",
+        "twice", "once", "other", "twice, training 1", "twice, training 2", "the real videos",
     ]  # fmt: skip
     colors = [value(rows[name]["color from real"]) for name in ("once", "twice", "twice, training 2")]
-    assert colors == pytest.approx([colors[0]] * 3, abs=0.01)
+    assert colors == pytest.approx([colors[0]] * 3, abs=1)
     differences = tables["Table 2: speech encoders: differences"]
-    assert abs(value(differences["once, less twice"]["color from real"])) < 0.01
-    assert abs(value(differences["less, less twice"]["color from real"])) > 0.01
+    assert abs(value(differences["once, less twice"]["color from real"])) < 1
+    assert abs(value(differences["other, less twice"]["color from real"])) > 5
     with pytest.raises(InputError, match="--variants"):
         run_paper("table2", PaperInputs(tiny_checkpoint), TOY, tools, tmp_path / "out")
 
