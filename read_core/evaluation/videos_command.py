@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     tools = Tools(args.weights, torch.device(args.device or best_device()), print_warning)
     report = run_videos(args.generated, args.reference, names, tools, args.out, joins)
     print(report.text())
-    print(f"written to {args.out}: videos.txt, videos.md, videos.csv, videos.json, videos.html")
+    pictures = ", seams.png" if "seams" in names and (args.out / "seams.png").is_file() else ""
+    print(f"written to {args.out}: videos.txt, videos.md, videos.csv, videos.json, videos.html{pictures}")
     return 0
 
 

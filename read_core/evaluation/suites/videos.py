@@ -12,8 +12,9 @@ from ...version import __version__
 from ..comparison import GENERATED, REAL, Comparison, Tools, weights_folder
 from ..figures import column
 from ..material.video_files import find_videos
-from ..measures import METRICS, add_measured
+from ..measures import METRICS, add_measured, joins_of
 from ..networks.files import FILES, FoundFile, find_file
+from ..pictures.boundary import save_boundary
 from ..pictures.page import save_page
 from ..tables.report import Report, make_folder
 
@@ -65,6 +66,8 @@ def run_videos(
 ) -> Report:
     """Measure generated videos and write ``videos.txt``, ``.md``, ``.csv``, ``.json`` and ``.html``.
 
+    With the metric ``seams``, ``seams.png`` shows the first seam of one pair.
+
     Args:
         generated: folder of the generated videos.
         real: folder of real ones; on the page, those of the same name stand side by side.
@@ -92,8 +95,9 @@ def run_videos(
         add_measured(report, METRICS[name], METRICS[name].measure(work))
     add_left_out(report, work)
     add_networks(report, tools)
+    pictures = _draw_seam(report, work, out / "seams.png") if "seams" in metrics else []
     report.write(out, "videos")
-    save_page(out / "videos.html", report, {GENERATED: work.generated, REAL: work.real})
+    save_page(out / "videos.html", report, {GENERATED: work.generated, REAL: work.real}, pictures)
     return report
 
 
@@ -124,6 +128,26 @@ def add_networks(report: Report, tools: Tools) -> None:
     rows = [(name, _network_figures(name, found)) for name, found in tools.files.items()]
     if rows:
         report.add_figures("Feature networks", "metric", NetworkFigures, rows)
+
+
+def _draw_seam(report: Report, work: Comparison, path: Path) -> list[Path]:
+    """Draw the first seam of the first pair that has one; the pictures that were drawn."""
+    for name, video in work.generated.items():
+        if name not in work.real:
+            continue
+        try:
+            joins = joins_of(work.joins, video)
+        except InputError:
+            continue
+        real = work.real[name]
+        frames = 1 + min(len(work.tools.jumps(each)) for each in (video, real))
+        if lasts := joins.lasts(frames):
+            sides = [(GENERATED, video, lasts[0]), (REAL, real, lasts[0])]
+            report.metadata[f"white in {path.name} (1/255)"] = (
+                f"{save_boundary(sides, frames, path):.1f}, {name}"
+            )
+            return [path]
+    return []
 
 
 def _network_figures(metric: str, found: FoundFile) -> NetworkFigures:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from read_core.cli import main as cli
@@ -101,6 +102,7 @@ def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folder
 def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):
     """The copy is at no distance from its real video; it has half of the runtimes, and no clips are known."""
     pytest.importorskip("scipy")
+    pytest.importorskip("matplotlib")
     (folders / "generated/a & b.runtime.json").write_text('{"backbone_seconds": 1, "total_seconds": 2.6}')
     shutil.copy(folders / "real/a & b.mp4", folders / "generated/other.mp4")
     given = command(folders, "")
@@ -134,6 +136,8 @@ def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):
     clips, elsewhere, _, count = tables["Seams"]["generated a & b"]
     assert count == 3
     assert clips > elsewhere
+    assert Image.open(folders / "out/seams.png").width > 300
+    assert 'src="seams.png"' in (folders / "out/videos.html").read_text()
 
 
 def read_left_out(folder):
