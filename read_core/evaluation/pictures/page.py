@@ -24,8 +24,8 @@ _HEAD = """<!doctype html>
   th, td {{ border-bottom: 1px solid #8886; padding: .25rem .7rem; text-align: right; }}
   th:first-child, td:first-child {{ text-align: left; }}
   .note {{ color: #888; max-width: 60rem; }}
-  .pair {{ display: flex; flex-wrap: wrap; gap: 1rem; align-items: end; }}
-  figure {{ margin: 0; flex: 1 1 18rem; max-width: 32rem; }}
+  .pair {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1rem; }}
+  figure {{ margin: 0; }}
   video {{ width: 100%; background: #000; }}
   img {{ max-width: 100%; }}
   figcaption {{ color: #888; }}
@@ -93,7 +93,8 @@ def _table(table: Table) -> str:
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(shown(cell))}</td>' for cell in row)}</tr>\n" for row in table.rows
     )
-    note = f'<p class="note">{escape(table.note)}</p>\n' if table.note else ""
+    paragraphs = table.note.split("\n\n") if table.note else []
+    note = "".join(f'<p class="note">{escape(paragraph)}</p>\n' for paragraph in paragraphs)
     return (
         f"<h2>{escape(table.title)}</h2>\n"
         f'<div class="wide"><table><tr>{head}</tr>\n{rows}</table></div>\n{note}'

@@ -172,7 +172,7 @@ def run_paper(
         rows.append(Row(way.name, runs, {take.name: take.recording for take in own}))
         made.append(Made(way, own, first))
     facts: dict[str, Any] = {
-        "checkpoint": f"{info.card.name}, " + ", ".join(f"{p}: {d}" for p, d in maker.digests.items()),
+        "weights": _weights(cases, maker.digests),
         "recordings": f"{len({take.recording for take in takes[-1]})}, "
         + ("of the corpus's test split" if inputs.reference is None else f"of {inputs.reference}"),
         "frames": ", ".join(str(whole_clips(clips, window)) for clips in lengths),
@@ -180,7 +180,7 @@ def run_paper(
         "read_core": __version__,
     }
     report = Report(experiment.title, facts)
-    seen = " ".join(f"{METRICS[m].title}: seen: {METRICS[m].seen}. {METRICS[m].note}" for m in metrics)
+    seen = "\n\n".join(f"{METRICS[m].title}. Seen: {METRICS[m].seen}. {METRICS[m].note}" for m in metrics)
     figures = add_paper_table(report, experiment.title, experiment.label, rows, real, seen)
     if reasons:
         report.add_figures("Left out", "video", ReasonFigures, reasons)
@@ -191,6 +191,14 @@ def run_paper(
     sides[REAL] = {take.name: take.video for takes_of in takes for take in takes_of}
     save_page(out / f"{name}.html", report, sides, pictures)
     return report
+
+
+def _weights(cases: Cases, digests: Mapping[Path, str]) -> str:
+    """The digests of the weights of each way; one for all where they are equal."""
+    found = {way.name: " and ".join(digests[each] for each in way.checkpoints) for way, _ in cases}
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return ", ".join(f"{name} {own or 'unknown'}" for name, own in found.items())
 
 
 def _takes(inputs: PaperInputs, size: PaperSize, info: CheckpointInfo, out: Path) -> list[list[Take]]:

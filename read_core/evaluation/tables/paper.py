@@ -116,6 +116,24 @@ class Row:
                     gathered.setdefault(self.recordings[name], []).append(source.value(figures))
         return {case: mean(values) for case, values in gathered.items()}
 
+    def figures(self) -> PaperFigures:
+        """The figures of the row with their intervals."""
+        return PaperFigures(*(_estimate(self.cases(each.name)) for each in fields(PaperFigures)))
+
+    def less(self, other: Row) -> PaperFigures:
+        """Differences from another row, of the same recordings and seeds."""
+        names = [each.name for each in fields(PaperFigures)]
+        return PaperFigures(*(_difference(self.cases(name), other.cases(name)) for name in names))
+
+    def trainings(self) -> list[tuple[str, PaperFigures]]:
+        """Name and figures of each training, if there are several."""
+        if len(self.runs) < 2:
+            return []
+        return [
+            (f"{self.name}, training {number}", Row(self.name, [seeds], self.recordings).figures())
+            for number, seeds in enumerate(self.runs, start=1)
+        ]
+
 
 def add_paper_table(
     report: Report, title: str, label: str, rows: Sequence[Row], real: Measurements, seen: str
@@ -133,34 +151,12 @@ def add_paper_table(
     Returns:
         The figures of the rows.
     """
-    figures = [
-        PaperFigures(*(_estimate(row.cases(each.name)) for each in fields(PaperFigures))) for row in rows
-    ]
+    figures = [row.figures() for row in rows]
     named = list(zip((row.name for row in rows), figures, strict=True))
-    for row in rows:
-        if len(row.runs) > 1:
-            trainings = [Row(row.name, [seeds], row.recordings) for seeds in row.runs]
-            named += [
-                (
-                    f"{row.name}, training {number}",
-                    PaperFigures(*(_estimate(one.cases(each.name)) for each in fields(PaperFigures))),
-                )
-                for number, one in enumerate(trainings, start=1)
-            ]
+    named += [training for row in rows for training in row.trainings()]
     named.append(("the real videos", _real_figures(real)))
-    report.add_figures(title, label, PaperFigures, named, f"{NOTE} {seen}", whole=False)
-    differences = [
-        (
-            f"{row.name}, less {rows[0].name}",
-            PaperFigures(
-                *(
-                    _difference(row.cases(each.name), rows[0].cases(each.name))
-                    for each in fields(PaperFigures)
-                )
-            ),
-        )
-        for row in rows[1:]
-    ]
+    report.add_figures(title, label, PaperFigures, named, f"{NOTE}\n\n{seen}", whole=False)
+    differences = [(f"{row.name}, less {rows[0].name}", row.less(rows[0])) for row in rows[1:]]
     if differences:
         report.add_figures(
             f"{title}: differences", label, PaperFigures, differences, DIFFERENCES_NOTE, whole=False
