@@ -18,7 +18,7 @@ from .material.video_files import read_frames
 from .metrics.color_drift import color_track
 from .metrics.face import FaceTracks, aligned_crops, follow_points, read_crops
 from .metrics.joins import neighbor_jumps
-from .metrics.likeness import mean_face
+from .metrics.likeness import face_colors
 from .networks.files import FoundFile, load_network
 
 if TYPE_CHECKING:
@@ -99,8 +99,15 @@ class Tools:
             points = follow_points(_pictures(path), self.find)
             if points is None:
                 raise InputError(f"{path} shows no face; expected a face in at least one frame")
-            crops = list(aligned_crops(_pictures(path), points))
-            return ReadFace(read_crops(crops, points), mean_face(crop for crop, _ in crops))
+            colors: list[Tensor] = []
+
+            def crops() -> Iterator[tuple[Tensor, Tensor]]:
+                for crop, place in aligned_crops(_pictures(path), points):
+                    colors.append(face_colors(crop))
+                    yield crop, place
+
+            tracks = read_crops(crops(), points)
+            return ReadFace(tracks, torch.stack(colors).mean(0))
 
         return self.once("face", path, read)
 

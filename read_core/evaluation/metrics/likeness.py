@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch.nn import functional as F
 
-from ...errors import InputError
 from ..figures import column
 from .sync import correlation
 
@@ -47,19 +45,9 @@ class LikenessFigures:
     likeness: float = column("likeness")
 
 
-def mean_face(crops: Iterable[Tensor]) -> Tensor:
-    """Mean of crops (S, S, 3), 0..1, of a face: (3, 32, 32).
-
-    Raises:
-        InputError: there are none.
-    """
-    total, count = torch.zeros(3, SIDE, SIDE), 0
-    for crop in crops:
-        total += F.adaptive_avg_pool2d(crop.permute(2, 0, 1), SIDE)
-        count += 1
-    if not count:
-        raise InputError("a mean face needs a frame at least")
-    return total / count
+def face_colors(crop: Tensor) -> Tensor:
+    """Mean colors of a crop (S, S, 3), 0..1, in 32 x 32 blocks: (3, 32, 32)."""
+    return F.adaptive_avg_pool2d(crop.permute(2, 0, 1), SIDE)
 
 
 def score_likeness(face: Tensor, own: Tensor, others: Sequence[Tensor]) -> LikenessFigures:
