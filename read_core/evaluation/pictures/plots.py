@@ -13,6 +13,7 @@ from ..tables.paper import PaperFigures
 _MARKS = "os^DvP*X"
 _LESS = ("fid", "distance", "own")  # smaller is better
 _MORE = ("confidence", "opening")
+_COLUMNS = 3
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,13 @@ def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
 
     titles = dict(zip((each.name for each in fields(PaperFigures)), columns_of(PaperFigures), strict=True))
     drawn = [name for name in (*_LESS, *_MORE) if any(_has(_value(cell, name)) for cell in cells)]
-    figure = Figure(figsize=(3.6 * (len(drawn) + 1) + 1.8, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(drawn) + 1, squeeze=False)[0]
+    columns = min(_COLUMNS, len(drawn) + 1)
+    rows = -(-(len(drawn) + 1) // columns)
+    figure = Figure(figsize=(3.6 * columns + 1.8, 3.4 * rows), layout="constrained")
+    every = figure.subplots(rows, columns, squeeze=False).flatten()
+    panels = every[: len(drawn) + 1]
+    for unused in every[len(panels) :]:
+        unused.set_axis_off()
     steps = sorted({cell.steps for cell in cells})
     marks = {count: _MARKS[index % len(_MARKS)] for index, count in enumerate(steps)}
     for index, guidance in enumerate(dict.fromkeys(cell.guidance for cell in cells)):
