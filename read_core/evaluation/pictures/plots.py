@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +15,7 @@ _MARKS = "os^DvP*X"
 _LESS = ("fid", "distance", "own")  # smaller is better
 _MORE = ("confidence", "opening")
 _COLUMNS = 3
+_CUT = 3  # times the least: what lies above is not shown
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class TradeOff:
 
 def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
     """Draw every measured quality against the network's seconds, and the seconds against steps.
+
+    Distances above three times the least are not shown.
 
     Args:
         cells: several numbers of steps for each guidance, which is a line.
@@ -65,6 +69,8 @@ def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
         panels[-1].plot(counts, [number(cell.figures.total) for cell in own], "--", color=color)
     for axes, name in zip(panels, drawn, strict=False):
         axes.set(xlabel="network, seconds per video", title=f"{titles[name]} ({_better(name)})")
+        if name in _LESS:
+            axes.set_ylim(top=_highest([number(_value(cell, name)) for cell in cells]))
         axes.grid(alpha=0.3)
     panels[-1].set(xlabel="steps", ylim=(0, None), title="seconds: network, total (dashed)")
     panels[-1].set_xticks(steps)
@@ -86,6 +92,12 @@ def _value(cell: TradeOff, name: str) -> Value:
 
 def _has(value: Value) -> bool:
     return number(value) == number(value)
+
+
+def _highest(values: Sequence[float]) -> float | None:
+    """Where an axis ends on which less is better, so that a broken guidance does not flatten the others."""
+    known = [value for value in values if math.isfinite(value)]
+    return _CUT * min(known) if max(known) > _CUT * min(known) > 0 else None
 
 
 def _better(name: str) -> str:
