@@ -170,7 +170,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
     inner = accelerator.unwrap_model(model)
     ema, progress, health = Ema(inner, config.ema), _Progress(), Health(accelerator)
-    parts = SharedState(inner, optimizer, ema) if config.parallel == "fsdp" else None
+    parts = SharedState(inner, optimizer, ema.state_dict()) if config.parallel == "fsdp" else None
     states = States(accelerator, output, [progress] if parts else [ema, progress], parts)
     states.resume()
 

@@ -10,16 +10,13 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .config import ConfigError
 from .processes import processes
-
-if TYPE_CHECKING:
-    from .loop import Ema
 
 
 def shared(model: nn.Module) -> nn.Module:
@@ -103,8 +100,10 @@ class SharedState:
     FOLDER = "shared"
     """In the folder of a state."""
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema) -> None:
-        self.model, self.optimizer, self.ema = model, optimizer, ema
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
+    ) -> None:
+        self.model, self.optimizer, self.average = model, optimizer, average
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of a state; all processes must call this."""
@@ -125,4 +124,4 @@ class SharedState:
         from torch.distributed.checkpoint.state_dict import get_state_dict
 
         model, optimizer = get_state_dict(self.model, self.optimizer)
-        return {"model": model, "optimizer": optimizer, "average": self.ema.state_dict()}
+        return {"model": model, "optimizer": optimizer, "average": self.average}
