@@ -1,9 +1,8 @@
 """Measure what a decoder loses at the seams between chunks, by the halo, as a Markdown table.
 
-A chunk is decoded with ``halo`` latents of context on both sides. Without all that the decoder sees, the
-frames at its borders differ from those of decoding all at once. Printed is the ratio in dB of the variance of
-the frames to the mean square of that difference, over the 16 frames around each seam. A halo of 0 is not
-possible: a slice does not give the frames before its first latent (``read_core/video/vae.py``).
+A chunk is decoded with all that came before it and ``halo`` latents of what comes after it. Without all that
+the decoder sees, the frames at its end differ from those of decoding all at once. Printed is the ratio in dB
+of the variance of the frames to the mean square of that difference, over the 16 frames around each seam.
 
 Decoders: LTX-Video's releases with their own layers at a sixteenth of their width and random weights, causal
 and not, and one with trained weights (``--vae``). Latents: random (independent, the worst case), and smooth

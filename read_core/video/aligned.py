@@ -144,10 +144,7 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def decode(self, latents: Tensor, _timestep: Tensor | None = None) -> DecoderOutput:
         """(B, C, L, h, w) -> pixels (B, 3, 8 (L - 1) + 1, 32 h, 32 w), about -1..1."""
-        blocks = self.up(latents)
-        if self.config.up_hidden:
-            blocks = blocks + self.up_out(F.gelu(self.up_in(latents)))
-        return self.autoencoder.decode(unfold(blocks))
+        return self.autoencoder.decode(unfold(self._blocks(latents)))
 
     def widened(self, up_hidden: int) -> AlignedAutoencoder:
         """A copy with a hidden layer of ``up_hidden`` units, which adds nothing before it is trained.
@@ -163,6 +160,27 @@ class AlignedAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             nn.init.normal_(wide.up_in.weight, std=float(spread))
         wide.load_state_dict(self.state_dict(), strict=False)
         return wide
+
+    def finer(self, latents: Tensor, count: int, first: int) -> tuple[Tensor, int]:
+        """Latents of the inner autoencoder, for decoding in chunks.
+
+        Args:
+            latents: (B, C, n, h, w), a part of a video from latent ``first`` on.
+            count: how many of them are wanted.
+            first: latent 0 of a video stands for one frame, and for one inner latent.
+
+        Returns:
+            (B, c, 2 n or 2 n - 1, 2 h, 2 w), and how many of them are wanted.
+        """
+        blocks = self._blocks(latents)
+        return (unfold(blocks), 2 * count - 1) if first == 0 else (unfold_all(blocks), 2 * count)
+
+    def _blocks(self, latents: Tensor) -> Tensor:
+        """(B, C, L, h, w) -> blocks of latents of the inner autoencoder, see :func:`fold`."""
+        blocks: Tensor = self.up(latents)
+        if self.config.up_hidden:
+            blocks = blocks + self.up_out(F.gelu(self.up_in(latents)))
+        return blocks
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Encode and decode; the shape does not change."""
@@ -182,5 +200,10 @@ def fold(latents: Tensor) -> Tensor:
 
 def unfold(blocks: Tensor) -> Tensor:
     """The inverse of :func:`fold`."""
+    return unfold_all(blocks)[:, :, 1:]
+
+
+def unfold_all(blocks: Tensor) -> Tensor:
+    """Two latents of each block, (B, 8 c, L, h, w) -> (B, c, 2 L, 2 h, 2 w)."""
     latents: Tensor = rearrange(blocks, "b (c t p q) l h w -> b c (l t) (h p) (w q)", t=2, p=2, q=2)
-    return latents[:, :, 1:]
+    return latents

@@ -1,9 +1,8 @@
 """An adapter around ``diffusers.AutoencoderKLLTXVideo``: normalized latents, decoding chunked in time.
 
-Frames and latents: latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. Every slice of latents
-is decoded as a separate video. So the first latent of a slice [s, e) gives only frame 8 s, and the slice
-gives frames 8 s .. 8 (e - 1). To get all frames of latents [a, b), a slice needs at least one latent before
-a. This, and the decoder's context on both sides, is the halo.
+Frames and latents: latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. The decoder sees
+latents before and after a frame. Those before a chunk are known from the last chunk, see
+:mod:`read_core.video.decoder`. Of those after it, it sees the halo.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from ..ans.noise import DECODING_STREAM, LatentNoise
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
 from ..offload import onloaded
-from .injection import seeded_injection
+from .aligned import AlignedAutoencoder
+from .decoder import ChunkDecoder
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DecodeSettings:
     """How to decode the latents of a checkpoint.
 
     Attributes:
-        halo: latents of context on both sides of a chunk, at least 1.
+        halo: latents of context after a chunk, at least 1.
         chunk: latents decoded at a time, without the halo, at least 1.
         timestep: decode time in 0..1 of timestep-conditioned decoders; others ignore it.
         noise_scale: share of noise, 0..1, mixed into the latents of timestep-conditioned decoders.
@@ -130,49 +130,43 @@ class TemporalVAE:
         """Decode a sequence of latents that arrives in parts (B, C, any number, h, w); see :meth:`decode`.
 
         Chunks lie on a grid fixed from latent 0 for any parts, so the frames equal those of :meth:`decode`
-        bit for bit. A chunk is decoded when its right halo has arrived or the parts have ended. At most a
-        part, a chunk and two halos are held.
+        bit for bit. A chunk is decoded when its halo has arrived or the parts have ended. At most a part, a
+        chunk and a halo are held.
 
         Yields:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
         """
-        halo, chunk = self.settings.halo, self.settings.chunk
+        chunk, ahead = self.settings.chunk, self.settings.chunk + self.settings.halo
+        decoder = ChunkDecoder(self.vae.decoder, seed)
         pending: Tensor | None = None
-        first = start = 0  # index of the first held latent; start of the next chunk
+        start = 0  # index of the first pending latent
         for part in parts:
             pending = part if pending is None else torch.cat([pending, part], dim=2)
-            while first + pending.shape[2] >= start + chunk + halo:
-                yield self._decode_chunk(pending, first, start, start + chunk, seed)
-                start += chunk
-                keep_from = max(first, start - halo)
-                pending, first = pending[:, :, keep_from - first :], keep_from
-        if pending is None:
-            return
-        stop = first + pending.shape[2]
-        for a in range(start, stop, chunk):
-            yield self._decode_chunk(pending, first, a, min(a + chunk, stop), seed)
+            while pending.shape[2] >= ahead:
+                yield self._decode_chunk(decoder, pending[:, :, :ahead], start, chunk, seed)
+                pending, start = pending[:, :, chunk:], start + chunk
+        while pending is not None and pending.shape[2]:
+            count = min(chunk, pending.shape[2])
+            yield self._decode_chunk(decoder, pending[:, :, :ahead], start, count, seed)
+            pending, start = pending[:, :, count:], start + count
 
-    def _decode_chunk(self, pending: Tensor, first: int, start: int, stop: int, seed: int) -> Tensor:
-        """Decode latents [start, stop) from ``pending`` (B, C, n, h, w), which starts at latent ``first``."""
-        halo = self.settings.halo
-        a, b = max(0, start - halo), min(first + pending.shape[2], stop + halo)
-        frames = self._decode_slice(pending[:, :, a - first : b - first], a, seed)
-        begin = FRAMES_PER_LATENT * (start - a) - (FRAMES_PER_LATENT - 1) if start else 0
-        return frames[:, begin : FRAMES_PER_LATENT * (stop - 1 - a) + 1]
-
-    def _decode_slice(self, latents: Tensor, first: int, seed: int) -> Tensor:
-        """Decode one slice as a separate video: (B, C, n, h, w) -> (B, 8 (n - 1) + 1, H, W, 3) in 0..1."""
+    def _decode_chunk(
+        self, decoder: ChunkDecoder, latents: Tensor, first: int, count: int, seed: int
+    ) -> Tensor:
+        """Decode the first ``count`` of ``latents`` (B, C, n, h, w), which start at latent ``first``."""
         z = self.denormalize(latents.to(self.vae.device))
         timestep = None
         if self.vae.config.timestep_conditioning:
-            batch, channels, count, height, width = z.shape
-            noise = LatentNoise(seed, channels, height, width, DECODING_STREAM)(first, first + count)
+            batch, channels, length, height, width = z.shape
+            noise = LatentNoise(seed, channels, height, width, DECODING_STREAM)(first, first + length)
             z = torch.lerp(z, noise.to(z), self.settings.noise_scale)
             timestep = torch.full((batch,), self.settings.timestep, device=z.device, dtype=self.vae.dtype)
-        with onloaded(self.vae), seeded_injection(self.vae.decoder, seed):
-            pixels = self.vae.decode(z.to(self.vae.dtype), timestep).sample
-        frames: Tensor = rearrange(pixels.float() / 2 + 0.5, "b c f h w -> b f h w c").clamp(0, 1)
-        return frames
+        z = z.to(self.vae.dtype)
+        with onloaded(self.vae):
+            if isinstance(self.vae, AlignedAutoencoder):
+                z, count = self.vae.finer(z, count, first)
+            pixels = decoder(z, count, timestep)
+        return pixels.float().div_(2).add_(0.5).clamp_(0, 1)
 
     def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return self._mean.to(device), self._std.to(device) / self.vae.config.scaling_factor

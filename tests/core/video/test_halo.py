@@ -35,10 +35,11 @@ def test_the_exact_halo_is_what_the_decoder_sees(vae):
 
 
 def test_a_larger_halo_keeps_more(vae):
+    """A causal decoder needs none: what lies before a chunk is known."""
     z = measure_halo.latents(vae, smooth=True).double()
     one, three, exact = measure_halo.decibels(vae, z, (1, 3, measure_halo.exact_halo(vae)))
-    assert one < three < exact
-    assert exact > 100
+    assert one < three < exact or vae.config.decoder_causal
+    assert (one if vae.config.decoder_causal else exact) > 100
 
 
 @pytest.mark.parametrize("release", RELEASES)
