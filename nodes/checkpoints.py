@@ -111,6 +111,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         if not own_audio:
             log.info("%s has no audio branch: the checkpoint's audio branch is kept", transformer)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
+    pipe.vae.rounded = wanted is None
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
         torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' ``to`` would warn
     if pipe.detail is not None:

@@ -94,12 +94,15 @@ class ReadPipeline:
         Args:
             folder: see ``read_core.checkpoint``.
             device: None: a CUDA device if there is one, else Apple's, else the CPU.
-            dtype: type of all models; None: the checkpoint's, but float32 on a CPU.
+            dtype: type of all models; None: the checkpoint's, but float32 on a CPU, where the decoder may
+                round to bfloat16, see :class:`read_core.video.TemporalVAE`.
 
         Raises:
             CheckpointError: the folder is missing, incomplete, of another kind or unsafe.
         """
-        return cls(load_checkpoint(folder, device or best_device(), dtype))
+        pipe = cls(load_checkpoint(folder, device or best_device(), dtype))
+        pipe.vae.rounded = dtype is None
+        return pipe
 
     def encode_speech(
         self,

@@ -1,4 +1,4 @@
-"""Statistics stay float32 in models of half precision, since they scale all values."""
+"""Types of numbers: statistics stay float32, since they scale all values; where bfloat16 is fast."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def at_precision(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor
     if not tensor.is_floating_point():
         return tensor
     return tensor.to(torch.float32 if name in STATISTICS else dtype or tensor.dtype)
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32 (AVX512-BF16 or AMX)."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)

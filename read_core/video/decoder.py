@@ -1,4 +1,4 @@
-"""LTX-Video's decoder, chunk by chunk: latents behind a chunk are not decoded again, those ahead only in part.
+"""LTX-Video's decoder by chunks: latents behind a chunk are not decoded again, those ahead only in part.
 
 Convolutions reach over neighboring frames. Each keeps the last input frames of a chunk, so the next chunk
 continues exactly there. Ahead of a chunk, the halo is decoded only as far as later layers need it: whole
@@ -190,7 +190,9 @@ def _reach(layer: Any) -> tuple[int, int]:
 
 def _activated(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
     """RMS norm over the channels, modulation and SiLU."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
+    norm = torch.linalg.vector_norm(
+        x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)
+    )
     y = (x * torch.rsqrt(norm.square() / x.shape[-1] + 1e-8)).to(x.dtype)
     if shift is not None and scale is not None:
         y = y * (1 + scale) + shift

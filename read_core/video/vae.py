@@ -19,6 +19,7 @@ from ..ans.noise import DECODING_STREAM, LatentNoise
 from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
 from ..offload import onloaded
+from ..precision import bfloat16_is_fast
 from .aligned import AlignedAutoencoder
 from .decoder import ChunkDecoder
 
@@ -56,14 +57,19 @@ class TemporalVAE:
             kept. Its ``latents_mean`` and ``latents_std`` are copied now as float32, so a later change of
             type does not round them.
         settings: how to decode.
+        rounded: on a CPU with bfloat16 instructions, a float32 decoder's convolutions round their inputs to
+            bfloat16, which nearly doubles its speed; elsewhere this changes nothing.
     """
 
-    def __init__(self, vae: AutoencoderKLLTXVideo, settings: DecodeSettings | None = None) -> None:
+    def __init__(
+        self, vae: AutoencoderKLLTXVideo, settings: DecodeSettings | None = None, rounded: bool = False
+    ) -> None:
         ratio = (vae.temporal_compression_ratio, vae.spatial_compression_ratio)
         if ratio != (FRAMES_PER_LATENT, PIXELS_PER_LATENT):
             raise InputError(f"the VAE compresses {ratio[0]} frames x {ratio[1]} pixels; expected 8 x 32")
         self.vae = vae
         self.settings = settings or DecodeSettings()
+        self.rounded = rounded
         with onloaded(vae):
             mean, std = (v.detach().to("cpu", torch.float32) for v in (vae.latents_mean, vae.latents_std))
             self._mean, self._std = (v.clone().view(1, -1, 1, 1, 1) for v in (mean, std))
@@ -137,7 +143,7 @@ class TemporalVAE:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
         """
         chunk, ahead = self.settings.chunk, self.settings.chunk + self.settings.halo
-        decoder = ChunkDecoder(self.vae.decoder, seed)
+        decoder = ChunkDecoder(self.vae.decoder, seed, self._conv_dtype())
         pending: Tensor | None = None
         start = 0  # index of the first pending latent
         for part in parts:
@@ -167,6 +173,11 @@ class TemporalVAE:
                 z, count = self.vae.finer(z, count, first)
             pixels = decoder(z, count, timestep)
         return pixels.float().div_(2).add_(0.5).clamp_(0, 1)
+
+    def _conv_dtype(self) -> torch.dtype | None:
+        """Type of the decoder's convolutions; None: the VAE's."""
+        rounds = self.rounded and self.vae.device.type == "cpu" and self.vae.dtype == torch.float32
+        return torch.bfloat16 if rounds and bfloat16_is_fast() else None
 
     def _statistics(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return self._mean.to(device), self._std.to(device) / self.vae.config.scaling_factor

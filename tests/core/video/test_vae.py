@@ -76,9 +76,10 @@ def test_chunked_decoding_is_exact_when_the_halo_covers_the_receptive_field(chun
     torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=0)
 
 
-def test_causal_decoders_are_exact_too():
+def test_causal_decoders_need_no_halo():
+    """Nothing of what came before a chunk is lost."""
     vae = tiny_vae(decoder_causal=True)
-    chunked = TemporalVAE(vae, DecodeSettings(halo=2 * WIDE, chunk=5)).decode(video_latents())
+    chunked = TemporalVAE(vae, DecodeSettings(halo=1, chunk=5)).decode(video_latents())
     torch.testing.assert_close(chunked, decode_whole(vae, video_latents()), atol=1e-5, rtol=0)
 
 
@@ -96,6 +97,29 @@ def test_a_halo_of_one_keeps_every_frame_in_its_place():
     aligned = psnr(chunked[:, 1:-1], whole[:, 1:-1])
     assert aligned > psnr(chunked[:, :-2], whole[:, 1:-1]) + 6
     assert aligned > psnr(chunked[:, 2:], whole[:, 1:-1]) + 6
+
+
+def test_a_frame_depends_on_the_halo_and_on_nothing_behind_it():
+    adapter = TemporalVAE(tiny_vae(), DecodeSettings(halo=2, chunk=4))
+    latents = video_latents()
+    first = adapter.decode(latents)[:, :25]  # latents 0 to 3
+    latents[:, :, 6:] += 1
+    assert torch.equal(adapter.decode(latents)[:, :25], first)
+    latents[:, :, 5] += 1
+    assert not torch.equal(adapter.decode(latents)[:, 24], first[:, 24])
+
+
+def test_rounded_decoding_stays_near_and_is_for_float32_on_fast_processors(monkeypatch):
+    vae, latents = tiny_vae(), video_latents()
+    exact = TemporalVAE(vae).decode(latents)
+    for fast in (True, False):
+        monkeypatch.setattr("read_core.video.vae.bfloat16_is_fast", lambda fast=fast: fast)
+        rounded = TemporalVAE(vae, rounded=True).decode(latents)
+        assert torch.equal(rounded, exact) != fast
+        assert psnr(rounded, exact) > 40
+    monkeypatch.undo()
+    vae = vae.double()
+    assert torch.equal(TemporalVAE(vae, rounded=True).decode(latents), TemporalVAE(vae).decode(latents))
 
 
 @pytest.mark.parametrize("conditioned", [False, True])
