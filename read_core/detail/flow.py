@@ -7,6 +7,7 @@ of its grid, gives the place of a frame's pixel in the portrait: portrait(x + fl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,42 +48,59 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
 def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """``picture`` (b, c, h, w) sampled at x + ``flow`` (b, 2, h, w); outside, the border is repeated."""
     height, width = flow.shape[-2:]
-    rows = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + 0.5
-    columns = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :] + 0.5
-    x = (flow[:, 0] + columns) * (2 / width) - 1
-    y = (flow[:, 1] + rows) * (2 / height) - 1
-    grid = torch.stack([x, y], dim=-1)
+    places, unit = _places(height, width, flow.device)
+    grid = torch.addcmul(places, flow.permute(0, 2, 3, 1), unit)
     return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def blur(picture: Tensor, side: int) -> Tensor:
     """Box average with an odd side; at the border over the existing pixels."""
-    half = side // 2
-    rows = F.avg_pool2d(picture, (side, 1), 1, (half, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, side), 1, (0, half), count_include_pad=False)
+    rows, columns = (_box(size, side, picture.device) for size in picture.shape[-2:])
+    with torch.autocast(picture.device.type, enabled=False):
+        average: Tensor = rows @ picture.float() @ columns.T
+    return average
+
+
+@lru_cache(maxsize=16)
+def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Places of pixels (1, h, w, 2) for ``grid_sample``, x first, and the length of a pixel (2,) there."""
+    with torch.inference_mode(False):
+        y, x = ((torch.arange(size, device=device) + 0.5) * (2 / size) - 1 for size in (height, width))
+        places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None]
+        return places, places.new_tensor([2 / width, 2 / height])
+
+
+@lru_cache(maxsize=64)
+def _box(size: int, side: int, device: torch.device) -> Tensor:
+    """(size, size): matrix whose product with one axis is its box average; faster than pooling."""
+    with torch.inference_mode(False):
+        places = torch.arange(size, device=device)
+        within = ((places[:, None] - places).abs() <= side // 2).float()
+        return within / within.sum(1, keepdim=True)
 
 
 def _refine(frame: Tensor, portrait: Tensor, flow: Tensor, rounds: int) -> Tensor:
     """Gauss-Newton on (frame - warp(portrait, flow))^2 + PRIOR |flow - its average|^2, window by window."""
-    gx, gy = _gradients(frame)
-    xx, xy, yy = torch.split(blur(torch.cat([gx * gx, gx * gy, gy * gy], dim=1), WINDOW), 1, dim=1)
-    xx, yy = xx + PRIOR, yy + PRIOR
-    scale = 1 / (xx * yy - xy * xy)
-    xx, xy, yy = xx * scale, xy * scale, yy * scale
+    gradient = _gradients(frame)
+    gx, gy = torch.split(gradient, 1, dim=1)
+    squares, xy = torch.split(blur(torch.cat([gy * gy, gx * gx, gx * gy], dim=1), WINDOW), (2, 1), dim=1)
+    squares = squares + PRIOR
+    scale = 1 / (squares[:, :1] * squares[:, 1:] - xy * xy)
+    squares, xy = squares * scale, xy * scale  # the inverse of [[xx, xy], [xy, yy]]: (yy, xx) and -xy
     for _ in range(rounds):
-        difference = frame - warp(portrait, flow)
-        wanted = blur(torch.cat([gx * difference, gy * difference], dim=1), WINDOW)
-        wx, wy = torch.split(wanted + PRIOR * (blur(flow, SMOOTH) - flow), 1, dim=1)
-        flow = flow + torch.cat([yy * wx - xy * wy, xx * wy - xy * wx], dim=1)
+        wanted = blur(gradient * (frame - warp(portrait, flow)), WINDOW)
+        wanted = torch.add(wanted, blur(flow, SMOOTH) - flow, alpha=PRIOR)
+        flow = torch.addcmul(flow, squares, wanted)
+        flow = torch.addcmul(flow, xy, wanted.flip(1), value=-1)
     return flow
 
 
-def _gradients(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences along x and y, the border repeated."""
+def _gradients(picture: Tensor) -> Tensor:
+    """Central differences along x and y, the border repeated: (b, 1, h, w) -> (b, 2, h, w)."""
     padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
     gx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     gy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-    return gx, gy
+    return torch.cat([gx, gy], dim=1)
 
 
 def _half(picture: Tensor) -> Tensor:
