@@ -47,7 +47,8 @@ class GuidedVelocity:
         self.guidance = guidance
         self.spans = clip_spans(codes.shape[1], window)
         self.kept_clips = kept_clips
-        self.sees_reference = torch.tensor([branch.reference for branch in guidance.branches])
+        sees = [branch.reference for branch in guidance.branches]
+        self.sees_reference = torch.tensor(sees, device=transformer.device)
         self._null = transformer.project_null_speech(window)
         self._speech: dict[int, KeyValues] = {}
 
@@ -63,16 +64,16 @@ class GuidedVelocity:
             (B, C, 1+f, h, w) float32.
         """
         branches = len(self.guidance.branches)
-        device = z.device
-        continuation = torch.tensor([clip > 0 for clip in clips], device=device)
+        later = [clip > 0 for clip in clips for _ in range(branches)]
+        alike = len(set(later)) == 1
         speech = [self._clip_speech(clip) for clip in clips]
         velocity = self.transformer(
             z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
             t.repeat_interleave(branches, dim=0),
             speech=speech[0] if len(speech) == 1 else KeyValues.cat(speech),
             text=self.text,
-            reference_mask=repeat(self.sees_reference.to(device), "e -> (b e)", b=len(clips)),
-            continuation=continuation.repeat_interleave(branches),
+            reference_mask=repeat(self.sees_reference.to(z.device), "e -> (b e)", b=len(clips)),
+            continuation=later[0] if alike else torch.tensor(later, device=z.device),
         )
         return self.guidance.combine(rearrange(velocity.float(), "(b e) c f h w -> e b c f h w", e=branches))
 

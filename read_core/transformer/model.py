@@ -89,7 +89,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         speech: KeyValues | Context,
         text: KeyValues | Context,
         reference_mask: Tensor | None = None,
-        continuation: Tensor | None = None,
+        continuation: Tensor | bool = False,
     ) -> Tensor:
         """Velocity v = eps - z_0.
 
@@ -99,7 +99,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             speech: from `project_speech` or `speech_context`, B items or 1.
             text: from `project_text` or `text_context`, B items or 1.
             reference_mask: (B,) bool; if False, the learned null token replaces z_R. None: True for all.
-            continuation: (B,) bool; True for later clips, where z_R does not precede z_1. None: False.
+            continuation: True for later clips, where z_R does not precede z_1: (B,) bool, or one for all.
 
         Returns:
             (B, C, L, h, w).

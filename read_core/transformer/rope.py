@@ -94,17 +94,17 @@ class RotaryEmbedding(nn.Module):
         self._kept: tuple[tuple[tuple[int, int, int], torch.device], Tensor] | None = None
 
     def forward(
-        self, grid: tuple[int, int, int], continuation: Tensor | None, device: torch.device
+        self, grid: tuple[int, int, int], continuation: Tensor | bool, device: torch.device
     ) -> Tensor:
-        """(B, L, h w, D / 2) complex64, latent by latent, or (1, L, h w, D / 2) without ``continuation``.
+        """(B, L, h w, D / 2) complex64, latent by latent; (1, L, h w, D / 2), not copied, if all are alike.
 
         Args:
             grid: latents, rows and columns.
-            continuation: (B,) bool, per item, see `video_coordinates`; None: False for all.
+            continuation: (B,) bool, per item, see `video_coordinates`, or one for all.
         """
         both = self._tables(grid, device)
-        if continuation is None:
-            return both[:1]
+        if isinstance(continuation, bool):
+            return both[int(continuation)][None]
         return both[continuation.to(device=device, dtype=torch.long)]
 
     def _tables(self, grid: tuple[int, int, int], device: torch.device) -> Tensor:
