@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import folder_paths
 
 from .feedback import input_named, log
-from .placement import model_dtype, patcher_of, patcher_of_models
+from .placement import model_dtype, on_cpu, patcher_of, patcher_of_models
 from .sockets import ReadModels
 from .vae import VAEHolder
 
@@ -111,11 +111,12 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         if not own_audio:
             log.info("%s has no audio branch: the checkpoint's audio branch is kept", transformer)
     wanted = None if dtype == "auto" else getattr(torch, dtype)
-    pipe.vae.rounded = wanted is None
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
         torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' ``to`` would warn
     if pipe.detail is not None:
         torch.nn.Module.to(pipe.detail, torch.float32)
+    if wanted is None and on_cpu():
+        pipe.round_for_speed()
     _set_attention(pipe.transformer, attention)
     return ReadModels(
         pipe=pipe,

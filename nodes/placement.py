@@ -80,11 +80,16 @@ def check_room(count: int, size: tuple[int, int], advice: str) -> None:
         )
 
 
+def on_cpu() -> bool:
+    """Whether this host computes on the CPU."""
+    return bool(mm.is_device_cpu(mm.get_torch_device()))
+
+
 def model_dtype(stored: torch.dtype) -> torch.dtype:
     """The type in which weights of type ``stored`` run on this host's device."""
-    device = mm.get_torch_device()
-    if mm.is_device_cpu(device):
+    if on_cpu():
         return torch.float32
+    device = mm.get_torch_device()
     if stored == torch.float16 and not mm.should_use_fp16(device):
         stored = torch.bfloat16
     if stored == torch.bfloat16 and not mm.should_use_bf16(device):

@@ -30,6 +30,7 @@ from .geometry import (
 )
 from .limits import FACE, WINDOW
 from .media import opaque, resample
+from .precision import bfloat16_is_fast
 from .records import FaceChoice, Reference, ResolvedSettings, SamplingSettings, SpeechCodes
 from .speech import WhisperFeatures, encode_speech_codes
 from .transformer.guided import GuidedVelocity
@@ -94,15 +95,29 @@ class ReadPipeline:
         Args:
             folder: see ``read_core.checkpoint``.
             device: None: a CUDA device if there is one, else Apple's, else the CPU.
-            dtype: type of all models; None: the checkpoint's, but float32 on a CPU, where the decoder may
-                round to bfloat16, see :class:`read_core.video.TemporalVAE`.
+            dtype: type of all models; None: the checkpoint's, but float32 on a CPU. There, if the processor
+                is fast at bfloat16, A2V-DiT and the detail network have that type, and the decoder rounds to
+                it (see :class:`read_core.video.TemporalVAE`).
 
         Raises:
             CheckpointError: the folder is missing, incomplete, of another kind or unsafe.
         """
         pipe = cls(load_checkpoint(folder, device or best_device(), dtype))
-        pipe.vae.rounded = dtype is None
+        if dtype is None and pipe.transformer.device.type == "cpu":
+            pipe.round_for_speed()
         return pipe
+
+    def round_for_speed(self) -> None:
+        """On a processor that is fast at bfloat16, round A2V-DiT, the detail network and the decoder to it.
+
+        For models in float32 on a CPU.
+        """
+        if not bfloat16_is_fast():
+            return
+        self.vae.rounded = True
+        for model in (self.transformer, self.detail):
+            if model is not None:
+                torch.nn.Module.to(model, torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode_speech(
         self,

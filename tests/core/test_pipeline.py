@@ -25,7 +25,7 @@ FRAMES = 59  # 8 latents: 4 clips of window 4
 
 @pytest.fixture(scope="module")
 def pipe(tiny_checkpoint) -> ReadPipeline:
-    return ReadPipeline.from_pretrained(tiny_checkpoint, device="cpu")
+    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu", torch.float32)
 
 
 @pytest.fixture(scope="module")

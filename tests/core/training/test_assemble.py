@@ -38,7 +38,7 @@ def test_parts_prompt_and_defaults_arrive(tiny_checkpoint, tiny_components, tmp_
     figures = assemble(
         make_config(tiny_checkpoint, tmp_path / "made", dtype="float32", **{"defaults.guidance": guidance})
     )
-    pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
+    pipe = ReadPipeline.from_pretrained(tmp_path / "made", "cpu", torch.float32)
     for ours, theirs in (
         (pipe.vae.vae, tiny_components.vae),
         (pipe.transformer, tiny_components.transformer),
@@ -159,6 +159,6 @@ def test_detail_and_the_layout_of_the_face_arrive(tiny_checkpoint, tmp_path):
     figures = assemble(
         make_config(tiny_checkpoint, tmp_path / "made", face=face, detail=str(tmp_path / "detail"))
     )
-    pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
+    pipe = ReadPipeline.from_pretrained(tmp_path / "made", "cpu", torch.float32)
     assert pipe.card.face.to_dict() == face
     assert figures["detail_parameters"] == sum(p.numel() for p in pipe.detail.parameters())

@@ -173,7 +173,7 @@ def test_what_is_exported_becomes_a_checkpoint_that_generates(
     values = {name: str(path) for name, path in parts.items()}
     settings = {**values, "output": str(tmp_path / "made"), "dtype": "float32"}
     assemble(load_checkpoint_config(CONFIG, settings))
-    pipe = ReadPipeline.from_pretrained(tmp_path / "made", device="cpu")
+    pipe = ReadPipeline.from_pretrained(tmp_path / "made", "cpu", torch.float32)
     moved = {n for n, p in pipe.speech_ae.state_dict().items() if not torch.equal(p, before[n])}
     learned = {n for n, p in stage.model.named_parameters() if "speech_ae." in n and p.requires_grad}
     assert moved == {name.removeprefix("speech_ae.") for name in learned}
