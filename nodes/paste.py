@@ -86,7 +86,7 @@ class PasteBack(io.ComfyNode):
         height, width = paste.size
         check_room(len(images), paste.size, "a smaller max_side")
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
-        place(activations=pasting_memory(height * width))
+        place(activations=pasting_memory(paste.changed, height * width))
         progress = Progress()
         for done, frame in enumerate(torch.split(images[..., :3], 1), 1):
             pasted[done - 1 : done] = paste(frame.to(original))

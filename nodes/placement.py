@@ -12,6 +12,9 @@ from torch import nn
 _ALL = 1e32
 
 
+_ROOM = 1.5  # of the memory that the work needs on a CPU
+
+
 class WholePatcher(ModelPatcher):
     """A patcher that loads its model whole or not at all.
 
@@ -50,8 +53,10 @@ def place(*patchers: ModelPatcher, activations: int = 0) -> None:
     Without models, only free memory for the work.
 
     Args:
-        activations: bytes that the work needs beyond the weights.
+        activations: bytes that the work needs beyond the weights, as on a CPU. On other devices room is
+            added, since convolutions take more there.
     """
+    activations = activations if on_cpu() else round(_ROOM * activations)
     if patchers:
         mm.load_models_gpu(list(patchers), memory_required=activations)
     else:

@@ -12,7 +12,7 @@ from comfy.ldm.lightricks.vae.causal_video_autoencoder import VideoVAE
 from einops import rearrange
 
 from ..read_core.geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT
-from ..read_core.memory import coding_memory, decoding_memory
+from ..read_core.memory import decoding_memory, encoding_memory
 from .placement import ModelHolder
 
 if TYPE_CHECKING:
@@ -96,6 +96,6 @@ def host_vae(models: ReadModels) -> comfy.sd.VAE:
     vae.memory_used_decode = lambda shape, _: decoding_memory(
         temporal, (PIXELS_PER_LATENT * shape[-2], PIXELS_PER_LATENT * shape[-1])
     )
-    vae.memory_used_encode = lambda shape, _: coding_memory(temporal, shape[2], (shape[3], shape[4]))
+    vae.memory_used_encode = lambda shape, _: encoding_memory(temporal, shape[2], (shape[3], shape[4]))
     vae.size = None  # the host measures it again
     return vae

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .checks import check_output_size
+from .detail.analysis import analysis_size
 from .errors import InputError
 from .face.framing import portrait_size, scaled_size
-from .face.paste import PIXELS_AT_ONCE, PasteBack, at_once
+from .face.paste import PasteBack, at_once
 from .limits import FACE, PASTED_SIDE
 from .memory import detail_memory, pasting_memory, pictures_memory
 
@@ -105,9 +106,8 @@ class Finish:
         if not self.busy:
             yield frames
             return
-        count = min(at_once(self._speaking), at_once(self.size))
-        for start in range(0, len(frames), count):
-            few = frames[start : start + count]
+        for start in range(0, len(frames), self.at_once):
+            few = frames[start : start + self.at_once]
             speaking = few if self._detail is None else self._detail(few)
             if self._paste is not None:
                 yield self._paste(speaking)
@@ -121,11 +121,25 @@ class Finish:
 
     @property
     def memory(self) -> int:
-        """Bytes needed at a time: an upper estimate."""
-        pixels = max(PIXELS_AT_ONCE, self.size[0] * self.size[1])
-        pictures = pictures_memory(pixels) if self._paste is None else pasting_memory(pixels)
-        detail = 0 if self._detail is None else detail_memory(self._speaking)
-        return pictures + detail if self.busy else 0
+        """Bytes needed at a time, with the pictures made last, which are still in use."""
+        if not self.busy:
+            return 0
+        speaking, picture = (size[0] * size[1] for size in (self._speaking, self.size))
+        pictures = pictures_memory(self.at_once * picture)
+        restored = detail = 0
+        if self._detail is not None:
+            restored = pictures_memory(self.at_once * speaking)
+            learned = self._detail.restorer.network is not None
+            detail = detail_memory(self._speaking, analysis_size(*self.frame), learned)
+        made = 0 if self._speaking == self.size else pictures
+        if self._paste is not None:
+            made = pasting_memory(self.at_once * self._paste.changed, self.at_once * picture)
+        return pictures + restored + max(detail, made)
+
+    @property
+    def at_once(self) -> int:
+        """Number of pictures made at a time."""
+        return min(at_once(self._speaking), at_once(self.size))
 
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
         """(height, width) of the speaking crop: no more pixels than its place in the result has."""

@@ -53,19 +53,26 @@ class PasteBack:
         left, top, right, bottom = self.crop.box
         self._rows = slice(max(0, top - 1), max(0, min(self.size[0], bottom + 1)))
         self._columns = slice(max(0, left - 1), max(0, min(self.size[1], right + 1)))
-        self._places = self._region()
+        places = self._region()
+        self._grid = places[None] * 2 - 1
         self.mask = torch.zeros(self.size)
-        self.mask[self._rows, self._columns] = _rim(self._places, self.crop)
+        self.mask[self._rows, self._columns] = _rim(places, self.crop)
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
-        self._picture = self._picture.to(frames.device)  # computed once: it is large
+        self._picture = self._picture.to(frames.device)  # moved once: it is large
+        self._grid = self._grid.to(frames.device)
         pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
         inside = pictures[:, self._rows, self._columns]
         if inside.numel():
             mask = self.mask[self._rows, self._columns, None].to(frames.device)
-            inside.copy_(torch.lerp(inside, self._sampled(frames), mask))
+            inside.lerp_(self._sampled(frames), mask)
         return pictures
+
+    @property
+    def changed(self) -> int:
+        """Number of pixels of a picture that show frames."""
+        return self._grid[0, ..., 0].numel()
 
     def stream(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         """Paste frames that arrive in parts, a few pictures at a time, so that memory does not grow."""
@@ -87,9 +94,9 @@ class PasteBack:
         shrunk = max(1, min(h, round(self.crop.height))), max(1, min(w, round(self.crop.width)))
         if shrunk != (h, w):
             batch = F.interpolate(batch, shrunk, mode="bicubic", antialias=True)
-        grid = (self._places * 2 - 1).to(batch.device).expand(len(batch), -1, -1, -1)
+        grid = self._grid.expand(len(batch), -1, -1, -1)
         found = F.grid_sample(batch, grid, mode="bicubic", padding_mode="border", align_corners=False)
-        return found.permute(0, 2, 3, 1).clamp(0, 1)
+        return found.clamp_(0, 1).permute(0, 2, 3, 1)
 
 
 def paste_back(

@@ -18,7 +18,16 @@ from ..geometry import FPS, SAMPLE_RATE, clips_of_latents, latents_of_frames
 from ..media import VideoWriter, check_output, file_track, read_image, read_track
 from ..media.files import check_input
 from ..media.partial import check_unclaimed
-from ..memory import decoding_memory, latents_memory, sampling_memory, weights_memory
+from ..memory import (
+    chunk_pixels,
+    conditions_memory,
+    decoding_memory,
+    latents_memory,
+    pictures_memory,
+    rounded_memory,
+    sampling_memory,
+    weights_memory,
+)
 from ..records import FaceChoice, ResolvedSettings, SamplingSettings
 from ..usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from ..version import __version__
@@ -256,7 +265,13 @@ def estimate(
         pipe.transformer.config.in_channels, chosen.window, size, 1 if streamed else clips
     )
     sampling = sampling_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
-    behind = decoding_memory(pipe.vae, size) + (0 if finish is None else finish.memory)
+    decoding = decoding_memory(pipe.vae, size)
+    frames = pictures_memory(chunk_pixels(pipe.vae, size))
+    finishing = frames + rounded_memory(pipe.vae) + (0 if finish is None else finish.memory)
+    if streamed:  # both wait for each other and keep what they need for what follows
+        sampling += frames + rounded_memory(pipe.vae)
+        conditions = conditions_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
+        decoding, finishing = decoding + conditions, finishing + conditions
     models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail
     codes = speech.codes.nbytes if speech.codes.device == device else 0
     return Estimate(
@@ -265,7 +280,7 @@ def estimate(
         clips=clips,
         steps=chosen.steps,
         window=chosen.window,
-        memory=weights_memory(*models) + codes + latents + max(sampling, behind),
+        memory=weights_memory(*models) + codes + latents + max(sampling, decoding, finishing),
         device=device.type,
     )
 

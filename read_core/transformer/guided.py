@@ -80,12 +80,12 @@ class GuidedVelocity:
     def _clip_speech(self, clip: int) -> KeyValues:
         """Keys and values of one clip, one item per branch."""
         if clip not in self._speech:
+            while len(self._speech) >= self.kept_clips:
+                del self._speech[next(iter(self._speech))]  # the oldest one
             start, stop = self.spans[clip]
             codes = self.codes[:, start:stop].to(self.transformer.device)
             speech = self.transformer.project_speech(codes)
             self._speech[clip] = KeyValues.cat(
                 [speech if branch.speech else self._null for branch in self.guidance.branches]
             )
-            if len(self._speech) > self.kept_clips:
-                del self._speech[next(iter(self._speech))]  # the oldest one
         return self._speech[clip]

@@ -61,7 +61,7 @@ class ChunkDecoder:
                 with onloaded(block):
                     x, count = self._block(block, x, count, timestep)
             shift, scale = _modulation(decoder, _embedded(decoder, timestep, x))
-            x = self._convolved(decoder.conv_out, _activated(x, shift, scale), count)
+            x = self._convolved(decoder.conv_out, _activated(x, shift, scale, spare=True), count)
         self.begun = True
         p = decoder.patch_size
         pixels: Tensor = rearrange(x, "b t h w (c q p) -> b t (h p) (w q) c", p=p, q=p)
@@ -84,7 +84,7 @@ class ChunkDecoder:
             shift_1, scale_1, shift_2, scale_2 = _modulation(block, embedded)
             y = self._convolved(block.conv1, _activated(x, shift_1, scale_1), count)
             y = y if first is None else y + first
-            y = self._convolved(block.conv2, _activated(y, shift_2, scale_2), count)
+            y = self._convolved(block.conv2, _activated(y, shift_2, scale_2, spare=True), count)
             y = y if second is None else y + second
             x = x[:, : y.shape[1]]
             if block.norm3 is not None:
@@ -188,12 +188,13 @@ def _reach(layer: Any) -> tuple[int, int]:
     return behind, others - behind
 
 
-def _activated(x: Tensor, shift: Tensor | None, scale: Tensor | None) -> Tensor:
-    """RMS norm over the channels, modulation and SiLU."""
+def _activated(x: Tensor, shift: Tensor | None, scale: Tensor | None, spare: bool = False) -> Tensor:
+    """RMS norm over the channels, modulation and SiLU; ``spare``: x is not needed any more."""
     norm = torch.linalg.vector_norm(
         x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32)
     )
-    y = (x * torch.rsqrt(norm.square() / x.shape[-1] + 1e-8)).to(x.dtype)
+    factor = torch.rsqrt(norm.square() / x.shape[-1] + 1e-8)
+    y = x.mul_(factor) if spare else (x * factor).to(x.dtype)
     if shift is not None and scale is not None:
         y = y * (1 + scale) + shift
     return F.silu(y, inplace=True)
@@ -217,5 +218,6 @@ def _modulation(module: Any, embedded: Tensor | None) -> tuple[Tensor | None, ..
     """Shift and scale (B, 1, 1, 1, C) of a module's norms, in turn; None without time conditioning."""
     if module.scale_shift_table is None or embedded is None:
         return (None,) * 4 if hasattr(module, "conv1") else (None,) * 2
-    rows = embedded.unflatten(1, (len(module.scale_shift_table), -1)) + module.scale_shift_table
+    table: Tensor = module.scale_shift_table
+    rows = embedded.view(len(embedded), len(table), -1) + table
     return tuple(row[:, None, None, None] for row in rows.unbind(1))

@@ -143,7 +143,7 @@ class TemporalVAE:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
         """
         chunk, ahead = self.settings.chunk, self.settings.chunk + self.settings.halo
-        decoder = ChunkDecoder(self.vae.decoder, seed, self._conv_dtype())
+        decoder = ChunkDecoder(self.vae.decoder, seed, self.conv_dtype)
         pending: Tensor | None = None
         start = 0  # index of the first pending latent
         for part in parts:
@@ -174,7 +174,8 @@ class TemporalVAE:
             pixels = decoder(z, count, timestep)
         return pixels.float().div_(2).add_(0.5).clamp_(0, 1)
 
-    def _conv_dtype(self) -> torch.dtype | None:
+    @property
+    def conv_dtype(self) -> torch.dtype | None:
         """Type of the decoder's convolutions; None: the VAE's."""
         rounds = self.rounded and self.vae.device.type == "cpu" and self.vae.dtype == torch.float32
         return torch.bfloat16 if rounds and bfloat16_is_fast() else None

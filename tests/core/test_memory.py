@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from read_core.ans import JointCFG, NoCFG, SplitCFG
+from read_core.bundled import BUNDLED
 from read_core.detail import DetailNetwork, DetailRestorer
 from read_core.errors import ignore
 from read_core.finish import Finish, Finishing
@@ -31,6 +32,11 @@ def measured(work):
     return most
 
 
+def near(expected, peak):
+    """Within 15 %."""
+    return 0.85 * peak <= expected <= 1.15 * peak
+
+
 def test_the_measure_sees_what_is_alive_at_once():
     assert measured(lambda: torch.zeros(1000, 1000) + 1) == pytest.approx(8e6, rel=0.01)
     together = measured(lambda: [torch.zeros(1000, 1000) for _ in range(5)])
@@ -39,8 +45,9 @@ def test_the_measure_sees_what_is_alive_at_once():
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def pipe(request, tiny_checkpoint):
-    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu", request.param)
+def pipe(request):
+    """read-tiny: in smaller models what is left out by the arithmetic would count."""
+    return ReadPipeline.from_pretrained(BUNDLED, "cpu", request.param)
 
 
 def sampled(pipe, settings, places, clips):
@@ -76,7 +83,7 @@ def sampled(pipe, settings, places, clips):
 def test_sampling(pipe, guidance, places, window, clips, order):
     settings = SamplingSettings(2, guidance, window, order=order)
     expected, peak = sampled(pipe, settings, places, clips)
-    assert peak <= expected <= 2 * peak
+    assert near(expected, peak)
 
 
 def test_several_clips_at_once_take_more_and_so_do_evaluations(pipe):
@@ -91,13 +98,13 @@ def test_several_clips_at_once_take_more_and_so_do_evaluations(pipe):
     assert needed(guidance=SplitCFG(0.0, 1.0)) > 2 * needed(guidance=NoCFG())
 
 
-@pytest.mark.parametrize("places", [(4, 4), (4, 6)])
-def test_decoding(pipe, places):
-    """Smaller pictures go through other convolutions, which need room of their own."""
-    settings = pipe.vae.settings
-    latents = torch.randn(1, 8, 3 * settings.chunk, *places)
+@pytest.mark.parametrize("rounded", [False, True])
+def test_decoding(pipe, rounded, monkeypatch):
+    monkeypatch.setattr("read_core.video.vae.bfloat16_is_fast", lambda: True)
+    monkeypatch.setattr(pipe.vae, "rounded", rounded)
+    places, latents = (4, 6), torch.randn(1, 128, 2 * pipe.vae.settings.chunk, 4, 6)
     peak = measured(lambda: [frames.shape for frames in pipe.vae.decode_stream([latents])])
-    assert peak <= decoding_memory(pipe.vae, (32 * places[0], 32 * places[1])) <= 2 * peak
+    assert near(decoding_memory(pipe.vae, (32 * places[0], 32 * places[1])), peak)
 
 
 def test_decoding_aligned_faces():
@@ -109,7 +116,7 @@ def test_decoding_aligned_faces():
         "layers_per_block": [0, 1, 1],
         "spatio_temporal_scaling": [True, True],
         "downsample_type": ["conv", "conv"],
-        "decoder_block_out_channels": [32, 64],
+        "decoder_block_out_channels": [64, 128],
         "decoder_layers_per_block": [1, 1, 1],
         "decoder_spatio_temporal_scaling": [True, True],
         "decoder_inject_noise": [False] * 3,
@@ -119,7 +126,7 @@ def test_decoding_aligned_faces():
     vae = TemporalVAE(AlignedAutoencoder(inner, (4, 4), 6).eval(), DecodeSettings(halo=2, chunk=4))
     latents = torch.randn(1, 6, 12, 4, 4)
     peak = measured(lambda: [frames.shape for frames in vae.decode_stream([latents])])
-    assert peak <= decoding_memory(vae, (128, 128)) <= 2 * peak
+    assert near(decoding_memory(vae, (128, 128)), peak)
 
 
 def test_weights(pipe):
@@ -131,7 +138,7 @@ def test_weights(pipe):
 @pytest.mark.parametrize("network", [None, DetailNetwork()], ids=["unlearned", "network"])
 @pytest.mark.parametrize("paste", [False, True])
 def test_finishing(network, paste):
-    """At a size at which no more than four pictures are made at a time."""
+    """At a size at which no more than four pictures are made at a time, more than once."""
     side, frame = 1024, torch.rand(128, 128, 3)
     portrait = torch.rand(side, side, 3)
     reference = Reference(
@@ -139,7 +146,7 @@ def test_finishing(network, paste):
     )
     restorer = DetailRestorer(None if network is None else network.eval())
     finish = Finish(Finishing(True, paste, side), reference, portrait, restorer)
-    peak = measured(lambda: [few.shape for few in finish(torch.rand(4, 128, 128, 3))])
-    assert peak <= finish.memory <= 3 * peak
+    peak = measured(lambda: [few.shape for few in finish(torch.rand(8, 128, 128, 3))])
+    assert near(finish.memory, peak)
     idle = Finish(Finishing(False, False), replace(reference, image=frame))
     assert idle.memory == 0
