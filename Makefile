@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types clean
+.PHONY: setup demo test lint types bench clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 	$(BIN)/python .ci/check_node_types.py
+
+# All benchmarks of the CPU, on an idle machine; the tables are written to output/benchmarks.
+bench: setup
+	for name in stages before against_diffusers projections orders presets; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/against_diffusers.py --dtype float32 --out output/benchmarks/against_diffusers_float32.md
+	$(BIN)/python benchmarks/memory.py --steps 1
 
 clean:
 	rm -rf $(VENV) output build *.egg-info

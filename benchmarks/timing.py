@@ -182,9 +182,16 @@ def settle(device: torch.device) -> None:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each call in each round."""
+    """Seconds of each call in each round, by the clock.
+
+    Attributes:
+        rounds: the seconds.
+        processor: the same in seconds of the processor, all threads together: a machine that is busy with
+            other work hardly changes them.
+    """
 
     rounds: Mapping[str, Sequence[float]]
+    processor: Times | None = None
 
     def median(self, name: str) -> float:
         """Seconds."""
@@ -203,16 +210,18 @@ class Times:
 def interleaved(calls: Mapping[Any, Callable[[], object]], repeats: int, device: torch.device) -> Times:
     """Time calls alternately, A B A B ..., after one warm-up round, so that drift affects all equally."""
     rounds: dict[str, list[float]] = {name: [] for name in calls}
+    processor: dict[str, list[float]] = {name: [] for name in calls}
     for done in range(max(1, repeats) + 1):
         for name, call in calls.items():
             settle(device)
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             call()
             settle(device)
             if done:
                 rounds[name].append(time.perf_counter() - started)
+                processor[name].append(time.process_time() - worked)
         print(f"round {done} of {max(1, repeats)} done", file=sys.stderr, flush=True)
-    return Times(rounds)
+    return Times(rounds, Times(processor))
 
 
 @dataclass

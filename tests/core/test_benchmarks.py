@@ -43,6 +43,12 @@ def test_a_script_reports_every_row_with_its_figures(run, name):
         assert all(float(found[row][-1]) < 1e-3 for row in ROWS[name])
 
 
+def test_presets_are_compared(run):
+    found = run("presets", "--sides", "64", "--steps", "1")
+    assert set(found) >= {"64, medium", "64, veryfast"}
+    assert all(float(found[row][2].removesuffix(" dB")) > 20 for row in ("64, medium", "64, veryfast"))
+
+
 @pytest.mark.slow
 def test_memory_is_measured_for_every_length(run):
     found = run("memory", "--seconds", "0.5", "1", "--steps", "1")
