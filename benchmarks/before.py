@@ -51,7 +51,7 @@ class Side:
     job: Any
 
     def part(self, module: str) -> Any:
-        return importlib.import_module(f"{self.name}.{module}")
+        return part_of(self.name, module)
 
 
 def main() -> None:
@@ -80,22 +80,28 @@ def load_before(commit: str, folder: Path) -> None:
     sys.path.insert(0, str(folder))
 
 
+def part_of(name: str, module: str) -> Any:
+    """A module of one version."""
+    return importlib.import_module(f"{name}.{module}")
+
+
 def side(name: str, args: Any, speech: Path, out: Path) -> Side:
     """Load one version and encode its inputs."""
-    part = lambda module: importlib.import_module(f"{name}.{module}")  # noqa: E731
-    pipe = part("pipeline").ReadPipeline.from_pretrained(args.checkpoint or BUNDLED, "cpu")
+    pipe = part_of(name, "pipeline").ReadPipeline.from_pretrained(args.checkpoint or BUNDLED, "cpu")
     if args.vae is not None:
         rounded = {"rounded": pipe.vae.rounded} if name == NOW else {}
-        vae = part("checkpoint").load_model("vae", args.vae)
-        pipe.vae = part("video").TemporalVAE(vae, pipe.defaults.decode, **rounded)
+        vae = part_of(name, "checkpoint").load_model("vae", args.vae)
+        pipe.vae = part_of(name, "video").TemporalVAE(vae, pipe.defaults.decode, **rounded)
     if args.detail is not None:
-        pipe.detail = part("checkpoint").load_model("detail", args.detail)
-        pipe.card = replace(pipe.card, face=part("face.alignment").FaceLayout())
+        pipe.detail = part_of(name, "checkpoint").load_model("detail", args.detail)
+        pipe.card = replace(pipe.card, face=part_of(name, "face.alignment").FaceLayout())
         if name == NOW:
             pipe.round_for_speed()
     portrait = read_image(PORTRAIT)
-    settings = part("records").SamplingSettings(args.steps)
-    finishing = part("finish").Finishing(None, False, args.output_size if args.detail is not None else None)
+    settings = part_of(name, "records").SamplingSettings(args.steps)
+    finishing = part_of(name, "finish").Finishing(
+        None, False, args.output_size if args.detail is not None else None
+    )
     reference = pipe.encode_reference(portrait)
     waveform = repeated_speech(round(args.seconds * SAMPLE_RATE))
     return Side(
@@ -105,7 +111,9 @@ def side(name: str, args: Any, speech: Path, out: Path) -> Side:
         reference,
         settings,
         pipe.finish(reference, portrait, finishing),
-        part("generate.job").Job(PORTRAIT, speech, out, settings, finishing=finishing, overwrite=True),
+        part_of(name, "generate.job").Job(
+            PORTRAIT, speech, out, settings, finishing=finishing, overwrite=True
+        ),
     )
 
 
@@ -167,7 +175,7 @@ def write(of: Side, pictures: Tensor) -> None:
     with of.part("media").VideoWriter(
         out, tuple(pictures.shape[1:3]), of.job.speech, overwrite=True
     ) as writer:
-        for part in pictures.split(64):
+        for part in torch.split(pictures, 64):
             writer.write(part)
 
 

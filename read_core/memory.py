@@ -119,7 +119,8 @@ def rounded_memory(vae: TemporalVAE) -> int:
     rounded = vae.conv_dtype
     if rounded is None:
         return 0
-    return sum(weight.numel() for weight in vae.vae.decoder.parameters()) * rounded.itemsize
+    weights: int = sum(weight.numel() for weight in vae.vae.decoder.parameters())
+    return weights * rounded.itemsize
 
 
 def encoding_memory(vae: TemporalVAE, frames: int, size: tuple[int, int]) -> int:

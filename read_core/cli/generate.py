@@ -145,7 +145,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best available)")
     machine.add_argument(
-        "--dtype", choices=_DTYPES, help="type of the models (default: the checkpoint's, float32 on a CPU)"
+        "--dtype",
+        choices=_DTYPES,
+        help="type of the models (default: the checkpoint's; on a CPU float32, or bfloat16 where fast)",
     )
 
 

@@ -83,7 +83,7 @@ def _refine(frame: Tensor, portrait: Tensor, flow: Tensor, rounds: int) -> Tenso
     """Gauss-Newton on (frame - warp(portrait, flow))^2 + PRIOR |flow - its average|^2, window by window."""
     gradient = _gradients(frame)
     gx, gy = torch.split(gradient, 1, dim=1)
-    squares, xy = torch.split(blur(torch.cat([gy * gy, gx * gx, gx * gy], dim=1), WINDOW), (2, 1), dim=1)
+    squares, xy = torch.split(blur(torch.cat([gy * gy, gx * gx, gx * gy], dim=1), WINDOW), [2, 1], dim=1)
     squares = squares + PRIOR
     scale = 1 / (squares[:, :1] * squares[:, 1:] - xy * xy)
     squares, xy = squares * scale, xy * scale  # the inverse of [[xx, xy], [xy, yy]]: (yy, xx) and -xy

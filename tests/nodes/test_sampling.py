@@ -30,7 +30,7 @@ def test_latents_do_not_depend_on_the_order(client):
     """``clips`` and ``steps`` to the bit, over several clips; ``wavefront`` to rounding."""
     found = {}
     for order in ("clips", "steps", "wavefront"):
-        run = client.run(quick(order=order, steps=2, duration=1.0))
+        run = client.run(quick(order=order, steps=2, duration=1.0, dtype="float32"))
         assert run.status == "success", run.error
         found[order] = load_file(run.ui("7", "file"))["samples"]
     assert found["clips"].shape[2] > 3

@@ -27,7 +27,7 @@ def ltx_vae(host, installation):
 def test_our_decoder_and_core_s_agree(client, ltx_vae):
     prompt = {
         "latent": node("ReadTest_Latent", frames=2, height=2, width=2),
-        "models": load(vae=ltx_vae),
+        "models": load(vae=ltx_vae, dtype="float32"),
         "ours": node("READ_Decode", models=["models", 0], latent=["latent", 0]),
         "vae": node("ReadTest_VAE", name=ltx_vae),
         "core's": node("VAEDecode", vae=["vae", 0], samples=["latent", 0]),

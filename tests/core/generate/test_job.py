@@ -29,7 +29,7 @@ FRAMES = 70
 
 @pytest.fixture(scope="module")
 def pipe(tiny_checkpoint):
-    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu")
+    return ReadPipeline.from_pretrained(tiny_checkpoint, "cpu", torch.float32)
 
 
 @pytest.fixture(scope="module")
