@@ -13,12 +13,13 @@ from .records import FaceChoice, Reference, SamplingSettings, SpeechCodes
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .ans import JointCFG, NoCFG, SplitCFG
+    from .ans import DistilledCFG, JointCFG, NoCFG, SplitCFG
     from .finish import Finishing
     from .pipeline import ReadPipeline
 
 __all__ = [
     "CheckpointError",
+    "DistilledCFG",
     "FaceChoice",
     "Finishing",
     "InputError",
@@ -47,7 +48,7 @@ def __getattr__(name: str) -> Any:
         from .finish import Finishing
 
         return Finishing
-    if name in ("NoCFG", "JointCFG", "SplitCFG"):
+    if name in ("NoCFG", "JointCFG", "SplitCFG", "DistilledCFG"):
         from . import ans
 
         return getattr(ans, name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .ans import LatentNoise, OnStep, reverse, reverse_stream, timesteps
+from .ans import DistilledCFG, LatentNoise, OnStep, reverse, reverse_stream, timesteps
 from .ans.ranks import Ring, reverse_over_ranks
 from .checkpoint import Components, load_checkpoint
 from .checks import check_seed
@@ -71,6 +71,7 @@ class ReadPipeline:
         defaults: the checkpoint's steps, guidance, window, shift and decoding.
         prompt: the checkpoint's text embedding.
         detail: the checkpoint's detail network; None: detail is restored without a network.
+        student: the checkpoint's few-step student of the transformer; None: there is none.
         ring: processes that share the clips of a video in :meth:`sample`, which each of them calls with equal
             arguments; the order then has no effect. None: this process alone.
     """
@@ -84,6 +85,9 @@ class ReadPipeline:
         self.transformer = components.transformer
         self.vae = TemporalVAE(components.vae, components.defaults.decode)
         self.detail = components.detail
+        self.student = components.distilled
+        if self.student is not None:
+            self.student.attach(self.transformer)
         self.ring: Ring | None = None
 
     @classmethod
@@ -115,7 +119,7 @@ class ReadPipeline:
         if not bfloat16_is_fast():
             return
         self.vae.rounded = True
-        for model in (self.transformer, self.detail):
+        for model in (self.transformer, self.detail, self.student):
             if model is not None:
                 torch.nn.Module.to(model, torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -220,7 +224,8 @@ class ReadPipeline:
 
         The same seed gives the same latents: bit for bit in the orders ``clips`` and ``steps``, up to
         rounding in ``wavefront``. Noise is drawn on the CPU for every device. Warns of fewer steps than the
-        checkpoint's minimum, and of a window other than the trained one.
+        checkpoint's minimum, of a window other than the trained one, and of steps or scales that the student
+        was not trained for.
 
         Args:
             speech: from :meth:`encode_speech`.
@@ -364,7 +369,10 @@ class ReadPipeline:
         if window != self.defaults.window:
             trained = f"{self.card.name} was trained for {self.defaults.window}"
             on_warning(f"window is {window}, but {trained}: expect worse videos")
-        if steps < self.defaults.min_steps:
+        if isinstance(chosen.guidance, DistilledCFG):
+            for complaint in () if self.student is None else self.student.complaints(chosen.guidance, steps):
+                on_warning(complaint)
+        elif steps < self.defaults.min_steps:
             needed_steps = f"{self.card.name} needs {self.defaults.min_steps} or more"
             on_warning(f"steps is {steps}, but {needed_steps}: expect broken colors")
         transformer = self.transformer
@@ -380,6 +388,8 @@ class ReadPipeline:
             chosen.guidance,
             window,
             kept_clips=steps if chosen.order == "wavefront" else 1,
+            student=self.student,
+            steps=steps,
         )
         return _Run(
             velocity=velocity,

@@ -25,7 +25,7 @@ class SamplingSettings:
 
     Attributes:
         steps: updates per clip, within ``limits.STEPS``.
-        guidance: ``NoCFG``, ``JointCFG`` or ``SplitCFG``.
+        guidance: ``NoCFG``, ``JointCFG``, ``SplitCFG`` or, of checkpoints with a student, ``DistilledCFG``.
         window: latents per clip, z_R included, within ``limits.WINDOW``.
         seed: seed of the noise, within ``limits.SEED``.
         order: order of the cells of Algorithm 1, one of ``limits.ORDERS``; it does not change the video.
@@ -52,10 +52,16 @@ class SamplingSettings:
             raise InputError(f"order is {self.order!r}; expected one of {', '.join(ORDERS)}")
 
     def resolved(self, defaults: SamplingDefaults) -> ResolvedSettings:
-        """The same settings with the checkpoint's ``defaults`` instead of None; ``text`` is not changed."""
+        """The same settings with the checkpoint's ``defaults`` instead of None; ``text`` is not changed.
+
+        Raises:
+            InputError: the guidance is ``distilled``, and the checkpoint has no student.
+        """
+        guidance = self.guidance or defaults.guidance
+        own_steps = defaults.steps_of(guidance)
         return ResolvedSettings(
-            steps=defaults.steps if self.steps is None else self.steps,
-            guidance=self.guidance or defaults.guidance,
+            steps=own_steps if self.steps is None else self.steps,
+            guidance=guidance,
             window=defaults.window if self.window is None else self.window,
             seed=self.seed,
             order=self.order,

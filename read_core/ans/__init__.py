@@ -7,7 +7,7 @@ Z(t) = (1 - t) Z(0) + t eps. Latents are (B, C, 1+f, h, w), z_R first.
 from ..limits import ORDERS, Order
 from .clips import clip_spans
 from .forward import add_noise, velocity_target
-from .guidance import Branch, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
+from .guidance import Branch, DistilledCFG, Guidance, JointCFG, NoCFG, SplitCFG, guidance_from_dict, of_kind
 from .noise import DECODING_STREAM, SAMPLING_STREAM, LatentNoise
 from .reverse import OnStep, reverse, reverse_stream
 from .times import Shift, draw_continuation, draw_times, shift_of, shift_times, timesteps
@@ -17,6 +17,7 @@ __all__ = [
     "ORDERS",
     "SAMPLING_STREAM",
     "Branch",
+    "DistilledCFG",
     "Guidance",
     "JointCFG",
     "LatentNoise",

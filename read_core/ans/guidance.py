@@ -24,7 +24,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Guidance(ABC):
-    """Base of the three forms: a weighted sum of the velocities of the branches."""
+    """Base of the forms: a weighted sum of the velocities of the branches."""
 
     kind: ClassVar[str]
     branches: ClassVar[tuple[Branch, ...]]
@@ -134,7 +134,34 @@ class SplitCFG(Guidance):
         return (1.0 - self.alpha - self.beta, self.alpha, self.beta)
 
 
-_KINDS: dict[str, type[Guidance]] = {form.kind: form for form in (NoCFG, JointCFG, SplitCFG)}
+@dataclass(frozen=True)
+class DistilledCFG(Guidance):
+    """A student's velocity in place of :class:`SplitCFG`'s with the same scales: 1 evaluation.
+
+    The student sees the scales, see ``read_core.transformer.Student``. The alpha of :class:`JointCFG` is
+    ``beta`` here, with ``alpha`` 0.
+
+    Raises:
+        InputError: a scale is out of range.
+    """
+
+    alpha: float
+    beta: float
+
+    kind: ClassVar[str] = "distilled"
+    branches: ClassVar[tuple[Branch, ...]] = NoCFG.branches
+
+    def __post_init__(self) -> None:
+        _check_scale("alpha", self.alpha, ALPHA)
+        _check_scale("beta", self.beta, BETA)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of the branches, in their order."""
+        return (1.0,)
+
+
+_KINDS: dict[str, type[Guidance]] = {form.kind: form for form in (NoCFG, JointCFG, SplitCFG, DistilledCFG)}
 
 
 def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
@@ -158,11 +185,12 @@ def guidance_from_dict(values: Mapping[str, Any]) -> Guidance:
 def of_kind(kind: str, guidance: Guidance) -> Guidance:
     """Guidance of another kind with the same strength of speech as ``guidance``.
 
-    It does not guide the reference alone: ``SplitCFG(0, a)`` is ``JointCFG(a)``, so both kinds give the same
-    video. Guidance of the same kind is returned unchanged.
+    Kinds with two scales take both from each other. From others they do not guide the reference alone:
+    ``SplitCFG(0, a)`` is ``JointCFG(a)``, so both kinds give the same video. Guidance of the same kind is
+    returned unchanged.
 
     Args:
-        kind: ``split``, ``joint`` or ``none``.
+        kind: ``split``, ``joint``, ``none`` or ``distilled``.
 
     Raises:
         InputError: an unknown kind.
@@ -171,7 +199,8 @@ def of_kind(kind: str, guidance: Guidance) -> Guidance:
         return guidance
     scales = guidance.to_dict()
     speech = scales.get("beta", scales.get("alpha", 1.0))
-    values = {"split": {"alpha": 0.0, "beta": speech}, "joint": {"alpha": speech}}
+    both = {"alpha": scales["alpha"] if "beta" in scales else 0.0, "beta": speech}
+    values = {"split": both, "joint": {"alpha": speech}, "distilled": both}
     return guidance_from_dict({"kind": kind, **values.get(kind, {})})
 
 

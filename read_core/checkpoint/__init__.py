@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .folder import MODELS, describe, load_checkpoint, load_model, save_checkpoint
 from .prompt import load_prompt, write_prompt
-from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults
+from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults, StudentDefaults
 
 __all__ = [
     "MODELS",
@@ -14,6 +14,7 @@ __all__ = [
     "PartInfo",
     "Prompt",
     "SamplingDefaults",
+    "StudentDefaults",
     "describe",
     "load_checkpoint",
     "load_model",

@@ -1,20 +1,19 @@
 """A checkpoint: one folder, similar to diffusers', with everything needed to rebuild the pipeline.
 
-::
+- ``model_index.json``: class, "format", "name", "trained_on", "resolution", "demonstration", optionally
+  "face", see Card; library and class of each model
+- ``vae/``: AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
+- ``whisper/``: only the encoder of Whisper
+- ``speech_ae/``: SpeechAE, or for ablations, since format 2, AveragePool or LinearProjection
+- ``transformer/``: A2VTransformer3DModel
+- ``scheduler/``: scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
+- ``prompt/``: config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
+- ``detail/``: DetailNetwork; optional, since format 2
+- ``distilled/``: Student, a few-step student of the transformer; optional, since format 2
 
-    model_index.json    class, "format", "name", "trained_on", "resolution", "demonstration", optionally
-                        "face", see Card; library and class of each model
-    vae/                AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
-    whisper/            only the encoder of Whisper
-    speech_ae/          SpeechAE, or for ablations, since format 2, AveragePool or LinearProjection
-    transformer/        A2VTransformer3DModel
-    scheduler/          scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
-    prompt/             config.json ("text"), prompt.safetensors: "embedding" (S, channels), "mask" (S,)
-    detail/             DetailNetwork; optional, since format 2
-
-Folders of format 1 have no "face" and no ``detail/``; they can still be loaded. Loading is strict and never
-uses the network. Pickles are refused, not opened. Names, shapes and types are checked from JSON files and
-safetensors headers before any weight is read.
+Folders of format 1 have no "face", ``detail/`` or ``distilled/``; they can still be loaded. Loading is strict
+and never uses the network. Pickles are refused, not opened. Names, shapes and types are checked from JSON
+files and safetensors headers before any weight is read.
 """
 
 from __future__ import annotations
@@ -60,7 +59,10 @@ INSTEAD = (  # of format 2
     ("speech_ae", ("read_core.speech", "AveragePool")),  # of ablations without a SpeechAE
     ("speech_ae", ("read_core.speech", "LinearProjection")),
 )
-OPTIONAL = {"detail": ("read_core.detail", "DetailNetwork")}  # of format 2; the index names those it has
+OPTIONAL = {  # of format 2; the index names those it has
+    "detail": ("read_core.detail", "DetailNetwork"),
+    "distilled": ("read_core.transformer", "Student"),
+}
 _ADVICE = "Copy the checkpoint again, or use the files that belong to it"
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ def describe(folder: str | Path) -> CheckpointInfo:
     """
     folder = Path(folder)
     (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
+    _check_student(folder, "distilled" in kinds, defaults)
     parts = [_part_info(name, _weight_files(folder / name), kind) for name, (_, kind) in kinds.items()]
     parts.append(_part_info("prompt", [_prompt_file(folder)], "Prompt"))
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
@@ -98,6 +101,7 @@ def load_checkpoint(
     """
     folder = Path(folder)
     (card, kinds), defaults = _read_index(folder), _read_defaults(folder)
+    _check_student(folder, "distilled" in kinds, defaults)
     empty = {name: _empty_model(folder / name, kind) for name, (_, kind) in kinds.items()}
     _check_fit(folder, empty)
     for name, model in empty.items():
@@ -120,7 +124,7 @@ def load_model(
     """Load one part of a checkpoint, strictly, from its folder; see :func:`load_checkpoint`.
 
     Args:
-        name: ``vae``, ``whisper``, ``speech_ae``, ``transformer`` or ``detail``.
+        name: ``vae``, ``whisper``, ``speech_ae``, ``transformer``, ``detail`` or ``distilled``.
     """
     folder = Path(folder)
     kinds = MODELS | OPTIONAL
@@ -152,7 +156,9 @@ def save_checkpoint(
         CheckpointError: the folder exists and may not be replaced, or the parts do not fit each other.
     """
     folder = Path(folder)
-    _check_fit(folder, {name: getattr(components, name) for name in MODELS})
+    there = {name: getattr(components, name) for name in (*MODELS, *OPTIONAL)}
+    _check_fit(folder, {name: model for name, model in there.items() if model is not None})
+    _check_student(folder, components.distilled is not None, components.defaults)
     replaceable = overwrite and (folder / "model_index.json").is_file()
     if folder.exists() and any(folder.iterdir()) and not replaceable:
         raise CheckpointError(f"{folder} exists already; choose another folder, or overwrite a checkpoint")
@@ -240,7 +246,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
 
     from ..detail import DetailNetwork
     from ..speech import AveragePool, LinearProjection, SpeechAE
-    from ..transformer import A2VTransformer3DModel
+    from ..transformer import A2VTransformer3DModel, Student
     from ..video import AlignedAutoencoder
 
     def diffusers_model(kind: Any) -> Callable[[Path], nn.Module]:
@@ -252,7 +258,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         return encoder
 
     vaes, speech = (AutoencoderKLLTXVideo, AlignedAutoencoder), (SpeechAE, AveragePool, LinearProjection)
-    classes = (*vaes, *speech, A2VTransformer3DModel, DetailNetwork)
+    classes = (*vaes, *speech, A2VTransformer3DModel, Student, DetailNetwork)
     return {"WhisperEncoder": whisper} | {kind.__name__: diffusers_model(kind) for kind in classes}
 
 
@@ -294,7 +300,18 @@ def _check_fit(folder: Path, models: Mapping[str, Any]) -> None:
         "speech_ae code_dim and transformer code_dim": (width, transformer.code_dim),
     }
     problems = [f"{name} are {a} and {b}" for name, (a, b) in pairs.items() if a != b]
+    if "distilled" in models:
+        base = models["distilled"].config.transformer
+        other = {name: value for name, value in base.items() if transformer.get(name) != value}
+        problems += [f"distilled is of a transformer with {name} {value}" for name, value in other.items()]
     refuse(problems, _mismatch(folder), _ADVICE)
+
+
+def _check_student(folder: Path, there: bool, defaults: SamplingDefaults) -> None:
+    """Refuse a student without defaults, and defaults without a student."""
+    if there != (defaults.distilled is not None):
+        found = ("a part distilled, but no" if there else "no part distilled, but") + " defaults for it"
+        raise CheckpointError(f"{folder} has {found}; {_ADVICE[0].lower()}{_ADVICE[1:]}")
 
 
 def _check_weights(folder: Path, model: nn.Module) -> None:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from ..ans import Guidance, JointCFG, Shift, SplitCFG
+    from ..ans import DistilledCFG, Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
     from ..speech import SpeechEncoder
-    from ..transformer import A2VTransformer3DModel
+    from ..transformer import A2VTransformer3DModel, Student
     from ..video import DecodeSettings
 
 _NUMBERS = ("steps", "window", "halo", "decode_chunk", "decode_timestep", "decode_noise_scale")
@@ -68,6 +68,36 @@ class Card:
 
 
 @dataclass(frozen=True)
+class StudentDefaults:
+    """Defaults of a checkpoint's student, the part ``distilled``.
+
+    Attributes:
+        steps: updates per clip, within ``limits.STEPS``.
+        guidance: its scales.
+    """
+
+    steps: int
+    guidance: DistilledCFG
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry in ``scheduler_config.json``."""
+        return {"steps": self.steps, **asdict(self.guidance)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StudentDefaults:
+        """The inverse of :meth:`to_dict` (KeyError or InputError if an entry is wrong)."""
+        from ..ans import DistilledCFG, guidance_from_dict
+
+        scales = {name: value for name, value in values.items() if name != "steps"}
+        guidance = guidance_from_dict({"kind": DistilledCFG.kind, **scales})
+        assert isinstance(guidance, DistilledCFG)
+        return cls(steps=values["steps"], guidance=guidance)
+
+
+@dataclass(frozen=True)
 class SamplingDefaults:
     """The checkpoint's defaults, stored in ``scheduler_config.json``.
 
@@ -81,6 +111,7 @@ class SamplingDefaults:
         min_steps: fewer updates break the pictures; optional in the file, default 1.
         split, joint: scales for these kinds of guidance that fit the checkpoint; optional in the file, see
             :meth:`guidance_of`.
+        distilled: defaults of the checkpoint's student; None: it has none.
     """
 
     shift: Shift
@@ -91,6 +122,7 @@ class SamplingDefaults:
     min_steps: int = 1
     split: SplitCFG | None = None
     joint: JointCFG | None = None
+    distilled: StudentDefaults | None = None
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
@@ -98,6 +130,7 @@ class SamplingDefaults:
         check_window(self.window)
         if self.shift != "tokens" and not self.shift > 0:
             raise InputError(f"shift is {self.shift}; expected more than 0")
+        self.steps_of(self.guidance)  # refuses a distilled one without a student
 
     def shift_at(self, tokens: int) -> float:
         """s for windows of ``tokens`` = W h w tokens, z_R's included; see ``ans.shift_of``."""
@@ -106,14 +139,44 @@ class SamplingDefaults:
         return shift_of(self.shift, tokens)
 
     def guidance_of(self, kind: str) -> Guidance:
-        """Guidance of a kind (``split``, ``joint`` or ``none``) with scales that fit the checkpoint.
+        """Guidance of a kind with scales that fit the checkpoint.
 
         If none are stored: the default guidance, or that kind with the same strength of speech.
+
+        Args:
+            kind: ``split``, ``joint``, ``none`` or ``distilled``.
+
+        Raises:
+            InputError: the kind is unknown, or ``distilled`` without a student.
         """
         from ..ans import of_kind
 
+        if kind == "distilled":
+            return self.student.guidance
         own = {"split": self.split, "joint": self.joint}.get(kind)
         return own or of_kind(kind, self.guidance)
+
+    @property
+    def student(self) -> StudentDefaults:
+        """Defaults of the student.
+
+        Raises:
+            InputError: the checkpoint has none.
+        """
+        if self.distilled is None:
+            raise InputError(
+                "guidance is distilled, but the checkpoint has no student (a part distilled/); "
+                "choose split, joint or none, or train one (stage distill in docs/training.md)"
+            )
+        return self.distilled
+
+    def steps_of(self, guidance: Guidance) -> int:
+        """Default steps with a guidance: the student's own, or the checkpoint's.
+
+        Raises:
+            InputError: the guidance is ``distilled`` and there is no student.
+        """
+        return self.student.steps if guidance.kind == "distilled" else self.steps
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the file."""
@@ -132,6 +195,8 @@ class SamplingDefaults:
             values["min_steps"] = self.min_steps
         for own in filter(None, (self.split, self.joint)):
             values[own.kind] = asdict(own)
+        if self.distilled is not None:
+            values["distilled"] = self.distilled.to_dict()
         return values
 
     @classmethod
@@ -155,6 +220,8 @@ class SamplingDefaults:
             for kind in ("split", "joint")
             if kind in values
         }
+        if "distilled" in values:
+            own["distilled"] = StudentDefaults.from_dict(_object("distilled", values["distilled"]))
         defaults = cls(
             shift="tokens" if shift == "tokens" else float(shift),
             steps=int(values["steps"]),
@@ -198,7 +265,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Components:
-    """All parts of a checkpoint, models in evaluation mode; ``detail`` may be None."""
+    """All parts of a checkpoint, models in evaluation mode; ``detail`` and ``distilled`` may be None."""
 
     card: Card
     defaults: SamplingDefaults
@@ -208,6 +275,7 @@ class Components:
     transformer: A2VTransformer3DModel
     prompt: Prompt
     detail: DetailNetwork | None = None
+    distilled: Student | None = None
 
 
 @dataclass(frozen=True)

@@ -78,13 +78,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("--steps", type=int, help=f"steps per clip, {STEPS} {_OURS}")
     sampling.add_argument(
         "--guidance",
-        choices=("split", "joint", "none"),
-        help=f"classifier-free guidance: 3, 2 or 1 evaluations per step {_OURS}",
+        choices=("split", "joint", "none", "distilled"),
+        help="classifier-free guidance: 3, 2 or 1 evaluations per step; distilled: 1 evaluation, in fewer "
+        f"steps, by the checkpoint's student if it has one {_OURS}",
     )
     sampling.add_argument(
-        "--alpha", type=float, help=f"scale of split and joint guidance, {ALPHA}; may be negative {_OURS}"
+        "--alpha",
+        type=float,
+        help=f"guidance scale, {ALPHA}, of all kinds but none; may be negative {_OURS}",
     )
-    sampling.add_argument("--beta", type=float, help=f"speech scale of split guidance, {BETA} {_OURS}")
+    sampling.add_argument(
+        "--beta", type=float, help=f"speech scale of split and distilled guidance, {BETA} {_OURS}"
+    )
     sampling.add_argument("--window", type=int, help=f"latents per clip of 8 frames each, {WINDOW} {_OURS}")
     sampling.add_argument("--seed", type=int, default=0, help=f"{SEED}; the same seed, the same video")
     sampling.add_argument(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..ans import Shift
+    from ..ans import Guidance, Shift
     from ..checkpoint import Card
     from ..face.alignment import FaceLayout
 
@@ -52,9 +52,6 @@ def run(args: argparse.Namespace) -> int:
     card, defaults = info.card, info.defaults
     height, width = card.resolution
     frames = frames_of_latents(defaults.window)
-    scales = ", ".join(
-        f"{name} {value}" for name, value in defaults.guidance.to_dict().items() if name != "kind"
-    )
     lines = {
         "name": card.name + _demonstration(card),
         "folder": str(info.folder),
@@ -63,10 +60,12 @@ def run(args: argparse.Namespace) -> int:
         "face": _face(card.face),
         "window": f"{defaults.window} latents, {frames} frames, {frames / FPS:.2f} s",
         "steps": f"{defaults.steps}, time shift {_shift(defaults.shift)}",
-        "guidance": f"{defaults.guidance.kind}{': ' if scales else ''}{scales}",
+        "guidance": _guidance(defaults.guidance),
         "decoding": f"{defaults.decode.chunk} latents at a time, {defaults.decode.halo} more on each side",
         "prompt": info.prompt_text or "(none)",
     }
+    if defaults.distilled is not None:
+        lines["student"] = f"{defaults.distilled.steps} steps, {_guidance(defaults.distilled.guidance)}"
     for name, value in lines.items():
         print(f"{name:<12}{value}")
     print(f"\n{'part':<14}{'class':<26}{'parameters':>14}{'size':>12}  type")
@@ -81,6 +80,11 @@ def run(args: argparse.Namespace) -> int:
         print()
         _print_origins(info.folder)
     return 0
+
+
+def _guidance(guidance: Guidance) -> str:
+    scales = [f"{name} {value}" for name, value in guidance.to_dict().items() if name != "kind"]
+    return guidance.kind + (f": {', '.join(scales)}" if scales else "")
 
 
 def _shift(shift: Shift) -> str:

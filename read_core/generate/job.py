@@ -272,7 +272,7 @@ def estimate(
         sampling += frames + rounded_memory(pipe.vae)
         conditions = conditions_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
         decoding, finishing = decoding + conditions, finishing + conditions
-    models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail
+    models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail, pipe.student
     codes = speech.codes.nbytes if speech.codes.device == device else 0
     return Estimate(
         num_frames=speech.num_frames,

@@ -5,5 +5,15 @@ from __future__ import annotations
 from .attention import Context, KeyValues
 from .configs import CONFIGS, LTX_2B, LTX_2B_CAUSAL, TINY
 from .model import A2VTransformer3DModel
+from .student import Student
 
-__all__ = ["CONFIGS", "LTX_2B", "LTX_2B_CAUSAL", "TINY", "A2VTransformer3DModel", "Context", "KeyValues"]
+__all__ = [
+    "CONFIGS",
+    "LTX_2B",
+    "LTX_2B_CAUSAL",
+    "TINY",
+    "A2VTransformer3DModel",
+    "Context",
+    "KeyValues",
+    "Student",
+]

@@ -1,19 +1,21 @@
-"""The guided velocity that the sampler integrates: A2V-DiT under the branches of a guidance, as one batch."""
+"""The velocity that the sampler integrates: A2V-DiT under the branches of a guidance, or its student."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from ..ans import clip_spans
+from ..ans import DistilledCFG, clip_spans
+from ..errors import InputError
 from . import KeyValues
 
 if TYPE_CHECKING:
     from ..ans import Guidance
-    from . import A2VTransformer3DModel
+    from . import A2VTransformer3DModel, Student
 
 
 class GuidedVelocity:
@@ -30,6 +32,11 @@ class GuidedVelocity:
         window: latents per clip, z_R included.
         kept_clips: number of clips whose keys and values are kept: 1, or ``steps`` for the order
             ``wavefront``, which samples that many at once.
+        student: used if the guidance is ``DistilledCFG``; attached to ``transformer``.
+        steps: steps per clip, which the student sees.
+
+    Raises:
+        InputError: the guidance is ``DistilledCFG`` without a student.
     """
 
     def __init__(
@@ -40,6 +47,8 @@ class GuidedVelocity:
         guidance: Guidance,
         window: int,
         kept_clips: int = 1,
+        student: Student | None = None,
+        steps: int = 1,
     ) -> None:
         self.transformer = transformer
         self.codes = codes
@@ -49,6 +58,15 @@ class GuidedVelocity:
         self.kept_clips = kept_clips
         sees = [branch.reference for branch in guidance.branches]
         self.sees_reference = torch.tensor(sees, device=transformer.device)
+        self.student: Student | None = None
+        self._condition: Tensor | None = None
+        if isinstance(guidance, DistilledCFG):
+            if student is None:
+                raise InputError(
+                    "guidance is distilled, but there is no student; choose split, joint or none"
+                )
+            self.student = student
+            self._condition = student.condition(student.scales(guidance, steps))
         self._null = transformer.project_null_speech(window)
         self._speech: dict[int, KeyValues] = {}
 
@@ -67,14 +85,17 @@ class GuidedVelocity:
         later = [clip > 0 for clip in clips for _ in range(branches)]
         alike = len(set(later)) == 1
         speech = [self._clip_speech(clip) for clip in clips]
-        velocity = self.transformer(
-            z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
-            t.repeat_interleave(branches, dim=0),
-            speech=speech[0] if len(speech) == 1 else KeyValues.cat(speech),
-            text=self.text,
-            reference_mask=repeat(self.sees_reference.to(z.device), "e -> (b e)", b=len(clips)),
-            continuation=later[0] if alike else torch.tensor(later, device=z.device),
-        )
+        items = len(clips) * branches
+        with nullcontext() if self.student is None else self.student.applied():
+            velocity = self.transformer(
+                z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
+                t.repeat_interleave(branches, dim=0),
+                speech=speech[0] if len(speech) == 1 else KeyValues.cat(speech),
+                text=self.text,
+                reference_mask=repeat(self.sees_reference.to(z.device), "e -> (b e)", b=len(clips)),
+                continuation=later[0] if alike else torch.tensor(later, device=z.device),
+                condition=None if self._condition is None else self._condition.to(z.device).expand(items, -1),
+            )
         return self.guidance.combine(rearrange(velocity.float(), "(b e) c f h w -> e b c f h w", e=branches))
 
     def _clip_speech(self, clip: int) -> KeyValues:

@@ -90,6 +90,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         text: KeyValues | Context,
         reference_mask: Tensor | None = None,
         continuation: Tensor | bool = False,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Velocity v = eps - z_0.
 
@@ -100,6 +101,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             text: from `project_text` or `text_context`, B items or 1.
             reference_mask: (B,) bool; if False, the learned null token replaces z_R. None: True for all.
             continuation: True for later clips, where z_R does not precede z_1: (B,) bool, or one for all.
+            condition: (B, D), added to the time embedding of every latent; from a `Student`. None: nothing.
 
         Returns:
             (B, C, L, h, w).
@@ -118,9 +120,8 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
             x = self._mask_reference(x, reference_mask)
         rotary = self.rope((frames, height, width), continuation, x.device)
 
-        modulation, embedded_time = self.time_embed(
-            timestep.flatten().float() * TIME_SCALE, hidden_dtype=x.dtype
-        )
+        embedded_time = self._embedded_time(timestep, condition, x.dtype)
+        modulation = self.time_embed.linear(self.time_embed.silu(embedded_time))
         modulation = rearrange(modulation, "(b f) (n d) -> b f n d", b=batch, n=6)
         embedded_time = rearrange(embedded_time, "(b f) d -> b f 1 d", b=batch)
 
@@ -215,6 +216,19 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
                     module.reset_parameters()
             nn.init.zeros_(block.audio_attn.to_out[0].weight)
             nn.init.zeros_(block.audio_attn.to_out[0].bias)
+
+    def _embedded_time(self, timestep: Tensor, condition: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """(B L, D): the embeddings of times (B, L), plus ``condition`` (B, D) for all times of an item."""
+        embedded: Tensor = self.time_embed.emb(
+            timestep.flatten().float() * TIME_SCALE,
+            resolution=None,
+            aspect_ratio=None,
+            batch_size=None,
+            hidden_dtype=dtype,
+        )
+        if condition is None:
+            return embedded
+        return embedded + condition.to(embedded).repeat_interleave(timestep.shape[1], dim=0)
 
     def _mask_reference(self, x: Tensor, reference_mask: Tensor) -> Tensor:
         """Replace z_R's tokens by the null token if ``reference_mask`` (B,) is False; x (B, L, h w, D)."""

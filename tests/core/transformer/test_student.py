@@ -1,0 +1,366 @@
+"""A student: nothing before training, the base untouched, one evaluation per step, equal bits when loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from read_core.ans import (
+    DistilledCFG,
+    JointCFG,
+    LatentNoise,
+    NoCFG,
+    SplitCFG,
+    guidance_from_dict,
+    of_kind,
+    reverse,
+    timesteps,
+)
+from read_core.checkpoint import (
+    SamplingDefaults,
+    StudentDefaults,
+    describe,
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+)
+from read_core.cli.main import main
+from read_core.errors import CheckpointError, InputError
+from read_core.generate.job import estimate, synthesis_tags
+from read_core.memory import sampling_memory, weights_memory
+from read_core.pipeline import ReadPipeline
+from read_core.records import Reference, SamplingSettings, SpeechCodes
+from read_core.transformer import TINY, A2VTransformer3DModel, Student
+from read_core.transformer.guided import GuidedVelocity
+
+SCALES = DistilledCFG(0.5, 1.5)
+SETTINGS = {"rank": 3, "steps": [4, 2], "alpha": [-1.0, 1.0], "beta": [0.0, 3.0]}
+WINDOW = 4
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make_student(trained: bool = True) -> Student:
+    torch.manual_seed(3)
+    student = Student(dict(TINY), **SETTINGS).eval().requires_grad_(False)
+    if trained:
+        for parameter in student.parameters():
+            parameter.normal_(std=0.2, generator=generator(parameter.numel()))
+    return student
+
+
+def make_base() -> A2VTransformer3DModel:
+    torch.manual_seed(1)
+    base = A2VTransformer3DModel(**TINY).eval().requires_grad_(False)
+    for block in base.transformer_blocks:  # zero at first: speech would change nothing
+        torch.nn.init.normal_(block.audio_attn.to_out[0].weight)
+    return base
+
+
+@pytest.fixture
+def base() -> A2VTransformer3DModel:
+    return make_base()
+
+
+def velocity(base, guidance, student=None, steps=4, clips=2) -> GuidedVelocity:
+    codes = torch.randn(1, 3 + (clips - 1) * 2, 3, 10, generator=generator(5))
+    text = base.project_text(torch.randn(1, 5, 12, generator=generator(6)))
+    return GuidedVelocity(base, codes, text, guidance, WINDOW, student=student, steps=steps)
+
+
+def latents(items: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    z = torch.randn(items, 8, WINDOW, 2, 3, generator=generator(7))
+    t = torch.tensor([0.0, 0.5, 0.75, 0.75]).expand(items, -1)
+    return z, t
+
+
+def test_an_untrained_student_is_the_conditional_velocity(base):
+    student = make_student(trained=False)
+    plain = velocity(base, NoCFG())(*latents(), [1])
+    student.attach(base)
+    assert torch.equal(velocity(base, SCALES, student)(*latents(), [1]), plain)
+    trained = make_student()
+    trained.attach(base)
+    assert not torch.allclose(velocity(base, SCALES, trained)(*latents(), [1]), plain, atol=1e-2)
+
+
+def test_the_base_is_the_same_before_between_and_after(base):
+    guided = velocity(base, SplitCFG(0.5, 1.5))
+    weights = {name: value.clone() for name, value in base.state_dict().items()}
+    before = guided(*latents(), [0])
+    student = make_student()
+    student.attach(base)
+    distilled = velocity(base, SCALES, student)
+    distilled(*latents(), [0])
+    assert torch.equal(guided(*latents(), [0]), before)
+    assert base.state_dict().keys() == weights.keys()
+    assert all(torch.equal(value, weights[name]) for name, value in base.state_dict().items())
+    with pytest.raises(InputError):  # one that fails on the way does not leave the corrections behind
+        distilled(latents()[0][:, :3], latents()[1], [0])
+    assert torch.equal(guided(*latents(), [0]), before)
+
+
+def test_it_equals_a_transformer_with_the_product_added_to_its_weights(base):
+    """The corrections are those of a LoRA, the scales a summand of the time embedding."""
+    student = make_student()
+    merged = make_base()
+    with torch.no_grad():
+        for name in student.names:
+            low = student.corrections.get_submodule(name)
+            merged.get_submodule(name).weight += low.lora_B.weight @ low.lora_A.weight
+    condition = student.condition(torch.tensor([[0.5, 1.5, 4.0]]))
+    embed = merged.time_embed.emb.forward
+    merged.time_embed.emb.forward = lambda *args, **kwargs: embed(*args, **kwargs) + condition
+    student.attach(base)
+    found = velocity(base, SCALES, student)(*latents(), [1])
+    torch.testing.assert_close(found, velocity(merged, NoCFG())(*latents(), [1]), atol=1e-4, rtol=1e-4)
+    touched = set(student.names)
+    assert {"proj_in", "proj_out", "time_embed.linear", "transformer_blocks.1.attn1.to_k"} <= touched
+    assert not {"caption_projection.linear_1", "transformer_blocks.0.audio_attn.to_k"} & touched
+
+
+def test_attached_twice_it_corrects_once(base):
+    student = make_student()
+    student.attach(base)
+    once = velocity(base, SCALES, student)(*latents(), [0])
+    student.attach(base)
+    assert torch.equal(velocity(base, SCALES, student)(*latents(), [0]), once)
+
+
+@pytest.mark.parametrize("other", [DistilledCFG(0.6, 1.5), DistilledCFG(0.5, 1.4)])
+def test_scales_and_steps_reach_it(base, other):
+    student = make_student()
+    student.attach(base)
+    found = velocity(base, SCALES, student)(*latents(), [0])
+    assert not torch.allclose(velocity(base, other, student)(*latents(), [0]), found, atol=1e-3)
+    assert not torch.allclose(velocity(base, SCALES, student, steps=2)(*latents(), [0]), found, atol=1e-3)
+
+
+def test_algorithm_1_runs_with_a_student_as_with_any_velocity(base):
+    """A function written out here, with the transformer called directly, gives the same latents."""
+    student = make_student()
+    student.attach(base)
+    own = velocity(base, SCALES, student, clips=3)
+    noise = LatentNoise(4, 8, 2, 3)(0, own.codes.shape[1])
+    z_r = torch.randn(1, 8, 1, 2, 3, generator=generator(2))
+    condition = student.condition(torch.tensor([[0.5, 1.5, 4.0]]))
+
+    def plain(z, t, clips):
+        (clip,) = clips
+        speech = base.project_speech(own.codes[:, 2 * clip : 2 * clip + 3])
+        later = torch.tensor([clip > 0])
+        with student.applied():
+            return base(z, t, speech, own.text, continuation=later, condition=condition)
+
+    found = reverse(own, noise, z_r, timesteps(4), WINDOW)
+    assert torch.equal(found, reverse(plain, noise, z_r, timesteps(4), WINDOW))
+    assert torch.equal(found, reverse(own, noise, z_r, timesteps(4), WINDOW, "steps"))
+    batched = velocity(base, SCALES, student, clips=3)
+    batched.kept_clips = 4
+    torch.testing.assert_close(
+        reverse(batched, noise, z_r, timesteps(4), WINDOW, "wavefront"), found, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_kinds_convert_with_the_same_strengths():
+    assert of_kind("distilled", SplitCFG(-1.0, 3.0)) == DistilledCFG(-1.0, 3.0)
+    assert of_kind("distilled", JointCFG(2.5)) == DistilledCFG(0.0, 2.5)
+    assert of_kind("distilled", NoCFG()) == DistilledCFG(0.0, 1.0)
+    assert of_kind("split", DistilledCFG(-1.0, 3.0)) == SplitCFG(-1.0, 3.0)
+    assert of_kind("split", JointCFG(2.5)) == SplitCFG(0.0, 2.5)
+    assert of_kind("joint", DistilledCFG(-1.0, 3.0)) == JointCFG(3.0)
+    assert guidance_from_dict({"kind": "distilled", "alpha": 1.0, "beta": 2.0}) == DistilledCFG(1.0, 2.0)
+    for scales in ({"alpha": 21.0, "beta": 2.0}, {"alpha": 1.0, "beta": -1.0}):
+        with pytest.raises(InputError):
+            DistilledCFG(**scales)
+
+
+@pytest.fixture(scope="module")
+def components(tiny_components):
+    defaults = replace(tiny_components.defaults, distilled=StudentDefaults(4, SCALES))
+    return replace(
+        tiny_components,
+        transformer=tiny_components.transformer,
+        distilled=make_student(),
+        defaults=defaults,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, components):
+    made = tmp_path_factory.mktemp("distilled") / "checkpoint"
+    save_checkpoint(made, components)
+    return made
+
+
+def records(frames: int = 33) -> tuple[SpeechCodes, Reference]:
+    codes = torch.randn(1, 70, 3, 10, generator=generator(8))
+    latent = torch.randn(1, 8, 1, 2, 3, generator=generator(9))
+    return SpeechCodes(codes, frames), Reference(latent, torch.zeros(64, 96, 3), (0, 0, 96, 64))
+
+
+def test_a_loaded_student_gives_equal_bits(folder, components, tiny_checkpoint):
+    speech, reference = records()
+    chosen = SamplingSettings(guidance=SCALES)
+    loaded = ReadPipeline(load_checkpoint(folder))
+    found = loaded.sample(speech, reference, chosen)
+    assert torch.equal(found, ReadPipeline(components).sample(speech, reference, chosen))
+    without = ReadPipeline(load_checkpoint(tiny_checkpoint))
+    plain = SamplingSettings(guidance=SplitCFG(0.5, 1.5))
+    assert torch.equal(
+        loaded.sample(speech, reference, plain), without.sample(speech, reference, plain)
+    )  # with the student there, the rest is as it was
+
+
+def test_its_steps_are_the_default_and_the_tag_and_the_estimate_know_it(folder):
+    pipe = ReadPipeline(load_checkpoint(folder))
+    assert (pipe.defaults.steps, pipe.defaults.guidance_of("distilled")) == (2, SCALES)
+    settings = SamplingSettings(guidance=SCALES).resolved(pipe.defaults)
+    assert settings.steps == 4
+    assert SamplingSettings(2, SCALES).resolved(pipe.defaults).steps == 2
+    assert SamplingSettings().resolved(pipe.defaults).steps == 2
+    comment = synthesis_tags(pipe, "title", settings)["comment"]
+    assert "steps 4" in comment
+    assert "guidance kind=distilled alpha=0.5 beta=1.5" in comment
+    speech, reference = records()
+    own = estimate(pipe, speech, reference, settings)
+    assert own.steps == 4
+    one, three = (
+        sampling_memory(pipe.transformer, pipe.prompt, replace(settings, guidance=form), (64, 96))
+        for form in (NoCFG(), SplitCFG(0.5, 1.5))
+    )
+    assert sampling_memory(pipe.transformer, pipe.prompt, settings, (64, 96)) == one < three
+    pipe.student = None
+    assert own.memory - estimate(pipe, speech, reference, settings).memory == weights_memory(make_student())
+    seen: list[int] = []
+    pipe = ReadPipeline(load_checkpoint(folder))
+    pipe.transformer.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    pipe.sample(speech, reference, replace(settings, window=6))
+    assert seen == [1] * 4
+
+
+def test_steps_and_scales_outside_of_training_are_warned_of(folder):
+    pipe = ReadPipeline(load_checkpoint(folder))
+    told: list[str] = []
+    pipe.sample(*records(), SamplingSettings(3, DistilledCFG(2.0, 1.0)), on_warning=told.append)
+    assert len(told) == 2
+    assert "steps is 3, but the student was trained for 4 or 2" in told[0]
+    assert "alpha is 2, but the student was trained for -1 to 1" in told[1]
+    told.clear()
+    pipe.sample(*records(), SamplingSettings(2, SCALES), on_warning=told.append)
+    assert not told
+
+
+def test_a_checkpoint_without_a_student_refuses_in_one_sentence(tiny_checkpoint, tmp_path, capsys):
+    pipe = ReadPipeline(load_checkpoint(tiny_checkpoint))
+    for refused in (
+        lambda: pipe.defaults.guidance_of("distilled"),
+        lambda: pipe.sample(*records(), SamplingSettings(guidance=SCALES)),
+        lambda: pipe.sample(*records(), SamplingSettings(4, SCALES)),
+        lambda: velocity(pipe.transformer, SCALES),
+        lambda: replace(pipe.defaults, guidance=SCALES),
+    ):
+        with pytest.raises(InputError, match=r"distilled, but .* no student"):
+            refused()
+    for name in ("portrait.png", "speech.wav"):
+        (tmp_path / name).write_bytes(b"anything")
+    files = ["--portrait", str(tmp_path / "portrait.png"), "--speech", str(tmp_path / "speech.wav")]
+    files += ["--out", str(tmp_path / "out.mp4"), "--checkpoint", str(tiny_checkpoint)]
+    assert main(["generate", *files, "--guidance", "distilled"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "the checkpoint has no student" in error
+
+
+def test_info_tells_of_it(folder, capsys):
+    assert main(["info", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "student     4 steps, distilled: alpha 0.5, beta 1.5" in told
+    part = next(part for part in describe(folder).parts if part.name == "distilled")
+    assert (part.class_name, part.parameters) == (
+        "Student",
+        sum(p.numel() for p in make_student().parameters()),
+    )
+
+
+def test_the_entry_in_the_defaults_is_optional_and_strict():
+    values = {
+        "_class_name": "AsynchronousNoiseScheduler",
+        "shift": 1.0,
+        "steps": 6,
+        "guidance": {"kind": "none"},
+        "window": 16,
+        "halo": 3,
+        "decode_chunk": 8,
+        "decode_timestep": 0.0,
+        "decode_noise_scale": 0.0,
+    }
+    assert SamplingDefaults.from_dict(values).distilled is None
+    whole = SamplingDefaults.from_dict({**values, "distilled": {"steps": 4, "alpha": 0.0, "beta": 2.0}})
+    assert whole.distilled == StudentDefaults(4, DistilledCFG(0.0, 2.0))
+    assert SamplingDefaults.from_dict(whole.to_dict()) == whole
+    for wrong in (3, {"steps": 4}, {"steps": 0, "alpha": 0.0, "beta": 2.0}, {"alpha": 0.0, "beta": 2.0}):
+        with pytest.raises((InputError, KeyError)):
+            SamplingDefaults.from_dict({**values, "distilled": wrong})
+
+
+def test_a_part_and_its_defaults_belong_together(folder, tmp_path):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    file = broken / "scheduler" / "scheduler_config.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps({name: value for name, value in values.items() if name != "distilled"}))
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match="a part distilled, but no defaults"):
+            read(broken)
+    file.write_text(json.dumps(values))
+    index = json.loads((broken / "model_index.json").read_text())
+    assert index["format"] == 2
+    shutil.rmtree(broken / "distilled")
+    kept = {name: value for name, value in index.items() if name != "distilled"}
+    (broken / "model_index.json").write_text(json.dumps(kept))
+    for read in (load_checkpoint, describe):
+        with pytest.raises(CheckpointError, match="no part distilled, but defaults"):
+            read(broken)
+
+
+def test_a_student_of_another_transformer_is_refused(components, tmp_path):
+    other = Student({**TINY, "num_layers": 3}, rank=2)
+    with pytest.raises(CheckpointError, match="distilled is of a transformer with num_layers 3"):
+        save_checkpoint(tmp_path / "other", replace(components, distilled=other))
+
+
+def test_half_precision_is_stored_and_runs(components, tmp_path):
+    save_checkpoint(tmp_path / "half", components, dtype=torch.float16)
+    stored = load_file(next((tmp_path / "half" / "distilled").glob("*.safetensors")))
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+    pipe = ReadPipeline(load_checkpoint(tmp_path / "half", dtype=torch.bfloat16))
+    found = pipe.sample(*records(), SamplingSettings(guidance=SCALES))
+    assert found.isfinite().all()
+    whole = ReadPipeline(components).sample(*records(), SamplingSettings(guidance=SCALES))
+    assert (found - whole).abs().mean() < 0.1 * whole.abs().mean()
+    alone = load_model("distilled", tmp_path / "half" / "distilled")
+    assert alone.steps == (4, 2)
+
+
+def test_it_works_with_weights_that_are_offloaded_in_groups(base):
+    student = make_student()
+    student.attach(base)
+    expected = velocity(base, SCALES, student)(*latents(), [1])
+    for kind in ("leaf_level", "block_level"):
+        offloaded = make_base()
+        student = make_student()
+        student.attach(offloaded)
+        offloaded.enable_group_offload(
+            onload_device=torch.device("cpu"),
+            offload_device=torch.device("cpu"),
+            offload_type=kind,
+            num_blocks_per_group=1 if kind == "block_level" else None,
+        )
+        assert torch.equal(velocity(offloaded, SCALES, student)(*latents(), [1]), expected)
