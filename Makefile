@@ -108,7 +108,7 @@ PHOTO := output/photo
 FACES ?= faces
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node=2 -m read_core.cli
 
-.PHONY: photo-corpus photo-vae photo-detail photo-a2v
+.PHONY: photo-corpus photo-vae photo-detail photo-a2v photo-distill
 
 photo-corpus: synthesisers
 	$(CORE) corpus --out $(PHOTO)/faces --faces $(FACES) --layout $(LAYOUT) --split train --count 1000 --seconds 2.6 --workers $(WORKERS)
@@ -132,6 +132,10 @@ photo-detail: setup
 
 photo-a2v: setup
 	$(TWO) train configs/photo/a2v.yaml
+
+photo-distill: setup
+	$(TWO) train configs/photo/distill.yaml
+	$(TWO) train configs/photo/distill-2.yaml
 
 read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all

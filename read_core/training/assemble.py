@@ -51,6 +51,8 @@ class CheckpointConfig(Strict):
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
         detail: folder of the detail network; None: no detail network.
+        distilled: folder of a student of the transformer; None: no student. ``defaults`` then have an entry
+            ``distilled``.
         face: layout of the aligned faces in the training data; None: the layout in the transformer's folder,
             which training on footage writes; without one they were not aligned.
         prompt, prompt_tokens: as in the configuration of stage ``a2v``.
@@ -68,6 +70,7 @@ class CheckpointConfig(Strict):
     speech_ae: Path
     transformer: Path
     detail: Path | None = None
+    distilled: Path | None = None
     face: FaceConfig | None = None
     prompt: Path | None = None
     prompt_tokens: int = Field(default=4, gt=0)
@@ -99,6 +102,8 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     require_component("transformer", config.transformer, "a2v")
     if config.detail is not None:
         require_component("detail", config.detail, "detail")
+    if config.distilled is not None:
+        require_component("distilled", config.distilled, "distill")
     refuse_random(config.prompt, config.transformer)
     try:
         told = read_face(config.transformer)
@@ -118,6 +123,7 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         transformer=transformer,
         prompt=training_prompt(config.prompt, config.prompt_tokens, transformer.config.caption_channels),
         detail=None if config.detail is None else load_model("detail", config.detail),
+        distilled=None if config.distilled is None else load_model("distilled", config.distilled),
     )
     origins = {name: getattr(config, name) for name in MODELS}
     save_checkpoint(config.output, components, getattr(torch, config.dtype), config.overwrite, origins)

@@ -44,12 +44,19 @@ def _detail() -> Classes:
     return DetailConfig, DetailStage
 
 
+def _distill() -> Classes:
+    from .stages.distill import DistillConfig, DistillStage
+
+    return DistillConfig, DistillStage
+
+
 STAGES: Mapping[str, Callable[[], Classes]] = {
     "vae": _vae,
     "whisper": _whisper,
     "speech_ae": _speech_ae,
     "a2v": _a2v,
     "detail": _detail,
+    "distill": _distill,
 }
 """Stage -> function that imports and returns its configuration class and the stage class."""
 

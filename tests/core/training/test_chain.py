@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from read_core import ReadPipeline
+from read_core import ReadPipeline, SamplingSettings
 from read_core.checkpoint import describe
 from read_core.cli.main import main
 from read_core.corpus.video_file import find_clips
@@ -26,19 +26,21 @@ def run(name: str, folder: Path, **values: object) -> None:
 @pytest.mark.slow
 def test_every_stage_in_order_makes_a_checkpoint_that_generates(clips_folder, tmp_path, capsys):
     few = {"loop__steps": 4, "loop__batch_size": 2, "loop__sheet_every": 4}
-    made = {name: tmp_path / name / "export" for name in ("vae", "whisper", "speech_ae", "a2v")}
+    made = {name: tmp_path / name / "export" for name in ("vae", "whisper", "speech_ae", "a2v", "distill")}
     speech = {"whisper": made["whisper"], "speech_ae": made["speech_ae"]}
     run("vae", tmp_path, clips=clips_folder, start_clips=4, **few)
     run("whisper", tmp_path, held_out=2, **few)
     run("speech_ae", tmp_path, whisper=made["whisper"], statistics=1, held_out=1, probe=2, **few)
     latents = {"latents": tmp_path / "latents", "clips": clips_folder}
     run("a2v", tmp_path, vae=made["vae"], **speech, **latents, **few)
+    run("distill", tmp_path, vae=made["vae"], transformer=made["a2v"], **speech, **latents, **few)
     for name in made:
         assert (tmp_path / name / "sheets" / "0000004.png").stat().st_size > 0
         assert (tmp_path / name / "figures.json").is_file()
 
     checkpoint = tmp_path / "checkpoint"
-    run("checkpoint", tmp_path, vae=made["vae"], transformer=made["a2v"], **speech)
+    student = {"distilled": made["distill"], "defaults__distilled": "{steps: 2, alpha: 0.0, beta: 1.5}"}
+    run("checkpoint", tmp_path, vae=made["vae"], transformer=made["a2v"], **speech, **student)
     assert "megabytes" in capsys.readouterr().out
     stored = {part.name: set(part.dtypes) for part in describe(checkpoint).parts}
     assert stored["transformer"] <= {"F16", "BOOL"}
@@ -50,6 +52,8 @@ def test_every_stage_in_order_makes_a_checkpoint_that_generates(clips_folder, tm
     codes = pipe.encode_speech(clip.waveform()[: 17 * 640], 16_000)
     reference = pipe.encode_reference(portraits[0])
     video = torch.cat(list(pipe.stream(codes, reference)))
+    distilled = SamplingSettings(guidance=pipe.defaults.guidance_of("distilled"))
+    assert torch.cat(list(pipe.stream(codes, reference, distilled))).shape == video.shape
     assert video.shape == (17, 64, 64, 3)
     assert video.isfinite().all()
     # Frame 0 is the portrait through the VAE, which starts as a linear codec: of all faces it shows this one.

@@ -222,3 +222,22 @@ def test_two_processes_share_the_encoding(clips_folder, tiny_checkpoint, tmp_pat
         for path in encode_clips(files, alone, Encoders(**parts), torch.device("cpu")):
             made, expected = load_file(shared / path.relative_to(alone)), load_file(path)
             assert all(torch.equal(made[name], expected[name]) for name in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rollout", [0, 2])
+def test_two_processes_distill_as_one_with_twice_the_batch(clips_folder, tiny_checkpoint, tmp_path, rollout):
+    parts = {name: tiny_checkpoint / name for name in ("vae", "whisper", "speech_ae", "transformer")}
+    few = settings(clips=clips_folder, latents=tmp_path / "latents", windows=[3], rollout=rollout, **parts)
+    few += settings(loop__steps=3, loop__log_every=1, loop__sheet_every=3, loop__warmup=1)
+    command = ("-m", "read_core.cli", "train", CONFIGS / "distill.yaml", *few)
+    found = []
+    for start, name, batch in ((python, "one", 4), (two, "two", 2)):
+        done = start(*command, *settings(output=tmp_path / name, loop__batch_size=batch))
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(row) for row in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        found.append({key: [row[key] for row in rows] for key in ("loss", "norm")})
+        assert (tmp_path / name / "sheets" / "0000003.png").stat().st_size > 0
+    one, two_of_them = found
+    for key, logged in one.items():
+        assert two_of_them[key] == pytest.approx(logged, rel=1e-3), key
