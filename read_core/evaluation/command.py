@@ -25,14 +25,15 @@ _AT_LEAST = {
     "talks": 1,
     "seeds": 1,
 }
-_SUITES = ("tiny", "select", "robust", *paper_command.EXPERIMENTS)
+_SUITES = ("tiny", "select", "robust", "distill", *paper_command.EXPERIMENTS)
 _SIZES = ("clips", "independent", "drift_clips", "codec_clips", "talks")  # of the suite tiny, and no other
 _TAKEN_BY = {  # arguments that not all suites take
     **dict.fromkeys(_SIZES, ("tiny",)),
-    "seeds": ("tiny", *paper_command.EXPERIMENTS),
+    "clips": ("tiny", "distill"),
+    "seeds": ("tiny", "distill", *paper_command.EXPERIMENTS),
     "steps": ("select", "fig3"),
     "photo": ("robust",),
-    "faces": ("tiny", "select", *paper_command.EXPERIMENTS),
+    "faces": ("tiny", "select", "distill", *paper_command.EXPERIMENTS),
     "reference": paper_command.EXPERIMENTS,
     "weights": paper_command.EXPERIMENTS,
     "methods": ("table1",),
@@ -52,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="tiny",
         help="tiny: all figures of the card, on the test split; robust: other recordings and portraits than "
         "the corpus's; select: rank guidances and steps for the checkpoint's defaults, on the validation "
-        "split; table1, table2, fig2, table3, fig3: the paper's experiments",
+        "split; distill: the checkpoint's student beside its teacher; table1, table2, fig2, table3, fig3: "
+        "the paper's experiments",
     )
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
@@ -63,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--faces",
         type=Path,
         metavar="FOLDER",
-        help="suites tiny, select and the paper's: portraits (images/, index.json, landmarks.npy, "
+        help="suites tiny, select, distill and the paper's: portraits (images/, index.json, landmarks.npy, "
         "perhaps labels.json); those of the split whose lips are closed are animated and measured",
     )
     parser.add_argument(
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from ..pipeline import ReadPipeline
 
     pipe = ReadPipeline.from_pretrained(args.checkpoint, args.device)
-    suites = {"tiny": _measure, "select": _select, "robust": _robust}
+    suites = {"tiny": _measure, "select": _select, "robust": _robust, "distill": _distill}
     return suites[args.suite](args, pipe)
 
 
@@ -153,6 +155,16 @@ def _robust(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     size = replace(size, count=args.count or size.count)
     report = run_robust(pipe, size, args.out, args.seed, args.photo)
     return _print_report(report, args.out, "robust.txt, robust.md, robust.csv, robust.json, robust.png")
+
+
+def _distill(args: argparse.Namespace, pipe: ReadPipeline) -> int:
+    from .suites.distill import QUICK, DistillSize, run_distill
+
+    size = QUICK if args.quick else DistillSize()
+    given = {name: getattr(args, name) for name in ("count", "clips", "seeds")}
+    size = replace(size, **{name: value for name, value in given.items() if value is not None})
+    report = run_distill(pipe, size, args.out, args.seed, args.faces)
+    return _print_report(report, args.out, "distill.txt, distill.md, distill.csv, distill.json")
 
 
 def _print_report(report: Report, out: Path, files: str) -> int:
