@@ -115,6 +115,8 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' ``to`` would warn
     if pipe.detail is not None:
         torch.nn.Module.to(pipe.detail, torch.float32)
+    if pipe.student is not None:
+        torch.nn.Module.to(pipe.student, pipe.transformer.dtype)
     if wanted is None and on_cpu():
         pipe.round_for_speed()
     _set_attention(pipe.transformer, attention)
@@ -125,6 +127,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         transformer=patcher_of_models(transformer=pipe.transformer),
         finder=patcher_of_models(finder=pipe.finder),
         detail=None if pipe.detail is None else patcher_of_models(detail=pipe.detail),
+        student=None if pipe.student is None else patcher_of_models(student=pipe.student),
     )
 
 

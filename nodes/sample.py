@@ -30,6 +30,8 @@ GUIDANCE = {
     "split": ("alpha", "beta"),
     "joint": ("alpha",),
     "none": (),
+    "distilled (checkpoint's)": (),
+    "distilled": ("alpha", "beta"),
 }
 """Options of the guidance widget -> their scales."""
 _CHECKPOINTS = " (checkpoint's)"
@@ -74,15 +76,17 @@ def sampling_inputs() -> list[io.Input]:
             default=0,
             min=0,
             max=STEPS.largest,
-            tooltip="Updates per clip: more are slower and give finer pictures. 0: the checkpoint's default, "
-            "which the node shows. Below the checkpoint's minimum colors break.",
+            tooltip="Updates per clip: more are slower and give finer pictures. 0: the checkpoint's default "
+            "(with distilled guidance, its student's), which the node shows. Below the checkpoint's minimum "
+            "colors break.",
         ),
         io.DynamicCombo.Input(
             "guidance",
             options=options,
             tooltip="Strength of reference and speech. split: one scale for each, 3 evaluations per step; "
-            "joint: one scale for both, 2 evaluations; none: 1 evaluation. (checkpoint's): scales that fit "
-            "the loaded checkpoint; start from these.",
+            "joint: one scale for both, 2 evaluations; none: 1 evaluation. distilled: split with 1 "
+            "evaluation and fewer steps, for checkpoints with a student. (checkpoint's): scales that fit the "
+            "loaded checkpoint; start from these.",
         ),
         io.Int.Input(
             "window",
@@ -159,8 +163,8 @@ class Sampler(io.ComfyNode):
         chosen = settings_text(settings, size)
         clips = clips_of_latents(latents_of_frames(speech.num_frames), settings.window)
         needed = working_memory(pipe, settings, size, clips)
-        place(models.vae, models.transformer, activations=needed)
-        needed += weights_memory(pipe.vae.vae, pipe.transformer)
+        place(models.vae, *models.for_sampling(settings.guidance), activations=needed)
+        needed += weights_memory(pipe.vae.vae, pipe.transformer, pipe.student)
         show_text(f"{chosen} {estimate_text(speech.num_frames, clips, needed)}")
         started = time.perf_counter()
         step = timed(Progress(pipe.preview), pipe, chosen, remarks)
@@ -276,7 +280,7 @@ def _guidance(pipe: ReadPipeline, chosen: dict[str, Any] | None) -> Guidance | N
     Raises:
         InputError: the kind is unknown, or a scale is missing or out of range.
     """
-    from ..read_core.ans import JointCFG, NoCFG, SplitCFG
+    from ..read_core.ans import DistilledCFG, JointCFG, NoCFG, SplitCFG
     from ..read_core.errors import InputError
 
     chosen = chosen or {}
@@ -289,5 +293,5 @@ def _guidance(pipe: ReadPipeline, chosen: dict[str, Any] | None) -> Guidance | N
     if kind.endswith(_CHECKPOINTS):
         return pipe.defaults.guidance_of(kind.removesuffix(_CHECKPOINTS))
     scales = [chosen[name] for name in GUIDANCE[kind]]
-    makers = {"split": SplitCFG, "joint": JointCFG, "none": NoCFG}
+    makers = {"split": SplitCFG, "joint": JointCFG, "none": NoCFG, "distilled": DistilledCFG}
     return makers[kind](*scales) if kind in makers else None

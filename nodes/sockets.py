@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
     from ..read_core import ReadPipeline
+    from ..read_core.ans import Guidance
 
 Models = io.Custom("READ_MODELS")
 Speech = io.Custom("READ_SPEECH")
@@ -28,6 +29,7 @@ class ReadModels:
         transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
         finder: patcher of the face finder.
         detail: patcher of the detail network; None: the checkpoint has none.
+        student: patcher of the transformer's few-step student; None: the checkpoint has none.
         base: with a LoRA, the same models without it; kept so that they can be shared.
     """
 
@@ -37,6 +39,7 @@ class ReadModels:
     transformer: ModelPatcher
     finder: ModelPatcher
     detail: ModelPatcher | None = None
+    student: ModelPatcher | None = None
     base: ReadModels | None = None
 
     @property
@@ -48,6 +51,12 @@ class ReadModels:
     def for_detail(self) -> list[ModelPatcher]:
         """Patchers that restoring detail needs."""
         return [] if self.detail is None else [self.detail]
+
+    def for_sampling(self, guidance: Guidance) -> list[ModelPatcher]:
+        """Patchers that sampling with ``guidance`` needs, without the VAE's."""
+        if guidance.kind == "distilled" and self.student is not None:
+            return [self.transformer, self.student]
+        return [self.transformer]
 
     def __repr__(self) -> str:
         return f"READ_MODELS({self.pipe.card.name})"

@@ -196,7 +196,8 @@ def _finishing(
 def _place(
     models: ReadModels, settings: ResolvedSettings, size: tuple[int, int], finishing: Finishing
 ) -> None:
-    patchers, needed = [models.speech, models.vae, models.transformer, models.finder], 0
+    sampling = models.for_sampling(settings.guidance)
+    patchers, needed = [models.speech, models.vae, *sampling, models.finder], 0
     if finishing.detail:
         patchers, needed = [*patchers, *models.for_detail], detail_memory(_LARGEST)
     place(*patchers, activations=max(working_memory(models.pipe, settings, size), needed))
