@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from ...ans import NoCFG, add_noise, draw_times, shift_of, velocity_target
 from ...checkpoint import Card, Components, Prompt, SamplingDefaults, load_model
-from ...corpus.video_file import ClipFile, find_clips
-from ...footage.manifest import Manifest
+from ...corpus.video_file import ClipFile
 from ...pipeline import ReadPipeline
 from ...records import Reference, SamplingSettings, SpeechCodes
 from ...speech import SpeechAE, SpeechEncoder, load_whisper_encoder
@@ -24,16 +23,17 @@ from ...transformer import A2VTransformer3DModel
 from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
 from ...weights.origin import copy_origin
-from ..config import ConfigError, StageConfig, Strict, require_component
+from ..config import ConfigError, Strict, require_component
 from ..data.captions import Captions
-from ..data.footage import FootageWindows, open_footage, write_card
-from ..data.latents import Encoders, WindowDataset, encode_clips
+from ..data.footage import FootageWindows, write_card
+from ..data.latents import WindowDataset
 from ..loop import Batch, Figures, Logged, Model
 from ..noise import SampleNoise
 from ..pictures import save_rows
-from ..processes import processes, samples_per_step
+from ..processes import processes
 from .held_out import HeldOut
 from .lora import Lora, add_lora, merged
+from .material import MaterialConfig, open_material
 from .prompt import refuse_random, training_prompt
 from .speech_variants import (
     TRAINED_ALONG,
@@ -70,13 +70,10 @@ class Dropout(Strict):
     caption: float = Field(default=0.1, ge=0, le=1)
 
 
-class A2VConfig(StageConfig):
+class A2VConfig(MaterialConfig):
     """Configuration of the stage.
 
     Attributes:
-        clips: folder of training videos, with ``latents``; or
-        footage: folder of ``read-core prepare``. Speech is then encoded in training, from its features.
-        vae, whisper, speech_ae: folders of the finished components.
         speech: speech condition. ``codes``: codes of the finished SpeechAE. ``tuned``: the same SpeechAE,
             with its encoder trained too. ``scratch``: a SpeechAE of the same size, trained from random
             weights. ``linear``: linear projections of the Whisper features instead of a SpeechAE, trained
@@ -84,17 +81,11 @@ class A2VConfig(StageConfig):
             ``speech.AveragePool``; then ``model.code_slots`` is H_w). ``scratch`` and ``linear`` are the
             ablations of Table 2. Except for ``codes``, the speech encoder is exported to
             ``export/speech_ae``.
-        latents: folder for the encoded ``clips``; they are made at the start.
         model: arguments of ``A2VTransformer3DModel``.
         ltx: folder of an LTX-Video transformer to start from, instead of random weights.
         initial: folder of an earlier A2V-DiT to continue from.
         lora: adapt ``initial`` by LoRA, see ``stages.lora``; the export has it merged. None: train all.
-        windows: latents per window, z_R included; each step draws one length, inference uses the largest.
-        start_share: share of the windows that start their video and have no motion frame.
-        prompt: file of the text embedding, as ``checkpoint.load_prompt`` reads it; needed with LTX-Video's
-            weights, see ``stages.prompt``.
         captions: items of footage have their own text embeddings, see ``data.captions``.
-        prompt_tokens: without ``prompt``: length of the fixed random embedding.
         gradient_checkpointing: keep only what goes into a block and compute the rest again for the gradient:
             less memory, more time.
         motion_weight: extra weight in the loss of a place with average motion, compared with a still one; 0:
@@ -104,22 +95,12 @@ class A2VConfig(StageConfig):
     """
 
     stage: Literal["a2v"]
-    clips: Path | None = None
-    footage: Path | None = None
-    vae: Path
-    whisper: Path
-    speech_ae: Path
     speech: Literal["codes", "tuned", "scratch", "linear", "pooled"] = "codes"
-    latents: Path | None = None
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
     initial: Path | None = None
     lora: Lora | None = None
-    windows: tuple[int, ...] = (16,)
-    start_share: float = Field(default=0.3, ge=0, le=1)
-    prompt: Path | None = None
     captions: bool = False
-    prompt_tokens: int = Field(default=4, gt=0)
     gradient_checkpointing: bool = False
     motion_weight: float = Field(default=1.0, ge=0)
     eyes_weight: float = Field(default=0.0, ge=0)
@@ -127,10 +108,7 @@ class A2VConfig(StageConfig):
     dropout: Dropout = Dropout()
 
     @model_validator(mode="after")
-    def _one_material(self) -> A2VConfig:
-        clips = (self.clips, self.latents)
-        if (self.footage is None and None in clips) or (self.footage is not None and clips != (None, None)):
-            raise ValueError("expected either footage, or clips and latents")
+    def _captions_of_footage(self) -> A2VConfig:
         if self.captions and self.footage is None:
             raise ValueError("captions are beside the items of footage: expected footage")
         return self
@@ -198,18 +176,9 @@ class A2VStage:
         elif config.ltx is not None:
             require_component("ltx", config.ltx)
         refuse_random(config.prompt, config.initial or config.ltx, config.initial is None)
-        device = processes().device
-        self.footage: Manifest | None = None
-        splits: dict[str, list[ClipFile]] = {}
-        if config.footage is not None:
-            self.footage = open_footage(config.footage, config.vae, config.whisper)
-            self.dataset, self.held_out = self._windows(FootageWindows, self.footage.items)
-        elif config.clips is not None and config.latents is not None:
-            splits = {split: find_clips(config.clips, split) for split in ("train", "validation")}
-            encoders = Encoders(config.vae, config.whisper, config.speech_ae)
-            files = {s: encode_clips(clips, config.latents, encoders, device) for s, clips in splits.items()}
-            kind = FeatureWindows if config.speech in TRAINED_ALONG else WindowDataset
-            self.dataset, self.held_out = self._windows(kind, files.__getitem__)
+        kind = FeatureWindows if config.speech in TRAINED_ALONG else WindowDataset
+        material = open_material(config, config.windows, kind)
+        self.footage, self.dataset, self.held_out = material.footage, material.dataset, material.held_out
         torch.manual_seed(config.loop.seed)
         self.transformer = self._start()
         if config.lora is not None:
@@ -219,7 +188,7 @@ class A2VStage:
         self.speech_ae = self._speech_ae()
         if config.footage is not None and config.speech == "codes":
             self.speech_ae.requires_grad_(False)
-        self._prepare_speech(splits, device)
+        self._prepare_speech(material.clips, processes().device)
         along = config.footage is not None or config.speech in TRAINED_ALONG
         self.model = Conditioned(self.transformer, self.speech_ae if along else None)
         channels = self.transformer.config.caption_channels
@@ -228,18 +197,6 @@ class A2VStage:
         if config.captions and self.footage is not None and isinstance(self.dataset, FootageWindows):
             self.captions = Captions(self.footage.items("train"), self.prompt[0])
             self.dataset.captions = self.captions
-
-    def _windows(
-        self, kind: Callable[..., WindowDataset], of: Callable[[str], Any]
-    ) -> tuple[WindowDataset, WindowDataset]:
-        """Windows to train on, and the longest of the held-out material."""
-        config = self.config
-        step, share, seed = samples_per_step(config.loop), config.start_share, config.loop.seed
-        longest = (max(config.windows),)
-        return (
-            kind(of("train"), config.windows, step, share, seed),
-            kind(of("validation"), longest, step, share, seed + 1),
-        )
 
     def _start(self) -> A2VTransformer3DModel:
         config = self.config
