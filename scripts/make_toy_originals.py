@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
@@ -23,10 +25,8 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from read_core.evaluation.networks.files import FILES
 from read_core.evaluation.networks.inception import FidInception
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core" / "weights"))
-from original_files import SHAPE, write_original  # the names, written down by hand for the tests
-from tiny_t5 import write_t5
-
+HELPERS = Path(__file__).resolve().parents[1] / "tests" / "core" / "weights"
+"""Of the tests: LTX-Video's original names, written down by hand, and a small T5."""
 RELEASE = "0.9.5"
 
 
@@ -36,12 +36,14 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder to write into")
     out = parser.parse_args().out
     (out / "networks").mkdir(parents=True, exist_ok=True)
-    write_original(out / "ltx-video-2b-toy.safetensors", RELEASE)
-    write_t5(out / "LTX-Video", SHAPE["caption_channels"])
+    sys.path.insert(0, str(HELPERS))
+    files, t5 = import_module("original_files"), import_module("tiny_t5")
+    files.write_original(out / "ltx-video-2b-toy.safetensors", RELEASE)
+    t5.write_t5(out / "LTX-Video", files.SHAPE["caption_channels"])
     torch.manual_seed(0)
     ear = {"d_model": 16, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
     mouth = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 32}
-    words = {"vocab_size": 64, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    words: dict[str, Any] = {"vocab_size": 64, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     words |= {"decoder_start_token_id": 3, "suppress_tokens": None, "begin_suppress_tokens": None}
     config = WhisperConfig(**ear, **mouth, **words, max_source_positions=150, num_mel_bins=80)
     WhisperForConditionalGeneration(config).save_pretrained(out / "whisper-toy")
