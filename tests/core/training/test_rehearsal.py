@@ -30,7 +30,8 @@ def test_every_step_of_a_full_size_training(tmp_path):
     assert re.search(r"went on from step [1-9]\d* of 24", done.stdout)
     (video,) = (out / "generated").glob("*.mp4")
     (real,) = (out / "real").glob("*.mp4")
-    assert len(list(FrameReader(video).read())) == len(list(FrameReader(real).read()))
+    made, wanted = (len(list(FrameReader(path).read())) for path in (video, real))
+    assert 0 <= made - wanted <= 1  # sound in AAC lasts a little longer than the picture
     index = json.loads((out / "models" / "read" / "read-toy" / "model_index.json").read_text())
     assert index["face"]["eye_distance"] > 0  # of the footage
     assert index["name"] == "read-toy"
