@@ -182,7 +182,7 @@ comfyui() {
     done
     "$python" scripts/queue_workflow.py "$base/prompt.json" --host "http://127.0.0.1:$port" --seed 1 \
         --out "$OUT/from_comfyui" || status=$?
-    kill -INT $host
+    kill $host  # TERM: a command in the background ignores INT
     wait $host || true
     [ $status = 0 ] || tail -20 "$base/host.log" >&2
     return $status
