@@ -152,7 +152,7 @@ for item in [item for item in items if item["split"] == "validation"][: int(sys.
 PY
     )
     for item in "${held[@]}"; do
-        name=$(basename "$(dirname "$item")")
+        name=$(basename "$(dirname "$item")")-$(basename "$item")
         cp "$OUT/footage/$item.mp4" "$OUT/real/$name.mp4"
         read_core generate --checkpoint "$OUT/models/read/read-toy" --portrait "$OUT/real/$name.mp4" \
             --speech "$OUT/real/$name.mp4" --out "$OUT/generated/$name.mp4" --fit crop --device cpu
