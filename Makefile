@@ -126,6 +126,7 @@ photo-corpus: synthesisers
 photo-vae: setup
 	$(TWO) train configs/photo/vae.yaml
 	$(TWO) train configs/photo/vae-2.yaml
+	$(TWO) train configs/photo/vae-3.yaml
 
 photo-detail: setup
 	$(TWO) train configs/photo/detail.yaml
