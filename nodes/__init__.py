@@ -9,6 +9,7 @@ from .decode import Decode
 from .detail import RestoreDetail
 from .encode import EncodeReference, EncodeSpeech
 from .examples import ExampleInputs
+from .live import add_route
 from .loaders import LoadModels
 from .paste import PasteBack
 from .sample import Sampler
@@ -35,3 +36,6 @@ class ReadExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES
+
+
+add_route()  # before the host starts its server

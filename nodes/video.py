@@ -27,6 +27,7 @@ from .encode import (
 from .feedback import Progress, Remarks, end_previews, input_named, show_text
 from .files import FRAME_RATES, QUALITY, Target, file_inputs, target_of
 from .incoming import image_of
+from .live import live_input, playing
 from .naming import filled_in
 from .placement import place
 from .sample import (
@@ -86,6 +87,7 @@ class TalkingHeadToFile(io.ComfyNode):
                 *finishing_inputs(),
                 *face_inputs(),
                 *file_inputs(),
+                live_input(),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The written file.")],
         )
@@ -121,6 +123,7 @@ class TalkingHeadToFile(io.ComfyNode):
         crf: int = QUALITY,
         fps: str = FRAME_RATES[0],
         save: bool = True,
+        live: bool = True,
     ) -> io.NodeOutput:
         from ..read_core.generate.job import estimate
         from ..read_core.speech.prepare import Preparation
@@ -142,7 +145,8 @@ class TalkingHeadToFile(io.ComfyNode):
         expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
         show_text(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
         writer = _writer(cls, target, pipe, finish.size, (waveform, rate), settings, remarks)
-        _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
+        with playing(writer.partial, live):
+            _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
         took, (height, width) = speed_text(speech.num_frames, time.perf_counter() - started), finish.size
         show_text(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
         end_previews()

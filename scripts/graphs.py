@@ -79,7 +79,7 @@ KINDS = {
     ),
     "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 244, 150, 200),
     "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 250, 190, 235),
-    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 744, 1160),
+    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 768, 1184),
     "READ_Check": Kind(
         "READ Check",
         [("plot", "IMAGE"), ("report", "STRING"), ("follows", "FLOAT"), ("lag", "INT")],

@@ -31,6 +31,7 @@ from .playable import check_playable
 # Rates that AAC in MP4 supports and every player accepts; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
+_FRAGMENT_SECONDS = 0.5  # at most; so a page that plays the file while it grows is hardly behind
 _ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps only known tags
 _KNOWN_TAGS = {"title", "comment"}
 _KEYFRAME_SECONDS = 2
@@ -101,11 +102,17 @@ class VideoWriter:
         # With a name, PyAV does not report a full disk for the last fragments; with a file, it does.
         self._partial = PartialFile(self.path, on_warning)
         options = _options(_FRAGMENTS, self.metadata)
+        options["frag_duration"] = str(int(1e6 * _FRAGMENT_SECONDS))
         self._container = av.open(self._partial.file, "w", format="mp4", options=options)
         with self._removed_on_error():
             self._container.metadata.update(self.metadata)
             self._video = _video_stream(self._container, self.size, crf, fps)
             self._sound = None if track is None else _Sound(self._container, track, fps)
+
+    @property
+    def partial(self) -> Path:
+        """Path of the file while it is written: fragments that can be played."""
+        return self._partial.path
 
     def write(self, frames: Tensor) -> None:
         """Append frames and their sound. Signals are delayed until they are in the file.

@@ -112,13 +112,21 @@ def run_in_host(installation: Installation, script: str, *arguments: object) -> 
 
 @contextmanager
 def running(
-    installation: Installation, base: Path, *options: str, environment: dict[str, str] | None = None
+    installation: Installation,
+    base: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    closed: bool = True,
 ) -> Iterator[Host]:
-    """Start a host on ``base``, wait until it answers; stop it afterwards."""
+    """Start a host on ``base``, wait until it answers; stop it afterwards.
+
+    A ``closed`` one has no nodes of remote services, and its page takes nothing from elsewhere.
+    """
     port = _free_port()
     command = [
         *(str(installation.python), "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)),
-        *("--disable-api-nodes", "--base-directory", str(base)),
+        *(("--disable-api-nodes",) if closed else ()),
+        *("--base-directory", str(base)),
         *("--database-url", f"sqlite:///{base / 'comfyui.db'}", *options),
     ]
     fixed = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}

@@ -167,6 +167,22 @@ def test_interrupted_it_keeps_a_partial_file_that_plays(tmp_path):
     assert found["sound"] * 25 == 37
 
 
+def test_the_file_plays_while_it_grows(tmp_path):
+    """After every piece, what is there are whole fragments; they are behind by the encoder's lookahead."""
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000))
+    behind, before = [], b""
+    for piece in range(10):
+        writer.write(ramp(15 * piece, 15))
+        there = writer.partial.read_bytes()
+        assert there.startswith(before)
+        before = there
+        if there:
+            behind.append(writer.num_frames - streams(writer.partial)["frames"])
+    writer.abort()
+    assert len(behind) >= 5
+    assert max(behind) < 75
+
+
 def test_ctrl_c_in_the_middle_of_writing_waits_for_the_frames(tmp_path):
     code = f"""
 import signal, threading, torch

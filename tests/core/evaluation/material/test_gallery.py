@@ -11,8 +11,8 @@ from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import neutral_motion
 from read_core.errors import InputError
+from read_core.evaluation.material import conditions
 from read_core.evaluation.material.gallery import FIRST_SEED, draw_gallery, face_colors, head_box, others
-from read_core.evaluation.suites import lengths
 from read_core.evaluation.tables import identity as identity_tables
 
 SCENE = ("background", "clothes", "collar", "shoulder", "light", "head_")
@@ -34,7 +34,7 @@ def test_no_face_of_a_gallery_is_in_a_video(sample):
     assert measures(sample.presenter) == measures(sample_presenter(0, "test"))
     videos = {measures(sample_presenter(seed, "test")) for seed in range(FIRST_SEED)}
     assert not strangers & videos
-    assert max(identity_tables._LONG_SEED, lengths._SEED) + 100 < FIRST_SEED
+    assert max(identity_tables._LONG_SEED, conditions._SEED) + 100 < FIRST_SEED
 
 
 def test_a_gallery_keeps_the_scene_and_changes_the_face():

@@ -1,0 +1,87 @@
+"""The video of READ Talking Head to File plays in its node while it is written."""
+
+import pytest
+
+from ..nodes.host import prepare_base, running
+from .test_page import graph
+
+pytestmark = [pytest.mark.comfy, pytest.mark.slow]
+NAME, KIND = "READ_long_audio", "READ_TalkingHeadToFile"
+WATCH = """
+window.readLive = [];
+let working = false;
+comfyAPI.api.api.addEventListener("execution_start", () => (working = true));
+comfyAPI.api.api.addEventListener("execution_success", () => (working = false));
+setInterval(() => {
+  for (const video of document.querySelectorAll("video[data-read=live]"))
+    if (working && video.buffered.length)
+      window.readLive.push([video.buffered.end(0), video.currentTime, video.videoWidth]);
+}, 50);
+"""
+PLAYS = "!!window.MediaSource && MediaSource.isTypeSupported('video/mp4; codecs=\"avc1.64001f, mp4a.40.2\"')"
+
+
+@pytest.fixture(scope="module")
+def usual(installation, tmp_path_factory):
+    """The address of a host as users start it: its page may play what it makes itself."""
+    base = tmp_path_factory.mktemp("live")
+    prepare_base(base)
+    with running(installation, base, closed=False) as host:
+        yield f"http://{host.client.address}"
+
+
+def page_of(browser, address, newer):
+    from comfy_page import ComfyPage
+
+    page = ComfyPage(browser, address, new_nodes=newer)
+    if not page.page.evaluate(PLAYS):
+        pytest.skip("this Chromium does not play H.264 and AAC")
+    if newer and not page.page.evaluate("LiteGraph.vueNodesMode"):
+        pytest.skip("this host's page has no newer drawing of nodes")
+    page.open(graph(NAME), NAME)
+    page.page.evaluate(WATCH)
+    return page
+
+
+@pytest.fixture(params=[False, True], ids=["drawing", "newer drawing"])
+def opened(request, browser, usual):
+    page = page_of(browser, usual, request.param)
+    yield page
+    page.close()
+
+
+def run(page, seed, live=True):
+    """Run the graph; what was seen of the live video meanwhile. The host keeps results by seed."""
+    page.set_widget(KIND, "seed", seed + 100 * bool(page.page.evaluate("LiteGraph.vueNodesMode")))
+    page.set_widget(KIND, "window", 8)  # seven clips
+    page.set_widget(KIND, "steps", 16)
+    page.set_widget(KIND, "live", live)
+    ending, detail = page.run()
+    assert ending == "execution_success", detail
+    return page.page.evaluate("window.readLive")
+
+
+def test_finished_clips_play_before_the_last_one_is_sampled(opened):
+    seen = run(opened, seed=31)
+    assert seen, "nothing was played while the node worked"
+    ends = [end for end, _, _ in seen]
+    assert ends[0] < 9  # the example lasts 9 s
+    assert ends == sorted(ends)
+    assert seen[-1][1] > 0  # it plays
+    assert seen[-1][2] > 0
+    opened.page.wait_for_timeout(1500)
+    sources = [video["src"] for video in opened.videos()]
+    assert any(f"filename={NAME}_" in source for source in sources)
+
+
+def test_the_widget_switches_it_off(opened):
+    assert run(opened, seed=32, live=False) == []
+
+
+def test_where_the_page_may_not_play_it_the_finished_video_is_shown(browser, address):
+    page = page_of(browser, address, newer=False)
+    assert run(page, seed=33) == []
+    page.page.wait_for_timeout(1500)
+    (video,) = page.videos()
+    assert f"filename={NAME}_" in video["src"]
+    page.close()
