@@ -89,6 +89,8 @@ async function play({ node: id, token }) {
       video = show(node);
       video.src = URL.createObjectURL(source);
       await opened(source, video);
+      await pause();
+      if (!video.isConnected) throw new Error("this page does not show it"); // the newer drawing of 0.8
       buffer = source.addSourceBuffer(kind);
       bytes = head;
       video.play().catch(() => {

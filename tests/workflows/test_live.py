@@ -61,8 +61,11 @@ def run(page, seed, live=True):
     return page.page.evaluate("window.readLive")
 
 
-def test_finished_clips_play_before_the_last_one_is_sampled(opened):
+def test_finished_clips_play_before_the_last_one_is_sampled(opened, installation):
     seen = run(opened, seed=31)
+    if installation.version.startswith("0.8.") and opened.page.evaluate("LiteGraph.vueNodesMode"):
+        assert seen == []  # its newer drawing, a trial then, shows no widgets that come later
+        return
     assert seen, "nothing was played while the node worked"
     ends = [end for end, _, _ in seen]
     assert ends[0] < 9  # the example lasts 9 s
