@@ -138,15 +138,14 @@ class TalkingHeadToFile(io.ComfyNode):
             reference = pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
             finish = pipe.finish(reference, picture, finishing, chosen_fit(fit))
         target, chosen = target_of(prefix, finish.size, crf, fps, save), settings_text(settings, size)
-        preparation, span = Preparation(normalize_loudness, audio_scale, silence_gate), (start, duration)
+        heard = Preparation(normalize_loudness, audio_scale, silence_gate)
         speech, waveform, rate = encode_recording(
-            models, audio, span, preparation, remarks, settings.window, "cpu"
+            models, audio, (start, duration), heard, remarks, settings.window, "cpu"
         )
         expected = estimate(pipe, speech, reference, settings, finish, streamed=True)
         show_text(f"{chosen} {estimate_text(speech.num_frames, expected.clips, expected.memory)}", remarks)
         writer = _writer(cls, target, pipe, finish.size, (waveform, rate), settings, remarks)
-        with playing(writer.partial, live):
-            _write(pipe, speech, reference, settings, finish, writer, chosen, remarks)
+        _write(pipe, speech, reference, settings, finish, writer, chosen, remarks, live)
         took, (height, width) = speed_text(speech.num_frames, time.perf_counter() - started), finish.size
         show_text(f"{chosen} {took} The video is {width} x {height}, {target.fps} per second.", remarks)
         end_previews()
@@ -237,13 +236,14 @@ def _write(
     writer: VideoWriter,
     chosen: str,
     remarks: Remarks,
+    live: bool,
 ) -> None:
     """Sample, decode, finish and write clip by clip; keep the finished part if anything interrupts."""
     from ..read_core.media.rate import HeldFrames
 
     progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
     hold, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks)
-    with writer:
+    with playing(writer.partial, live), writer:
         try:
             for frames in pipe.stream(speech, reference, settings, step, remarks):
                 for pictures in finish(frames):

@@ -53,6 +53,7 @@ def test_what_is_seldom_changed_is_folded_away(client):
         "crf",
         "fps",
         "save",
+        "live",
     }
 
 

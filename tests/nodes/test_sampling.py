@@ -57,7 +57,7 @@ def test_every_guidance_samples_differently(client):
         {"guidance": "none"},
         {"guidance": "checkpoint default"},
         {"guidance": "split", "guidance.alpha": -2.0, "guidance.beta": 3.0},
-        {"guidance": "joint", "guidance.alpha": 1.0},
+        {"guidance": "joint", "guidance.alpha": 1.5},
         {"guidance": "split (checkpoint's)"},
     ]
     found = []
