@@ -36,7 +36,7 @@ def run(tiny_checkpoint, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ROWS)
 def test_a_script_reports_every_row_with_its_figures(run, name):
     clips = [] if name == "against_diffusers" else ["--clips", "2"]
-    found = run(name, *clips, "--repeats", "1", "--steps", "2")
+    found = run(name, *clips, "--repeats", "1", "--steps", "2", "--dtype", "float32")
     assert set(ROWS[name]) <= set(found)
     assert all(all(found[row]) for row in ROWS[name])
     if name in ("projections", "orders"):  # the same latents, however they are made

@@ -64,6 +64,7 @@ def test_differences_are_taken_talk_by_talk():
 
 @pytest.mark.corpus
 def test_an_untrained_student_measures_as_no_guidance_does(pipe, tmp_path):
+    pytest.importorskip("espeakng_loader")
     run_distill(pipe, DistillSize(count=1, clips=2, seeds=2), tmp_path)
     table, paired = json.loads((tmp_path / "distill.json").read_text())["tables"]
     rows = {row[0]: dict(zip(table["columns"][1:], row[1:], strict=True)) for row in table["rows"]}
