@@ -45,7 +45,7 @@ def main(folder):
         settings, remarks = records.SamplingSettings(), feedback.Remarks()
         writer = media.VideoWriter(folder / f"{name}.mp4", (64, 64))
         try:
-            video._write(pipe, speech, reference, settings, finish, writer, "", remarks)
+            video._write(pipe, speech, reference, settings, finish, writer, "", remarks, live=False)
         except BaseException as raised:
             found[name] = {"raised": raised is error, "told": told[-1]}
     print(json.dumps(found))
