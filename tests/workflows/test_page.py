@@ -36,6 +36,7 @@ QUIET = {
     "fps": "25",
     "save": True,
     "frames": 0,
+    "live": True,
 }
 
 
