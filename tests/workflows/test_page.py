@@ -229,8 +229,11 @@ def test_every_node_has_a_help_page(page):
 
 @pytest.mark.parametrize("kind", HELP)
 def test_help_panel_shows_the_page(page, kind):
-    name = next(name for name in NAMES if any(node["type"] == kind for node in graph(name)["nodes"]))
+    holding = [name for name in NAMES if any(node["type"] == kind for node in graph(name)["nodes"])]
+    name = (holding or NAMES)[0]
     page.open(graph(name), name)
+    if not holding:  # no graph needs it
+        page.page.evaluate("kind => app.graph.add(LiteGraph.createNode(kind))", kind)
     page.fit()
     shown = page.help(kind)
     written = (ROOT / "web" / "docs" / f"{kind}.md").read_text(encoding="utf-8")
