@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -66,8 +67,10 @@ def table(tmp_path):
 
 
 def run(table, hosts):
-    args = argparse.Namespace(hosts=hosts)
-    return asyncio.run(queue_workflow.work_table(args, PROMPT, queue_workflow.read_table(table)))
+    """In a thread of its own: the browser of other tests leaves a loop running in this one."""
+    args, rows = argparse.Namespace(hosts=hosts), queue_workflow.read_table(table)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(queue_workflow.work_table(args, PROMPT, rows))).result()
 
 
 def test_hosts_share_the_lines_and_videos_get_their_names(table, hosts, capsys):
