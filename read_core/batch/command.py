@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bundled import BUNDLED
+from ..limits import DTYPES
 
 if TYPE_CHECKING:
     from .results import Result
     from .table import Row
-
-_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retries", type=int, default=1, help="further attempts after a failure")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     parser.add_argument(
-        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+        "--dtype", choices=DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MediaError, ReadError, ignore
+from ..on_ray import ray_for
 from .results import DONE, FAILED, Result
 from .table import Row, checksum
 
@@ -172,20 +172,7 @@ class _Actor:
 
 
 def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
-    """On the cluster that ``RAY_ADDRESS`` names, else on a Ray started on this machine for it."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "the engine ray needs the package ray: pip install 'read-talking-head[ray]'"
-        ) from error
-    ours = not ray.is_initialized()
-    if ours:
-        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **local)
-    try:
-        gpus = 0 if models.device == "cpu" else ray.cluster_resources().get("GPU", 0)
-        share = int(100 * min(1, gpus / workers)) / 100
+    with ray_for(workers, models.device) as (ray, share):
         kind = ray.remote(num_cpus=1, num_gpus=share)(_Actor)
         idle = [kind.remote(models) for _ in range(min(workers, len(waiting)))]
         under_way: dict[Any, tuple[Attempt, Any]] = {}
@@ -202,6 +189,3 @@ def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[t
                     outcome, actor = _killed(attempt.row), kind.remote(models)
                 idle.append(actor)
                 yield attempt, outcome
-    finally:
-        if ours:
-            ray.shutdown()

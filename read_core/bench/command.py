@@ -8,14 +8,13 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..limits import STEPS, WINDOW
+from ..limits import DTYPES, STEPS, WINDOW
 
 if TYPE_CHECKING:
     from ..evaluation.tables.report import Report
     from ..pipeline import ReadPipeline
     from .measure import Speed
 
-DTYPES = ("float32", "float16", "bfloat16")
 _STAGES_NOTE = (
     "Median, least and most of the rounds. The alternative has no audio branch and a time per token; it "
     "makes one clip with the same weights, tokens, steps and branches."

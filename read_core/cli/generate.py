@@ -15,6 +15,7 @@ from ..geometry import FPS, PIXELS_PER_LATENT
 from ..limits import (
     ALPHA,
     BETA,
+    DTYPES,
     FITS,
     ORDERS,
     OUTPUT_SIZE,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 LOG_SECONDS = 30  # between two progress lines in a log file
 _OURS = "(default: the checkpoint's)"
-_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -151,7 +151,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best available)")
     machine.add_argument(
         "--dtype",
-        choices=_DTYPES,
+        choices=DTYPES,
         help="type of the models (default: the checkpoint's; on a CPU float32, or bfloat16 where fast)",
     )
 
@@ -354,4 +354,4 @@ def _device(name: str | None) -> torch.device | None:
 def _dtype(name: str | None) -> torch.dtype | None:
     import torch
 
-    return None if name is None else {n: getattr(torch, n) for n in _DTYPES}[name]
+    return None if name is None else {n: getattr(torch, n) for n in DTYPES}[name]

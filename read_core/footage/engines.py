@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError, MediaError
+from ..on_ray import ray_for
 from .settings import Settings
 from .units import Outcome, Unit, work
 
@@ -62,26 +61,12 @@ def _start_worker() -> None:
 
 
 def _on_ray(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
-    """Use the Ray cluster that ``RAY_ADDRESS`` names, else start Ray on this machine."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "the engine ray needs the package ray: pip install 'read-talking-head[ray]'"
-        ) from error
-    ours = not ray.is_initialized()
-    if ours:
-        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error", **local)
-    try:
-        gpus = 0 if settings.device == "cpu" else ray.cluster_resources().get("GPU", 0)
-        remote = ray.remote(max_retries=0, num_gpus=int(100 * min(1, gpus / workers)) / 100)(work)
+    with ray_for(workers, settings.device) as (ray, share):
+        remote = ray.remote(max_retries=0, num_gpus=share)(work)
         waiting = [remote.remote(out, settings, unit) for unit in units]
-        while waiting:
-            ready, waiting = ray.wait(waiting)
-            yield from ray.get(ready)
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-        raise MediaError(f"{out}: {KILLED}") from error
-    finally:
-        if ours:
-            ray.shutdown()
+        try:
+            while waiting:
+                ready, waiting = ray.wait(waiting)
+                yield from ray.get(ready)
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+            raise MediaError(f"{out}: {KILLED}") from error
