@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 # velocity, the scales of split guidance are alpha = r - s and beta = 1 + s.
 CANDIDATES: tuple[Guidance, ...] = (
     NoCFG(),
+    JointCFG(1.5),
     JointCFG(2.0),
     JointCFG(2.5),
     JointCFG(3.0),
     JointCFG(5.0),
+    SplitCFG(0.0, 2.0),
+    SplitCFG(1.0, 2.0),
+    SplitCFG(0.0, 2.5),
+    SplitCFG(1.0, 2.5),
+    SplitCFG(1.0, 3.0),
     SplitCFG(-1.0, 2.0),
-    SplitCFG(-2.0, 3.0),
     SplitCFG(-1.0, 3.0),
-    SplitCFG(-2.0, 4.0),
     SplitCFG(-3.0, 5.0),
-    SplitCFG(-4.0, 6.0),
-    SplitCFG(-5.0, 8.0),
     SplitCFG(2.0, 6.0),
 )
 

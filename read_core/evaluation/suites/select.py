@@ -16,14 +16,12 @@ from ..figures import column, mean_figures, part
 from ..material.samples import SAID_BY
 from ..material.talks import DRAWN, FINE, PHOTOGRAPHS, TalkSource
 from ..material.videos import VideoGenerator
-from ..metrics.face import read_placed
 from ..metrics.psnr import psnr_in_boxes
 from ..metrics.seams import whole_clips
-from ..metrics.span import opening_span
-from ..metrics.sync import score_sync
 from ..tables.metadata import weights_digest
 from ..tables.report import Report
 from .guidance import CANDIDATES, describe
+from .speaking import Reading, read_talk, speaking_of
 
 if TYPE_CHECKING:
     from ...ans import Guidance
@@ -33,11 +31,13 @@ if TYPE_CHECKING:
 _RANGE = 0.5  # penalty of a range that is 0 or twice the true one
 _LIP_SHAPE = 0.25  # weight of width and rounding relative to the opening
 _DECIBEL = 0.1  # penalty per decibel lost compared with no guidance: smeared mouths, broken colors
+_FADED = 0.5  # penalty of eyes that fade in every frame
 _NOTE = (
     "Score: correlation of the opening, plus a quarter of the correlations of width and rounding, minus half "
-    "of the range's distance from 1, minus 0.1 for each decibel that the mouth box loses compared with no "
-    "guidance at the same steps. Range: 5th to 95th percentile of the opening, divided by that of the "
-    "rendered video. The decibels detect guidance that is too strong: it smears mouths, then breaks colors."
+    "of the range's distance from 1, minus half of the share of frames with faded eyes, minus 0.1 for each "
+    "decibel that the mouth box loses compared with no guidance at the same steps. Range: 5th to 95th "
+    "percentile of the opening, divided by that of the rendered video. The decibels detect guidance that is "
+    "too strong: it smears mouths, then breaks colors."
 )
 
 
@@ -73,6 +73,7 @@ class TrialFigures:
         opening: correlation of the opening with the true one.
         shape: the mean of those of width and rounding.
         span: range of the opening by that of the talk as it was rendered.
+        faded: share of the frames with open eyes in which an eye has faded.
         decibels: of the mouth box.
         seconds: of a clip.
     """
@@ -80,6 +81,7 @@ class TrialFigures:
     opening: float = column("open r")
     shape: float = column("width, round r")
     span: float = column("range")
+    faded: float = column("faded eyes")
     decibels: float = column("mouth box (dB)")
     seconds: float = column("seconds per clip")
 
@@ -87,7 +89,8 @@ class TrialFigures:
         """Higher is better; ``plain``: decibels without guidance."""
         lost = max(0.0, plain - self.decibels)
         astray = min(abs(1 - self.span), 1.0)
-        return self.opening + _LIP_SHAPE * self.shape - _RANGE * astray - _DECIBEL * lost
+        lips = self.opening + _LIP_SHAPE * self.shape - _RANGE * astray
+        return lips - _FADED * self.faded - _DECIBEL * lost
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def run_select(
         SynthesizerError: espeak-ng is not installed.
     """
     size = size or SelectSize()
-    samples = draw_talks(pipe, size, faces)
+    talks = draw_talks(pipe, size, faces)
+    samples = read_talks(talks)
     generator = VideoGenerator(pipe)
 
     def tried(forms: Sequence[Guidance], steps: int) -> list[Trial]:
@@ -144,7 +148,7 @@ def run_select(
             "guidance": str(chosen.guidance.to_dict()),
             "steps": chosen.steps,
             "videos": ", ".join(
-                f"{sum(talk.kind == kind for talk in samples)} {kind}" for kind in (PHOTOGRAPHS, DRAWN)
+                f"{sum(talk.kind == kind for talk in talks)} {kind}" for kind in (PHOTOGRAPHS, DRAWN)
             ),
             "seed": seed,
             "weights": weights_digest(pipe),
@@ -171,25 +175,31 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
     return [*photographs, *source.presenters(size.count)]
 
 
+def read_talks(talks: Sequence[Talk]) -> list[tuple[Talk, Reading]]:
+    """Talks with the readings of their own frames, which every setting is compared with."""
+    return [(talk, read_talk(talk.frames, talk)) for talk in talks]
+
+
 def try_setting(
-    generator: VideoGenerator, talks: Sequence[Talk], form: Guidance, steps: int, seed: int
+    generator: VideoGenerator, talks: Sequence[tuple[Talk, Reading]], form: Guidance, steps: int, seed: int
 ) -> TrialFigures:
     """Generate every talk with one setting and average the measurements."""
-    return mean_figures(
-        [_measured(generator, talk, SamplingSettings(steps, form, seed=seed)) for talk in talks]
-    )
+    settings = SamplingSettings(steps, form, seed=seed)
+    return mean_figures([_measured(generator, talk, truth, settings) for talk, truth in talks])
 
 
-def _measured(generator: VideoGenerator, talk: Talk, settings: SamplingSettings) -> TrialFigures:
+def _measured(
+    generator: VideoGenerator, talk: Talk, truth: Reading, settings: SamplingSettings
+) -> TrialFigures:
     start = time.perf_counter()
     frames = generator.finished(talk, settings)
-    seconds, true = time.perf_counter() - start, talk.frames
-    found, truth = (read_placed(video, talk.points).mouth for video in (frames, true))
-    score, span = score_sync(found, talk.mouth), opening_span(truth[:, 0])
+    seconds = time.perf_counter() - start
+    found = speaking_of(frames, read_talk(frames, talk), talk, truth, [])
     return TrialFigures(
-        opening=score.opening,
-        shape=0.5 * (score.width + score.rounding),
-        span=opening_span(found[:, 0]) / span if span > 0 else float("nan"),
-        decibels=psnr_in_boxes(frames, true, talk.boxes),
+        opening=found.sync.opening,
+        shape=0.5 * (found.sync.width + found.sync.rounding),
+        span=found.span,
+        faded=found.faded / max(1, found.seen),
+        decibels=psnr_in_boxes(frames, talk.frames, talk.boxes),
         seconds=seconds,
     )

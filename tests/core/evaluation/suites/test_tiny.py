@@ -144,7 +144,7 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
     def tried(_studio, _samples, form, steps, _seed):
         lost = 3.0 if form.kind == "split" and steps > 2 else 0.0
-        return TrialFigures(opening[form.kind], 0.0, 1.0, 20.0 + steps - lost, 1.0)
+        return TrialFigures(opening[form.kind], 0.0, 1.0, 0.0, 20.0 + steps - lost, 1.0)
 
     monkeypatch.setattr(select, "try_setting", tried)
     monkeypatch.setattr(select, "draw_talks", lambda *_: [])
@@ -161,7 +161,7 @@ def test_every_finalist_is_tried_with_all_steps_against_no_guidance_at_as_many(p
 
 
 def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
-    figures = TrialFigures(0.0, 0.0, 1.0, 0.0, 0.0)
+    figures = TrialFigures(0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     scores = ((4, 0.70), (6, 0.795), (8, 0.80), (6, 0.799), (10, 0.7))
     trials = [Trial(NoCFG(), steps, score, figures) for steps, score in scores]
     assert select.cheapest(trials, 0.01) is trials[3]
@@ -170,16 +170,21 @@ def test_the_fewest_steps_within_the_tolerance_win_then_the_best_score():
 
 
 def test_a_score_falls_with_broken_colors_and_rises_with_the_lips():
-    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, decibels=20.0, seconds=1.0)
+    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, faded=0.0, decibels=20.0, seconds=1.0)
     assert trial.score(20.0) == pytest.approx(0.6)
     assert trial.score(24.0) == pytest.approx(0.2)
     assert trial.score(10.0) == pytest.approx(0.6)
 
 
 def test_a_score_falls_with_a_range_that_is_too_small_or_too_large():
-    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, decibels=20.0, seconds=1.0)
+    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, faded=0.0, decibels=20.0, seconds=1.0)
     fell = [trial.score(20.0) - replace(trial, span=span).score(20.0) for span in (0.6, 1.4, 0.0, 3.0)]
     assert fell == pytest.approx([0.2, 0.2, 0.5, 0.5])
+
+
+def test_a_score_falls_with_eyes_that_fade():
+    trial = TrialFigures(opening=0.5, shape=0.4, span=1.0, faded=0.0, decibels=20.0, seconds=1.0)
+    assert trial.score(20.0) - replace(trial, faded=0.4).score(20.0) == pytest.approx(0.2)
 
 
 def test_defaults_are_chosen_on_photographs_and_presenters_of_the_validation_split(aligned_pipe, faces):
