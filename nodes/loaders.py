@@ -41,8 +41,9 @@ class LoadModels(io.ComfyNode):
                     "dtype",
                     options=list(checkpoints.DTYPES),
                     default="auto",
-                    tooltip="Type of the weights while they run. auto: as stored if the device runs that "
-                    "well, else float32.",
+                    tooltip="Type of the weights while they run. auto: on a GPU as stored if it runs that "
+                    "well, else float32; on a CPU float32, but the transformer in bfloat16 if the CPU is "
+                    "fast at it.",
                 ),
                 io.Combo.Input(
                     "attention",

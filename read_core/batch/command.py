@@ -44,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retries", type=int, default=1, help="further attempts after a failure")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     parser.add_argument(
-        "--dtype", choices=DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+        "--dtype",
+        choices=DTYPES,
+        help="of the models (default: the checkpoint's; on a CPU float32, or bfloat16 where fast)",
     )
 
 

@@ -92,8 +92,7 @@ def load_checkpoint(
     Args:
         folder: see the module docstring.
         device: device of the models.
-        dtype: type of all models; "stored": as each part is stored; None: the same, but float32 on a CPU,
-            where half precision is slow.
+        dtype: type of all models; "stored": as each part is stored; None: the same, but float32 on a CPU.
 
     Raises:
         CheckpointError: a file is missing, truncated or a pickle; a tensor is missing, unknown or of another
