@@ -35,7 +35,8 @@ class LoadModels(io.ComfyNode):
                     "checkpoint",
                     options=names,
                     tooltip="A folder with model_index.json under models/read. read-tiny comes with the "
-                    "pack: a demonstration that animates drawn presenters, not photographs.",
+                    "pack: a demonstration, a small model that animates photographs of one face and drawn "
+                    "presenters.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -126,8 +127,7 @@ class LoadModels(io.ComfyNode):
             defaults.guidance,
         )
         if card.demonstration:
-            limits = ": drawn presenters, not photographs" if card.face is None else ""
-            notes = f"A demonstration{limits}. {notes}"
+            notes = f"A demonstration, trained on {card.trained_on}. {notes}"
         show_text(f"{card.name}, {width} x {height}. {notes}".rstrip())
         return io.NodeOutput(models, host_vae(models))
 

@@ -43,8 +43,8 @@ NOTE = """{purpose}
 # Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and \
 *Load Audio* in place of *READ Example Inputs*.
 
-# `read-tiny` comes with the pack. It is a demonstration: it animates **drawn presenters** at \
-128 x 128, not photographs. Put a full-size checkpoint's folder into `models/read`, press **R** and \
+# `read-tiny` comes with the pack. It is a demonstration: a small model that animates **photographs of \
+one face** and drawn presenters. Put a full-size checkpoint's folder into `models/read`, press **R** and \
 choose it in *Load READ Models*. {full_size} Every node has a help page: select it and press **i** \
 above it."""
 AS_TRAINED = (

@@ -34,7 +34,7 @@ class Card:
         name: a short name, for example ``read-tiny``.
         trained_on: one sentence about the training data.
         resolution: (height, width) in pixels in training.
-        demonstration: True if it is a demonstration that does not work on real portraits.
+        demonstration: True if it is a small model that shows the method, not one of full size.
         face: place of the face in its aligned crops; None: it was not trained on aligned faces.
     """
 
