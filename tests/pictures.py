@@ -59,9 +59,16 @@ def _changed(
     turned = torch.tensor([width, height]) - points
     yield "upside_down", image.rotate(180), turned[[1, 0, 2]][None]
 
+    across = torch.stack([points[:, 1], width - points[:, 0]], dim=1)
+    yield "sideways", image.rotate(90, expand=True), across[None]
+
     # the border runs through the nose
     left = round(float(middle[0]))
     yield "cut", image.crop((left, 0, width, height)), (points - torch.tensor([left, 0]))[None]
+
+    # it runs between nose and mouth
+    bottom = round(float(points[2, 1]) - 0.15 * distance)
+    yield "cut_mouth", image.crop((0, 0, width, bottom)), points[None]
 
     face_height = float(landmarks[OVAL_BOTTOM, 1] - landmarks[OVAL_TOP, 1])
     scale = 20 / face_height

@@ -39,6 +39,11 @@ def test_what_is_wrong_with_them(hard_photographs):
     left, right, mouth = faces("cut")[0]
     assert left[0] < 0 < right[0]
     assert abs(float(mouth[0])) < 10
+    left, right, mouth = faces("cut_mouth")[0]
+    assert left[1] < Image.open(hard_photographs["cut_mouth"].path).height < mouth[1]
+    left, right, mouth = faces("sideways")[0]
+    assert left[1] > right[1]
+    assert mouth[0] > left[0]
     left, right, mouth = faces("tiny")[0]
     assert 5 < float(mouth[1] - left[1]) < 12  # a face of 20 pixels
     left, right, mouth = faces("profile")[0]

@@ -19,7 +19,9 @@ from read_core.records import FaceChoice
 SIZE = (128, 128)
 SAID = {
     "upside_down": "not upright",
+    "sideways": "not upright",
     "cut": "border cuts",
+    "cut_mouth": "border cuts",
     "tiny": "small",
     "two": None,
     "profile": "turned away",
