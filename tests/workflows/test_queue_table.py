@@ -1,15 +1,15 @@
-"""scripts/queue_workflow.py --table: the lines of a table on several hosts, of which some fail."""
+"""scripts/queue_table.py: the lines of a table on several hosts, of which some fail."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
 
-queue_workflow = pytest.importorskip("queue_workflow", reason="no aiohttp: pip install aiohttp")
+pytest.importorskip("aiohttp", reason="no aiohttp: pip install aiohttp")
+queue_table = pytest.importorskip("queue_table")
 PROMPT = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
     "2": {"class_type": "LoadAudio", "inputs": {"audio": "a.wav"}},
@@ -30,9 +30,9 @@ class StubHost:
         await asyncio.sleep(0)
         if self.address == "slow":
             await asyncio.sleep(0.1)
-            raise queue_workflow.HostError("READ_ANSSampler: out of memory")
+            raise queue_table.HostError("READ_ANSSampler: out of memory")
         if self.address == "broken":
-            raise queue_workflow.HostError("READ_ANSSampler: out of memory")
+            raise queue_table.HostError("READ_ANSSampler: out of memory")
         inputs = [node["inputs"] for node in prompt.values()]
         return {"made": f"{self.address} {inputs[0]['image']} {inputs[1]['audio']} {inputs[2]['seed']}"}
 
@@ -50,11 +50,11 @@ def hosts(monkeypatch):
     @asynccontextmanager
     async def connected(address):
         if address == "gone":
-            raise queue_workflow.HostError("no ComfyUI answers at gone")
+            raise queue_table.HostError("no ComfyUI answers at gone")
         yield StubHost(address)
 
-    monkeypatch.setattr(queue_workflow, "connected", connected)
-    monkeypatch.setattr(queue_workflow, "PAUSE", 0.01)
+    monkeypatch.setattr(queue_table, "connected", connected)
+    monkeypatch.setattr(queue_table, "PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def table(tmp_path):
 
 def run(table, hosts):
     """In a thread of its own: the browser of other tests leaves a loop running in this one."""
-    args, rows = argparse.Namespace(hosts=hosts), queue_workflow.read_table(table)
+    rows, addresses = queue_table.read_table(table), hosts.split(",")
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(queue_workflow.work_table(args, PROMPT, rows))).result()
+        return pool.submit(lambda: asyncio.run(queue_table.work_table(rows, addresses, PROMPT))).result()
 
 
 def test_hosts_share_the_lines_and_videos_get_their_names(table, hosts, capsys):
@@ -112,4 +112,4 @@ def test_what_fails_twice_is_told_and_the_rest_is_kept(table, hosts, capsys):
 def test_a_wrong_table_is_refused(table, text, message):
     table.write_text(text)
     with pytest.raises(ValueError, match=message):
-        queue_workflow.read_table(table)
+        queue_table.read_table(table)
