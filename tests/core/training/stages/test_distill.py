@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,13 +18,10 @@ from read_core.training.assemble import assemble
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.noise import SampleNoise
-from read_core.training.stages.distill import (
-    DistillConfig,
-    DistillStage,
-    States,
-    average_velocity,
-    step_times,
-)
+from read_core.training.stages.distill import DistillConfig, DistillStage
+from read_core.training.stages.distill_loss import average_velocity
+from read_core.training.stages.distill_model import student_velocity
+from read_core.training.stages.distill_states import step_times
 from read_core.training.stages.speech_variants import encode_windows
 
 from ..test_assemble import make_config
@@ -107,9 +104,7 @@ def test_the_target_is_a_loop_of_guided_steps_of_the_teacher(stage, steps):
     """Written out item by item: Split-CFG, Euler, the times that lie between two of the student's."""
     states = stage.states(stage.model, batch_of(stage, 5, steps), SampleNoise(2, range(5)))
     with torch.no_grad():
-        target = average_velocity(
-            lambda z, t: stage._guided(stage.model, states, z, t), states.z, states.times
-        )
+        target = average_velocity(stage.teacher(stage.model, states), states.z, states.times)
     fine = [1.5 * x / (1 + 0.5 * x) for x in (1 - i / TEACHER for i in range(TEACHER + 1))]
     for item in range(5):
         alpha, beta, count = states.scales[item].tolist()
@@ -169,17 +164,15 @@ def test_the_motion_frame_is_at_the_students_next_time():
     assert torch.equal(timesteps(4, 2.0), timesteps(8, 2.0)[::2])
 
 
-def test_scales_fill_their_ranges_where_the_reference_counts(stage, config):
-    found = stage._scales(SampleNoise(0, range(400)), torch.full((400,), 4))
+def test_scales_fill_their_ranges_where_the_reference_counts(stage):
+    found = stage.maker.draw_scales(SampleNoise(0, range(400)), torch.full((400,), 4))
     alpha, beta, steps = found.unbind(dim=1)
     assert (alpha >= 1 - beta - 1e-6).all()
     assert (alpha.min(), alpha.max()) == (pytest.approx(-1, abs=0.05), pytest.approx(1, abs=0.05))
     assert (beta.min(), beta.max()) == (pytest.approx(1, abs=0.05), pytest.approx(3, abs=0.05))
     assert (steps == 4).all()
-    joint = config.model_copy(update={"alpha": (0.0, 0.0), "beta": (0.5, 2.0)})
-    stage.config = joint
-    found = stage._scales(SampleNoise(0, range(40)), torch.full((40,), 4))
-    stage.config = config
+    joint = replace(stage.maker, alpha=(0.0, 0.0), beta=(0.5, 2.0))
+    found = joint.draw_scales(SampleNoise(0, range(40)), torch.full((40,), 4))
     assert (found[:, 0] == 0).all()  # JointCFG's scale is beta alone
 
 
@@ -252,7 +245,7 @@ def test_only_the_student_is_trained_and_a_new_one_is_the_conditional_branch(sta
     assert trained == {f"student.{name}" for name, _ in stage.student.named_parameters()}
     states = stage.states(stage.model, batch_of(stage, 3, 4), SampleNoise(3, range(3)))
     with torch.no_grad():
-        found = stage._distilled(stage.model, states)
+        found = student_velocity(stage.model, stage.prompt, states)
     expected = branch(stage, states.z, states.times[0], states.codes, states.continuation, True, True)
     assert torch.equal(found, expected)
 
@@ -389,7 +382,6 @@ def test_footage_is_taken_too(footage, tiny_checkpoint, tmp_path):
     assert states.codes.shape == (2, 3, 3, 10)
     loss, _ = stage.loss(stage.model, batch_of(stage, 2, 4), SampleNoise(0, range(2)))
     assert loss.isfinite()
-    assert {each.name for each in fields(States)} >= {"z", "times"}
 
 
 @pytest.mark.parametrize(
