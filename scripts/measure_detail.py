@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,13 +19,19 @@ from read_core.checkpoint import load_model
 from read_core.corpus.video_file import ClipFile, find_clips
 from read_core.detail import DetailRestorer
 from read_core.errors import ReadError
-from read_core.evaluation.figures import Cell
+from read_core.evaluation.figures import column
 from read_core.evaluation.suites.detail import DetailVideo, add_detail, detail_forms, milliseconds
 from read_core.evaluation.tables.report import Report
 from read_core.training.data.detail import shrunk
 from read_core.video import TemporalVAE
 
-SIZES = (256, 512)
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """Milliseconds per frame, from 128 pixels to a size."""
+
+    to_256: float = column("128 to 256 (ms)")
+    to_512: float = column("128 to 512 (ms)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,11 +77,10 @@ def measure(args: argparse.Namespace) -> Report:
     add_detail(report, videos, detail_forms(network))
     torch.set_num_threads(args.threads)
     forms = {"without network": DetailRestorer()} | ({"network": DetailRestorer(network)} if network else {})
-    rows: list[list[Cell]] = [
-        [name, *(milliseconds(form, size) for size in SIZES)] for name, form in forms.items()
+    rows = [
+        (name, FrameTimes(milliseconds(form, 256), milliseconds(form, 512))) for name, form in forms.items()
     ]
-    columns = ["form", *(f"128 to {size} (ms)" for size in SIZES)]
-    report.add("Time of a frame", columns, rows, f"{args.threads} threads, median of 10.")
+    report.add_figures("Time of a frame", "form", FrameTimes, rows, f"{args.threads} threads, median of 10.")
     return report
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from read_core.evaluation.tables.faces import add_finds, add_thresholds
+from read_core.evaluation.tables.report import Report
 from read_core.face.finder import THRESHOLD, WEIGHTS, load_finder
 from read_core.face.measure import (
     best_scores_without_face,
@@ -12,8 +14,6 @@ from read_core.face.measure import (
     held_out_scenes,
     public_errors,
     seconds_per_picture,
-    table,
-    thresholds_table,
 )
 from read_core.media.images import read_image
 
@@ -34,9 +34,11 @@ if __name__ == "__main__":
     maker = held_out_scenes(args.faces, args.backgrounds, args.split, args.drawn, args.spoilt)
     finds = find_in_scenes(maker, args.count, finder)
     empty = best_scores_without_face(maker, args.count, finder)
+    report = Report("The face finder", {"split": args.split, "weights": str(args.weights)})
     if args.split == "validation":
-        print(thresholds_table(finds, empty))
-    print(table(finds, empty, args.threshold))
+        add_thresholds(report, finds, empty)
+    add_finds(report, finds, empty, args.threshold)
+    print(report.markdown())
     for path in args.photographs:
         count, errors = public_errors(path, finder)
         shares = ", ".join(f"{100 * error:.1f} %" for error in errors.tolist())

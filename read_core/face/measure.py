@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +15,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..media.images import read_image
-from .finder import THRESHOLD, find_faces
+from .finder import find_faces
 from .fit import HELD_BACK
 from .material import Portrait, backgrounds, drawn_presenters, photographs
 from .network import FaceFinder
 from .scenes import Scene, SceneMaker, SceneSettings
 
 NEAR = 0.25  # mean error of the three points, in eye distances, up to which a face counts as found
-SIZES = (
-    0.08,
-    0.16,
-    0.32,
-    0.80,
-)  # limits of the table's rows: height of the face relative to the shorter side
 
 # Set by hand on enlarged pictures: middles of the eyes and of the mouth, pixels.
 PUBLIC = {
@@ -145,41 +138,6 @@ def public_errors(path: Path, finder: FaceFinder | None = None) -> tuple[int, Te
     found = find_faces(read_image(path), finder=finder)
     errors = point_errors(found.points, torch.tensor(PUBLIC[path.name]))
     return len(found), errors[errors.mean(1).argmin()] if len(found) else torch.full((3,), torch.inf)
-
-
-def table(finds: Finds, empty: Tensor, threshold: float = THRESHOLD) -> str:
-    """A Markdown table of the figures at one threshold."""
-    found = finds.scores >= threshold
-    lines = [
-        "| face, share of the side | faces | found | eyes: median | 95 % | mouth: median | 95 % |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for low, high in [*pairwise(SIZES), (SIZES[0], SIZES[-1])]:
-        row = (finds.sizes >= low) & (finds.sizes < (2.0 if high == SIZES[-1] else high))
-        eyes, mouths = finds.eyes[row & found], finds.mouths[row & found]
-        if not len(eyes):
-            continue
-        cells = [f"{100 * float(found[row].float().mean()):.1f} %"]
-        for errors in (eyes, mouths):
-            cells += [f"{100 * float(errors.quantile(share)):.2f} %" for share in (0.5, 0.95)]
-        lines.append(f"| {low:.2f} to {high:.2f} | {int(row.sum())} | {' | '.join(cells)} |")
-    wrong = 100 * float((empty >= threshold).float().mean())
-    beside = 100 * float((finds.others >= threshold).float().mean())
-    lines.append(
-        f"\nFalse finds at {threshold}: in {wrong:.1f} % of {len(empty)} pictures without a face, "
-        f"in {beside:.1f} % of those with one."
-    )
-    return "\n".join(lines)
-
-
-def thresholds_table(finds: Finds, empty: Tensor) -> str:
-    """Table of finds and false finds for each threshold."""
-    lines = ["| threshold | found | false finds, pictures without a face |", "|---|---|---|"]
-    for threshold in np.arange(0.1, 0.96, 0.05):
-        found = 100 * float((finds.scores >= threshold).float().mean())
-        wrong = 100 * float((empty >= threshold).float().mean())
-        lines.append(f"| {threshold:.2f} | {found:.1f} % | {wrong:.1f} % |")
-    return "\n".join(lines)
 
 
 def seconds_per_picture(image: Tensor, finder: FaceFinder | None = None, repeats: int = 30) -> float:
