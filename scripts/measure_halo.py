@@ -29,7 +29,7 @@ from read_core.weights.ltx_vae import RELEASES
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINED = ROOT / "read_core" / "checkpoints" / "read-tiny" / "vae"
-CHUNK, CHUNKS, SIDE = 8, 3, 1
+CHUNK, CHUNKS = 8, 3
 HALOS = range(1, 7)
 FIRST = {"block_out_channels": (128, 256, 512, 512), "decoder_block_out_channels": (128, 256, 512, 512)}
 
@@ -53,14 +53,15 @@ def decoders(trained: Path, narrow: int) -> Iterator[tuple[str, Any]]:
 
 
 def latents(model: Any, smooth: bool) -> torch.Tensor:
-    """(1, C, L, h, w), each with variance 1."""
+    """(1, C, L, h, w), each with variance 1; h and w as an ``AlignedAutoencoder`` needs them, else one."""
     random = torch.Generator().manual_seed(1)
     channels, count = model.config.latent_channels, CHUNK * CHUNKS
-    noise = torch.randn(channels * SIDE * SIDE, 1, count, generator=random)
+    height, width = model.config.get("grid", (1, 1))
+    noise = torch.randn(channels * height * width, 1, count, generator=random)
     if smooth:
         kernel = torch.exp(-0.5 * (torch.arange(-9, 10) / 3) ** 2)
         noise = torch.nn.functional.conv1d(noise, (kernel / kernel.norm())[None, None], padding="same")
-    return noise.view(1, channels, SIDE, SIDE, count).movedim(-1, 2)
+    return noise.view(1, channels, height, width, count).movedim(-1, 2)
 
 
 def decibels(model: Any, z: torch.Tensor, halos: range) -> list[float]:
