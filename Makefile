@@ -47,10 +47,14 @@ clean:
 CORE := $(BIN)/read-core
 WORKERS ?= 2
 TINY := output/tiny
+PHOTO := output/photo
 SHIPPED := read_core/checkpoints/read-tiny
 VARIANTS := pretrained tuned scratch linear pooled synchronous
+READ_TINY = FACES="$(FACES)" WORKERS=$(WORKERS) PYTHON=$(BIN)/python scripts/train_read_tiny.sh
+MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
-.PHONY: read-tiny ship-read-tiny read-tiny-gpu variants paper synthesisers
+.PHONY: read-tiny read-tiny-drawn ship-read-tiny read-tiny-gpu variants paper synthesisers
+.PHONY: photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill
 
 # The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
 synthesisers: setup
@@ -68,84 +72,42 @@ except ReadError as error:
 endef
 export NEED
 
-# The bundled checkpoint from nothing, up to a copy of it in $(TINY)/checkpoint.
-# The VAE learns from many short videos, in a folder of their own; A2V-DiT from long ones, half of them with
-# the head elsewhere or in another size.
+# The bundled checkpoint from nothing, up to a copy of it in $(PHOTO)/checkpoint. It learns from talking photographs, too: FACES is
+# a folder of portraits (docs/training.md).
 read-tiny: synthesisers
-	$(CORE) corpus --out $(TINY)/faces --split train --count 3000 --seconds 2.6 --workers $(WORKERS)
-	$(CORE) corpus --out $(TINY)/faces --split validation --count 24 --workers $(WORKERS)
-	$(CORE) corpus --out $(TINY)/clips --split train --count 1200 --framing 0.5 --workers $(WORKERS)
-	$(CORE) corpus --out $(TINY)/clips --split validation --count 24 --framing 0.5 --workers $(WORKERS)
-	$(CORE) train configs/tiny/vae.yaml
-	$(CORE) train configs/tiny/vae-2.yaml
-	$(CORE) train configs/tiny/whisper.yaml
-	$(CORE) train configs/tiny/speech_ae.yaml
-	$(CORE) train configs/tiny/a2v.yaml
-	$(CORE) train configs/tiny/a2v-2.yaml
-	$(CORE) train configs/tiny/whisper-2.yaml
-	$(CORE) train configs/tiny/speech_ae-2.yaml
-	$(CORE) train configs/tiny/a2v-3.yaml
-	$(CORE) train configs/tiny/whisper-3.yaml
-	$(CORE) train configs/tiny/speech_ae-3.yaml
-	$(CORE) train configs/tiny/a2v-4.yaml
-	$(CORE) checkpoint configs/tiny/checkpoint.yaml --set overwrite=true
-	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --suite select --out $(TINY)/select $(if $(FACES),--faces $(FACES))
-	$(CORE) evaluate --checkpoint $(TINY)/checkpoint --out $(TINY)/evaluation $(if $(FACES),--faces $(FACES))
+	$(READ_TINY) all
+	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --suite select --out $(PHOTO)/select --faces $(FACES)
+	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/evaluation --faces $(FACES)
 
-# Replace the bundled checkpoint by the one that `make read-tiny` left; nothing else does.
+# The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run; the student is not part of read-tiny.
+photo-corpus: synthesisers
+
+photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill: setup
+	$(READ_TINY) $@
+
+# The earlier read-tiny, for drawn presenters alone, in $(TINY)/checkpoint.
+read-tiny-drawn: synthesisers
+	$(READ_TINY) drawn-corpus drawn drawn-checkpoint
+
+# Replace the bundled checkpoint by the one that `make read-tiny` left, or by FROM; nothing else does.
+FROM ?= $(PHOTO)/checkpoint
+
 ship-read-tiny:
-	@test -f $(TINY)/checkpoint/model_index.json \
-		|| { echo "$(TINY)/checkpoint holds no checkpoint; run 'make read-tiny' first" >&2; exit 1; }
+	@test -f $(FROM)/model_index.json \
+		|| { echo "$(FROM) holds no checkpoint; run 'make read-tiny' first" >&2; exit 1; }
 	rm -rf $(SHIPPED).new $(SHIPPED).old
-	cp -R $(TINY)/checkpoint $(SHIPPED).new
+	cp -R $(FROM) $(SHIPPED).new
 	mv $(SHIPPED) $(SHIPPED).old
 	mv $(SHIPPED).new $(SHIPPED)
 	rm -rf $(SHIPPED).old
 
-# The next read-tiny, which learns from talking photographs beside drawn presenters; FACES is a folder of portraits.
-LAYOUT := 0.28,0.36,0.66
-PHOTO := output/photo
-FACES ?= faces
-TWO := OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node=2 -m read_core.cli
-
-.PHONY: photo-corpus photo-vae photo-detail photo-a2v photo-distill
-
-photo-corpus: synthesisers
-	$(CORE) corpus --out $(PHOTO)/faces --faces $(FACES) --layout $(LAYOUT) --split train --count 1000 --seconds 2.6 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/faces --layout $(LAYOUT) --split train --count 400 --seconds 2.6 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/faces --faces $(FACES) --layout $(LAYOUT) --split validation --count 40 --seconds 2.6 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/faces --layout $(LAYOUT) --split validation --count 16 --seconds 2.6 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/large --faces $(FACES) --layout $(LAYOUT) --split train --count 400 --seconds 2.6 --size 256 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/large --layout $(LAYOUT) --split train --count 120 --seconds 2.6 --size 256 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/large --faces $(FACES) --layout $(LAYOUT) --split validation --count 24 --seconds 2.6 --size 256 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/clips --faces $(FACES) --layout $(LAYOUT) --split train --count 1200 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/clips --layout $(LAYOUT) --split train --count 400 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/clips --faces $(FACES) --layout $(LAYOUT) --split validation --count 24 --workers $(WORKERS)
-	$(CORE) corpus --out $(PHOTO)/clips --layout $(LAYOUT) --split validation --count 8 --workers $(WORKERS)
-
-photo-vae: setup
-	$(TWO) train configs/photo/vae.yaml
-	$(TWO) train configs/photo/vae-2.yaml
-	$(TWO) train configs/photo/vae-3.yaml
-
-photo-detail: setup
-	$(TWO) train configs/photo/detail.yaml
-
-photo-a2v: setup
-	$(TWO) train configs/photo/a2v.yaml
-
-photo-distill: setup
-	$(TWO) train configs/photo/distill.yaml
-	$(TWO) train configs/photo/distill-2.yaml
-
 read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all
 
-# The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny`.
+# The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny-drawn`.
 # SECOND=1 trains each of Table 2 with a second seed too. WEIGHTS is a folder of feature networks, FACES one of portraits.
 VARIANT := output/variants
 COMPARED := $(filter-out synchronous,$(VARIANTS))
-MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
 variants: synthesisers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
 	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
@@ -165,6 +127,6 @@ second-%:
 
 # The paper's other experiments, with read-tiny.
 paper: synthesisers
-	$(CORE) evaluate --suite table1 --checkpoint $(TINY)/checkpoint --out $(TINY)/table1 $(MEASURED)
-	$(CORE) evaluate --suite table3 --checkpoint $(TINY)/checkpoint --out $(TINY)/table3 $(MEASURED)
-	$(CORE) evaluate --suite fig3 --checkpoint $(TINY)/checkpoint --out $(TINY)/fig3 $(MEASURED)
+	$(CORE) evaluate --suite table1 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table1 $(MEASURED)
+	$(CORE) evaluate --suite table3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table3 $(MEASURED)
+	$(CORE) evaluate --suite fig3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/fig3 $(MEASURED)

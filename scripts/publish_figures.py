@@ -1,6 +1,6 @@
 """Copy results of the evaluations into docs: tables, pictures, and the table of aims in docs/read-tiny.md.
 
-    python scripts/publish_figures.py [--tiny output/tiny] [--variants output/variants] [--docs docs]
+    python scripts/publish_figures.py [--tiny output/photo] [--variants output/variants] [--docs docs]
 
 It copies what exists of the folders evaluation, robust and select (written by the commands in
 docs/read-tiny.md) and of the output of ``make paper`` and ``make variants``. It lists missing files; their
@@ -87,7 +87,7 @@ def _copy_picture(source: Path, target: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Publish; return exit status 1 if anything is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tiny", type=Path, default=Path("output/tiny"), help="folder of make read-tiny")
+    parser.add_argument("--tiny", type=Path, default=Path("output/photo"), help="folder of make read-tiny")
     parser.add_argument("--variants", type=Path, default=Path("output/variants"), help="of make variants")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where to")
     args = parser.parse_args(arguments)
