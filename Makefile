@@ -108,10 +108,14 @@ read-tiny-gpu: setup
 # SECOND=1 trains each of Table 2 with a second seed too. WEIGHTS is a folder of feature networks, FACES one of portraits.
 VARIANT := output/variants
 COMPARED := $(filter-out synchronous,$(VARIANTS))
+NAME_pooled := averages# in tables; the others are called as their folders
+row = $(or $(NAME_$(1)),$(1))
+MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
 variants: synthesisers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
 	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
-		$(foreach v,$(COMPARED),$(v)=$(VARIANT)/$(v)/checkpoint $(if $(SECOND),$(v)=$(VARIANT)/$(v)-2/checkpoint))
+		$(foreach v,$(COMPARED),$(call row,$(v))=$(VARIANT)/$(v)/checkpoint \
+			$(if $(SECOND),$(call row,$(v))=$(VARIANT)/$(v)-2/checkpoint))
 	$(CORE) evaluate --suite fig2 --out $(VARIANT)/fig2 $(MEASURED) \
 		--checkpoint $(VARIANT)/pretrained/checkpoint --against $(VARIANT)/synchronous/checkpoint
 
