@@ -110,7 +110,6 @@ VARIANT := output/variants
 COMPARED := $(filter-out synchronous,$(VARIANTS))
 NAME_pooled := averages# in tables; the others are called as their folders
 row = $(or $(NAME_$(1)),$(1))
-MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
 variants: synthesisers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
 	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
