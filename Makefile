@@ -53,11 +53,13 @@ VARIANTS := pretrained tuned scratch linear pooled synchronous
 READ_TINY = FACES="$(FACES)" WORKERS=$(WORKERS) PYTHON=$(BIN)/python scripts/train_read_tiny.sh
 MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.json),--faces $(FACES))
 
-.PHONY: read-tiny read-tiny-drawn ship-read-tiny read-tiny-gpu variants paper synthesisers
+synthesisers: synthesizers  # the earlier name
+
+.PHONY: synthesisers read-tiny read-tiny-drawn ship-read-tiny read-tiny-gpu variants paper synthesizers
 .PHONY: photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill
 
 # The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
-synthesisers: setup
+synthesizers: setup
 	@$(BIN)/python -c "$$NEED" espeak flite
 
 define NEED
@@ -74,19 +76,19 @@ export NEED
 
 # The bundled checkpoint from nothing, up to a copy of it in $(PHOTO)/checkpoint. It learns from talking photographs, too: FACES is
 # a folder of portraits (docs/training.md).
-read-tiny: synthesisers
+read-tiny: synthesizers
 	$(READ_TINY) all
 	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --suite select --out $(PHOTO)/select --faces $(FACES)
 	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/evaluation --faces $(FACES)
 
 # The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run; the student is not part of read-tiny.
-photo-corpus: synthesisers
+photo-corpus: synthesizers
 
 photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill: setup
 	$(READ_TINY) $@
 
 # The earlier read-tiny, for drawn presenters alone, in $(TINY)/checkpoint.
-read-tiny-drawn: synthesisers
+read-tiny-drawn: synthesizers
 	$(READ_TINY) drawn-corpus drawn drawn-checkpoint
 
 # Replace the bundled checkpoint by the one that `make read-tiny` left, or by FROM; nothing else does.
@@ -111,7 +113,7 @@ COMPARED := $(filter-out synchronous,$(VARIANTS))
 NAME_pooled := averages# in tables; the others are called as their folders
 row = $(or $(NAME_$(1)),$(1))
 
-variants: synthesisers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
+variants: synthesizers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
 	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
 		$(foreach v,$(COMPARED),$(call row,$(v))=$(VARIANT)/$(v)/checkpoint \
 			$(if $(SECOND),$(call row,$(v))=$(VARIANT)/$(v)-2/checkpoint))
@@ -129,7 +131,7 @@ second-%:
 		$(if $(filter-out pretrained,$*),--set speech_ae=$(VARIANT)/$*-2/a2v/export/speech_ae)
 
 # The paper's other experiments, with read-tiny.
-paper: synthesisers
+paper: synthesizers
 	$(CORE) evaluate --suite table1 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table1 $(MEASURED)
 	$(CORE) evaluate --suite table3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table3 $(MEASURED)
 	$(CORE) evaluate --suite fig3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/fig3 $(MEASURED)

@@ -58,7 +58,7 @@ def cases(
     yield "sunglasses", _sunglasses(hopper, seen[1], 33)
     yield "a hand before the mouth", _hand(astronaut, seen[0], 46, (214, 170, 145))
     yield "an open mouth", _presenter(8, 1.0, 400)
-    yield "grey and dark", astronaut.convert("L").point(lambda value: value * 0.3).convert("RGB")
+    yield "gray and dark", astronaut.convert("L").point(lambda value: value * 0.3).convert("RGB")
 
 
 def sheet(pairs: Iterator[tuple[str, Image.Image]]) -> Image.Image:

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     parser.add_argument("--backgrounds", type=Path, nargs="+", required=True, help="pictures without people")
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--drawn", action="store_true", help="drawn presenters instead of photographs")
-    parser.add_argument("--spoilt", action="store_true", help="noise, blur, JPEG, hidden faces")
+    parser.add_argument("--spoiled", "--spoilt", action="store_true", help="noise, blur, JPEG, hidden faces")
     parser.add_argument("--count", type=int, default=1000, help="pictures with a face, and as many without")
     parser.add_argument("--photographs", type=Path, nargs="*", default=[], help="of measure.PUBLIC")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
 
     finder = load_finder(args.weights)
-    maker = held_out_scenes(args.faces, args.backgrounds, args.split, args.drawn, args.spoilt)
+    maker = held_out_scenes(args.faces, args.backgrounds, args.split, args.drawn, args.spoiled)
     finds = find_in_scenes(maker, args.count, finder)
     empty = best_scores_without_face(maker, args.count, finder)
     report = Report("The face finder", {"split": args.split, "weights": str(args.weights)})

@@ -47,7 +47,7 @@ sets() { for value in "$@"; do printf -- '--set\n%s\n' "$value"; done; }
 
 footage() {  # videos named as HDTF names them: one person each
     local drawing=(--split train --count "$people" --seconds "$seconds" --size "$size" --layout "$layout"
-        --synthesiser babble --workers 2 --preview "$people") number=0 file
+        --synthesizer babble --workers 2 --preview "$people") number=0 file
     read_core corpus --out "$OUT/drawn" "${drawing[@]}"
     [ -z "$FACES" ] || read_core corpus --out "$OUT/photographs" --faces "$FACES" --find "${drawing[@]}"
     mkdir -p "$OUT/videos"

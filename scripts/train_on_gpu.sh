@@ -41,15 +41,15 @@ clips=(--size 256 --count 800 --seconds 6.44 --framing 0.5)
 held_out=(--size 256 --count 24 --seconds 6.44)
 if [ "$TOY" = 1 ]; then
     trial_steps=4 VAE_MINUTES=0.2 A2V_MINUTES=0.2
-    faces=(--size 64 --count 8 --seconds 1.36 --synthesiser babble)
-    clips=(--size 64 --count 4 --seconds 1.96 --synthesiser babble)
-    held_out=(--size 64 --count 2 --seconds 1.96 --synthesiser babble)
+    faces=(--size 64 --count 8 --seconds 1.36 --synthesizer babble)
+    clips=(--size 64 --count 4 --seconds 1.96 --synthesizer babble)
+    held_out=(--size 64 --count 2 --seconds 1.96 --synthesizer babble)
     few=(loop.batch_size=2 loop.log_every=1 loop.sheet_every=0 loop.warmup=2)
-    speech=(loop.steps=4 loop.workers=1 speech.synthesiser=babble held_out=2)
+    speech=(loop.steps=4 loop.workers=1 speech.synthesizer=babble held_out=2)
     # Convolutions in bfloat16 are slower than in float32 on most processors.
     toy_vae=("${few[@]}" loop.workers=1 'loop.mixed_precision="no"' start_clips=4 held_out=2 model.latent_channels=16
         'model.block_out_channels=[48,48,48,48]' 'model.decoder_block_out_channels=[8,16,32]')
-    toy_whisper=("${few[@]}" "${speech[@]}" speech.seconds=3 'held_out_synthesisers=[babble]' encoder.dim=32
+    toy_whisper=("${few[@]}" "${speech[@]}" speech.seconds=3 'held_out_synthesizers=[babble]' encoder.dim=32
         encoder.feed_forward=64 encoder.layers=2 encoder.positions=150)
     toy_speech_ae=("${few[@]}" "${speech[@]}" speech.seconds=3 statistics=2 probe=2 hidden_dim=32)
     toy_a2v=("${few[@]}" 'windows=[4,5]' model.num_layers=2 model.in_channels=16 model.out_channels=16)

@@ -104,7 +104,7 @@ def _changed(
 
     yield "sunglasses", _with_bar(image, landmarks, 0.36 * distance), points[None]
     yield "hand", _with_hand(image, landmarks), points[None]
-    yield "grey", image.convert("L"), points[None]
+    yield "gray", image.convert("L"), points[None]
 
     still = Still(photograph, landmarks, 0.0)
     scene = PhotoScene(0, "test", 1.0, 256, photographs)

@@ -11,7 +11,7 @@ from read_core.corpus.photo.anatomy import eyes_and_mouth
 
 def test_points_tell_where_the_faces_are(hard_photographs, photograph, photograph_points):
     """A small window around each eye that is neither covered nor outside is darker than the skin below it."""
-    for name in ("upside_down", "two", "grey", "open_mouth", "profile"):
+    for name in ("upside_down", "two", "gray", "open_mouth", "profile"):
         picture = hard_photographs[name]
         gray = np.asarray(Image.open(picture.path).convert("L"))
         up = -1 if name == "upside_down" else 1
@@ -27,7 +27,7 @@ def test_points_tell_where_the_faces_are(hard_photographs, photograph, photograp
                 cheek = y + up * abs(mouth[1] - y) * 0.45
                 assert darkest(x, y) < darkest(x, cheek) - 15, name
     original = eyes_and_mouth(photograph_points)
-    assert torch.equal(hard_photographs["grey"].faces[0], original)
+    assert torch.equal(hard_photographs["gray"].faces[0], original)
     assert Image.open(photograph).size == (512, 640)
 
 
@@ -35,7 +35,7 @@ def test_what_is_wrong_with_them(hard_photographs):
     def faces(name):
         return hard_photographs[name].faces
 
-    assert Image.open(hard_photographs["grey"].path).mode == "L"
+    assert Image.open(hard_photographs["gray"].path).mode == "L"
     left, right, mouth = faces("cut")[0]
     assert left[0] < 0 < right[0]
     assert abs(float(mouth[0])) < 10

@@ -1,4 +1,4 @@
-"""Build a corpus folder: ``<out>/<split>/<synthesiser>-<seed>.safetensors``, one file per video.
+"""Build a corpus folder: ``<out>/<split>/<synthesizer>-<seed>.safetensors``, one file per video.
 
 See ``scene.Scene.draw`` for the contents of a file; ``video_file`` reads it.
 """
@@ -30,6 +30,7 @@ from .speech.synthesis import require_synthesizer
 from .speech.utterance import check_seconds
 from .video_file import SUFFIX
 
+_RENAMED = {"synthesiser": "synthesizer"}  # in files of earlier versions
 _SCENE = "scene"  # key of a file's metadata: the arguments of its scene
 
 AnyScene = Scene | PhotoScene
@@ -69,7 +70,7 @@ def build_corpus(
     if duration * FPS <= FRAMES_PER_LATENT:
         least = (FRAMES_PER_LATENT + 1) / FPS
         raise InputError(f"seconds is {first.seconds}; expected at least {least}, two latents")
-    require_synthesizer(first.synthesiser)
+    require_synthesizer(first.synthesizer)
     scenes = [replace(first, seed=first.seed + i, seconds=duration) for i in range(count)]
     return render_corpus(Path(out), scenes, workers)
 
@@ -104,7 +105,8 @@ def _is_done(scene: AnyScene, path: Path) -> bool:
             f"{scene.size} x {scene.size}: choose another folder or the same arguments"
         )
     asked = _settings(scene)
-    other = {name: value for name, value in (drawn or {}).items() if value != asked.get(name)}
+    drawn = {_RENAMED.get(name, name): value for name, value in (drawn or {}).items()}
+    other = {name: value for name, value in drawn.items() if value != asked.get(name)}
     if other:
         raise InputError(
             f"{path} was drawn with {', '.join(f'{name} {value}' for name, value in other.items())}; "

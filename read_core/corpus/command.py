@@ -37,12 +37,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--size", type=int, default=128, metavar="PIXELS", help="height and width, a multiple of 32"
     )
     parser.add_argument(
-        "--synthesiser",
+        "--synthesizer",
         choices=SYNTHESIZERS,
         default="espeak",
         help="speech synthesizer; flite is held out for evaluation; babble is for tests and needs no "
         "installation",
     )
+    parser.add_argument(
+        "--synthesiser",
+        dest="synthesizer",
+        choices=SYNTHESIZERS,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )  # the earlier name
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the first video; the others follow in steps of 1"
     )
@@ -95,13 +102,13 @@ def _first_scene(args: argparse.Namespace) -> AnyScene:
         if args.find:
             raise InputError("--find looks for faces in a folder of portraits; give the folder with --faces")
         return Scene(
-            args.seed, args.split, args.seconds, args.size, args.synthesiser, args.framing, args.layout
+            args.seed, args.split, args.seconds, args.size, args.synthesizer, args.framing, args.layout
         )
     if args.framing:
         raise InputError("--framing moves drawn presenters; leave it out with --faces")
     layout = args.layout or PHOTO_LAYOUT
     faces = _found(args) if args.find else args.faces
-    return PhotoScene(args.seed, args.split, args.seconds, args.size, faces, args.synthesiser, layout)
+    return PhotoScene(args.seed, args.split, args.seconds, args.size, faces, args.synthesizer, layout)
 
 
 def _found(args: argparse.Namespace) -> Path:

@@ -35,14 +35,14 @@ class Scene:
     split: str
     seconds: float
     size: int
-    synthesiser: str = "espeak"
+    synthesizer: str = "espeak"
     framing: float = 0.0
     layout: tuple[float, float, float] | None = None
 
     @property
     def name(self) -> str:
         """Unique within a split."""
-        return f"{self.synthesiser}-{self.seed:06d}"
+        return f"{self.synthesizer}-{self.seed:06d}"
 
     def check(self) -> None:
         """Raise InputError if a value other than size, seconds or split is out of range."""
@@ -60,7 +60,7 @@ class Scene:
             InputError: a value of the scene is out of range.
             SynthesizerError: the synthesizer is not installed; the message says how to install it.
         """
-        utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
+        utterance = sample_utterance(self.seed, self.seconds, self.split, self.synthesizer)
         count = len(utterance.mouth)
         presenter = sample_presenter(self.seed, self.split)
         if self.layout is None:

@@ -139,7 +139,7 @@ def drawn_squares(
 
     Args:
         pictures, points: of :func:`aligned_faces`.
-        generator: draws how they are stretched, spoilt and hidden.
+        generator: draws how they are stretched, spoiled and hidden.
 
     Returns:
         The squares, and places in them: eyes (2 B, 6, 2) and mouths (B, 7, 2), their middles first.
@@ -172,7 +172,7 @@ def drawn_squares(
     glasses = with_glasses(shown, places, truth[:, :2], generator)
     shown = torch.where(chance(0.4)[:, None, None, None], glasses, shown)
     shown = torch.where(chance(0.12)[:, None, None, None], _behind_bar(shown, places, generator), shown)
-    shown = _spoilt(shown, generator)
+    shown = _spoiled(shown, generator)
     squares = torch.cat(shown.chunk(3, dim=2))
     first, second, third = (
         _inside(frame, everything[:, list(chosen)])
@@ -197,7 +197,7 @@ def _behind_bar(pictures: Tensor, places: Tensor, generator: Generator) -> Tenso
     return torch.where(bar[:, None], color, pictures)
 
 
-def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
+def _spoiled(pictures: Tensor, generator: Generator) -> Tensor:
     """Coarse, in another light, gray, noisy: (B, 3, 3 h, w), the three squares below each other."""
     count = len(pictures)
 
@@ -211,8 +211,8 @@ def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
         small = F.interpolate(part, size, mode="bilinear", antialias=True, align_corners=False)
         parts.append(F.interpolate(small, part.shape[2:], mode="bilinear", align_corners=False))
     pictures = torch.cat(parts).clamp(1e-3, 1) ** uniform(-0.5, 0.5).exp()
-    grey = pictures.mean(dim=1, keepdim=True)
-    pictures = torch.lerp(grey, pictures, uniform(-0.15, 1.4).clamp(min=0))
+    gray = pictures.mean(dim=1, keepdim=True)
+    pictures = torch.lerp(gray, pictures, uniform(-0.15, 1.4).clamp(min=0))
     side_light = torch.linspace(-1, 1, pictures.shape[3])
     pictures = pictures * uniform(0.6, 1.3) * uniform(0.9, 1.1, 3) * (1 + uniform(-0.4, 0.4) * side_light)
     noise = torch.randn(pictures.shape, generator=generator)

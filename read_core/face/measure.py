@@ -66,7 +66,12 @@ class Finds:
 
 
 def held_out_scenes(
-    faces: Path, folders: Sequence[Path], split: str, drawn: bool = False, spoilt: bool = False, seed: int = 0
+    faces: Path,
+    folders: Sequence[Path],
+    split: str,
+    drawn: bool = False,
+    spoiled: bool = False,
+    seed: int = 0,
 ) -> SceneMaker:
     """Scenes of held-out faces on backgrounds that the training does not use.
 
@@ -76,7 +81,7 @@ def held_out_scenes(
     grounds = backgrounds(folders, _LONGEST)
     if split == "validation":
         grounds = grounds[::HELD_BACK]
-    settings = replace(_TEST, clean=0.0, hidden=0.3, whole=0.25, strange=0.3) if spoilt else _TEST
+    settings = replace(_TEST, clean=0.0, hidden=0.3, whole=0.25, strange=0.3) if spoiled else _TEST
     return SceneMaker(portraits, grounds, settings, seed)
 
 

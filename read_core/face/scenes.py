@@ -124,7 +124,7 @@ class SceneMaker:
                     break
         pixels = np.array(canvas)
         if rng.random() >= settings.clean:
-            pixels = self._spoilt(pixels)
+            pixels = self._spoiled(pixels)
         all_boxes = np.array(boxes).reshape(-1, 4)
         sure = _visible(all_boxes, height, width) & (np.array(covered) < 1 - VISIBLE)
         return Scene(pixels, all_boxes, np.array(points).reshape(-1, 3, 2), sure)
@@ -257,7 +257,7 @@ class SceneMaker:
         table: list[int] = (levels * gains).clip(0, 255).astype(int).ravel().tolist()
         return table
 
-    def _spoilt(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _spoiled(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Degrade the picture: light from one side, colors, gray, blur, coarse pixels, noise, JPEG."""
         rng = self.rng
         height, width = pixels.shape[:2]

@@ -136,7 +136,7 @@ def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Te
     )
     mouths = torch.lerp(examples.mouths[faces, one], examples.mouths[faces, two], mixed[:, None])
     pictures, centers = _moved(pictures, examples.centers[faces], generator)
-    return _spoilt(pictures, generator), mouths, centers
+    return _spoiled(pictures, generator), mouths, centers
 
 
 def _moved(pictures: Tensor, centers: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -152,7 +152,7 @@ def _moved(pictures: Tensor, centers: Tensor, generator: Generator) -> tuple[Ten
     return moved, (centers - shift) / scale
 
 
-def _spoilt(pictures: Tensor, generator: Generator) -> Tensor:
+def _spoiled(pictures: Tensor, generator: Generator) -> Tensor:
     """Blur (one strength per batch), coarse noise, noise, and random colors and light."""
     blur = float(torch.rand(1, generator=generator))
     if blur > 0.4:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import ReadError
 
+_RENAMED = {"synthesiser": "synthesizer", "held_out_synthesisers": "held_out_synthesizers"}
 _RELEASED = (None, "vae", "whisper")  # what LTX-Video and Whisper give, by the stage that trains another
 
 
@@ -104,7 +105,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[
     """Read a YAML file and those it builds on.
 
     The key ``base`` names another file, relative to this one. What this file says replaces what the other one
-    says; sections are merged key by key.
+    says; sections are merged key by key. Keys with an earlier name get the present one.
 
     Args:
         path: the file.
@@ -116,7 +117,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[
     """
     data = _read_with_bases(path, ())
     for dotted, value in (overrides or {}).items():
-        *parents, last = dotted.split(".")
+        *parents, last = (_RENAMED.get(key, key) for key in dotted.split("."))
         target = data
         for parent in parents:
             target = target.setdefault(parent, {})
@@ -135,7 +136,7 @@ def _read_with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if not path.is_file():
         kind = f"base of {above[-1]}" if above else "YAML training configuration (see configs/)"
         raise ConfigError(f"{path}: no such file; expected a {kind}")
-    data = _read_mapping(path)
+    data = _with_present_names(_read_mapping(path))
     base = data.pop("base", None)
     if base is None:
         return data
@@ -154,6 +155,13 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: holds no keys; expected 'stage', 'output' and others (see configs/)")
     return data
+
+
+def _with_present_names(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        _RENAMED.get(key, key): _with_present_names(value) if isinstance(value, Mapping) else value
+        for key, value in data.items()
+    }
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

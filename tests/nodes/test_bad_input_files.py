@@ -94,9 +94,9 @@ def test_portraits_of_any_shape_work(host, client, image):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_portrait_of_too_few_channels(host, client, channels):
-    prompt = file_of("grey", {}, {"width": 64, "height": 64, "channels": channels})
+    prompt = file_of("gray", {}, {"width": 64, "height": 64, "channels": channels})
     told(client, prompt, "READ_TalkingHeadToFile", "^image", "shape", r"expected \(H, W, 3\)")
-    assert written(host, "grey") == []
+    assert written(host, "gray") == []
 
 
 @pytest.mark.parametrize("prefix", ["../outside", "/etc/read"])

@@ -86,7 +86,7 @@ def test_attention_stays_with_the_models_that_it_was_chosen_for(found):
 
 
 def test_the_host_sees_that_an_output_holds_models(found):
-    assert found["recognised"]
+    assert found["recognized"]
 
 
 def test_nothing_is_held_when_the_host_has_let_go(found):

@@ -96,11 +96,11 @@ def apart(first, second):
 def test_normalized_loudness_makes_quiet_and_loud_the_same(client):
     quiet, loud = encoded(client, 0.002), encoded(client, 0.1)
     assert apart(quiet, loud) > OTHER
-    levelled = encoded(client, 0.002, normalize_loudness=True)
-    assert apart(levelled, encoded(client, 0.1, normalize_loudness=True)) < SAME
+    leveled = encoded(client, 0.002, normalize_loudness=True)
+    assert apart(leveled, encoded(client, 0.1, normalize_loudness=True)) < SAME
     # -23 dB is 0.0708 of full scale
-    assert apart(levelled, encoded(client, 10 ** (-23 / 20))) < SAME
-    assert apart(levelled, quiet) > OTHER
+    assert apart(leveled, encoded(client, 10 ** (-23 / 20))) < SAME
+    assert apart(leveled, quiet) > OTHER
 
 
 def test_audio_scale_is_a_factor_on_what_the_encoder_hears(client):
@@ -152,7 +152,7 @@ def written_frames(host, run):
 
 
 def test_the_file_is_what_the_five_nodes_make(host, client):
-    """Cut, levelled, gated, sized and sampled alike; what differs is the compression."""
+    """Cut, leveled, gated, sized and sampled alike; what differs is the compression."""
     heard = {"start": 1.2, "duration": 0.6, "audio_scale": 1.5, "silence_gate": -40.0}
     shaped = {"width": 96, "height": 160, "fit": "stretch", "seed": 7, "steps": 2}
     five = quick(**heard, **shaped)

@@ -120,7 +120,7 @@ def test_importing_the_pack_loads_no_model_library(installation):
     assert not heavy & set(found)
 
 
-def test_extra_model_paths_are_honoured(installation, tmp_path):
+def test_extra_model_paths_are_honored(installation, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(BUNDLED, elsewhere / "heads" / "from-elsewhere")
     config = tmp_path / "paths.yaml"

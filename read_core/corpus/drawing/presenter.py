@@ -162,7 +162,7 @@ class Presenter:
     smile: float  # how much the corners are raised
     lip_color: Color
     inside_color: Color
-    # beard, glasses, jewellery
+    # beard, glasses, jewelry
     beard: str
     beard_color: Color
     moustache: float  # thickness; 0 for none

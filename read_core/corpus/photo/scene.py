@@ -44,14 +44,14 @@ class PhotoScene:
     seconds: float
     size: int
     faces: Path
-    synthesiser: str = "espeak"
+    synthesizer: str = "espeak"
     layout: tuple[float, float, float] = PHOTO_LAYOUT
     motion: float = 0.8
 
     @property
     def name(self) -> str:
         """Unique within a split."""
-        return f"photo-{self.synthesiser}-{self.seed:06d}"
+        return f"photo-{self.synthesizer}-{self.seed:06d}"
 
     def check(self) -> None:
         """Raise InputError if a value other than size, seconds or split is out of range."""
@@ -61,7 +61,7 @@ class PhotoScene:
         """Speak, move and draw the scene; returns and raises as ``corpus.scene.Scene.draw``."""
         puppet = puppet_of(self, pick_still(self))
         return render_video(
-            self, puppet, sample_utterance(self.seed, self.seconds, self.split, self.synthesiser)
+            self, puppet, sample_utterance(self.seed, self.seconds, self.split, self.synthesizer)
         )
 
 

@@ -53,38 +53,38 @@ _PITCHES = (10, 90)
 _INTONATIONS = (20, 90)
 
 
-def check_synthesizer(synthesiser: str) -> str:
-    """Return ``synthesiser`` if it is one of SYNTHESIZERS, else raise InputError."""
-    if synthesiser not in SYNTHESIZERS:
-        raise InputError(f"synthesiser is {synthesiser!r}; expected one of {', '.join(SYNTHESIZERS)}")
-    return synthesiser
+def check_synthesizer(synthesizer: str) -> str:
+    """Return ``synthesizer`` if it is one of SYNTHESIZERS, else raise InputError."""
+    if synthesizer not in SYNTHESIZERS:
+        raise InputError(f"synthesizer is {synthesizer!r}; expected one of {', '.join(SYNTHESIZERS)}")
+    return synthesizer
 
 
-def voice_names(split: str, synthesiser: str = "espeak") -> tuple[str, ...]:
+def voice_names(split: str, synthesizer: str = "espeak") -> tuple[str, ...]:
     """Names of the voices of a split: espeak's accents with the variants of the split, or all of flite's.
 
     flite is completely held out, so its voices are the same for every split, and so are babble's.
     """
     check_split(split)
-    if check_synthesizer(synthesiser) == "flite":
+    if check_synthesizer(synthesizer) == "flite":
         return FLITE_VOICES
-    if synthesiser == "babble":
+    if synthesizer == "babble":
         return BABBLE_VOICES
     return tuple(f"{accent}+{variant}" for accent in _ACCENTS for variant in _VARIANTS[split])
 
 
-def draw_voice(generator: random.Random, split: str = "train", synthesiser: str = "espeak") -> Voice:
+def draw_voice(generator: random.Random, split: str = "train", synthesizer: str = "espeak") -> Voice:
     """A random voice of the split, with its rate (120 to 225 words a minute), pitch and intonation."""
-    name = generator.choice(voice_names(split, synthesiser))
+    name = generator.choice(voice_names(split, synthesizer))
     rate, pitch, intonation = (generator.randint(*span) for span in (_RATES, _PITCHES, _INTONATIONS))
-    return Voice(synthesiser, name, rate, pitch, intonation)
+    return Voice(synthesizer, name, rate, pitch, intonation)
 
 
-def require_synthesizer(synthesiser: str) -> None:
-    """Raise SynthesizerError, which says how to install it, unless ``synthesiser`` is installed."""
-    if check_synthesizer(synthesiser) == "espeak":
+def require_synthesizer(synthesizer: str) -> None:
+    """Raise SynthesizerError, which says how to install it, unless ``synthesizer`` is installed."""
+    if check_synthesizer(synthesizer) == "espeak":
         locate_espeak()
-    elif synthesiser == "flite":
+    elif synthesizer == "flite":
         locate_flite()
 
 
@@ -96,10 +96,10 @@ def open_synthesizer(voice: Voice) -> Iterator[Callable[[str], Speech]]:
         SynthesizerError: the synthesizer is not installed (the message says how to install it) or does not
             know the voice.
     """
-    if check_synthesizer(voice.synthesiser) == "espeak":
+    if check_synthesizer(voice.synthesizer) == "espeak":
         with Espeak(voice) as speak:
             yield speak
-    elif voice.synthesiser == "flite":
+    elif voice.synthesizer == "flite":
         yield partial(speak_flite, voice=voice)
     else:
         yield partial(speak_babble, voice=voice)

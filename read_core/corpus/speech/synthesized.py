@@ -37,13 +37,13 @@ class Voice:
     """A voice and how it speaks.
 
     Attributes:
-        synthesiser: "espeak" or "flite"; also the alphabet of the phonemes.
+        synthesizer: "espeak" or "flite"; also the alphabet of the phonemes.
         name: the synthesizer's name of the voice, with its variant.
         rate: words per minute; 175 is normal.
         pitch, intonation: 0..100; 50 is the voice's default; flite ignores them.
     """
 
-    synthesiser: str
+    synthesizer: str
     name: str
     rate: int = 175
     pitch: int = 50
@@ -51,7 +51,7 @@ class Voice:
 
     def describe(self) -> str:
         """A unique name, e.g. "espeak:en-us+f3:r160:p55:i40"."""
-        return f"{self.synthesiser}:{self.name}:r{self.rate}:p{self.pitch}:i{self.intonation}"
+        return f"{self.synthesizer}:{self.name}:r{self.rate}:p{self.pitch}:i{self.intonation}"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Utterance:
 
 
 def sample_utterance(
-    seed: int, seconds: float | None = None, split: str = "train", synthesiser: str = "espeak"
+    seed: int, seconds: float | None = None, split: str = "train", synthesizer: str = "espeak"
 ) -> Utterance:
     """The recording for ``seed``; the same arguments always give the same recording.
 
@@ -67,33 +67,33 @@ def sample_utterance(
         seed: any integer.
         seconds: exact duration; sentences are concatenated and cut. None: one to three sentences.
         split: "train", "validation" or "test"; they share no sentence, pattern or espeak variant.
-        synthesiser: "espeak", or "flite" for the held-out voices.
+        synthesizer: "espeak", or "flite" for the held-out voices.
 
     Raises:
-        InputError: ``seconds``, ``split`` or ``synthesiser`` out of range.
+        InputError: ``seconds``, ``split`` or ``synthesizer`` out of range.
         SynthesizerError: the synthesizer is not installed; the message says how to install it.
     """
     check_split(split)
-    check_synthesizer(synthesiser)
+    check_synthesizer(synthesizer)
     check_seconds(seconds)
-    generator = random.Random(f"utterance/{split}/{synthesiser}/{seed}")
-    voice = draw_voice(generator, split, synthesiser)
+    generator = random.Random(f"utterance/{split}/{synthesizer}/{seed}")
+    voice = draw_voice(generator, split, synthesizer)
     training = split == "train"
-    tune = random.Random(f"tune/{split}/{synthesiser}/{seed}")
+    tune = random.Random(f"tune/{split}/{synthesizer}/{seed}")
     sings = training and tune.random() < _SINGS
     singer = nullcontext(partial(sing, voice=voice, generator=tune))
-    vary = random.Random(f"variety/{split}/{synthesiser}/{seed}")
-    varied = training and synthesiser == "espeak"
+    vary = random.Random(f"variety/{split}/{synthesizer}/{seed}")
+    varied = training and synthesizer == "espeak"
     size = vary.uniform(*_SIZES) if varied and vary.random() < _RESIZED else 1.0
     with singer if sings else open_synthesizer(voice) as speak:
-        parts, texts = [pause(generator.uniform(0.0, 0.5), synthesiser)], []
+        parts, texts = [pause(generator.uniform(0.0, 0.5), synthesizer)], []
         count = generator.randint(1, 3)
         for text in sentences(generator.getrandbits(32), split):
             texts.append(text)
             rest = generator.uniform(0.05, 0.7)
             if varied and vary.random() < _RESTS:
                 rest += vary.uniform(0.5, 1.6)
-            parts += [change_size(speak(text), size), pause(rest, synthesiser)]
+            parts += [change_size(speak(text), size), pause(rest, synthesizer)]
             spoken = sum(part.seconds for part in parts)
             if (len(texts) >= count) if seconds is None else (spoken >= seconds):
                 break
@@ -102,7 +102,7 @@ def sample_utterance(
         speech = _fit(speech, max(1, round(seconds * SAMPLE_RATE)))
     noise = torch.Generator().manual_seed(generator.getrandbits(63))
     if training and generator.random() < _SAYS_NOTHING:
-        speech, texts = pause(speech.seconds, synthesiser), []
+        speech, texts = pause(speech.seconds, synthesizer), []
     frames = frames_of_samples(speech.waveform.shape[0])
     return Utterance(
         waveform=augment(speech.waveform, _active(speech), noise, music=training),

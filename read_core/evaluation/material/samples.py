@@ -26,7 +26,7 @@ class Sample:
 
     Attributes:
         name: synthesizer and seed.
-        synthesiser: who speaks; flite is held out as a whole.
+        synthesizer: who speaks; flite is held out as a whole.
         skin_tone: 0 very light .. 1 very dark.
         pixels: (F, H, W, 3) uint8.
         waveform: (640 F,) float32, 16 kHz.
@@ -38,7 +38,7 @@ class Sample:
     """
 
     name: str
-    synthesiser: str
+    synthesizer: str
     skin_tone: float
     pixels: Tensor
     waveform: Tensor
@@ -80,7 +80,7 @@ def draw_sample(
     split: str,
     frames: int,
     size: int | tuple[int, int],
-    synthesiser: str = "espeak",
+    synthesizer: str = "espeak",
     layout: FaceLayout | None = None,
 ) -> Sample:
     """Speak, move and draw ``frames`` frames; ``layout``: the layout of a checkpoint of aligned faces.
@@ -91,8 +91,8 @@ def draw_sample(
     """
     from ...corpus.speech.utterance import sample_utterance
 
-    utterance = sample_utterance(seed, frames / FPS, split, synthesiser)
-    return render_video(utterance, seed, split, size, synthesiser, layout=layout)
+    utterance = sample_utterance(seed, frames / FPS, split, synthesizer)
+    return render_video(utterance, seed, split, size, synthesizer, layout=layout)
 
 
 def render_video(
@@ -100,7 +100,7 @@ def render_video(
     seed: int,
     split: str,
     size: int | tuple[int, int],
-    synthesiser: str,
+    synthesizer: str,
     name: str = "",
     layout: FaceLayout | None = None,
 ) -> Sample:
@@ -114,8 +114,8 @@ def render_video(
     motion = sample_motion(seed, frames, loudness(utterance.waveform, frames), split)
     pixels = render(presenter, motion, utterance.mouth, size)
     return Sample(
-        name=name or f"{synthesiser}-{seed}",
-        synthesiser=synthesiser,
+        name=name or f"{synthesizer}-{seed}",
+        synthesizer=synthesizer,
         skin_tone=presenter.skin_tone,
         pixels=(pixels * 255).round().to(torch.uint8),
         waveform=utterance.waveform,

@@ -159,8 +159,8 @@ def _utterance_of(
     texts: Iterable[str], voice: Voice, frames: int, sounds: dict[str, str] | None = None
 ) -> Utterance:
     with open_synthesizer(voice) as speak:
-        spoken = (join([speak(text), pause(_PAUSE, voice.synthesiser)]) for text in texts)
-        speech = join([pause(_PAUSE, voice.synthesiser), *_enough(spoken, frames)])
+        spoken = (join([speak(text), pause(_PAUSE, voice.synthesizer)]) for text in texts)
+        speech = join([pause(_PAUSE, voice.synthesizer), *_enough(spoken, frames)])
     if sounds:
         renamed = (replace(each, phoneme=sounds.get(each.phoneme, each.phoneme)) for each in speech.segments)
         speech = replace(speech, segments=tuple(renamed))

@@ -38,7 +38,7 @@ class Talk:
         name: unique among the talks of a report.
         kind: PHOTOGRAPHS or DRAWN.
         face: file of the portrait; empty for a drawn presenter.
-        synthesiser: the synthesizer that speaks.
+        synthesizer: the synthesizer that speaks.
         pixels: (F, S, S', 3) uint8.
         waveform: (640 F,) float32, 16 kHz.
         mouth: (F, 3), the true track.
@@ -53,7 +53,7 @@ class Talk:
     name: str
     kind: str
     face: str
-    synthesiser: str
+    synthesizer: str
     pixels: Tensor
     waveform: Tensor
     mouth: Tensor
@@ -128,9 +128,9 @@ class TalkSource:
         for index, still in enumerate(closed_stills(faces, self.split, count)):
             yield self.photograph(still, _PHOTO_SEED + index, self.speakers[index % len(self.speakers)])
 
-    def presenter(self, seed: int, synthesiser: str) -> Talk:
+    def presenter(self, seed: int, synthesizer: str) -> Talk:
         """The drawn presenter of a seed."""
-        utterance = self._utterance(seed, synthesiser)
+        utterance = self._utterance(seed, synthesizer)
         presenter = presenter_of(seed, self.split, self.layout)
         energy = loudness(utterance.waveform, self.frames)
         motion = sample_motion(seed, self.frames, energy, self.split)
@@ -141,9 +141,9 @@ class TalkSource:
             "blink": motion.blink,
             "mouth": utterance.mouth,
         }
-        return _talk(shown, utterance, f"{synthesiser}-{seed}", DRAWN, synthesiser)
+        return _talk(shown, utterance, f"{synthesizer}-{seed}", DRAWN, synthesizer)
 
-    def photograph(self, still: Still, seed: int, synthesiser: str) -> Talk:
+    def photograph(self, still: Still, seed: int, synthesizer: str) -> Talk:
         """A portrait with the speech of a seed."""
         scene = PhotoScene(
             seed,
@@ -151,17 +151,17 @@ class TalkSource:
             self.frames / FPS,
             max(self.side, min(self.resolution)),
             still.path.parent.parent,
-            synthesiser,
+            synthesizer,
             astuple(self.layout or FaceLayout()),
         )
-        puppet, utterance = puppet_of(scene, still), self._utterance(seed, synthesiser)
+        puppet, utterance = puppet_of(scene, still), self._utterance(seed, synthesizer)
         talk = _talk(
-            render_video(scene, puppet, utterance), utterance, still.path.stem, PHOTOGRAPHS, synthesiser
+            render_video(scene, puppet, utterance), utterance, still.path.stem, PHOTOGRAPHS, synthesizer
         )
         return replace(talk, face=still.path.name, covered=puppet.covered)
 
-    def _utterance(self, seed: int, synthesiser: str) -> Utterance:
-        return sample_utterance(seed, self.frames / FPS, self.split, synthesiser)
+    def _utterance(self, seed: int, synthesizer: str) -> Utterance:
+        return sample_utterance(seed, self.frames / FPS, self.split, synthesizer)
 
 
 def closed_stills(faces: Path, split: str, count: int = 0) -> list[Still]:
@@ -176,12 +176,12 @@ def closed_stills(faces: Path, split: str, count: int = 0) -> list[Still]:
     return found[:count] if count else found
 
 
-def _talk(shown: dict[str, Tensor], utterance: Utterance, name: str, kind: str, synthesiser: str) -> Talk:
+def _talk(shown: dict[str, Tensor], utterance: Utterance, name: str, kind: str, synthesizer: str) -> Talk:
     return Talk(
         name=name,
         kind=kind,
         face="",
-        synthesiser=synthesiser,
+        synthesizer=synthesizer,
         pixels=shown["frames"],
         waveform=utterance.waveform,
         mouth=shown["mouth"],

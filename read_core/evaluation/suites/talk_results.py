@@ -27,7 +27,7 @@ class TalkResult:
     """All kept results of a talk.
 
     Attributes:
-        name, kind, face, synthesiser: the talk's.
+        name, kind, face, synthesizer: the talk's.
         rendered: figures of the talk itself (upper bound of the reader).
         coded: figures of its first clip after the codec.
         generated: figures of the video of each seed.
@@ -36,7 +36,7 @@ class TalkResult:
     name: str
     kind: str
     face: str
-    synthesiser: str
+    synthesizer: str
     rendered: Speaking
     coded: Coded
     generated: tuple[Speaking, ...]
@@ -74,6 +74,6 @@ def measure_talks(
             generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
             if on_talk is not None and index == 0:
                 on_talk(talk, through, frames)
-        of = (talk.name, talk.kind, talk.face, talk.synthesiser)
+        of = (talk.name, talk.kind, talk.face, talk.synthesizer)
         found.append(TalkResult(*of, rendered, coded, tuple(generated)))
     return found

@@ -122,7 +122,7 @@ def add_drift(report: Report, sample_set: SampleSet, clips: int, others: int) ->
     window = pipe.defaults.window
     frames = whole_clips(clips, window)
     sample = draw_sample(
-        _LONG_SEED, "test", frames, pipe.card.resolution, sample_set.samples[-1].synthesiser, pipe.card.face
+        _LONG_SEED, "test", frames, pipe.card.resolution, sample_set.samples[-1].synthesizer, pipe.card.face
     )
     gallery = draw_gallery(sample, others)
     video = sample_set.generator.asynchronous(sample, sample_set.settings)

@@ -55,8 +55,8 @@ def add_lips(report: Report, sample_set: SampleSet) -> LipFigures:
     """Mouth tracks of drawn and generated videos, per video and in all; the figures of all generated ones."""
     generated = sample_set.figures()
     rows = [("drawn (the measure itself)", sample_set.drawn_figures()), ("generated", generated)]
-    for speaker in dict.fromkeys(sample.synthesiser for sample in sample_set.samples):
-        own = [i for i, sample in enumerate(sample_set.samples) if sample.synthesiser == speaker]
+    for speaker in dict.fromkeys(sample.synthesizer for sample in sample_set.samples):
+        own = [i for i, sample in enumerate(sample_set.samples) if sample.synthesizer == speaker]
         rows.append((f"generated, {speaker}", sample_set.figures(own)))
     report.add_figures("Lips", "videos", LipFigures, rows, LIP_NOTE)
     report.add_figures(

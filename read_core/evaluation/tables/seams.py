@@ -35,7 +35,7 @@ _SHOWN = {
 Scores = dict[str, list[SeamScore]]
 
 _NOTE = (
-    "Mean difference of neighbouring frames, in 1/255: where clips meet, where latents of a clip meet, "
+    "Mean difference of neighboring frames, in 1/255: where clips meet, where latents of a clip meet, "
     "within a latent. 1 is seamless in the ratios, which are ratios of means over videos, with 95 % "
     "intervals over videos."
 )

@@ -122,7 +122,7 @@ class GroupFigures:
 class FaceFigures:
     """One face; the fields are those of the other tables."""
 
-    synthesiser: str = column("said by")
+    synthesizer: str = column("said by")
     labels: str = column("labels")
     rendered: float = column("as rendered r")
     opening: float = column("open r")
@@ -156,8 +156,8 @@ def add_speaking(
         rows[kind] = [each.generated for each in own]
         for index in range(seeds):
             rows[f"{kind}, seed {index + 1}"] = [(each.generated[index],) for each in own]
-        for speaker in dict.fromkeys(each.synthesiser for each in own):
-            rows[f"{kind}, {speaker}"] = [each.generated for each in own if each.synthesiser == speaker]
+        for speaker in dict.fromkeys(each.synthesizer for each in own):
+            rows[f"{kind}, {speaker}"] = [each.generated for each in own if each.synthesizer == speaker]
         lips += [(name, talk_lips(videos)) for name, videos in rows.items()]
         rest += [(name, talk_rest(videos)) for name, videos in rows.items()]
         codec = TalkCodec(len(own), mean_figures([each.coded for each in own]))
@@ -255,7 +255,7 @@ def _of_face(each: TalkResult, labels: Labels) -> FaceFigures:
     opening = [video.sync.opening for video in videos]
     own = ", ".join(f"{name} {value}" for name, value in labels.get(each.face, {}).items())
     return FaceFigures(
-        synthesiser=each.synthesiser,
+        synthesizer=each.synthesizer,
         labels=own or "-",
         rendered=each.rendered.sync.opening,
         opening=mean(opening),

@@ -29,14 +29,14 @@ class SpeechConfig(Strict):
         seconds: length of every sample.
         short_share: share of the samples whose speech ends early, at a random time after one second. Digital
             silence follows, as after the end of a recording.
-        synthesiser: the speech synthesizer of the training utterances.
+        synthesizer: the speech synthesizer of the training utterances.
         recordings: folder of audio or video files to use instead of the corpus, searched with its subfolders;
             other and hidden files are ignored.
     """
 
     seconds: float = Field(gt=0)
     short_share: float = Field(default=0.0, ge=0, le=1)
-    synthesiser: str = "espeak"
+    synthesizer: str = "espeak"
     recordings: Path | None = None
 
     @property
@@ -51,9 +51,9 @@ class UtteranceDataset(Dataset[dict[str, "Tensor"]]):
     A sample is {"waveform": (640 F,), "mouth": (F, 3), "phonemes": (2 F,) long}.
     """
 
-    def __init__(self, config: SpeechConfig, seed: int, split: str = "train", synthesiser: str = "") -> None:
+    def __init__(self, config: SpeechConfig, seed: int, split: str = "train", synthesizer: str = "") -> None:
         self.config, self.seed, self.split = config, seed, split
-        self.synthesiser = synthesiser or config.synthesiser
+        self.synthesizer = synthesizer or config.synthesizer
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         seed = self.seed * 1_000_003 + index
@@ -62,7 +62,7 @@ class UtteranceDataset(Dataset[dict[str, "Tensor"]]):
         short, length = torch.rand(2, generator=generator).tolist()
         if short < self.config.short_share:
             spoken = FPS + round(length * (frames - FPS))
-        utterance = sample_utterance(seed, spoken / FPS, self.split, self.synthesiser)
+        utterance = sample_utterance(seed, spoken / FPS, self.split, self.synthesizer)
         return {
             "waveform": _fit(utterance.waveform, frames * SAMPLES_PER_FRAME),
             "mouth": _fit(utterance.mouth, frames),

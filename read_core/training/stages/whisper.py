@@ -57,7 +57,7 @@ class WhisperConfig(StageConfig):
         mouth_weight: weight of the squared error of the mouth track; the phonemes' cross-entropy has weight
             1.
         held_out: number of utterances for the held-out figures, per synthesizer.
-        held_out_synthesisers: synthesizers that speak them; the sentences come from the validation split.
+        held_out_synthesizers: synthesizers that speak them; the sentences come from the validation split.
     """
 
     stage: Literal["whisper"]
@@ -66,7 +66,7 @@ class WhisperConfig(StageConfig):
     speech: SpeechConfig
     mouth_weight: float = 10.0
     held_out: int = Field(default=32, gt=0)
-    held_out_synthesisers: tuple[str, ...] = ("espeak",)
+    held_out_synthesizers: tuple[str, ...] = ("espeak",)
 
 
 class PhonemeModel(nn.Module):
@@ -118,7 +118,7 @@ class WhisperStage:
         self.dataset = UtteranceDataset(config.speech, config.loop.seed)
         self.held_out = {
             name: batch_of(UtteranceDataset(config.speech, 0, "validation", name), config.held_out)
-            for name in config.held_out_synthesisers
+            for name in config.held_out_synthesizers
         }
 
     def _go_on(self, folder: Path) -> None:

@@ -13,17 +13,17 @@ from read_core.corpus.speech.synthesis import SYNTHESIZERS, SynthesizerError, re
 def need() -> Callable[[str], str]:
     """A function that gives a synthesizer's name back, or skips the test where it is not installed."""
 
-    def check(synthesiser: str) -> str:
+    def check(synthesizer: str) -> str:
         try:
-            require_synthesizer(synthesiser)
+            require_synthesizer(synthesizer)
         except SynthesizerError as error:
             pytest.skip(str(error))
-        return synthesiser
+        return synthesizer
 
     return check
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.corpus) for name in SYNTHESIZERS])
-def synthesiser(request: pytest.FixtureRequest, need: Callable[[str], str]) -> str:
+def synthesizer(request: pytest.FixtureRequest, need: Callable[[str], str]) -> str:
     """Each synthesizer in turn."""
     return need(request.param)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from read_core.cli.main import main
 from read_core.corpus.build import build_corpus
+from read_core.corpus.command import configure
 from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.drawing.render import mouth_box
 from read_core.corpus.motion import sample_motion
@@ -86,7 +89,7 @@ def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, fl
         {"seconds": 0.3},
         {"size": 60},
         {"split": "dev"},
-        {"synthesiser": "sam"},
+        {"synthesizer": "sam"},
         {"framing": 1.5},
     ],
 )
@@ -120,10 +123,21 @@ def test_loudness_follows_the_sound() -> None:
 
 def test_the_command_builds_and_previews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--split", "test", "--count", "2", "--seconds", "0.4", "--size", "64"]
-    arguments += ["--out", str(tmp_path), "--synthesiser", "babble", "--preview", "1"]
+    arguments += ["--out", str(tmp_path), "--synthesizer", "babble", "--preview", "1"]
     assert main(["corpus", *arguments]) == 0
     assert (tmp_path / "test" / "preview" / "babble-000000.mp4").stat().st_size > 1000
     assert "2 videos" in capsys.readouterr().out
+
+
+def test_the_earlier_spelling_of_an_option_is_read_but_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    assert parser.parse_args(["--out", "x", "--synthesiser", "babble"]).synthesizer == "babble"
+    assert parser.parse_args(["--out", "x"]).synthesizer == "espeak"
+    parser.print_help()
+    shown = capsys.readouterr().out
+    assert "--synthesizer" in shown
+    assert "--synthesiser" not in shown
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +149,19 @@ def test_a_folder_drawn_with_another_framing_is_refused(tmp_path: Path) -> None:
     build_corpus(tmp_path, SMALL, 1)
     with pytest.raises(InputError, match=r"was drawn with framing 0\.0; expected framing 0\.5"):
         build_corpus(tmp_path, replace(SMALL, framing=0.5), 2)
+
+
+def test_files_with_earlier_names_of_settings_are_known(tmp_path: Path) -> None:
+    (file,) = build_corpus(tmp_path, SMALL, 1)
+    with safe_open(file, "pt") as content:
+        metadata = {
+            key: text.replace("synthesizer", "synthesiser") for key, text in content.metadata().items()
+        }
+    assert "synthesiser" in str(metadata)
+    save_file(load_file(file), file, metadata)
+    before = file.read_bytes()
+    assert build_corpus(tmp_path, SMALL, 1) == [file]
+    assert file.read_bytes() == before
 
 
 def test_files_that_do_not_say_what_they_were_drawn_with_are_kept(tmp_path: Path) -> None:

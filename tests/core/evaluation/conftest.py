@@ -61,7 +61,7 @@ def talking():
         nothing = torch.zeros(0)
         return Sample(
             name=str(seed),
-            synthesiser="none",
+            synthesizer="none",
             skin_tone=presenter.skin_tone,
             pixels=(frames * 255).round().to(torch.uint8),
             waveform=nothing,

@@ -36,7 +36,7 @@ def marked(count=6):
 def test_squares_show_the_points_where_they_say(monkeypatch):
     """Without spoiling, every square is bright where its points are and dark between them."""
     same = "read_core.face.fit_points."
-    monkeypatch.setattr(f"{same}_spoilt", lambda pictures, _: pictures)
+    monkeypatch.setattr(f"{same}_spoiled", lambda pictures, _: pictures)
     monkeypatch.setattr(f"{same}with_glasses", lambda pictures, *_: pictures)
     monkeypatch.setattr(f"{same}_behind_bar", lambda pictures, *_: pictures)
     squares, (eyes, mouths) = drawn_squares(*marked(), torch.Generator().manual_seed(1))

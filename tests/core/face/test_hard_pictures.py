@@ -27,7 +27,7 @@ SAID = {
     "profile": "turned away",
     "sunglasses": None,
     "hand": None,
-    "grey": None,
+    "gray": None,
     "open_mouth": None,
     "shuffled": "no face was found",
     "animal": "no face was found",

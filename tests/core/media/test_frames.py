@@ -13,11 +13,11 @@ from read_core.errors import MediaError
 from read_core.media import VideoWriter
 from read_core.media.frames import FrameReader
 
-STEP = 6  # grey levels from one frame to the next
+STEP = 6  # gray levels from one frame to the next
 
 
 def numbered(count, size=(32, 48)):
-    """Frames whose grey tells their number."""
+    """Frames whose gray tells their number."""
     levels = torch.arange(count) * STEP / 255
     return levels[:, None, None, None].expand(count, *size, 3).contiguous()
 

@@ -23,7 +23,7 @@ PHONEMES = "_ h @ l oU _ m aI f A: D 3 b O: t f I S p u: l w e@ _ s iy: v @ n _"
 
 
 def talk(frames):
-    """A true track without a synthesiser: phonemes of 70 ms."""
+    """A true track without a synthesizer: phonemes of 70 ms."""
     segments = [Segment(p, 0.07 * i, 0.07 * (i + 1)) for i, p in enumerate(PHONEMES)]
     return mouth_track(segments, "espeak", frames)
 
@@ -92,9 +92,9 @@ def test_width_and_rounding_agree_with_the_truth(measured):
 def test_it_is_robust_to_what_a_codec_does(faces):
     track = talk(FRAMES)
     for frames, _ in list(faces.values())[::2]:
-        spoilt = spoil(frames)
-        assert 20 < psnr(spoilt, frames) < 29
-        assert correlation(mouth_opening(spoilt), track[:, 0]) >= 0.85
+        spoiled = spoil(frames)
+        assert 20 < psnr(spoiled, frames) < 29
+        assert correlation(mouth_opening(spoiled), track[:, 0]) >= 0.85
 
 
 def find_mouth(frames):

@@ -1,4 +1,4 @@
-"""Cutting, levelling and gating recordings, against levels computed by hand."""
+"""Cutting, leveling and gating recordings, against levels computed by hand."""
 
 import math
 

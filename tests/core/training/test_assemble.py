@@ -105,7 +105,7 @@ def test_the_origin_of_parts_and_the_place_of_faces_arrive(broken_checkpoint, tm
         ({"transformer": "nowhere"}, "train stage a2v first"),
         ({"defaults.guidance": {"kind": "loud"}}, "kind"),
         ({"defaults.steps": 0}, "steps"),
-        ({"defaults.colour": 1}, "colour"),
+        ({"defaults.color": 1}, "color"),
         ({"card.resolution": [60, 64]}, "size"),
         ({"detail": "nowhere"}, "train stage detail first"),
         ({"face": {"eye_distance": 0.3, "eyes": 0.7, "mouth": 0.6}}, "eyes above mouth"),

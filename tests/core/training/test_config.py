@@ -129,7 +129,7 @@ def chain(tmp_path):
     (tmp_path / "second").mkdir()
     second, third = tmp_path / "second" / "a.yaml", tmp_path / "second" / "b.yaml"
     second.write_text("base: ../base.yaml\noutput: second\nloop: {steps: 9}\nencoder: {dim: 64}\n")
-    third.write_text("base: a.yaml\nloop: {batch_size: 4}\nheld_out_synthesisers: [babble]\n")
+    third.write_text("base: a.yaml\nloop: {batch_size: 4}\nheld_out_synthesizers: [babble]\n")
     return third
 
 
@@ -138,7 +138,16 @@ def test_a_file_says_what_differs_from_its_base(chain):
     assert config.output == Path("second")
     assert (config.loop.steps, config.loop.batch_size, config.loop.learning_rate) == (9, 4, 0.5)
     assert (config.encoder.dim, config.speech.seconds) == (64, 10.0)
-    assert list(config.held_out_synthesisers) == ["babble"]
+    assert list(config.held_out_synthesizers) == ["babble"]
+
+
+def test_earlier_names_of_keys_are_read(chain):
+    """In a file, in a base below and in an override, whatever name the others use."""
+    chain.write_text("base: a.yaml\nheld_out_synthesisers: [babble]\nspeech: {synthesiser: flite}\n")
+    _, config = load_config(chain)
+    assert (list(config.held_out_synthesizers), config.speech.synthesizer) == (["babble"], "flite")
+    chain.write_text("base: a.yaml\nspeech: {synthesizer: flite}\n")
+    assert load_config(chain, {"speech.synthesiser": "babble"})[1].speech.synthesizer == "babble"
 
 
 def test_a_base_that_is_missing_or_no_path_is_named(chain):

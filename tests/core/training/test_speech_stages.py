@@ -181,7 +181,7 @@ def test_an_earlier_speech_ae_is_gone_on_from(whisper, tmp_path):
 
 
 def test_a_sample_is_a_function_of_seed_and_index():
-    config = SpeechConfig(seconds=2.0, short_share=0.5, synthesiser="babble")
+    config = SpeechConfig(seconds=2.0, short_share=0.5, synthesizer="babble")
     first, again = UtteranceDataset(config, seed=1), UtteranceDataset(config, seed=1)
     sample = first[3]
     assert {name: tuple(value.shape) for name, value in sample.items()} == {
@@ -195,7 +195,7 @@ def test_a_sample_is_a_function_of_seed_and_index():
 
 
 def test_short_samples_end_in_digital_silence():
-    dataset = UtteranceDataset(SpeechConfig(seconds=4.0, short_share=1.0, synthesiser="babble"), seed=0)
+    dataset = UtteranceDataset(SpeechConfig(seconds=4.0, short_share=1.0, synthesizer="babble"), seed=0)
     ended = 0
     for index in range(6):
         sample = dataset[index]

@@ -90,7 +90,7 @@ def test_an_original_file_answers_as_diffusers_does(tmp_path, whisper, capsys, r
 
 
 @pytest.mark.parametrize("release", VAES)
-def test_a_folder_of_diffusers_is_recognised_by_its_vae(tmp_path, whisper, release):
+def test_a_folder_of_diffusers_is_recognized_by_its_vae(tmp_path, whisper, release):
     expected = ltx_models(release)
     for name, model in zip(("transformer", "vae"), expected, strict=True):
         model.save_pretrained(tmp_path / "ltx" / name)

@@ -122,7 +122,7 @@ def main():
     lora = folder / "small.safetensors"
     results = {
         "attention": attention(),
-        "recognised": recognized(),
+        "recognized": recognized(),
         "sharing": sharing(lora),
         "freed": freed(lora),
     }

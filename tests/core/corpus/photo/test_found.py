@@ -106,7 +106,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
 
 
 def test_find_on_the_command_line(tmp_path, pictures, capsys):
-    arguments = ["--synthesiser", "babble", "--seconds", "0.7", "--size", "96", "--count", "1"]
+    arguments = ["--synthesizer", "babble", "--seconds", "0.7", "--size", "96", "--count", "1"]
     out = tmp_path / "corpus"
     faces = ["--faces", str(pictures)]
     assert main(["corpus", "--out", str(out), *faces, *arguments]) == 2
@@ -119,7 +119,7 @@ def test_find_on_the_command_line(tmp_path, pictures, capsys):
 
 
 def test_landmarks_that_are_there_are_used(tmp_path, photographs):
-    arguments = ["--synthesiser", "babble", "--seconds", "0.7", "--size", "64", "--count", "1"]
+    arguments = ["--synthesizer", "babble", "--seconds", "0.7", "--size", "64", "--count", "1"]
     out = tmp_path / "corpus"
     assert main(["corpus", "--out", str(out), "--find", "--faces", str(photographs), *arguments]) == 0
     assert not (out / "faces").exists()

@@ -54,9 +54,9 @@ def test_held_sounds_keep_pitch_and_place(factor: float) -> None:
     assert pauses < 0.1 * torch.cat(pieces(long, "aa")).square().mean()
 
 
-def test_a_song_goes_up_and_down_and_is_slower_than_speech(synthesiser: str) -> None:
-    name = {"espeak": "en-us+m3", "babble": "middle", "flite": "slt"}[synthesiser]
-    voice = Voice(synthesiser, name)
+def test_a_song_goes_up_and_down_and_is_slower_than_speech(synthesizer: str) -> None:
+    name = {"espeak": "en-us+m3", "babble": "middle", "flite": "slt"}[synthesizer]
+    voice = Voice(synthesizer, name)
     text = "mama o luna ma o mi la u ma nu la mo"
     song = sing(text, voice, random.Random(3))
     with open_synthesizer(voice) as speak:
@@ -66,7 +66,7 @@ def test_a_song_goes_up_and_down_and_is_slower_than_speech(synthesiser: str) -> 
     assert song.segments[0].start == 0
     assert song.segments[-1].stop == pytest.approx(song.seconds, abs=1e-3)
     assert torch.equal(sing(text, voice, random.Random(3)).waveform, song.waveform)
-    if synthesiser == "babble":  # whose pitch can be heard in every vowel
+    if synthesizer == "babble":  # whose pitch can be heard in every vowel
         notes = torch.tensor([pitch(piece) for piece in pieces(song, "aa")])
         assert notes.max() > 1.05 * notes.min()
 

@@ -41,7 +41,7 @@ VOICES = [
 @pytest.fixture(params=[pytest.param(v, marks=pytest.mark.corpus, id=v.describe()) for v in VOICES])
 def voice(request: pytest.FixtureRequest, need: Callable[[str], str]) -> Voice:
     """Each voice in turn, where its synthesizer is installed."""
-    need(request.param.synthesiser)
+    need(request.param.synthesizer)
     return request.param
 
 
@@ -77,7 +77,7 @@ def test_segments_cover_the_sound_without_gaps(voice: Voice) -> None:
 
 def test_vowels_are_loud_and_pauses_quiet(voice: Voice) -> None:
     speech = say(voice)
-    classes = [(visemes_of(s.phoneme, voice.synthesiser)[0], s) for s in speech.segments]
+    classes = [(visemes_of(s.phoneme, voice.synthesizer)[0], s) for s in speech.segments]
     vowels = [level(speech, s) for viseme, s in classes if viseme >= 12]
     pauses = [level(speech, s) for viseme, s in classes if viseme == SILENT and s.stop - s.start > 0.03]
     assert len(vowels) >= 12
@@ -93,7 +93,7 @@ def test_plosives_begin_with_their_closure(voice: Voice) -> None:
     for before, plosive, after in zip(
         speech.segments, speech.segments[1:], speech.segments[2:], strict=False
     ):
-        kinds = [visemes_of(s.phoneme, voice.synthesiser)[0] for s in (before, after)]
+        kinds = [visemes_of(s.phoneme, voice.synthesizer)[0] for s in (before, after)]
         if plosive.phoneme in ("p", "t", "k") and min(kinds) >= 12:
             half = Segment("", plosive.start, (plosive.start + plosive.stop) / 2)
             drops.append(level(speech, before) - level(speech, half))
@@ -116,14 +116,14 @@ def test_speech_does_not_depend_on_what_was_said_before(voice: Voice) -> None:
 
 
 def test_a_higher_rate_is_faster(voice: Voice) -> None:
-    slow, fast = (say(Voice(voice.synthesiser, voice.name, rate)).seconds for rate in (130, 215))
+    slow, fast = (say(Voice(voice.synthesizer, voice.name, rate)).seconds for rate in (130, 215))
     assert slow > 1.25 * fast
 
 
-def test_an_unknown_voice_is_refused_and_the_next_one_works(synthesiser: str) -> None:
+def test_an_unknown_voice_is_refused_and_the_next_one_works(synthesizer: str) -> None:
     with pytest.raises(SynthesizerError, match="no-such-voice"):
-        say(Voice(synthesiser, "no-such-voice"))
-    assert say(next(v for v in VOICES if v.synthesiser == synthesiser)).seconds > 1
+        say(Voice(synthesizer, "no-such-voice"))
+    assert say(next(v for v in VOICES if v.synthesizer == synthesizer)).seconds > 1
 
 
 @pytest.mark.corpus
@@ -174,7 +174,7 @@ def energy(waveform: Tensor, step: int) -> Tensor:
 
 def test_sound_and_phonemes_begin_together(voice: Voice) -> None:
     speech = say(voice, "Open it at eight.")
-    first = next(s for s in speech.segments if visemes_of(s.phoneme, voice.synthesiser)[0] != SILENT)
+    first = next(s for s in speech.segments if visemes_of(s.phoneme, voice.synthesizer)[0] != SILENT)
     loud = energy(speech.waveform, 80)
     begins = float((loud > 0.05 * loud.max()).nonzero()[0]) * 0.005
     assert begins == pytest.approx(first.start, abs=0.05)

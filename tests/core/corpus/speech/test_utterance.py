@@ -18,8 +18,8 @@ SEEDS = range(8)
 
 
 @cache
-def utterances(synthesiser: str) -> list[Utterance]:
-    return [sample_utterance(seed, 5.0, "train", synthesiser) for seed in SEEDS]
+def utterances(synthesizer: str) -> list[Utterance]:
+    return [sample_utterance(seed, 5.0, "train", synthesizer) for seed in SEEDS]
 
 
 def frame_energy(utterance: Utterance) -> Tensor:
@@ -34,8 +34,8 @@ def correlation(first: Tensor, second: Tensor) -> float:
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 3.14159, 4.84, 5.0])
-def test_lengths_are_exact(synthesiser: str, seconds: float) -> None:
-    utterance = sample_utterance(1, seconds, "test", synthesiser)
+def test_lengths_are_exact(synthesizer: str, seconds: float) -> None:
+    utterance = sample_utterance(1, seconds, "test", synthesizer)
     samples = round(seconds * 16_000)
     frames = -(-samples * 25 // 16_000)
     assert utterance.waveform.shape == (samples,)
@@ -44,9 +44,9 @@ def test_lengths_are_exact(synthesiser: str, seconds: float) -> None:
     assert utterance.seconds == pytest.approx(seconds, abs=1e-4)
 
 
-def test_values_are_in_range(synthesiser: str) -> None:
-    free = [sample_utterance(seed, None, "train", synthesiser) for seed in range(2)]
-    for utterance in [*free, *utterances(synthesiser)]:
+def test_values_are_in_range(synthesizer: str) -> None:
+    free = [sample_utterance(seed, None, "train", synthesizer) for seed in range(2)]
+    for utterance in [*free, *utterances(synthesizer)]:
         assert utterance.waveform.dtype == torch.float32
         assert utterance.waveform.isfinite().all()
         assert 0.02 < utterance.waveform.abs().max() <= 1
@@ -58,22 +58,22 @@ def test_values_are_in_range(synthesiser: str) -> None:
         assert 0.5 < utterance.seconds < (90 if utterance.voice.endswith(":sung") else 40)
 
 
-def test_the_seed_decides_everything(synthesiser: str) -> None:
-    first, other, again = (sample_utterance(seed, 3.0, "train", synthesiser) for seed in (5, 6, 5))
+def test_the_seed_decides_everything(synthesizer: str) -> None:
+    first, other, again = (sample_utterance(seed, 3.0, "train", synthesizer) for seed in (5, 6, 5))
     for name in ("waveform", "mouth", "phonemes"):
         assert torch.equal(getattr(first, name), getattr(again, name))
         assert not torch.equal(getattr(first, name), getattr(other, name))
     assert (first.text, first.voice) == (again.text, again.voice)
 
 
-def test_splits_say_different_things(synthesiser: str) -> None:
-    said = [sample_utterance(3, 3.0, split, synthesiser).text for split in ("train", "validation", "test")]
+def test_splits_say_different_things(synthesizer: str) -> None:
+    said = [sample_utterance(3, 3.0, split, synthesizer).text for split in ("train", "validation", "test")]
     assert len(set(said)) == 3
 
 
-def test_the_mouth_opens_when_it_is_loud(synthesiser: str) -> None:
+def test_the_mouth_opens_when_it_is_loud(synthesizer: str) -> None:
     """Energy is measured on the augmented sound, noise and room included; no lag fits better than none."""
-    pairs = [(frame_energy(u), u.mouth[:, 0]) for u in utterances(synthesiser)]
+    pairs = [(frame_energy(u), u.mouth[:, 0]) for u in utterances(synthesizer)]
     mean = {
         lag: sum(correlation(e[5:-5], m.roll(lag)[5:-5]) for e, m in pairs) / len(pairs)
         for lag in range(-3, 4)
@@ -84,8 +84,8 @@ def test_the_mouth_opens_when_it_is_loud(synthesiser: str) -> None:
     assert abs(sum(strangers) / len(strangers)) < 0.2
 
 
-def test_closures_and_silences_show(synthesiser: str) -> None:
-    for utterance in utterances(synthesiser):
+def test_closures_and_silences_show(synthesizer: str) -> None:
+    for utterance in utterances(synthesizer):
         opening = utterance.mouth[:, 0]
         closed = (utterance.phonemes == CLOSED).view(-1, 2).all(dim=1)
         groups = closed.long().diff(prepend=torch.zeros(1, dtype=torch.long)).clamp(min=0).cumsum(0)[closed]
@@ -99,8 +99,8 @@ def test_closures_and_silences_show(synthesiser: str) -> None:
         assert opening.max() > 0.4
 
 
-def test_recordings_differ_in_loudness(synthesiser: str) -> None:
-    levels = [float(10 * u.waveform.square().mean().log10()) for u in utterances(synthesiser)]
+def test_recordings_differ_in_loudness(synthesizer: str) -> None:
+    levels = [float(10 * u.waveform.square().mean().log10()) for u in utterances(synthesizer)]
     assert -40 < min(levels) < -24
     assert -24 < max(levels) < -13
 
@@ -114,13 +114,13 @@ def test_impossible_durations_are_refused(seconds: float) -> None:
 def test_unknown_splits_and_synthesizers_are_refused() -> None:
     with pytest.raises(InputError, match="split"):
         sample_utterance(0, 1.0, "dev")
-    with pytest.raises(InputError, match="synthesiser"):
+    with pytest.raises(InputError, match="synthesizer"):
         sample_utterance(0, 1.0, "train", "sam")
 
 
-def test_one_training_recording_in_twenty_says_nothing(synthesiser: str) -> None:
+def test_one_training_recording_in_twenty_says_nothing(synthesizer: str) -> None:
     """Noise, music or silence alone: the mouth stays shut."""
-    drawn = [sample_utterance(seed, 0.5, "train", synthesiser) for seed in range(200)]
+    drawn = [sample_utterance(seed, 0.5, "train", synthesizer) for seed in range(200)]
     mute = [utterance for utterance in drawn if not utterance.text]
     assert 4 <= len(mute) <= 20
     for utterance in mute:
@@ -128,4 +128,4 @@ def test_one_training_recording_in_twenty_says_nothing(synthesiser: str) -> None
         assert (utterance.phonemes == SILENT).all()
         assert len(utterance.closures) == 0
     assert any(utterance.waveform.abs().max() > 0.01 for utterance in mute)
-    assert all(sample_utterance(seed, 0.5, "test", synthesiser).text for seed in range(100))
+    assert all(sample_utterance(seed, 0.5, "test", synthesizer).text for seed in range(100))

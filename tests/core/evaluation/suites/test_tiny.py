@@ -59,7 +59,7 @@ def test_without_flite_espeak_speaks_all_and_a_warning_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.warns(ReadWarning, match="flite"):
         samples = draw_samples("validation", 2, 9, 64)
-    assert [s.synthesiser for s in samples] == ["espeak", "espeak"]
+    assert [s.synthesizer for s in samples] == ["espeak", "espeak"]
     assert material.SAID_BY == ("espeak", "flite")
 
 

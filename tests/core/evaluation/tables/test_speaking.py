@@ -21,16 +21,16 @@ def video(opening=0.8, blinks=2, faded=10, span=0.9, head=0.02):
     return Speaking(250, sync, span, blinks, 4, faded, 200, head, 0.04, SeamScore(1.1, 1.0, 0.9))
 
 
-def spoken(name, *videos, kind="photographs", synthesiser="espeak"):
+def spoken(name, *videos, kind="photographs", synthesizer="espeak"):
     coded = Coded(31.0, 26.0, 30.0, 0.9, 0.6, 0.7, 0.8, 0.3, 0.2)
     face = f"{name}.jpg" if kind == "photographs" else ""
-    return TalkResult(name, kind, face, synthesiser, video(1.0), coded, videos)
+    return TalkResult(name, kind, face, synthesizer, video(1.0), coded, videos)
 
 
 @pytest.fixture
 def report():
     made = Report("a checkpoint", {})
-    faces = [spoken("a", video(0.9), video(0.7)), spoken("b", video(0.5), video(0.5, 0), synthesiser="flite")]
+    faces = [spoken("a", video(0.9), video(0.7)), spoken("b", video(0.5), video(0.5, 0), synthesizer="flite")]
     faces.append(spoken("c", video(0.6), video(0.8), kind="drawn"))
     tables.add_speaking(made, faces, 256, {})
     return {

@@ -20,10 +20,10 @@ def test_lips_and_face_of_a_video(sample):
     mouth[:, 0] *= -1
     mouth[:, 1] = 0
     frames[25:] *= 0.2
-    spoilt = mark(Video(frames, mouth, 0.0), sample, gallery, 4)
-    assert (spoilt.opening, spoilt.width, spoilt.rounding) == pytest.approx((-1, 0, 1))
-    assert spoilt.recognized == 0.5
-    assert spoilt.own > true.own + 20
+    spoiled = mark(Video(frames, mouth, 0.0), sample, gallery, 4)
+    assert (spoiled.opening, spoiled.width, spoiled.rounding) == pytest.approx((-1, 0, 1))
+    assert spoiled.recognized == 0.5
+    assert spoiled.own > true.own + 20
 
 
 def test_the_first_way_is_compared_with_the_others_video_by_video():
