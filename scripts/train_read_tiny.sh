@@ -52,9 +52,9 @@ if [ "$TOY" = 1 ]; then
     toy_photo_vae=("${few[@]}" start_clips=4 start_crops=4 held_out=1 'model.grid=[2,2]' model.latent_channels=16
         model.inner.latent_channels=16 'model.inner.block_out_channels=[48,48]'
         'model.inner.decoder_block_out_channels=[8,16]')
-    toy_whisper=("${few[@]}" held_out=1 'held_out_synthesisers=[babble]' speech.synthesiser=babble speech.seconds=3
+    toy_whisper=("${few[@]}" held_out=1 'held_out_synthesizers=[babble]' speech.synthesizer=babble speech.seconds=3
         encoder.dim=32 encoder.feed_forward=64 encoder.layers=2 encoder.positions=150)
-    toy_speech_ae=("${few[@]}" held_out=1 statistics=2 probe=2 speech.synthesiser=babble speech.seconds=3 hidden_dim=32)
+    toy_speech_ae=("${few[@]}" held_out=1 statistics=2 probe=2 speech.synthesizer=babble speech.seconds=3 hidden_dim=32)
     toy_a2v=("${few[@]}" 'windows=[4,5]' model.num_layers=2 model.in_channels=16 model.out_channels=16)
     toy_detail=("${few[@]}" codec.frames=9 held_out=1 'model={widths: [8, 12, 16], features: 4, refine_width: 8}')
     toy_distill=("${few[@]}" 'windows=[4]' rank=4)
@@ -99,7 +99,7 @@ draw() {
     if [ "$TOY" = 1 ]; then
         [ "$(basename "$folder")" != large ] || size=128
         count=$((count > 200 ? 6 : 2))
-        set -- "$@" --seconds 1.96 --size "$size" --synthesiser babble
+        set -- "$@" --seconds 1.96 --size "$size" --synthesizer babble
     fi
     core corpus --out "$folder" --split "$split" --count "$count" --workers "$WORKERS" "$@"
 }
