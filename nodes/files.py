@@ -1,4 +1,4 @@
-"""The file that READ Talking Head to File writes: its widgets and its path."""
+"""Widgets and path of the file that READ Talking Head to File writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Play a video in the page while it is written: the page asks for the bytes that are there so far."""
+"""Play a video in the page while it is written: the page requests the bytes written so far."""
 
 from __future__ import annotations
 

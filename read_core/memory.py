@@ -1,4 +1,4 @@
-"""Memory that models and work need, by arithmetic: nothing is run.
+"""Compute the memory that models and work need, without running them.
 
 The figures for the work count the tensors that are alive at once, on a CPU. Tests compare them with measured
 peaks.

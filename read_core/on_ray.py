@@ -1,4 +1,4 @@
-"""Ray for ``read-core prepare`` and ``read-core batch``: an extra that is started where it is needed."""
+"""Start Ray for ``read-core prepare`` and ``read-core batch``. It is an extra."""
 
 from __future__ import annotations
 

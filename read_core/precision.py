@@ -1,4 +1,4 @@
-"""Types of numbers: statistics stay float32, since they scale all values; where bfloat16 is fast."""
+"""Types of numbers. Statistics stay float32, since they scale all values. Some CPUs are fast at bfloat16."""
 
 from __future__ import annotations
 

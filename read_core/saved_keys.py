@@ -1,4 +1,4 @@
-"""Keys of ``config.json`` that keep their old names in checkpoints although the arguments were renamed."""
+"""Map renamed arguments to keys of ``config.json``, which keep their old names in checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ComfyUI's page in a headless browser, for the pictures in the documentation and for the tests.
+"""Drive ComfyUI's page in a headless browser, for the pictures in the documentation and for the tests.
 
 Needs playwright (``pip install playwright``) and a Chromium: the system's (``apt-get install chromium``) or
 playwright's (``playwright install chromium``).

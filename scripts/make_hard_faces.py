@@ -1,4 +1,4 @@
-"""Makes docs/images/hard-faces.jpg: pictures that are hard to use, what is cut from them and said of them.
+"""Make docs/images/hard-faces.jpg: difficult pictures, their crops, and the messages about them.
 
     python scripts/make_hard_faces.py --hopper grace_hopper.jpg --astronaut astronaut.png --cat chelsea.png
 

@@ -1,4 +1,4 @@
-"""Write small files of the formats that LTX-Video, Whisper, T5 and the feature networks are published in.
+"""Write small files in the formats in which LTX-Video, Whisper, T5 and the feature networks are published.
 
 Names, layers and file layout are the originals', widths are small and weights random, for rehearsals
 (``scripts/rehearse_full_size.sh``)::

@@ -1,8 +1,8 @@
 """Write the example graphs: ``workflows/*.json`` for the page, ``workflows/api/*.json`` for the API.
 
-Each graph is described once, below; scales and window are the bundled checkpoint's. After a change of the
-nodes or the checkpoint run ``python scripts/make_workflows.py``. With ``--check`` it writes nothing and fails
-if a file differs.
+Each graph is described once in this file. Scales and window are the bundled checkpoint's. After a change of
+the nodes or the checkpoint run ``python scripts/make_workflows.py``. With ``--check`` it writes nothing and
+fails if a file differs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Measure what a decoder loses at the seams between chunks, by the halo, as a Markdown table.
+"""Measure a decoder's error at the seams between chunks for each halo; print a Markdown table.
 
-A chunk is decoded with all that came before it and ``halo`` latents of what comes after it. Without all that
-the decoder sees, the frames at its end differ from those of decoding all at once. Printed is the ratio in dB
-of the variance of the frames to the mean square of that difference, over the 16 frames around each seam.
+A chunk is decoded with all latents before it and ``halo`` latents after it. The decoder sees more than these,
+so the frames at the chunk's end differ from those of decoding all at once. The script prints a ratio in dB:
+the variance of the frames to the mean square of the difference, over the 16 frames around each seam.
 
 Decoders: LTX-Video's releases with their own layers at a sixteenth of their width and random weights, causal
 and not, and one with trained weights (``--vae``). Latents: random (independent, the worst case), and smooth

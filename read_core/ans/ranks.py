@@ -1,4 +1,4 @@
-"""Algorithm 1 over several processes: clips are dealt in turn, and only motion frames travel.
+"""Run Algorithm 1 in several processes. They take the clips in turn and send only motion frames.
 
 Rank r of G samples the clips r, r + G, ... through all steps. Before step i, clip j needs the last latent of
 clip j - 1 at T_{i+1}. The owner of that clip sends it to the next rank after each step. So neighbors are one

@@ -1,4 +1,4 @@
-"""Who makes the videos: this process, several of them, or actors of Ray. Each loads the checkpoint once."""
+"""Make the videos in this process, in several processes or in Ray actors. Each loads the checkpoint once."""
 
 from __future__ import annotations
 

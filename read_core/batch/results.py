@@ -1,4 +1,4 @@
-"""What became of the jobs: a CSV file next to the table, to which every job appends its line."""
+"""Record the results of jobs in a CSV file next to the table. Every job appends a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of jobs: a CSV file with one video per line."""
+"""Read the table of jobs: a CSV file with one video per line."""
 
 from __future__ import annotations
 

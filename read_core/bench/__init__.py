@@ -1,1 +1,1 @@
-"""``read-core bench``: how fast a machine is, from inputs to frames in main memory, next to a plain loop."""
+"""``read-core bench``: measure the speed of a machine and compare it with a plain loop over diffusers."""

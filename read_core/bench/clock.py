@@ -1,4 +1,4 @@
-"""Seconds of a call: on a GPU by the device's own events, elsewhere by the clock."""
+"""Measure the seconds of a call: on a GPU with the device's events, elsewhere with the system's clock."""
 
 from __future__ import annotations
 

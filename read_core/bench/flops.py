@@ -1,4 +1,4 @@
-"""Floating-point operations of the models, by arithmetic; a product and a sum count as two."""
+"""Count the floating-point operations of the models by arithmetic. A product and a sum count as two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models with random weights and made-up inputs: speed does not depend on what was learned."""
+"""Build models with random weights, and random inputs. Speed does not depend on the weights' values."""
 
 from __future__ import annotations
 

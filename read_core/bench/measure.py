@@ -1,4 +1,4 @@
-"""Measure the stages, and variants: sampling, decoding, both end to end, the first frames, memory."""
+"""Measure stages and variants: sampling, decoding, both end to end, time to the first frames, memory."""
 
 from __future__ import annotations
 

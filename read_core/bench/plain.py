@@ -1,4 +1,4 @@
-"""The alternative: one clip of Algorithm 1 as a plain loop over diffusers' LTX-Video transformer."""
+"""Sample one clip with a plain loop over diffusers' LTX-Video transformer, for comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The variants that one run compares: each changes one thing of the settings that the user chose."""
+"""Variants that one run compares. Each changes one of the user's settings."""
 
 from __future__ import annotations
 

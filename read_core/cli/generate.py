@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--runtime",
         action="store_true",
-        help="also measure the seconds of the network and write them beside the video, *.runtime.json, for "
+        help="also measure the seconds of the network and write them next to the video, *.runtime.json, for "
         "read-core evaluate videos",
     )
     files.add_argument(

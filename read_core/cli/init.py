@@ -1,4 +1,4 @@
-"""``read-core init``: LTX-Video's and Whisper's published files become the folders that training reads."""
+"""``read-core init``: convert LTX-Video's and Whisper's published files to folders for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the portrait may replace a decoded frame, judged from the codec's pictures; stricter at lips.
+"""Decide from the codec's pictures how far the portrait may replace a decoded frame; stricter at lips.
 
 The codec's picture of the portrait, warped along the flow, should look like the decoded frame. If it does
 not, the frame shows something that the portrait lacks (an open mouth, a closed eyelid), and the frame is

@@ -53,8 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="tiny",
         help="tiny: all figures of the card, on the test split; robust: other recordings and portraits than "
         "the corpus's; select: rank guidances and steps for the checkpoint's defaults, on the validation "
-        "split; distill: the checkpoint's student beside its teacher; table1, table2, fig2, table3, fig3: "
-        "the paper's experiments",
+        "split; distill: the checkpoint's student compared with its teacher; table1, table2, fig2, table3, "
+        "fig3: the paper's experiments",
     )
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")

@@ -1,4 +1,4 @@
-"""Generated videos beside real ones, and what all metrics of such a comparison share."""
+"""Generated and real videos to compare, and the data that all metrics of the comparison share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures are frozen dataclasses whose fields name their columns; here they become cells, and means."""
+"""Turn figures into table cells and means. Figures are frozen dataclasses whose fields name columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def columns_of(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 def cells_of(figures: DataclassInstance) -> tuple[Cell, ...]:
-    """What stands in the columns of :func:`columns_of`."""
+    """The cells of the columns of :func:`columns_of`."""
     cells: list[Cell] = []
     for each in fields(figures):
         value, titles = getattr(figures, each.name), each.metadata.get("titles", ())

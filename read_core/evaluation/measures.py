@@ -1,4 +1,4 @@
-"""The metrics of generated videos against real ones: what measures each of them, and its table."""
+"""Metrics of generated videos against real ones: how each is measured, and its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``read-core prepare``: videos of talking people become material for training."""
+"""``read-core prepare``: convert videos of talking people to training material."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Encode a long video span by span, with causal context.
 
-Latent 0 holds frame 0, latent i > 0 the frames 8 i - 7 .. 8 i, and the encoder looks back only. So latents
-[a, b) are those that the slice of frames 8 (a - c) .. 8 (b - 1) gives, but for its first c, the context.
-Equal to encoding all at once where c covers what the encoder looks back on (:func:`receptive_latents`).
+Latent 0 holds frame 0, latent i > 0 the frames 8 i - 7 .. 8 i. The encoder is causal: no later frame counts.
+Latents [a, b) are encoded from the frames 8 (a - c) .. 8 (b - 1); the first c latents of the result are
+context and are dropped. The others equal those of encoding the whole video at once if c covers the encoder's
+receptive field (:func:`receptive_latents`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""File locks that give work to one of several processes. The end of a process frees its locks."""
+"""File locks: of several processes only one does a piece of work. The end of a process frees its locks."""
 
 from __future__ import annotations
 

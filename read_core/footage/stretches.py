@@ -1,7 +1,7 @@
 """Stretches of a video with one steady face, their crops, and why the others are left out.
 
-A face is looked for every ``EVERY`` frames. A stretch ends with its shot, and where for more than ``BRIDGED``
-frames there is not one face. It is cut into items of equal length; the crop of an item never moves.
+The face is searched in every ``EVERY``-th frame. A stretch ends with its shot, or if more than ``BRIDGED``
+frames in a row have no face or several. It is cut into items of equal length, whose crops never move.
 """
 
 from __future__ import annotations

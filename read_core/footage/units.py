@@ -1,7 +1,7 @@
 """Units of work that any process can do: scan one video, or make one item of it.
 
-Both are functions of records alone, so a pool of processes and Ray run the same ones. What was wrong with
-a video or an item comes back as an outcome, and is written down; only a full disk ends a run.
+Both depend on records only, so a pool of processes and Ray run the same functions. An error in a video or an
+item is returned as an outcome and recorded. Only a full disk ends a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The guidance that was asked for in words and numbers; what is missing comes from the checkpoint."""
+"""Build a guidance from a name and scales. Missing ones come from the checkpoint."""
 
 from __future__ import annotations
 

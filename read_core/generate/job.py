@@ -54,7 +54,7 @@ class Job:
         finishing: detail, paste-back, and the size of the result.
         overwrite: replace ``out``.
         track: number of the audio track, from 1; None: the track flagged as default, else the first.
-        runtime: measure the seconds of the network and in all, and write them beside the video, see
+        runtime: measure the seconds of the network and in all, and write them next to the video, see
             :mod:`read_core.generate.runtime`. With several processes, the network's are those of the first.
     """
 

@@ -1,4 +1,4 @@
-"""One video by several processes that torchrun started: all sample, the first one decodes and writes."""
+"""Make one video with the processes that torchrun started: all sample, the first one decodes and writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seconds that a video took, in a file beside it: ``talk.mp4`` has ``talk.runtime.json``."""
+"""Record the seconds that a video took in a file next to it: ``talk.mp4`` has ``talk.runtime.json``."""
 
 from __future__ import annotations
 

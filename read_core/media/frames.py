@@ -1,4 +1,4 @@
-"""Reading the frames of a video one after another, 25 per second, by their timestamps."""
+"""Read the frames of a video in order, 25 per second, by their timestamps."""
 
 from __future__ import annotations
 

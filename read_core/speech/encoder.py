@@ -1,4 +1,4 @@
-"""What makes the speech codes of a checkpoint."""
+"""The kinds of models that make the speech codes of a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech features without what they repeat: every hidden state once, five times smaller."""
+"""Convert speech features, whose windows overlap, to single hidden states and back: five times smaller."""
 
 from __future__ import annotations
 

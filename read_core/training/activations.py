@@ -1,4 +1,4 @@
-"""What a step of stage ``a2v`` keeps for its gradient, and how long it takes."""
+"""Measure a step of stage ``a2v``: memory kept for the gradient, and time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Memory and time of a training before it starts: ``read-core train --dry-run``.
+"""Estimate memory and time of a training before it starts: ``read-core train --dry-run``.
 
-The state is arithmetic on a model without weights; what is kept for the gradient follows from shapes.
+The memory of the state is computed from a model without weights, that of the activations from shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random numbers of training samples: those of a sample depend only on the seed and the sample's index.
+"""Random numbers of training samples. They depend only on the seed and the sample's index.
 
 So a step of several processes, or of several batches, draws what one batch of all samples draws.
 """

@@ -1,4 +1,4 @@
-"""What a configuration of stage ``a2v`` plans, before its files exist: the model and the size of a batch."""
+"""Read model and batch size from a configuration of stage ``a2v``, also before its files exist."""
 
 from __future__ import annotations
 

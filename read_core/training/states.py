@@ -1,4 +1,4 @@
-"""The resumable states of a run, in ``output/state``: written whole or not at all, the newest is kept."""
+"""Write and read the resumable states of a run in ``output/state``. Writing is atomic; the newest is kept."""
 
 from __future__ import annotations
 

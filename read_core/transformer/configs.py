@@ -1,7 +1,7 @@
 """Configurations of A2V-DiT, so that building one needs no download.
 
-All releases of LTX-Video 2B have one shape. They differ in the time of a latent: up to 0.9.1 latent i is at 8
-i frames, later at max(0, 8 i - 7).
+All releases of LTX-Video 2B have the same shape. They differ in the time of latent i, in frames: 8 i up to
+0.9.1, max(0, 8 i - 7) since then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A student of A2V-DiT: few steps, one evaluation each, the scales of guidance as an input.
+"""A student of A2V-DiT: it takes few steps, evaluates once per step, and has the guidance scales as input.
 
 It is a low-rank correction (LoRA) of a finished A2V-DiT and an embedding of three numbers: the scales alpha
 and beta of ``SplitCFG``, and the steps per clip. The embedding is added to that of time. An untrained student

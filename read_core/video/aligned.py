@@ -4,7 +4,7 @@ In an aligned crop the left eye is always in the same block of 32 x 32 pixels. C
 for all blocks, which wastes latents on what a block never shows. So the last level has one linear map per
 block. An LTX-Video autoencoder of 16 x 16 pixels x 4 frames makes latents, and each 2 x 2 x 2 of them become
 one latent of 32 x 32 x 8. The decoder's side may add a hidden layer per block: a closed lid has the color of
-this face's skin, a product of two facts that no linear map makes.
+this face's skin, which no linear map can compute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LTX-Video's decoder by chunks: latents behind a chunk are not decoded again, those ahead only in part.
+"""Run LTX-Video's decoder in chunks. Latents before a chunk are not decoded again, those after it in part.
 
 Convolutions reach over neighboring frames. Each keeps the last input frames of a chunk, so the next chunk
 continues exactly there. Ahead of a chunk, the halo is decoded only as far as later layers need it: whole

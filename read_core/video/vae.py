@@ -1,8 +1,8 @@
 """An adapter around ``diffusers.AutoencoderKLLTXVideo``: normalized latents, decoding chunked in time.
 
-Frames and latents: latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. The decoder sees
-latents before and after a frame. Those before a chunk are known from the last chunk, see
-:mod:`read_core.video.decoder`. Of those after it, it sees the halo.
+Latent 0 decodes to frame 0, latent i > 0 to frames 8 i - 7 .. 8 i. The decoder sees latents before and after
+a frame. For those before a chunk it keeps a state, see :mod:`read_core.video.decoder`. Of those after a chunk
+it sees the halo.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The folders that a training at full size starts from, made of the files that LTX-Video and Whisper come in.
+"""Make the folders that a full-size training starts from, of LTX-Video's and Whisper's published files.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A folder of any portraits: their meshes come from our own finder."""
+"""Read a folder of any portraits. The face finder provides their meshes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A face mesh from the sixteen points that the finder reads, completed by what faces have in common."""
+"""Complete the finder's sixteen points to a face mesh, by a linear map fitted to many faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain concatenation: clips that are generated one by one, each as a video of its own, and joined."""
+"""Plain concatenation: generate clips one by one, each as a separate video, and join them."""
 
 from __future__ import annotations
 

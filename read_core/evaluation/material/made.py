@@ -1,4 +1,4 @@
-"""A folder of videos remembers how they were made, so that a later run adds only more of the same."""
+"""Record how the videos of a folder were made, so that a later run adds only videos made in the same way."""
 
 from __future__ import annotations
 

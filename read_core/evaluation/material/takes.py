@@ -1,4 +1,4 @@
-"""What the paper's experiments are made of: takes, cut from drawn or real recordings, as files."""
+"""Takes for the paper's experiments: files cut from drawn or real recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contrast of open eyes: an eye must not fade."""
+"""Contrast of open eyes: shows whether eyes fade."""
 
 from __future__ import annotations
 

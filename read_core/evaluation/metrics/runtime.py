@@ -1,4 +1,4 @@
-"""Seconds that generated videos took, as whoever made them wrote them down."""
+"""Seconds that generated videos took, read from the files next to them."""
 
 from __future__ import annotations
 

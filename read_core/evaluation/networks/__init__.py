@@ -1,1 +1,1 @@
-"""Feature networks of published metrics, in the layout of their published weights, and those files."""
+"""Feature networks of published metrics, with the layout of their published weights."""

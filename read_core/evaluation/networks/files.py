@@ -1,4 +1,4 @@
-"""The files of the feature networks: names, origins, checksums, licenses; and how they are read."""
+"""Describe and read the files of the feature networks: names, origins, checksums, licenses."""
 
 from __future__ import annotations
 

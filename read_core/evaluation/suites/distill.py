@@ -1,6 +1,6 @@
-"""A student beside its teacher at equal noise: lips, pictures, seams, seconds and evaluations per clip.
+"""Compare a student with its teacher at equal noise: lips, pictures, seams, seconds, evaluations per clip.
 
-Every talk is sampled with the same seeds by all of them. Frames are the model's own, without the detail step.
+All of them sample every talk with the same seeds. Frames are the model's own, without the detail step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The paper's experiments: Tables 1, 2 and 3, Figures 2 and 3, by one path.
+"""Run the paper's experiments, Tables 1, 2 and 3 and Figures 2 and 3, by one procedure.
 
 Takes are written as files, every way to make videos generates them with several seeds, and all videos are
-measured as ``read-core evaluate videos`` measures any. What is there already is kept.
+measured as ``read-core evaluate videos`` measures any. Existing files are kept.
 """
 
 from __future__ import annotations

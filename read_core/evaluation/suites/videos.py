@@ -1,4 +1,4 @@
-"""Any talking-head videos against real ones: published metrics and ours."""
+"""Compare any talking-head videos with real ones, by published metrics and our own."""
 
 from __future__ import annotations
 

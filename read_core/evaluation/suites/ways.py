@@ -1,4 +1,4 @@
-"""Ways to make the videos of an experiment, and the videos that they make."""
+"""Ways to make the videos of an experiment."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Maker:
     def _check_made(
         self, way: Way, pipe: ReadPipeline, checkpoint: Path, settings: SamplingSettings, folder: Path
     ) -> None:
-        """Write down how the videos of a folder are made, or compare it with what stands there."""
+        """Write down how the videos of a folder are made, or compare it with what is recorded there."""
         if checkpoint not in self.digests:
             self.digests[checkpoint] = weights_digest(pipe)
         chosen = settings.resolved(pipe.defaults)

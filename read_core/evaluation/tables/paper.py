@@ -82,7 +82,7 @@ NOTE = (
 )
 DIFFERENCES_NOTE = (
     "Differences from the first row, of the same recordings and seeds; where the interval holds 0 they "
-    "cannot be told apart. Without interval: a single recording or seed, or videos of another method, "
+    "cannot be distinguished. Without interval: a single recording or seed, or videos of another method, "
     "made once."
 )
 

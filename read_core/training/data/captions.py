@@ -1,4 +1,4 @@
-"""Text embeddings of items of footage: each item's own where it has one, else one for all."""
+"""Text embeddings of items of footage. Items without one share a common embedding."""
 
 from __future__ import annotations
 

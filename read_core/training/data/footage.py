@@ -23,7 +23,7 @@ from .captions import Captions
 from .latents import WindowDataset
 
 CARD = "footage.json"
-"""Beside what was trained on footage: what a checkpoint's card should say of it."""
+"""File next to a model that was trained on footage: what a checkpoint's card should say of it."""
 
 
 class MappedItems(Sequence[dict[str, Tensor]]):
@@ -89,7 +89,7 @@ def open_footage(folder: Path, vae: Path, whisper: Path) -> Manifest:
 
 
 def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write down beside a trained model what it was trained on."""
+    """Write next to a trained model what it was trained on."""
     content = manifest.content
     told = {"face": content["settings"]["face"], "license": content["license"], "seconds": content["seconds"]}
     (folder / CARD).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -110,7 +110,7 @@ class A2VConfig(MaterialConfig):
     @model_validator(mode="after")
     def _captions_of_footage(self) -> A2VConfig:
         if self.captions and self.footage is None:
-            raise ValueError("captions are beside the items of footage: expected footage")
+            raise ValueError("captions belong to items of footage: expected footage")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""A probe that makes the latents of the VAE tell how far the lids are closed."""
+"""A probe that teaches the VAE's latents to encode how far the eyelids are closed."""
 
 from __future__ import annotations
 

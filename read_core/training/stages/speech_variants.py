@@ -1,7 +1,7 @@
-"""A2V-DiT with another speech encoder than the finished, frozen SpeechAE.
+"""Train A2V-DiT with another speech encoder than the finished, frozen SpeechAE.
 
-It is tuned, from scratch, linear or averages. All but the first are the ablations of the paper's Table 2.
-Their results are assembled and loaded like any other checkpoint.
+The encoder is tuned, trained from scratch, linear, or an average. All but the first are the ablations of the
+paper's Table 2. Their results are assembled and loaded like any other checkpoint.
 """
 
 from __future__ import annotations
