@@ -22,6 +22,7 @@ from ..speech import SpeechAE
 from ..transformer import A2VTransformer3DModel
 from ..transformer.configs import LTX_2B_CAUSAL, TINY
 from ..video import DecodeSettings
+from ..video.configs import TINY as TINY_VAE
 from ..weights.ltx_vae import RELEASES
 
 Scale = Literal["full", "tiny"]
@@ -101,19 +102,7 @@ def make_material(pipe: ReadPipeline, clips: int, size: tuple[int, int] | None, 
 def _vae(scale: Scale) -> AutoencoderKLLTXVideo:
     if scale == "full":
         return AutoencoderKLLTXVideo(**RELEASES["LTX-Video 0.9.5 to 0.9.8"])
-    return AutoencoderKLLTXVideo(
-        latent_channels=TINY["in_channels"],
-        block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 16, 32),
-        layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1, 1),
-        spatio_temporal_scaling=(True, True, True, False),
-        decoder_spatio_temporal_scaling=(True, True, True),
-        decoder_inject_noise=(False, False, False, False),
-        upsample_residual=(True, True, True),
-        upsample_factor=(2, 2, 2),
-        timestep_conditioning=True,
-    )
+    return AutoencoderKLLTXVideo(**TINY_VAE)
 
 
 def _whisper(scale: Scale) -> WhisperEncoder:

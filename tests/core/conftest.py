@@ -18,21 +18,10 @@ def build_components():
     from read_core.speech import SpeechAE
     from read_core.transformer import TINY, A2VTransformer3DModel
     from read_core.video import DecodeSettings
+    from read_core.video.configs import TINY as TINY_VAE
 
     torch.manual_seed(0)
-    vae = AutoencoderKLLTXVideo(
-        latent_channels=8,
-        block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 16, 32),
-        layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1, 1),
-        spatio_temporal_scaling=(True, True, True, False),
-        decoder_spatio_temporal_scaling=(True, True, True),
-        decoder_inject_noise=(False, False, False, False),
-        upsample_residual=(True, True, True),
-        upsample_factor=(2, 2, 2),
-        timestep_conditioning=True,
-    )
+    vae = AutoencoderKLLTXVideo(**TINY_VAE)
     vae.latents_std.uniform_(0.5, 2)
     whisper = WhisperEncoder(
         WhisperConfig(

@@ -17,6 +17,7 @@ from read_core.errors import CheckpointError
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 from read_core.video import AlignedAutoencoder
+from read_core.video.configs import TINY_INNER
 
 LAYOUT = FaceLayout(0.34, 0.4, 0.72)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -137,22 +138,8 @@ def test_format_1_has_no_detail(broken):
 def test_a_vae_of_aligned_faces_comes_back(tmp_path, tiny_components):
     """With the older kinds alone the format would be 1, which earlier versions read."""
     kept = tiny_components.vae.config
-    inner = {
-        "latent_channels": 8,
-        "block_out_channels": [48, 48],
-        "down_block_types": ["LTXVideoDownBlock3D"] * 2,
-        "layers_per_block": [0, 1, 1],
-        "spatio_temporal_scaling": [True, True],
-        "downsample_type": ["conv", "conv"],
-        "decoder_block_out_channels": [16, 32],
-        "decoder_layers_per_block": [1, 1, 1],
-        "decoder_spatio_temporal_scaling": [True, True],
-        "decoder_inject_noise": [False] * 3,
-        "upsample_factor": [2, 2],
-        "upsample_residual": [False, False],
-    }
     torch.manual_seed(0)
-    vae = AlignedAutoencoder(inner=inner, grid=(2, 2), latent_channels=kept.latent_channels)
+    vae = AlignedAutoencoder(inner=dict(TINY_INNER), grid=(2, 2), latent_channels=kept.latent_channels)
     torch.nn.init.normal_(vae.down.weight)
     save_checkpoint(tmp_path / "aligned", replace(tiny_components, vae=vae), dtype=torch.float16)
     index = index_of(tmp_path / "aligned")

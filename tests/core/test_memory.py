@@ -17,6 +17,7 @@ from read_core.pipeline import ReadPipeline
 from read_core.records import Reference, SamplingSettings, SpeechCodes
 from read_core.video import DecodeSettings, TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder
+from read_core.video.configs import TINY_INNER
 
 
 def measured(work):
@@ -109,20 +110,7 @@ def test_decoding(pipe, rounded, monkeypatch):
 
 def test_decoding_aligned_faces():
     """The autoencoder that has an LTX-Video autoencoder inside."""
-    inner = {
-        "latent_channels": 8,
-        "block_out_channels": [16, 16],
-        "down_block_types": ["LTXVideoDownBlock3D"] * 2,
-        "layers_per_block": [0, 1, 1],
-        "spatio_temporal_scaling": [True, True],
-        "downsample_type": ["conv", "conv"],
-        "decoder_block_out_channels": [64, 128],
-        "decoder_layers_per_block": [1, 1, 1],
-        "decoder_spatio_temporal_scaling": [True, True],
-        "decoder_inject_noise": [False] * 3,
-        "upsample_factor": [2, 2],
-        "upsample_residual": [False, False],
-    }
+    inner = {**TINY_INNER, "block_out_channels": [16, 16], "decoder_block_out_channels": [64, 128]}
     vae = TemporalVAE(AlignedAutoencoder(inner, (4, 4), 6).eval(), DecodeSettings(halo=2, chunk=8))
     latents = torch.randn(1, 6, 16, 4, 4)
     peak = measured(lambda: [frames.shape for frames in vae.decode_stream([latents])])

@@ -90,18 +90,15 @@ def timed(host):
     """A checkpoint whose decoder has another shape than its encoder, a time and noise of its own."""
     from diffusers import AutoencoderKLLTXVideo
 
+    from read_core.video.configs import TINY
+
     torch.manual_seed(0)
-    vae = AutoencoderKLLTXVideo(
-        block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 16, 32),
-        layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 2, 1, 1),
-        decoder_spatio_temporal_scaling=(True, True, True),
-        decoder_inject_noise=(True, True, False, False),
-        upsample_residual=(True, True, True),
-        upsample_factor=(2, 2, 2),
-        timestep_conditioning=True,
-    )
+    changes = {
+        "latent_channels": 128,
+        "decoder_layers_per_block": (1, 2, 1, 1),
+        "decoder_inject_noise": (True, True, False, False),
+    }
+    vae = AutoencoderKLLTXVideo(**{**TINY, **changes})
     vae.latents_mean.uniform_(-1, 1)
     vae.latents_std.uniform_(0.5, 2)
     for name, weight in vae.named_parameters():
@@ -114,23 +111,10 @@ def timed(host):
 def aligned(host):
     """A checkpoint with a VAE of aligned faces, whose maps differ from place to place."""
     from read_core.video import AlignedAutoencoder
+    from read_core.video.configs import TINY_INNER
 
-    inner = {
-        "latent_channels": 8,
-        "block_out_channels": [48, 48],
-        "down_block_types": ["LTXVideoDownBlock3D"] * 2,
-        "layers_per_block": [0, 1, 1],
-        "spatio_temporal_scaling": [True, True],
-        "downsample_type": ["conv", "conv"],
-        "decoder_block_out_channels": [16, 32],
-        "decoder_layers_per_block": [1, 1, 1],
-        "decoder_spatio_temporal_scaling": [True, True],
-        "decoder_inject_noise": [False] * 3,
-        "upsample_factor": [2, 2],
-        "upsample_residual": [False, False],
-    }
     torch.manual_seed(0)
-    vae = AlignedAutoencoder(inner=inner, grid=(2, 3))
+    vae = AlignedAutoencoder(inner=dict(TINY_INNER), grid=(2, 3))
     for linear in (vae.down, vae.up):
         torch.nn.init.normal_(linear.weight, std=0.1)
     index = {"format": 2, "vae": ["read_core.video", "AlignedAutoencoder"]}

@@ -12,23 +12,9 @@ from read_core.training.config import LoopConfig
 from read_core.training.optim import make_optimizer, orthogonalize
 from read_core.video import DecodeSettings, TemporalVAE
 from read_core.video.aligned import AlignedAutoencoder, PositionwiseLinear, fold, unfold
+from read_core.video.configs import TINY_INNER
 from read_core.weights.fingerprint import fingerprint
 from read_core.weights.ltx_vae import load_vae_file
-
-INNER = {
-    "latent_channels": 8,
-    "block_out_channels": [48, 48],
-    "down_block_types": ["LTXVideoDownBlock3D"] * 2,
-    "layers_per_block": [0, 1, 1],
-    "spatio_temporal_scaling": [True, True],
-    "downsample_type": ["conv", "conv"],
-    "decoder_block_out_channels": [16, 32],
-    "decoder_layers_per_block": [1, 1, 1],
-    "decoder_spatio_temporal_scaling": [True, True],
-    "decoder_inject_noise": [False] * 3,
-    "upsample_factor": [2, 2],
-    "upsample_residual": [False, False],
-}
 
 
 def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -41,7 +27,7 @@ def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
 
 def make_vae(grid: tuple[int, int] = (2, 3)) -> AlignedAutoencoder:
     torch.manual_seed(0)
-    vae = AlignedAutoencoder(inner=INNER, grid=grid, latent_channels=6)
+    vae = AlignedAutoencoder(inner=dict(TINY_INNER), grid=grid, latent_channels=6)
     filled(vae.down), filled(vae.up)
     return vae.eval().requires_grad_(False)
 
@@ -139,12 +125,12 @@ def test_the_hidden_layer_is_a_small_network_for_each_position():
 
 def test_another_compression_is_refused():
     with pytest.raises(ValueError, match="expected 4 x 16"):
-        AlignedAutoencoder(inner=INNER | {"patch_size": 2})
+        AlignedAutoencoder(inner=TINY_INNER | {"patch_size": 2})
 
 
 def test_loading_knows_the_two_kinds(tmp_path):
     torch.manual_seed(0)
-    AutoencoderKLLTXVideo(**INNER).save_pretrained(tmp_path / "ltx")
+    AutoencoderKLLTXVideo(**TINY_INNER).save_pretrained(tmp_path / "ltx")
     make_vae().save_pretrained(tmp_path / "aligned")
     assert isinstance(load_model("vae", tmp_path / "ltx"), AutoencoderKLLTXVideo)
     assert isinstance(load_model("vae", tmp_path / "aligned"), AlignedAutoencoder)
@@ -157,7 +143,7 @@ def test_loading_knows_the_two_kinds(tmp_path):
 def test_only_a_vae_of_its_kind_takes_its_place(tmp_path):
     make_vae().save_pretrained(tmp_path / "aligned")
     torch.manual_seed(0)
-    AutoencoderKLLTXVideo(**INNER).save_pretrained(tmp_path / "ltx")
+    AutoencoderKLLTXVideo(**TINY_INNER).save_pretrained(tmp_path / "ltx")
     name, own = "diffusion_pytorch_model.safetensors", make_vae().config
     assert isinstance(load_vae_file(tmp_path / "aligned" / name, own=own), AlignedAutoencoder)
     with pytest.raises(CheckpointError, match="differ from the checkpoint's own VAE"):

@@ -8,6 +8,7 @@ from diffusers import AutoencoderKLLTXVideo
 
 from read_core.errors import InputError
 from read_core.video import DecodeSettings, TemporalVAE
+from read_core.video.configs import TINY
 
 LATENTS = 33
 WIDE = 13  # covers the receptive field of the decoders below
@@ -15,19 +16,7 @@ WIDE = 13  # covers the receptive field of the decoders below
 
 def tiny_vae(**config) -> AutoencoderKLLTXVideo:
     torch.manual_seed(0)
-    vae = AutoencoderKLLTXVideo(
-        latent_channels=8,
-        block_out_channels=(8, 8, 16, 16),
-        decoder_block_out_channels=(8, 16, 32),
-        layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1, 1),
-        spatio_temporal_scaling=(True, True, True, False),
-        decoder_spatio_temporal_scaling=(True, True, True),
-        decoder_inject_noise=config.pop("decoder_inject_noise", (False, False, False, False)),
-        upsample_residual=(True, True, True),
-        upsample_factor=(2, 2, 2),
-        **config,
-    ).eval()
+    vae = AutoencoderKLLTXVideo(**{**TINY, "timestep_conditioning": False, **config}).eval()
     vae.latents_mean.uniform_(-1, 1)
     vae.latents_std.uniform_(0.5, 2)
     return vae
