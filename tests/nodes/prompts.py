@@ -8,6 +8,7 @@ from typing import Any
 from .host import ROOT
 
 API = ROOT / "workflows" / "api"
+BUNDLED = ROOT / "read_core" / "checkpoints" / "read-tiny"
 QUICK = {"steps": 1, "window": 3, "guidance": "none"}
 NO_TEXT = ("guidance.alpha", "guidance.beta")
 Prompt = dict[str, dict[str, Any]]
@@ -35,6 +36,18 @@ def number_of(prompt: Prompt, class_type: str) -> str:
     """The id of the only node of a kind."""
     (number,) = [number for number, node in prompt.items() if node["class_type"] == class_type]
     return number
+
+
+def own_defaults() -> dict[str, Any]:
+    """The sampling defaults of read-tiny."""
+    file = BUNDLED / "scheduler" / "scheduler_config.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def own_scales(kind: str) -> dict[str, float]:
+    """read-tiny's scales for guidance of a kind."""
+    own = own_defaults()
+    return {name: value for name, value in own.get(kind, own["guidance"]).items() if name != "kind"}
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:

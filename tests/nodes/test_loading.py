@@ -1,6 +1,7 @@
 """Load READ Models: types, other parts in place of its own, and what it leaves behind in the host."""
 
 import json
+import re
 from functools import reduce
 
 import pytest
@@ -183,8 +184,8 @@ def test_a_vae_file_of_the_checkpoint_s_own_kind(client, part):
 def test_vaes_that_do_not_fit(client, part):
     foreign = part("vae", "foreign.safetensors", {"decoder.conv_in.weight": torch.zeros(2, 2)})
     message = told(client, "vae", vae=foreign)
-    assert "foreign.safetensors is no LTX-Video autoencoder that fits" in message
-    assert "tensors differ from LTX-Video 0.9.0" in message
+    assert re.search(r"foreign\.safetensors is no (LTX-Video )?autoencoder that fits", message)
+    assert "tensors differ from the checkpoint's own VAE" in message
     assert "Use an unmodified file" in message
     torn = part("vae", "torn.safetensors", b"nothing")
     assert "torn.safetensors is truncated, damaged or not a safetensors file" in told(client, "vae", vae=torn)

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from .host import run_in_host
+from .prompts import own_defaults, own_scales
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
@@ -58,6 +59,10 @@ def holes():
     yield "index of one", "image", "index is 3, but the batch has 1 image; expected 0$"
 
 
+def scales(kind):
+    return " ".join(f"{value:g}" for value in own_scales(kind).values())
+
+
 @pytest.mark.parametrize(("hole", "where", "words"), list(holes()))
 def test_each_hole_gives_one_clear_message(found, hole, where, words):
     told = found["holes"][hole]
@@ -70,14 +75,19 @@ def test_sound_of_any_floating_type_is_handed_on_as_float32(said):
 
 
 def test_the_numbers_that_0_means_are_told_before_and_after(said):
+    own = own_defaults()
     for told in said["defaults"]:
-        assert told.startswith("steps 6, window 16, joint 2.5, 64 x 64.")
-    assert said["reference"] == "128 x 128 pixels."
+        kind = own["guidance"]["kind"]
+        assert told.startswith(
+            f"steps {own['steps']}, window {own['window']}, {kind} {scales(kind)}, 64 x 64."
+        )
+    assert said["reference"].startswith("128 x 128 pixels.")
 
 
 def test_scales_of_the_checkpoint_and_scales_given_are_told(said):
-    assert said["split (checkpoint's)"][-1].startswith("steps 3, window 3, split -1 3,")
-    assert said["joint (checkpoint's)"][-1].startswith("steps 3, window 3, joint 2.5,")
+    for kind in ("split", "joint"):
+        told = said[f"{kind} (checkpoint's)"][-1]
+        assert told.startswith(f"steps 3, window 3, {kind} {scales(kind)},")
     assert said["zeros"][-1].startswith("steps 1, window 3, split 0 0,")
 
 

@@ -1,13 +1,10 @@
 """ANS Sampler and Temporal VAE Decode through the API."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from .conftest import BUNDLED
-from .prompts import node, quick, quick_file
+from .prompts import node, own_defaults, own_scales, quick, quick_file
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
@@ -53,12 +50,13 @@ def test_the_latent_is_core_s_kind_and_carries_what_decoding_needs(client):
 
 
 def test_every_guidance_samples_differently(client):
+    other = {"joint": "split", "split": "joint"}[own_defaults()["guidance"]["kind"]]
     kinds = [
         {"guidance": "none"},
         {"guidance": "checkpoint default"},
         {"guidance": "split", "guidance.alpha": -2.0, "guidance.beta": 3.0},
         {"guidance": "joint", "guidance.alpha": 1.5},
-        {"guidance": "split (checkpoint's)"},
+        {"guidance": f"{other} (checkpoint's)"},
     ]
     found = []
     for kind in kinds:
@@ -69,9 +67,8 @@ def test_every_guidance_samples_differently(client):
 
 
 def test_a_kind_with_the_checkpoint_s_scales_is_that_kind_with_them(client):
-    own = json.loads((BUNDLED / "scheduler" / "scheduler_config.json").read_text())
-    pairs = {"split": own["split"], "joint": own.get("joint") or {"alpha": own["guidance"]["alpha"]}}
-    for kind, scales in pairs.items():
+    for kind in ("split", "joint"):
+        scales = own_scales(kind)
         told, given = quick(), quick()
         told["6"]["inputs"] |= {"guidance": f"{kind} (checkpoint's)"}
         given["6"]["inputs"] |= {"guidance": kind} | {f"guidance.{name}": v for name, v in scales.items()}

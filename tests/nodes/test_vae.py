@@ -24,10 +24,10 @@ def ltx_vae(host, installation):
     target.unlink()
 
 
-def test_our_decoder_and_core_s_agree(client, ltx_vae):
+def test_our_decoder_and_core_s_agree(client, timed, ltx_vae):
     prompt = {
         "latent": node("ReadTest_Latent", frames=2, height=2, width=2),
-        "models": load(vae=ltx_vae, dtype="float32"),
+        "models": load(checkpoint=timed, vae=ltx_vae, dtype="float32"),
         "ours": node("READ_Decode", models=["models", 0], latent=["latent", 0]),
         "vae": node("ReadTest_VAE", name=ltx_vae),
         "core's": node("VAEDecode", vae=["vae", 0], samples=["latent", 0]),
@@ -43,11 +43,11 @@ def test_our_decoder_and_core_s_agree(client, ltx_vae):
     torch.testing.assert_close(ours, core, rtol=0, atol=2e-3)
 
 
-def test_our_encoder_and_core_s_agree(client, ltx_vae):
+def test_our_encoder_and_core_s_agree(client, timed, ltx_vae):
     """The portrait's latent, through the pixels that both decode it to."""
     prompt = {
         "image": node("ReadTest_Image", width=64, height=64, channels=3, batch=1),
-        "models": load(vae=ltx_vae),
+        "models": load(checkpoint=timed, vae=ltx_vae),
         "ours": node(
             "READ_EncodeReference",
             models=["models", 0],
@@ -155,8 +155,8 @@ def test_core_decodes_with_the_checkpoint_s_vae_as_we_do(client, timed, aligned,
     torch.testing.assert_close(core, ours, rtol=0, atol=ROUNDING)
 
 
-def test_core_decodes_with_a_file_in_its_place_as_we_do(client, ltx_vae):
-    ours, core = both_decoders(client, vae=ltx_vae)
+def test_core_decodes_with_a_file_in_its_place_as_we_do(client, timed, ltx_vae):
+    ours, core = both_decoders(client, checkpoint=timed, vae=ltx_vae)
     torch.testing.assert_close(core, ours, rtol=0, atol=ROUNDING)
 
 
