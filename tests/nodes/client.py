@@ -137,8 +137,12 @@ class Client:
         run, seen, deadline = Run(prompt_id), 0, time.monotonic() + PATIENCE
         started = False
         while time.monotonic() < deadline:
+
+            def came(count: int = seen) -> bool:
+                return len(self.messages) > count
+
             with self._news:
-                self._news.wait_for(lambda seen=seen: len(self.messages) > seen, timeout=5)
+                self._news.wait_for(came, timeout=5)
                 fresh, seen = self.messages[seen:], len(self.messages)
             for kind, data in fresh:
                 mine = isinstance(data, dict) and data.get("prompt_id") == prompt_id

@@ -72,7 +72,8 @@ class Host:
     def memory(self) -> int:
         """Resident bytes, without pages of mapped files."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return sum(int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) * 1024 for name in ("RssAnon", "RssShmem"))
+        sizes = dict(re.findall(r"(\w+):\s+(\d+) kB", text))
+        return sum(int(sizes[name]) * 1024 for name in ("RssAnon", "RssShmem"))
 
 
 def prepare_base(base: Path) -> None:

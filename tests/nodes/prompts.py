@@ -24,8 +24,8 @@ def changed(prompt: Prompt, **inputs: Any) -> Prompt:
     """A copy in which widgets of these names have other values."""
     prompt = json.loads(json.dumps(prompt))
     for name, value in inputs.items():
-        inputs = [node["inputs"] for node in prompt.values() if name in node["inputs"]]
-        holders = [held for held in inputs if not isinstance(held[name], list)]
+        holding = [node["inputs"] for node in prompt.values() if name in node["inputs"]]
+        holders = [held for held in holding if not isinstance(held[name], list)]
         assert holders, f"no node has a widget {name!r}"
         for holder in holders:
             holder[name] = value

@@ -48,7 +48,9 @@ def said(run, what, check="check"):
 
 
 def number(run, pattern, check="check"):
-    return float(re.search(pattern, said(run, "report", check))[1])
+    found = re.search(pattern, said(run, "report", check))
+    assert found is not None, pattern
+    return float(found[1])
 
 
 def tracks(run, sound="sound"):

@@ -111,6 +111,7 @@ def test_the_bundled_checkpoint_is_offered(client):
 
 def test_the_host_reports_that_the_pack_was_imported(host):
     found = re.search(rf"[\d.]+ seconds(.*): .*{PACK}", host.log)
+    assert found is not None
     assert "FAILED" not in found[1]
 
 

@@ -1,11 +1,13 @@
 """scripts/api_prompts.py: changes inputs of the graphs that ship, and of those saved earlier."""
 
+from typing import Any
+
 import pytest
-from api_prompts import chosen, filled, read_prompt
+from api_prompts import Prompt, chosen, filled, read_prompt
 
 from ..nodes.host import ROOT
 
-PROMPT = {
+PROMPT: Prompt = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
     "2": {"class_type": "READ_ANSSampler", "inputs": {"seed": 3}, "_meta": {"title": "Mine"}},
     "3": {"class_type": "SaveVideo", "inputs": {"filename_prefix": "x"}},
@@ -31,7 +33,7 @@ class TestFilled:
         used = {"LoadImage": 0, "LoadAudio": 0}
         for number, node in before.items():
             for key, link in node["inputs"].items():
-                now = made[number]["inputs"][key] if number != examples else None
+                now: Any = made[number]["inputs"][key] if number != examples else None
                 if isinstance(link, list) and link[0] == examples:
                     kind = ("LoadImage", "LoadAudio")[link[1]]
                     assert (made[now[0]]["class_type"], now[1]) == (kind, 0)

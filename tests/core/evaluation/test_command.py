@@ -68,6 +68,7 @@ def test_the_other_suites_say_what_they_wrote(
 )
 def test_wrong_arguments_are_refused(wrong, tiny_checkpoint, tmp_path, capsys):
     arguments = ["evaluate", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path / "out")]
+    status: object
     try:
         status = cli.main([*arguments, *wrong.split()])
     except SystemExit as error:

@@ -18,14 +18,14 @@ class Lips:
 
 @dataclass(frozen=True)
 class Row:
-    count: int = column("count")
     hidden: str
+    count: int = column("count")
     lips: Lips = part(Lips)  # noqa: RUF009
     ratio: Estimate = column("ratio", "95 %")  # noqa: RUF009
     change: Estimate = column("change")  # noqa: RUF009
 
 
-ROW = Row(3, "", Lips(0.5, 0.25), Estimate(2.0, 1.5, 2.5), Estimate(0.1, -0.1, 0.3))
+ROW = Row("", 3, Lips(0.5, 0.25), Estimate(2.0, 1.5, 2.5), Estimate(0.1, -0.1, 0.3))
 
 
 def test_parts_and_intervals_have_columns_of_their_own():

@@ -42,7 +42,8 @@ def find():
 
 
 def test_a_mouth_that_follows(talk, find):
-    found = check_video(*talk, window=16, find=find)
+    frames, loudness = talk
+    found = check_video(frames, loudness, window=16, find=find)
     assert found.follows > 0.8
     assert found.lag == 0
     assert found.opening.shape == (FRAMES,)
@@ -69,7 +70,8 @@ def test_colors_that_drift_from_the_portrait(talk, find):
 
 
 def test_the_report_and_the_plot(talk, find):
-    found = check_video(*talk, window=3, find=find)
+    frames, loudness = talk
+    found = check_video(frames, loudness, window=3, find=find)
     lines = found.text().splitlines()
     assert lines[0].startswith(f"mouth against loudness: r {found.follows:.2f}")
     assert not math.isnan(found.seams.clips)
@@ -84,7 +86,8 @@ def test_without_a_face_the_mouth_is_read_as_drawn_presenters_are(talk):
     def nobody(image):
         return Faces(torch.zeros(0, 4), torch.zeros(0, 3, 2), torch.zeros(0))
 
-    found = check_video(*talk, window=16, find=nobody)
+    frames, loudness = talk
+    found = check_video(frames, loudness, window=16, find=nobody)
     assert torch.equal(found.opening, mouth_opening(talk[0]))
     assert found.blinks is None
     assert "no face" in found.text()
@@ -92,7 +95,8 @@ def test_without_a_face_the_mouth_is_read_as_drawn_presenters_are(talk):
 
 
 def test_blinks_of_a_found_face_are_counted(talk, find):
-    found = check_video(*talk, window=16, find=find)
+    frames, loudness = talk
+    found = check_video(frames, loudness, window=16, find=find)
     assert found.blinks == 0
     assert found.text().splitlines()[-1] == "blinks: 0, 0 a minute"
 

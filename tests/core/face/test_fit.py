@@ -23,15 +23,18 @@ def material():
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path, material):
+    portraits, grounds = material
     settings = FitSettings(steps=4, batch=2, fresh=2, close=2, side=96)
     for name in "ab":
-        train_finder(*material, tmp_path / name, settings)
+        train_finder(portraits, grounds, tmp_path / name, settings)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert {value.dtype for value in load_file(tmp_path / "a").values()} == {torch.float16}
     assert not any(weight.requires_grad for weight in load_finder(tmp_path / "a").parameters())
 
 
 def test_training_reduces_the_loss(tmp_path, material):
-    first = train_finder(*material, tmp_path / "w", FitSettings(steps=4, batch=4, fresh=2, close=4, side=96))
-    later = train_finder(*material, tmp_path / "w", FitSettings(steps=25, batch=4, fresh=2, close=4, side=96))
+    portraits, grounds = material
+    short, long = (FitSettings(steps=steps, batch=4, fresh=2, close=4, side=96) for steps in (4, 25))
+    first = train_finder(portraits, grounds, tmp_path / "w", short)
+    later = train_finder(portraits, grounds, tmp_path / "w", long)
     assert later < 0.7 * first

@@ -75,5 +75,6 @@ def test_codes_carry_no_gradient(models):
 
 
 def test_empty_waveform(models):
+    features, speech_ae = models
     with pytest.raises(InputError, match="at least one sample"):
-        encode_speech_codes(*models, torch.zeros(0))
+        encode_speech_codes(features, speech_ae, torch.zeros(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -131,7 +132,7 @@ def test_the_speech_ae_has_the_size_of_the_paper(tiny_checkpoint, tmp_path):
             file.writeframes(bytes([0, 16]) * 8_000 + bytes(16_000))
     values = {"whisper": str(tiny_checkpoint / "whisper"), "speech.recordings": str(tmp_path)}
     stage_class, config = load_config(CONFIGS / "speech_ae.yaml", values)
-    stage = stage_class(config)
+    stage: Any = stage_class(config)
     with torch.no_grad():
         codes = stage.speech_ae.encode(torch.zeros(1, 9, 30, 16))
     assert codes.shape == (1, 2, 32, 768)

@@ -208,7 +208,7 @@ def test_logs_and_sheets_come_when_they_should(tmp_path):
 
 class Drawing(Regression):
     def sheet(self, model: nn.Module, path: Path) -> None:
-        weight = model[0].weight.detach()
+        weight = model.get_parameter("0.weight").detach()
         save_rows([[(weight[..., None] * 3 + 0.5).expand(-1, -1, 3)]], path)
 
 

@@ -74,11 +74,11 @@ def test_muon_follows_nesterov_momentum_turned_orthogonal(shape):
 
 
 def test_the_sub_pixels_of_an_upsampler_are_matrices_of_their_own():
-    conv = nn.Module()
-    conv.upsamplers = nn.ModuleList([nn.Conv3d(5, 3 * 8, 1, bias=False)])
+    conv, upsampler = nn.Module(), nn.Conv3d(5, 3 * 8, 1, bias=False)
+    conv.upsamplers = nn.ModuleList([upsampler])
     whole = nn.Module()
     whole.parts = nn.ModuleList(nn.Conv3d(5, 3, 1, bias=False) for _ in range(8))
-    weight = conv.upsamplers[0].weight
+    weight = upsampler.weight
     gradient = torch.randn(weight.shape, generator=generator())
     for part, each in enumerate(whole.parts):
         each.weight.data.copy_(weight.data[part::8])

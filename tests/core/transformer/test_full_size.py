@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import LTXVideoTransformer3DModel
@@ -49,7 +50,7 @@ def test_is_ltx_2b_plus_the_audio_branch():
 
 
 def test_defaults_are_the_releases_after_0_9_1():
-    config = on_meta(A2VTransformer3DModel).config
+    config: Any = on_meta(A2VTransformer3DModel).config
     assert {key: config[key] for key in LTX_2B} == dict(CONFIGS["ltx-2b"])
     assert CONFIGS["ltx-2b"]["causal_coords"] is True
     assert CONFIGS["ltx-2b-0.9.1"]["causal_coords"] is False

@@ -120,7 +120,8 @@ def test_what_the_file_says_of_its_positions_counts_more_than_its_vae(tmp_path):
 
 
 def test_float8_is_refused_by_its_type(tmp_path, whisper):
-    tensors = original_tensors(*ltx_models(), "0.9.5")
+    transformer, vae = ltx_models()
+    tensors = original_tensors(transformer, vae, "0.9.5")
     key = "model.diffusion_model.transformer_blocks.0.attn1.to_q.weight"
     scale = key.replace(".weight", ".scale_weight")
     tensors |= {key: tensors[key].to(torch.float8_e4m3fn), scale: torch.ones(1)}
@@ -150,7 +151,8 @@ def test_a_larger_model_is_refused(tmp_path):
 
 
 def test_a_transformer_alone_is_refused(tmp_path):
-    tensors = original_tensors(*ltx_models(), "0.9.5")
+    transformer, vae = ltx_models()
+    tensors = original_tensors(transformer, vae, "0.9.5")
     alone = {key: value for key, value in tensors.items() if not key.startswith("vae.")}
     save_file(alone, tmp_path / "alone.safetensors", metadata())
     with pytest.raises(CheckpointError, match="transformer alone"):

@@ -46,9 +46,9 @@ def test_held_sounds_keep_pitch_and_place(factor: float) -> None:
     assert long.waveform.abs().amax() <= short.waveform.abs().amax() + 1e-4
     for vowel in ("aa", "ao"):
         pairs = list(zip(pieces(short, vowel), pieces(long, vowel), strict=True))
-        for before, after in pairs:
-            assert pitch(after) == pytest.approx(pitch(before), rel=0.03)
-        kept = [float(after.square().mean() / before.square().mean()) for before, after in pairs]
+        for plain, held in pairs:
+            assert pitch(held) == pytest.approx(pitch(plain), rel=0.03)
+        kept = [float(held.square().mean() / plain.square().mean()) for plain, held in pairs]
         assert sum(kept) / len(kept) > 0.3  # the partials of a voice drift apart a little
     pauses = torch.cat(pieces(long, "pau")).square().mean()
     assert pauses < 0.1 * torch.cat(pieces(long, "aa")).square().mean()

@@ -14,11 +14,11 @@ from read_core.corpus.drawing.render import eye_boxes, mouth_box, render
 from read_core.corpus.motion import sample_motion
 from read_core.corpus.photo.scene import PhotoScene
 from read_core.errors import InputError
-from read_core.evaluation.metrics.face import WEIGHTS, count_blinks, read_face
+from read_core.evaluation.metrics.face import count_blinks, read_face
 from read_core.evaluation.metrics.sync import correlation
 from read_core.face.finder import WEIGHTS as FINDER
 from read_core.face.finder import Faces
-from read_core.mouth.face_reader import box_places
+from read_core.mouth.face_reader import WEIGHTS, box_places
 
 FRAMES = 60
 

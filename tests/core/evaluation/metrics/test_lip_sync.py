@@ -55,7 +55,9 @@ def test_the_face_is_followed_and_gaps_are_filled():
         return Faces(found, torch.zeros(len(found), 3, 2), torch.ones(len(found)))
 
     frames = [torch.full((8, 8, 3), value, dtype=torch.uint8) for value in range(4)]
-    assert follow_face(frames, find)[:, 0].tolist() == [0, 2, 4, 4]
+    followed = follow_face(frames, find)
+    assert followed is not None
+    assert followed[:, 0].tolist() == [0, 2, 4, 4]
     assert follow_face(frames[3:], find) is None
 
 

@@ -32,7 +32,7 @@ def test_a_file_is_read_without_what_the_metric_does_not_use(tmp_path, kind):
         save_file(tensors, tmp_path / NAME.replace(".pth", ".safetensors"))
     told = []
     network, found = load_network(tmp_path, "fid", make, told.append)
-    assert torch.equal(network[0].weight, tensors["0.weight"])
+    assert torch.equal(network.get_parameter("0.weight"), tensors["0.weight"])
     assert not network.training
     assert not any(value.requires_grad for value in network.parameters())
     assert len(told) == (kind == "pickle")  # its checksum is not the published one

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -26,4 +28,5 @@ def test_the_expression_is_the_second_head_on_torchvisions_features():
 
 
 def test_all_heads_together_are_the_257_coefficients():
-    assert sum(head.out_channels for head in FaceReconstruction().final_layers) == 257
+    network: Any = FaceReconstruction()
+    assert sum(head.out_channels for head in network.final_layers) == 257

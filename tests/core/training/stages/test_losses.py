@@ -25,9 +25,9 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
-    a, b = a.flatten().tolist(), b.flatten().tolist()
-    dot = sum(x * y for x, y in zip(a, b, strict=True))
-    return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(y * y for y in b))
+    first, second = a.flatten().tolist(), b.flatten().tolist()
+    dot = sum(x * y for x, y in zip(first, second, strict=True))
+    return dot / math.sqrt(sum(x * x for x in first)) / math.sqrt(sum(y * y for y in second))
 
 
 def naive_contrast(speech: torch.Tensor, decoded: torch.Tensor, tau: float, skip_own: bool) -> float:
