@@ -61,7 +61,9 @@ def parser(
         )
     made.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
     made.add_argument(
-        "--dtype", choices=_DTYPES, help="of the models (default: the checkpoint's, float32 on a CPU)"
+        "--dtype",
+        choices=_DTYPES,
+        help="of the models (default: the checkpoint's; on a CPU float32, or bfloat16 where fast)",
     )
     out = ROOT / "output" / "benchmarks" / f"{name}.md"
     made.add_argument(
