@@ -117,18 +117,19 @@ def aligned(host):
     vae = AlignedAutoencoder(inner=dict(TINY_INNER), grid=(2, 3))
     for linear in (vae.down, vae.up):
         torch.nn.init.normal_(linear.weight, std=0.1)
-    index = {"format": 2, "vae": ["read_core.video", "AlignedAutoencoder"]}
-    return checkpoint_with(host, vae, "aligned-vae", index)
+    return checkpoint_with(host, vae, "aligned-vae")
 
 
-def checkpoint_with(host, vae, name, index=None):
+def checkpoint_with(host, vae, name):
     """read-tiny with another VAE; its name."""
     folder = host.base / "models" / "read" / name
     shutil.copytree(BUNDLED, folder)
     shutil.rmtree(folder / "vae")
     vae.save_pretrained(folder / "vae")
-    card = folder / "model_index.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | (index or {})))
+    kind, card = type(vae).__name__, folder / "model_index.json"
+    package = "read_core.video" if kind == "AlignedAutoencoder" else "diffusers"
+    index = json.loads(card.read_text()) | {"format": 2, "vae": [package, kind]}
+    card.write_text(json.dumps(index))
     return name
 
 
