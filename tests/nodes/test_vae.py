@@ -104,7 +104,7 @@ def timed(host):
     for name, weight in vae.named_parameters():
         if "per_channel_scale" in name:
             weight.data.normal_(std=0.1)
-    return checkpoint_with(host, vae, "timed", {"vae": ["diffusers", "AutoencoderKLLTXVideo"]})
+    return checkpoint_with(host, vae, "timed")
 
 
 @pytest.fixture(scope="module")
