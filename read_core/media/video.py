@@ -35,7 +35,9 @@ _FRAGMENT_SECONDS = 0.5  # at most; so a page that plays the file while it grows
 _ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps only known tags
 _KNOWN_TAGS = {"title", "comment"}
 _KEYFRAME_SECONDS = 2
-_PRESET = "veryfast"  # half the time of "medium", 0.2 to 0.8 dB less, files of about the same size
+# "veryfast" takes half the time of "medium"; 0.2 to 0.8 dB less, files of about the same size.
+# Without sync-lookahead=0 x264 encoded equal frames differently in 2 of 700 videos.
+_ENCODER = {"preset": "veryfast", "x264-params": "sync-lookahead=0"}
 _BT709 = 1
 _STOPS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
 
@@ -320,7 +322,7 @@ def _bytes(frames: Tensor) -> Iterable[np.ndarray[Any, Any]]:
 
 
 def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:
-    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": _PRESET})
+    stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), **_ENCODER})
     stream.height, stream.width = size
     stream.pix_fmt = "yuv420p"
     codec = stream.codec_context
