@@ -116,10 +116,8 @@ def load_vae_file(
             load_strict(model, weights, f"{path} does not fit {name}", "Use an unmodified file")
             return model.eval().requires_grad_(False)
     details = "; ".join(f"{count} tensors differ from {name}" for name, count in differing.items())
-    raise CheckpointError(
-        f"{path} is no {'' if aligned else 'LTX-Video '}autoencoder that fits: {details}. "
-        "Use an unmodified file"
-    )
+    kind, advice = ("", "the checkpoint's own VAE") if aligned else ("LTX-Video ", "an unmodified file")
+    raise CheckpointError(f"{path} is no {kind}autoencoder that fits: {details}. Use {advice}")
 
 
 def halo_of(vae: AutoencoderKLLTXVideo | AlignedAutoencoder) -> int:
