@@ -4,9 +4,9 @@ import av
 import pytest
 import torch
 
+from read_core.evaluation.metrics.face import read_face
 from read_core.evaluation.metrics.sync import correlation
 from read_core.evaluation.video_check import frame_loudness
-from read_core.mouth.measure import mouth_opening
 
 from .client import RefusedError
 from .prompts import changed, node, number_of, shipped
@@ -49,7 +49,9 @@ def check_mouth(frames):
 
     from .host import ROOT
 
-    opening = mouth_opening(frames)
+    face = read_face(frames)
+    assert face is not None
+    opening = face.mouth[:, 0]
     samples = read_audio(ROOT / "assets" / "speech.flac")
     part = samples[round(START * 16000) : round((START + SECONDS) * 16000)]
     follows = correlation(opening, frame_loudness(part[None], 16000, len(frames)))
