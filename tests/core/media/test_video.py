@@ -352,3 +352,9 @@ def test_the_handler_of_ctrl_c_is_put_back(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", SIZE) as writer:
         writer.write(ramp(0, 5))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_x264_has_one_thread_because_more_do_not_always_encode_equal_frames_equally(tmp_path):
+    with VideoWriter(tmp_path / "talk.mp4", (64, 96)) as writer:
+        writer.write(torch.rand(5, 64, 96, 3))
+    assert b" threads=1 " in (tmp_path / "talk.mp4").read_bytes()  # x264 writes its settings into the video
