@@ -184,7 +184,7 @@ def stitch(graph: Graph, left: int, right: int) -> Wire:
 def talking_head(name: str) -> Graph:
     """Eight nodes, then CreateVideo and SaveVideo."""
     graph = Graph(title="Read me: portrait + speech = talking head", text=note())
-    models, image, audio = inputs(graph)
+    models, image, audio = inputs(graph, portrait="photo")
     speech, reference = encode(graph, models, image, audio)
     graph.group(None)
     sampler = sample(graph, models, speech, reference)
@@ -197,7 +197,7 @@ def talking_head(name: str) -> Graph:
     graph.column()
     video = create(graph, Wire(pasted, "images"), speech)
     graph.group(None)
-    save(graph, video, name)
+    save(graph, video, name, shape=1.25)
     return graph
 
 

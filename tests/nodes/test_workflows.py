@@ -67,7 +67,7 @@ def saved(host, run, number):
 @pytest.mark.parametrize(
     ("name", "size"),
     [
-        ("READ_talking_head", (PICTURE, PICTURE)),
+        ("READ_talking_head", (640, PICTURE)),
         ("READ_check", (SIDE, SIDE)),
         ("READ_compare_guidance", (SIDE, 2 * SIDE + 8)),
         ("READ_photo_compare", (640, 2 * PICTURE + 8)),
