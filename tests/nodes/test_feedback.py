@@ -62,7 +62,7 @@ def test_previews_show_the_last_frame_of_each_clip(client):
         small = picture.convert("RGB").resize((128, 128), Image.Resampling.BOX)  # the host enlarges it
         shown = torch.from_numpy(np.asarray(small, np.float32) / 255)
         away = (shown - frames).abs().mean(dim=(1, 2, 3))  # of each frame
-        assert away[last] < 0.03
+        assert away[last] < 0.06  # the last latents alone
         assert away[last] < away[0]
         assert away[last - 7 : last + 1].mean() < away[last - 15 : last - 7].mean()
         assert away.argmin() in range(last - 8, last + 1)
