@@ -57,9 +57,7 @@ def note(purpose: str = "", full_size: str = AS_TRAINED) -> str:
     return NOTE.format(purpose=purpose, full_size=full_size).lstrip()
 
 
-def inputs(
-    graph: Graph, title: str | None = None, portrait: str = "drawn", top: int = HIGHER
-) -> tuple[Wire, Wire, Wire]:
+def inputs(graph: Graph, title: str | None = None, top: int = HIGHER) -> tuple[Wire, Wire, Wire]:
     """Models, portrait and recording."""
     graph.group("Models, portrait, speech", top)
     models = graph.add(
@@ -73,7 +71,7 @@ def inputs(
         lora="none",
         lora_strength=1.0,
     )
-    examples = graph.add("READ_ExampleInputs", portrait=portrait)
+    examples = graph.add("READ_ExampleInputs", portrait="photo")
     return Wire(models, "models"), Wire(examples, "portrait"), Wire(examples, "recording")
 
 
@@ -184,7 +182,7 @@ def stitch(graph: Graph, left: int, right: int) -> Wire:
 def talking_head(name: str) -> Graph:
     """Eight nodes, then CreateVideo and SaveVideo."""
     graph = Graph(title="Read me: portrait + speech = talking head", text=note())
-    models, image, audio = inputs(graph, portrait="photo")
+    models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     graph.group(None)
     sampler = sample(graph, models, speech, reference)
@@ -212,7 +210,7 @@ def long_audio(name: str) -> Graph:
     graph.group(None)
     graph.add(
         "READ_TalkingHeadToFile",
-        shows=1.0,
+        shows=1.25,
         models=models,
         image=image,
         audio=audio,
@@ -303,7 +301,7 @@ def photo_compare(name: str) -> Graph:
         "crops it. Its preview shows the crop. Its *face* widgets correct it."
     )
     graph = Graph(title="Read me: the portrait's detail", text=note(purpose))
-    models, image, audio = inputs(graph, portrait="photo")
+    models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio, "face")
     graph.group(None)
     sampler = sample(graph, models, speech, reference)

@@ -91,7 +91,7 @@ def test_long_audio_to_a_video_that_says_what_it_is(host, client):
     run = client.run(prompt)
     assert run.status == "success", run.error
     frames, tags, about = read_video(saved(host, run, number_of(prompt, "READ_TalkingHeadToFile")))
-    check_video(frames, about, (PICTURE, PICTURE))
+    check_video(frames, about, (640, PICTURE))
     check_mouth(frames)
     for said in ("Synthesized", "read-tiny", "seed 5"):
         assert said in tags["comment"]

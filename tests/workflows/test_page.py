@@ -18,7 +18,7 @@ SECONDS = 1.0
 PICTURE = 512  # pixels of the example portrait
 SIZES = {  # width and height of the videos, where they are not read-tiny's
     "READ_talking_head": (PICTURE, 640),
-    "READ_long_audio": (PICTURE, PICTURE),
+    "READ_long_audio": (PICTURE, 640),
     "READ_compare_guidance": (2 * 128 + 8, 128),
     "READ_photo_compare": (2 * PICTURE + 8, 640),
 }
