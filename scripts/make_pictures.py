@@ -50,7 +50,13 @@ def long_audio(video: Path, _: Path | None) -> Image.Image:
     """Card: twelve frames in order over the sound."""
     frames = read_frames(video)
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
-    card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 12).astype(int)], 4, SIDE // 4))
+    card.paste(
+        tiled(
+            [squared(frames[index]) for index in np.linspace(0, len(frames) - 1, 12).astype(int)],
+            4,
+            SIDE // 4,
+        )
+    )
     level = np.abs(read_audio(ASSETS / "speech.flac").numpy())
     bars = np.array([part.max() for part in np.array_split(level, SIDE // 4)])
     draw = ImageDraw.Draw(card)
@@ -92,7 +98,7 @@ def photo_compare(video: Path, _: Path | None) -> Image.Image:
     width = (frames.shape[2] - 8) // 2
     left, right = frames[:, :, :width], frames[:, :, -width:]
     moments = np.linspace(0, len(frames) - 1, 4).astype(int)[1:3]
-    card = tiled([squared(side[index]) for index in moments for side in (left, right)], 2, SIDE // 2)
+    card = tiled([side[index] for index in moments for side in (left, right)], 2, SIDE // 2)
     draw = ImageDraw.Draw(card)
     for x, text in ((0, "with detail"), (SIDE // 2, "without")):  # below: pages put a badge at the top
         draw.rectangle((x, SIDE - 30, x + 118, SIDE), fill=(0, 0, 0))
@@ -150,11 +156,11 @@ def by_opening(frames: Frames, count: int) -> list[int]:
 
 
 def tiled(frames: Any, columns: int, side: int) -> Image.Image:
-    """Frames in rows, each ``side`` pixels wide and high."""
+    """The middle squares of frames in rows, each ``side`` pixels wide and high."""
     rows = -(-len(frames) // columns)
     sheet = Image.new("RGB", (columns * side, rows * side))
     for index, frame in enumerate(frames):
-        tile = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
+        tile = Image.fromarray(squared(frame)).resize((side, side), Image.Resampling.LANCZOS)
         sheet.paste(tile, (side * (index % columns), side * (index // columns)))
     return sheet
 
