@@ -50,13 +50,7 @@ def long_audio(video: Path, _: Path | None) -> Image.Image:
     """Card: twelve frames in order over the sound."""
     frames = read_frames(video)
     card = Image.new("RGB", (SIDE, SIDE), PAPER)
-    card.paste(
-        tiled(
-            [squared(frames[index]) for index in np.linspace(0, len(frames) - 1, 12).astype(int)],
-            4,
-            SIDE // 4,
-        )
-    )
+    card.paste(tiled(frames[np.linspace(0, len(frames) - 1, 12).astype(int)], 4, SIDE // 4))
     level = np.abs(read_audio(ASSETS / "speech.flac").numpy())
     bars = np.array([part.max() for part in np.array_split(level, SIDE // 4)])
     draw = ImageDraw.Draw(card)
