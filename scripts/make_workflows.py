@@ -210,7 +210,7 @@ def long_audio(name: str) -> Graph:
     graph.group(None)
     graph.add(
         "READ_TalkingHeadToFile",
-        shows=1.25,
+        shows=1.3,
         models=models,
         image=image,
         audio=audio,
