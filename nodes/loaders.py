@@ -42,9 +42,9 @@ class LoadModels(io.ComfyNode):
                     "dtype",
                     options=list(checkpoints.DTYPES),
                     default="auto",
-                    tooltip="Type of the weights while they run. auto: on a GPU as stored if it runs that "
-                    "well, else float32; on a CPU float32, but the transformer in bfloat16 if the CPU is "
-                    "fast at it.",
+                    tooltip="Type of the weights while they run. auto: on a GPU the stored type if the GPU "
+                    "supports it, else bfloat16 or float32; on a CPU float32, but the transformer in "
+                    "bfloat16 if the CPU is fast at it.",
                 ),
                 io.Combo.Input(
                     "attention",
@@ -57,8 +57,10 @@ class LoadModels(io.ComfyNode):
                     "vae",
                     options=[own, *folder_paths.get_filename_list("vae")],
                     default=own,
-                    tooltip="A file from models/vae to use instead of the checkpoint's VAE: any LTX-Video "
-                    "release. It only gives a picture if the checkpoint was trained on that VAE's latents.",
+                    tooltip="A safetensors file from models/vae to use instead of the checkpoint's VAE: one of "
+                    "the same shapes, or LTX-Video 0.9.0 to 0.9.8. If the checkpoint's VAE is for aligned "
+                    "faces, as in read-tiny, only one of the same shapes. The picture is only right if the "
+                    "checkpoint was trained on that VAE's latents.",
                 ),
                 io.Combo.Input(
                     "transformer",

@@ -69,7 +69,7 @@ def sampling_inputs() -> list[io.Input]:
             min=SEED.least,
             max=SEED.largest,
             control_after_generate=True,
-            tooltip="The same seed gives the same video, on any device and in any order.",
+            tooltip="The same seed gives the same video, up to rounding, on any device and in any order.",
         ),
         io.Int.Input(
             "steps",
@@ -131,7 +131,7 @@ class Sampler(io.ComfyNode):
                     options=list(ORDERS),
                     default=ORDERS[0],
                     tooltip="clips: one after the other, least memory. wavefront: several at once, faster on "
-                    "a large GPU. steps: as the paper prints it. All give the same video.",
+                    "a large GPU. steps: as the paper prints it. All give the same video, up to rounding.",
                 ),
                 conditioning_input(),
             ],
