@@ -1,6 +1,6 @@
 """This version against an earlier commit, stage by stage, in one process, and how far results are apart.
 
-The earlier package is taken from git into a temporary folder and loaded beside this one. Both run the same
+The earlier package is taken from git into a temporary folder and loaded next to this one. Both run the same
 checkpoint on the same inputs, alternately. --vae and --detail replace parts of the checkpoint by those of
 aligned faces; then the portrait's detail is restored at --output-size.
 """
