@@ -57,8 +57,8 @@ class LoadModels(io.ComfyNode):
                     "vae",
                     options=[own, *folder_paths.get_filename_list("vae")],
                     default=own,
-                    tooltip="A safetensors file from models/vae to use instead of the checkpoint's VAE: one of "
-                    "the same shapes, or LTX-Video 0.9.0 to 0.9.8. If the checkpoint's VAE is for aligned "
+                    tooltip="A safetensors file from models/vae to use instead of the checkpoint's VAE: one "
+                    "of the same shapes, or LTX-Video 0.9.0 to 0.9.8. If the checkpoint's VAE is for aligned "
                     "faces, as in read-tiny, only one of the same shapes. The picture is only right if the "
                     "checkpoint was trained on that VAE's latents.",
                 ),

@@ -4,7 +4,7 @@
 #   scripts/rehearse_full_size.sh
 #
 # Renders videos of talking people, writes small files of the formats that LTX-Video, Whisper and T5 are
-# published in, and runs the commands of docs/training.md on them with the configurations of configs/full:
+# published in, and runs the commands of docs/full-size.md on them with the configurations of configs/full:
 # init, prepare, train (two processes, one of them killed and the run resumed), checkpoint, generate, evaluate;
 # then the same checkpoint in ComfyUI. Widths are small and the weights random, so the videos show nothing.
 #

@@ -166,7 +166,7 @@ class SamplingDefaults:
         if self.distilled is None:
             raise InputError(
                 "guidance is distilled, but the checkpoint has no student (a part distilled/); "
-                "choose split, joint or none, or train one (stage distill in docs/training.md)"
+                "choose split, joint or none, or train one (stage distill in docs/configuration.md)"
             )
         return self.distilled
 

@@ -39,7 +39,7 @@ class Captions:
         if not found:
             raise ConfigError(
                 f"captions is true, and no item has one; expected files such as "
-                f"{items[0].path.with_suffix(SUFFIX)} (see docs/training.md)"
+                f"{items[0].path.with_suffix(SUFFIX)} (see docs/full-size.md)"
             )
         self.length = max(len(common), *(read_header(file)["embedding"].shape[0] for file in found))
 

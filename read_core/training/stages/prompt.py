@@ -46,5 +46,5 @@ def refuse_random(file: Path | None, weights: Path | None, published: bool = Fal
         raise ConfigError(
             f"prompt is not given, and the transformer in {weights} comes from LTX-Video, whose text branch "
             "random tokens would spoil; set prompt to a file with the T5 embedding of a text "
-            "(see docs/training.md)"
+            "(see docs/full-size.md)"
         )
