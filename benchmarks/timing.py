@@ -59,7 +59,7 @@ def parser(
             default=repeats,
             help=f"timed rounds, after one that is not counted (default: {repeats})",
         )
-    made.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    made.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     made.add_argument(
         "--dtype",
         choices=_DTYPES,

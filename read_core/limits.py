@@ -38,8 +38,9 @@ PORTRAIT_SIDE = 1024  # longest side in pixels of the portrait kept for its deta
 
 Order = Literal["clips", "steps", "wavefront"]
 ORDERS: tuple[Order, ...] = get_args(Order)
-DTYPES = ("float32", "float16", "bfloat16")
 """Orders in which the cells of Algorithm 1 are computed, the default first."""
+DTYPES = ("float32", "float16", "bfloat16")
+"""Types in which models run."""
 
 FACE = "face"
 PLAIN_FITS = ("crop", "pad", "stretch")

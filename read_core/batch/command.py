@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         type=Path,
-        help="CSV file with what became of the jobs (default: JOBS.results.csv next to the table)",
+        help="CSV file with the result of each job (default: JOBS.results.csv next to the table)",
     )
     parser.add_argument(
         "--checkpoint", type=Path, default=BUNDLED, help="folder (default: the bundled read-tiny)"

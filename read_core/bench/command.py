@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=3, help="clips of the video")
     parser.add_argument("--rounds", type=int, default=5, help="timed calls, after one that does not count")
     parser.add_argument("--variants", nargs="*", metavar="NAME", help="rows to measure (default: all)")
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     parser.add_argument(
         "--dtype", choices=DTYPES, help="of the models (default: bfloat16 on a GPU, else float32)"
     )

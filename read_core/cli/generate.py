@@ -137,7 +137,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="paste the speaking face back into the whole portrait (default: with --fit face)",
     )
     where.add_argument(
-        "--crop-only", dest="paste_back", action="store_false", help="write only what the model sees"
+        "--crop-only",
+        dest="paste_back",
+        action="store_false",
+        help="write only what the model sees (default: with any other fit)",
     )
     picture.add_argument(
         "--output-size",

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ltx-license", metavar="TEXT", help="license of LTX-Video's file")
     parser.add_argument("--whisper-license", metavar="TEXT", help="license of Whisper's folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace folders that were written so")
+    parser.add_argument("--overwrite", action="store_true", help="replace folders that this command wrote")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""The procedural corpus: speech with known phoneme times, and drawn presenters whose mouths follow it."""
+"""The corpus: speech with known phoneme times, and presenters and photographs whose mouths follow it."""

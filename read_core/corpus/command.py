@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--find",
         action="store_true",
-        help="with --faces: any pictures; where their landmarks are missing the face finder looks for them",
+        help="with --faces: any pictures; the face finder finds landmarks that are missing",
     )
     parser.add_argument(
         "--layout",

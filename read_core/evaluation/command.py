@@ -58,9 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
-    parser.add_argument("--quick", action="store_true", help="very few videos: does everything run?")
+    parser.add_argument("--quick", action="store_true", help="very few videos, to test that everything runs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     parser.add_argument(
         "--faces",
         type=Path,

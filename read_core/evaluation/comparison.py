@@ -77,7 +77,7 @@ class Tools:
         return self.once(f"network of {metric}", None, found)
 
     def once(self, what: str, of: Hashable, make: Callable[[], V]) -> V:
-        """What ``make`` returns, which is called once for each thing."""
+        """The result of ``make``, which is called only once for each pair of ``what`` and ``of``."""
         if (what, of) not in self._known:
             self._known[what, of] = make()
         known: V = self._known[what, of]

@@ -31,7 +31,7 @@ def column(title: str, interval: str = "") -> Any:
 
 
 def part(kind: type[DataclassInstance]) -> Any:
-    """A field that holds figures of another ``kind``: its columns stand in this place."""
+    """A field that holds figures of another ``kind``: its columns take this place."""
     return field(metadata={"part": kind})
 
 

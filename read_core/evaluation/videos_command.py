@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "seams, for example 121,112 (default: as the tags of READ's videos say)",
     )
     parser.add_argument("--out", type=Path, default=Path("output/videos"), help="folder of the results")
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="plain",
-        help="how file names tell people apart, for the split: hdtf (RD_Radio1_000.mp4), mead (M003/...), "
+        help="how file names name the person, for the split: hdtf (RD_Radio1_000.mp4), mead (M003/...), "
         "plain (they do not: each video counts as one person)",
     )
     parser.add_argument(
@@ -72,7 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best available)")
     parser.add_argument("--workers", type=int, default=1, help="number of processes")
     parser.add_argument(
-        "--engine", choices=("processes", "ray"), default="processes", help="what runs them; ray is an extra"
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="processes of this machine, or Ray (an extra)",
     )
 
 

@@ -146,7 +146,7 @@ def grouping(items: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
 
 
 def validation_groups(groups: Sequence[str]) -> set[str]:
-    """About one group of twenty, by a hash of its name: more footage moves none; at least one of two."""
+    """About one group of twenty, by a hash of its name, so more footage moves none; one if there are two."""
     ranks = {group: int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 for group in set(groups)}
     chosen = {group for group, rank in ranks.items() if rank < HELD_OUT}
     if len(ranks) > 1 and not chosen:

@@ -34,7 +34,7 @@ class Settings:
         detector_file: its weights, where it needs some.
         voice: who tells speech from silence, see ``voice``.
         license: of the footage.
-        device: where models run; None: the best there is.
+        device: where models run; None: the best available.
     """
 
     vae: Path

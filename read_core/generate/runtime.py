@@ -23,7 +23,7 @@ class Runtime:
     total_seconds: float
 
     def save(self, video: Path) -> Path:
-        """Write it beside a video; return the path of the file.
+        """Write it next to a video; return the path of the file.
 
         Raises:
             MediaError: the file cannot be written.
@@ -37,12 +37,12 @@ class Runtime:
 
 
 def runtime_path(video: Path) -> Path:
-    """Path of the file beside a video."""
+    """Path of the file next to a video."""
     return video.with_suffix(".runtime.json")
 
 
 def read_runtime(video: Path) -> Runtime | None:
-    """What was written beside a video; None: nothing.
+    """Read what was written next to a video; None: nothing.
 
     Raises:
         MediaError: the file has other contents.

@@ -96,7 +96,7 @@ def write_start(
         whisper: folder of transformers.
         out: where.
         licenses: names of both licenses; None: what lies next to the files.
-        overwrite: replace folders that were written so.
+        overwrite: replace folders that this function wrote.
 
     Returns:
         The origin of each part.

@@ -14,14 +14,14 @@ _MADE = "made.json"
 
 
 def check_made(folder: Path, content: Mapping[str, Any]) -> None:
-    """Make a folder and write down how its videos are made, or compare it with what stands there.
+    """Make a folder and write down how its videos are made, or compare it with what is recorded there.
 
     Args:
         folder: of the videos.
         content: what JSON can hold.
 
     Raises:
-        InputError: its videos were made otherwise.
+        InputError: its videos were made with other settings.
         MediaError: the folder or the file cannot be written or read.
     """
     make_folder(folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...generate.runtime import Runtime
 from ..figures import column
 
-SEEN = "no frame: NAME.runtime.json beside each generated video"
+SEEN = "no frame: NAME.runtime.json next to each generated video"
 NOTE = (
     "Seconds that read-core generate --runtime measured and wrote down, on the machine that made the videos. "
     "Network: all evaluations of the diffusion network, the paper's runtime. Total: from reading the inputs "

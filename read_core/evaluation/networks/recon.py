@@ -18,7 +18,7 @@ _DEPTHS = (3, 4, 6, 3)
 
 
 class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3, 1 x 1 beside the identity; the 3 x 3 strides.
+    """Residual block of 1 x 1, 3 x 3 and 1 x 1 convolutions; the 3 x 3 has the stride.
 
     Args:
         size: channels of the input.

@@ -39,7 +39,7 @@ def colored(values: Tensor) -> Tensor:
 
 
 def save_heatmaps(videos: Sequence[tuple[str, Sequence[Tensor]]], path: Path) -> float:
-    """Draw the mean maps of each kind of video, all in one scale, which stands below.
+    """Draw the mean maps of each kind of video, all in one scale, which is shown below.
 
     Args:
         videos: name, and the :func:`difference_maps` of every boundary of every video of the kind.

@@ -55,9 +55,9 @@ def save_page(
     Args:
         path: of the page.
         report: its tables come first.
-        videos: by a label of who made them, and by name. Those of the first label stand in order; the others
-            of the same names stand beside them.
-        pictures: stand between tables and videos.
+        videos: by a label of who made them, and by name. Those of the first label are shown in order, and
+            the others of the same names next to them.
+        pictures: shown between tables and videos.
 
     Raises:
         MediaError: it cannot be written.

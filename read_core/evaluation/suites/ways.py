@@ -57,7 +57,7 @@ class Maker:
     """Makes the videos of ways; keeps the last checkpoint that it loaded.
 
     Args:
-        device: of the models; None: the best there is.
+        device: of the models; None: the best available.
         on_warning: is told once of each warning.
     """
 
