@@ -59,7 +59,9 @@ class Check(io.ComfyNode):
                 io.Float.Output(
                     display_name="follows", tooltip="Correlation of mouth and loudness, -1 to 1."
                 ),
-                io.Int.Output(display_name="lag", tooltip="Frames by which the mouth is late."),
+                io.Int.Output(
+                    display_name="lag", tooltip="Frames by which the mouth is late; negative: early."
+                ),
             ],
         )
 

@@ -99,12 +99,19 @@ class EncodeReference(io.ComfyNode):
                 *face_inputs(),
             ],
             outputs=[
-                Portrait.Output(display_name="reference", tooltip="For the sampler."),
+                Portrait.Output(
+                    display_name="reference",
+                    tooltip="For READ ANS Sampler, READ Restore Detail and READ Paste Back.",
+                ),
                 io.Image.Output(display_name="image", tooltip="The portrait as the model sees it."),
-                io.Int.Output(display_name="x", tooltip="Its left edge in the original, in pixels."),
-                io.Int.Output(display_name="y", tooltip="Its upper edge in the original, in pixels."),
-                io.Int.Output(display_name="region_width", tooltip="Its width in the original, in pixels."),
-                io.Int.Output(display_name="region_height", tooltip="Its height in the original, in pixels."),
+                io.Int.Output(display_name="x", tooltip="Left edge of the crop in the original, in pixels."),
+                io.Int.Output(display_name="y", tooltip="Upper edge of the crop in the original, in pixels."),
+                io.Int.Output(
+                    display_name="region_width", tooltip="Width of the crop in the original, in pixels."
+                ),
+                io.Int.Output(
+                    display_name="region_height", tooltip="Height of the crop in the original, in pixels."
+                ),
             ],
         )
 
@@ -295,13 +302,14 @@ def face_inputs() -> list[io.Input]:
             "face_y",
             default=FOUND.y,
             **place,
-            tooltip="The same from the top, also as a fraction of the picture's width.",
+            tooltip="Place by hand, if face_size is above 0: center of the square to cut, from the top, also "
+            "as a fraction of the picture's width.",
         ),
         io.Float.Input(
             "face_size",
             default=FOUND.size,
             **(place | {"max": float(FACE_SIZE.largest)}),
-            tooltip="Side of that square, as a fraction of the picture's width; 0: the face is found. The "
-            "node shows the found place in these numbers.",
+            tooltip="Side of the square to cut, as a fraction of the picture's width; 0: the face is found. "
+            "The node shows the found place as face_x, face_y and face_size.",
         ),
     ]

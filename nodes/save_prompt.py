@@ -25,8 +25,8 @@ class SavePrompt(io.ComfyNode):
             node_id="READ_SavePrompt",
             display_name="READ Save Prompt",
             category="READ",
-            description="Saves the embedding of a text as the file that prompt names in a training "
-            "configuration of a full-size talking head, so that training needs no text encoder.",
+            description="Saves a text embedding as a file for the training of a full-size talking head. The "
+            "key prompt of the configuration names the file. Training then needs no text encoder.",
             **found_by(*TEXT),
             is_output_node=True,
             hidden=[io.Hidden.prompt],

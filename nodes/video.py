@@ -72,7 +72,7 @@ class TalkingHeadToFile(io.ComfyNode):
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
                 io.Image.Input("image", tooltip="A portrait of any size: a face that looks into the camera."),
-                io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, seconds to an hour."),
+                io.Audio.Input("audio", tooltip="Speech, mono or stereo, any rate, any length."),
                 io.String.Input(
                     "filename_prefix",
                     default="video/READ",
