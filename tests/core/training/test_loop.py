@@ -2,97 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.utils.data import Dataset
 
 from read_core.media.files import disk_full
-from read_core.training.config import ConfigError, LoopConfig
-from read_core.training.health import TrainingError
+from read_core.training.config import ConfigError
 from read_core.training.loop import Ema, _Share, learning_rate_factor, train
-from read_core.training.pictures import save_rows
 
-STEPS = 12
-
-
-class Numbers(Dataset):
-    """Sample i is a function of i; remembers what was asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        self.asked.append(index)
-        return {"x": torch.randn(6, generator=torch.Generator().manual_seed(index))}
-
-
-class Regression:
-    """A small stage whose loss also draws from its samples' noise and from the global one."""
-
-    def __init__(self, seed: int = 0, dropout: float = 0.2) -> None:
-        torch.manual_seed(seed)
-        self.model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(dropout), nn.LayerNorm(8), nn.Linear(8, 6))
-        self.dataset = Numbers()
-        self.fails = False
-
-    def prepare(self, device: torch.device) -> None:
-        pass
-
-    def loss(self, model, batch, noise):
-        target = batch["x"].flip(1) + 0.1 * noise.normal(6)
-        loss = (model(batch["x"]) - target).square().mean()
-        return loss, {"double": 2 * loss.detach()}
-
-    def sheet(self, model: nn.Module, path: Path) -> None:
-        assert not model.training
-        save_file(model.state_dict(), path)
-
-    def export(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        save_file(model.state_dict(), folder / "weights.safetensors")
-        if self.fails:
-            raise RuntimeError("out of disk")
-        return {"count": float(len(model.state_dict()))}
-
-
-def loop_config(**changes) -> LoopConfig:
-    values = {"steps": STEPS, "batch_size": 3, "learning_rate": 0.02, "warmup": 3, "ema": 0.9, "log_every": 1}
-    return LoopConfig(**{**values, **changes})
-
-
-def exported(output: Path) -> dict[str, torch.Tensor]:
-    return load_file(output / "export" / "weights.safetensors")
-
-
-def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
-
-
-@pytest.fixture
-def crash(monkeypatch):
-    """Make the next renaming of a state fail, as a kill between writing and renaming would."""
-
-    def arm() -> None:
-        rename = Path.rename
-
-        def fail(path: Path, target: Path) -> Path:
-            if path.parent.name == "state":
-                monkeypatch.setattr(Path, "rename", rename)
-                raise KeyboardInterrupt
-            return rename(path, target)
-
-        monkeypatch.setattr(Path, "rename", fail)
-
-    return arm
+from .regression import STEPS, Numbers, Regression, assert_equal, exported, loop_config
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adamw_fused", "muon"])
@@ -196,50 +118,6 @@ def test_the_export_appears_whole_or_not_at_all(tmp_path):
     assert_equal(exported(tmp_path), before)
 
 
-def test_logs_and_sheets_come_when_they_should(tmp_path):
-    train(Regression(), loop_config(log_every=4, sheet_every=6), tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [4, 8, 12]
-    assert all(row["double"] == pytest.approx(2 * row["loss"]) for row in rows)
-    sheets = sorted((tmp_path / "sheets").iterdir())
-    assert [int(sheet.stem) for sheet in sheets] == [6, 12]
-    assert_equal(load_file(sheets[1]), exported(tmp_path))
-
-
-class Drawing(Regression):
-    def sheet(self, model: nn.Module, path: Path) -> None:
-        weight = model.get_parameter("0.weight").detach()
-        save_rows([[(weight[..., None] * 3 + 0.5).expand(-1, -1, 3)]], path)
-
-
-def test_tensorboard_shows_the_log_and_the_sheets(tmp_path, crash):
-    """Once each, though a kill makes some steps come again."""
-    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    config = loop_config(tensorboard=True, sheet_every=6)
-    train(Drawing(), config, tmp_path, stop_after=4)
-    crash()
-    with pytest.raises(KeyboardInterrupt):
-        train(Drawing(), config, tmp_path, stop_after=4)
-    train(Drawing(), config, tmp_path)
-    events = reader.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert events.Tags()["scalars"] == ["loss", "double", "norm"]
-    for name in ("loss", "double", "norm"):
-        found = [(event.step, event.value) for event in events.Scalars(name)]
-        assert found == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows]
-    assert [event.step for event in events.Images("sheet")] == [6, 12]
-    for event in events.Images("sheet"):
-        shown = Image.open(io.BytesIO(event.encoded_image_string)).convert("RGB")
-        assert shown.tobytes() == Image.open(tmp_path / "sheets" / f"{event.step:07d}.png").tobytes()
-
-
-def test_a_missing_tensorboard_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ConfigError, match="package tensorboard"):
-        train(Regression(), loop_config(tensorboard=True), tmp_path)
-
-
 def test_sheets_do_not_change_the_training(tmp_path):
     train(Regression(), loop_config(), tmp_path / "without")
     train(Regression(), loop_config(sheet_every=2), tmp_path / "with")
@@ -302,68 +180,6 @@ def test_the_average_is_bit_for_bit_that_of_tensors_one_by_one(dtype):
     assert "1.bias" not in expected
 
 
-def test_figures_are_read_only_at_the_steps_that_are_logged(tmp_path):
-    """Reading one waits for the device."""
-
-    class Counting(Regression):
-        read = 0
-
-        def loss(self, model, batch, noise):
-            loss, logged = super().loss(model, batch, noise)
-            stage = self
-
-            class Scalar(torch.Tensor):
-                def item(self):
-                    stage.read += 1
-                    return super().item()
-
-            return loss, {name: value.as_subclass(Scalar) for name, value in logged.items()}
-
-    stage = Counting()
-    train(stage, loop_config(log_every=4), tmp_path)
-    assert stage.read == STEPS / 4
-
-
-@pytest.mark.parametrize("fault", ["loss", "gradient"])
-def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(tmp_path, fault):
-    """Also between two rows of the log, and where only the gradient is broken."""
-
-    class Breaks(Regression):
-        steps = 0
-
-        def loss(self, model, batch, noise):
-            loss, logged = super().loss(model, batch, noise)
-            self.steps += 1
-            if self.steps == 3:
-                zero = loss - loss.detach()
-                loss = loss * math.nan if fault == "loss" else loss + zero.sqrt()
-            return loss, logged
-
-    config = loop_config(log_every=4)
-    train(Regression(), config, tmp_path / "whole")
-    train(Regression(), config, tmp_path / "parts", stop_after=4)
-    with pytest.raises(TrainingError, match=r"step 7: .*not finite.*step-00000004"):
-        train(Breaks(), config, tmp_path / "parts")
-    assert [path.name for path in (tmp_path / "parts" / "state").iterdir()] == ["step-00000004"]
-    assert not (tmp_path / "parts" / "export").exists()
-    assert [
-        json.loads(row)["step"] for row in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
-    ] == [4]
-    train(Regression(), config, tmp_path / "parts")
-    assert_equal(exported(tmp_path / "parts"), exported(tmp_path / "whole"))
-
-
-def test_a_run_without_a_state_says_so_when_it_is_not_finite(tmp_path):
-    class Broken(Regression):
-        def loss(self, model, batch, noise):
-            loss, logged = super().loss(model, batch, noise)
-            return loss * math.inf, logged
-
-    with pytest.raises(TrainingError, match=r"step 1: .*no state"):
-        train(Broken(), loop_config(), tmp_path)
-    assert not (tmp_path / "state").exists()
-
-
 def test_the_state_of_another_kind_of_parallel_training_is_refused(tmp_path):
     train(Regression(), loop_config(), tmp_path, stop_after=4)
     (tmp_path / "state" / "step-00000004" / "shared").mkdir()
@@ -405,15 +221,3 @@ def test_processes_share_whole_batches():
             share[index]
     assert [len(share) for share in shares] == [6, 6]
     assert base.asked == [30, 31, 32, 36, 37, 38, 33, 34, 35, 39, 40, 41]
-
-
-def test_rows_that_come_again_after_a_kill_are_in_the_log_once(tmp_path, crash):
-    train(Regression(), loop_config(), tmp_path, stop_after=4)
-    crash()
-    with pytest.raises(KeyboardInterrupt):
-        train(Regression(), loop_config(), tmp_path, stop_after=4)
-    with (tmp_path / "log.jsonl").open("a") as log:
-        log.write('{"step": 9, "lo')  # a kill in the middle of a row
-    train(Regression(), loop_config(), tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))

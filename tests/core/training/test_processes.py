@@ -26,7 +26,7 @@ import os, signal, sys, time
 from pathlib import Path
 
 sys.path.insert(0, {str(HERE)!r})
-from test_loop import Regression, loop_config
+from regression import Regression, loop_config
 from read_core.training.loop import train
 
 output, batch, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
