@@ -1,9 +1,8 @@
-"""Stage distill: its target and states against plain loops, what the student sees, and that it learns."""
+"""Stage distill: its target against a plain loop, what the student sees, and that it learns."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from read_core import ReadPipeline
-from read_core.ans import DistilledCFG, JointCFG, SplitCFG, timesteps
+from read_core.ans import DistilledCFG, JointCFG, SplitCFG
 from read_core.checkpoint import load_checkpoint, load_model
 from read_core.speech import SpeechAE
 from read_core.training.assemble import assemble
@@ -21,33 +20,10 @@ from read_core.training.noise import SampleNoise
 from read_core.training.stages.distill import DistillConfig, DistillStage
 from read_core.training.stages.distill_loss import average_velocity
 from read_core.training.stages.distill_model import student_velocity
-from read_core.training.stages.distill_states import step_times
 from read_core.training.stages.speech_variants import encode_windows
 
 from ..test_assemble import make_config
-
-STEPS, TEACHER = (4, 2), 8
-
-
-def stage_config(videos, checkpoint, output, **changes) -> DistillConfig:
-    parts = {name: checkpoint / name for name in ("vae", "whisper", "speech_ae", "transformer")}
-    values = {
-        "stage": "distill",
-        "output": output,
-        "clips": videos,
-        **parts,
-        "latents": videos.parent / "distill-latents",
-        "shift": 1.5,
-        "alpha": (-1.0, 1.0),
-        "beta": (1.0, 3.0),
-        "steps": STEPS,
-        "teacher_steps": TEACHER,
-        "rank": 4,
-        "windows": (4,),
-        "prompt_tokens": 2,
-        "loop": {"steps": 20, "batch_size": 4, "learning_rate": 1e-3},
-    }
-    return DistillConfig.model_validate({**values, **changes})
+from .tiny_distill import STEPS, TEACHER, batch_of, disturb, stage_config
 
 
 @pytest.fixture(scope="module")
@@ -58,30 +34,6 @@ def config(clips_folder, tiny_checkpoint, tmp_path_factory) -> DistillConfig:
 @pytest.fixture(scope="module")
 def stage(config) -> DistillStage:
     return DistillStage(config)
-
-
-@pytest.fixture(scope="module")
-def rolling(config) -> DistillStage:
-    made = DistillStage(config.model_copy(update={"rollout": 2, "start_share": 0.0}))
-    disturb(made)
-    return made
-
-
-def disturb(stage: DistillStage) -> None:
-    """Give the student weights that change its velocities."""
-    with torch.no_grad():
-        for parameter in stage.student.parameters():
-            parameter.normal_(std=0.1, generator=generator(parameter.numel()))
-
-
-def generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def batch_of(stage: DistillStage, count: int, steps: int) -> dict[str, torch.Tensor]:
-    samples = [stage.dataset.windows[index] for index in range(count)]
-    batch = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
-    return {**batch, "steps": torch.full((count,), steps)}
 
 
 def branch(stage, z, t, codes, continuation, speech, reference) -> torch.Tensor:
@@ -150,94 +102,6 @@ def test_the_average_of_a_known_flow():
     expected = (1 - torch.exp(torch.tensor(-0.5))) / 0.5
     torch.testing.assert_close(found[:, :, 1:], expected.expand(1, 2, 2, 1, 1), atol=1e-3, rtol=0)
     assert torch.equal(found[:, :, 0], torch.zeros(1, 2, 1, 1))
-
-
-def test_the_motion_frame_is_at_the_students_next_time():
-    schedule = timesteps(8, 2.0)
-    found = step_times(schedule, torch.tensor([0, 3]), 2, torch.tensor([False, True]), 3)
-    assert found.shape == (3, 2, 4)
-    assert torch.equal(found[:, 0, 1], schedule[:3])
-    assert torch.equal(found[:, 1, 1], schedule[8].expand(3))
-    assert torch.equal(found[:, 1, 2], schedule[6:])
-    assert torch.equal(found[:, 1, 2], found[:, 1, 3])
-    assert torch.equal(found[:, :, 0], torch.zeros(3, 2))
-    assert torch.equal(timesteps(4, 2.0), timesteps(8, 2.0)[::2])
-
-
-def test_scales_fill_their_ranges_where_the_reference_counts(stage):
-    found = stage.maker.draw_scales(SampleNoise(0, range(400)), torch.full((400,), 4))
-    alpha, beta, steps = found.unbind(dim=1)
-    assert (alpha >= 1 - beta - 1e-6).all()
-    assert (alpha.min(), alpha.max()) == (pytest.approx(-1, abs=0.05), pytest.approx(1, abs=0.05))
-    assert (beta.min(), beta.max()) == (pytest.approx(1, abs=0.05), pytest.approx(3, abs=0.05))
-    assert (steps == 4).all()
-    joint = replace(stage.maker, alpha=(0.0, 0.0), beta=(0.5, 2.0))
-    found = joint.draw_scales(SampleNoise(0, range(40)), torch.full((40,), 4))
-    assert (found[:, 0] == 0).all()  # JointCFG's scale is beta alone
-
-
-def test_states_of_videos_are_noised_windows(stage):
-    batch = batch_of(stage, 40, 4)
-    states = stage.states(stage.model, batch, SampleNoise(1, range(40)))
-    start = states.times[0, :, -1]
-    assert set(start.tolist()) == set(timesteps(4, 1.5)[:-1].tolist())
-    assert torch.equal(states.z[:, :, 0], batch["latents"][:, :, 0])
-    ends = (states.times[0] == 0) & batch["continuation"][:, None]
-    assert torch.equal(states.z.movedim(1, -1)[ends], batch["latents"].movedim(1, -1)[ends])
-    pure = start == 1
-    assert states.z[pure][:, :, 2:].std() == pytest.approx(1, abs=0.1)
-    assert torch.equal(states.continuation, batch["continuation"])
-
-
-@pytest.mark.parametrize("steps", STEPS)
-def test_states_of_rollouts_are_those_of_algorithm_1(rolling, steps):
-    """Written out for one video of two clips of three latents, with the student as a plain function."""
-    batch = batch_of(rolling, 2, steps)
-    assert batch["latents"].shape[2] == 6  # z_R and 3 + 2 latents
-    states = rolling.states(rolling.model, batch, SampleNoise(5, range(2)))
-    assert len(states.z) == 2 * 2 * steps
-    model, student = rolling.transformer, rolling.student
-    times = timesteps(steps, 1.5).tolist()
-    drawn = SampleNoise(5, range(2))
-    drawn.uniform(2)  # the scales
-    noise = drawn.normal(8, 5, 2, 2)
-    for sample in range(2):
-        z_r, speech = batch["latents"][sample : sample + 1, :, :1], batch["speech"][sample : sample + 1]
-        seen, trail = [], []
-        for clip in range(2):
-            own = noise[sample : sample + 1, :, 2 * clip : 2 * clip + 3].clone()
-            kept = []
-            for step in range(steps):
-                now, after = times[step], times[step + 1]
-                if clip:
-                    own[:, :, 0] = trail[step]
-                z = torch.cat([z_r, own], dim=2)
-                t = torch.tensor([[0.0, after if clip else now, now, now]])
-                seen.append(z)
-                place = sample * 2 * steps + clip * steps + step
-                assert torch.equal(states.times[0, place], t[0])
-                assert bool(states.continuation[place]) == bool(clip)
-                codes = speech[:, 2 * clip : 2 * clip + 3]
-                assert torch.equal(states.codes[place], codes[0])
-                with torch.no_grad(), student.applied():
-                    velocity = model(
-                        z,
-                        t,
-                        model.project_speech(codes),
-                        model.project_text(rolling.prompt),
-                        continuation=torch.tensor([clip > 0]),
-                        condition=student.condition(states.scales[place : place + 1]),
-                    )
-                own[:, :, 1:] += (after - now) * velocity[:, :, 2:]
-                if not clip:
-                    own[:, :, 0] += (after - now) * velocity[:, :, 1]
-                kept.append(own[:, :, -1].clone())
-            trail = kept
-        found = states.z[sample * 2 * steps : (sample + 1) * 2 * steps]
-        torch.testing.assert_close(found, torch.cat(seen), atol=1e-4, rtol=1e-4)
-    loss, _ = rolling.loss(rolling.model, batch, SampleNoise(5, range(2)))
-    loss.backward()
-    assert loss.isfinite()
 
 
 def test_only_the_student_is_trained_and_a_new_one_is_the_conditional_branch(stage):
