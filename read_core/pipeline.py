@@ -16,6 +16,7 @@ from .ans.ranks import Ring, reverse_over_ranks
 from .checkpoint import Components, load_checkpoint
 from .checks import check_seed
 from .detail import DetailRestorer
+from .device import best_device
 from .errors import InputError, OnWarning, warn
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
 from .face.framing import encoded, frame_portrait
@@ -415,10 +416,3 @@ class ReadPipeline:
             )
         if codes[1] < needed:
             raise InputError(f"the speech has {codes[1]} codes; a window of {window} needs {needed}")
-
-
-def best_device() -> torch.device:
-    """A CUDA device if there is one, else Apple's, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
 def _pipeline(args: argparse.Namespace) -> ReadPipeline:
     import torch
 
-    from ..pipeline import ReadPipeline, best_device
+    from ..device import best_device
+    from ..pipeline import ReadPipeline
     from .material import random_pipeline
 
     device = torch.device(args.device or best_device())

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--methods has {twice[0]} twice; expected one folder for each name")
     import torch
 
-    from ..pipeline import best_device
+    from ..device import best_device
     from .comparison import Tools
     from .suites.paper import EXPERIMENTS as ALL
     from .suites.paper import PaperInputs, run_paper

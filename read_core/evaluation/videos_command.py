@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--metrics has {', '.join(unknown)}; expected some of {', '.join(METRICS)}")
     import torch
 
-    from ..pipeline import best_device
+    from ..device import best_device
     from .comparison import Tools
     from .metrics.joins import Joins
     from .suites.videos import run_videos

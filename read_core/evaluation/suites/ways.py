@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ...checkpoint import load_checkpoint
+from ...device import best_device
 from ...errors import InputError, MediaError, OnWarning, once, warn
 from ...generate.job import Job, generate
 from ...generate.runtime import runtime_path
@@ -73,8 +74,6 @@ class Maker:
             CheckpointError: it cannot be loaded.
         """
         if self._loaded is None or self._loaded[0] != checkpoint:
-            from ...pipeline import best_device
-
             self._loaded = None  # so that two checkpoints are never held
             self._loaded = checkpoint, load_checkpoint(checkpoint, self.device or best_device())
         return (Concatenation if concatenated else ReadPipeline)(self._loaded[1])
