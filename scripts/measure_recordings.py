@@ -27,7 +27,7 @@ from read_core.evaluation.metrics.sync import best_lag, correlation, opening_ran
 from read_core.evaluation.suites.real import real_photographs
 from read_core.evaluation.tables.metadata import weights_digest
 from read_core.evaluation.tables.report import Report, make_folder
-from read_core.evaluation.video_check import frame_loudness
+from read_core.evaluation.video_check import frame_loudness, smooth_loudness
 from read_core.finish import Finishing
 from read_core.geometry import FPS, SAMPLE_RATE
 from read_core.media import read_audio
@@ -35,7 +35,6 @@ from read_core.media import read_audio
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SMOOTH = 5  # frames over which the loudness is averaged
 _PAUSE, _AROUND = 0.05, 9  # a pause: the loudest of 9 frames is below this share of the loudest frame
 _NOTE = (
     "Loudness r: correlation of the mouth's opening with the loudness, averaged over 5 frames. Lag: frames "
@@ -65,7 +64,7 @@ def pause_frames(loudness: Tensor) -> Tensor:
 
 def recording_figures(opening: Tensor, loudness: Tensor, seconds: float) -> RecordingFigures:
     """Compare the opening of a mouth (F,) with the loudness (F,)."""
-    smooth = F.avg_pool1d(loudness[None, None], _SMOOTH, stride=1, padding=_SMOOTH // 2)[0, 0]
+    smooth = smooth_loudness(loudness)
     silent = pause_frames(loudness)
     relative = relative_opening(opening, opening_range(opening))
     return RecordingFigures(

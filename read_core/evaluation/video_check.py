@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LEAST = 10  # frames
 _TEXT = 17  # pixels
+_SMOOTH = 5  # frames over which the loudness is averaged
 _SLACK = 0.1  # seconds; compressed sound comes in packets
 
 
@@ -117,7 +118,7 @@ def check_video(
         )
     face = read_face(frames, find)
     opening = mouth_opening(frames) if face is None else face.mouth[:, 0]
-    smooth = F.avg_pool1d(loudness[None, None], 5, stride=1, padding=2)[0, 0]
+    smooth = smooth_loudness(loudness)
     lag, at_best_lag = best_lag(opening, smooth)
     latents = padded_latents(latents_of_frames(len(frames)), window)
     first = frames[:1] if portrait is None else portrait[None]
@@ -153,3 +154,8 @@ def frame_loudness(waveform: Tensor, sample_rate: int, num_frames: int) -> Tenso
     mean = (total[edges[1:]] - total[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp(min=1)
     level = mean.clamp(min=0).sqrt().float()
     return level / level.max().clamp(min=1e-6)
+
+
+def smooth_loudness(loudness: Tensor) -> Tensor:
+    """Mean of a loudness (F,) over the five frames around each; before and after the video it counts as 0."""
+    return F.avg_pool1d(loudness[None, None], _SMOOTH, stride=1, padding=_SMOOTH // 2)[0, 0]
