@@ -28,6 +28,7 @@ NEW_NODES = "Comfy.VueNodes.Enabled"
 SIZE = (1920, 1080)
 QUEUE = "[data-testid='queue-button'] button, button[data-testid='queue-button']"  # older, newer page
 MESSAGES = "[data-testid=error-overlay], .p-toast"  # over the graph
+_MARGIN = 16  # pixels around a picture of the graph
 ENDED = ("execution_success", "execution_error", "execution_interrupted")
 
 
@@ -216,7 +217,7 @@ class ComfyPage:
         target.write_bytes(answer.body())
         return target
 
-    def picture(self, target: Path, margin: int = 16) -> None:
+    def picture(self, target: Path) -> None:
         """Save a picture of the graph, without the page's panels."""
         self.page.add_style_tag(content=f"{MESSAGES} {{ display: none }}")
         self.page.wait_for_function("!document.body.innerText.includes('Current node')")  # of the last run
@@ -224,10 +225,10 @@ class ComfyPage:
         self.page.screenshot(
             path=target,
             clip={
-                "x": left - margin,
-                "y": top - margin,
-                "width": right - left + 2 * margin,
-                "height": bottom - top + 2 * margin,
+                "x": left - _MARGIN,
+                "y": top - _MARGIN,
+                "width": right - left + 2 * _MARGIN,
+                "height": bottom - top + 2 * _MARGIN,
             },
         )
 

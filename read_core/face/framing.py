@@ -113,16 +113,17 @@ def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:
     return replace(reference, portrait=cut_face(image, reference.crop, portrait_size(reference.crop, frame)))
 
 
-def portrait_size(crop: FaceCrop, size: tuple[int, int], longest: int = PORTRAIT_SIDE) -> tuple[int, int]:
+def portrait_size(crop: FaceCrop, size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a crop at the original's resolution; even, with the aspect ratio of the frame.
+
+    The longest side is at most ``PORTRAIT_SIDE``, unless the frame is larger.
 
     Args:
         crop: the crop.
         size: size of the frame; the result is never smaller.
-        longest: longest side of the result, unless the frame is larger.
     """
     own = max(crop.height, crop.width)
-    return scaled_size(size, max(*size, min(round(own), longest)))
+    return scaled_size(size, max(*size, min(round(own), PORTRAIT_SIDE)))
 
 
 def scaled_size(size: tuple[int, int], longest: int) -> tuple[int, int]:

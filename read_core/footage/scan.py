@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -52,7 +51,6 @@ def scan(
     settings: Settings,
     detect: Detect,
     voiced: Voiced | None,
-    on_seconds: Callable[[float], None] | None = None,
 ) -> Scanned:
     """Look at a whole video, frame after frame, and write its sound into ``folder``.
 
@@ -62,7 +60,6 @@ def scan(
         settings: how it is cut.
         detect: finds the faces of a picture.
         voiced: measures the share of speech; None: nobody asks.
-        on_seconds: called with the time that was reached, now and then.
 
     Raises:
         MediaError: it cannot be used at all: no sound, no picture, no frames, cut short, damaged.
@@ -70,7 +67,7 @@ def scan(
     reader = FrameReader(path)
     find_source(path, None, ignore)  # before anything that takes long
     remarks: list[str] = []
-    shots, looks, size, stop = _watched(reader, detect, on_seconds)
+    shots, looks, size, stop = _watched(reader, detect)
     if not stop:
         raise MediaError(f"{path} holds no frames that can be decoded; download or export it again")
     _check_whole(reader, stop / FPS)
@@ -123,7 +120,7 @@ def write_sound(path: Path, target: Path, on_warning: OnWarning) -> None:
 
 
 def _watched(
-    reader: FrameReader, detect: Detect, on_seconds: Callable[[float], None] | None
+    reader: FrameReader, detect: Detect
 ) -> tuple[list[tuple[int, int]], list[Look], tuple[int, int], int]:
     """Shots, looks, the size of the picture and the moment after the last."""
     starts: list[int] = []
@@ -142,8 +139,6 @@ def _watched(
             picture = shown.pixels()
             size = picture.shape[0], picture.shape[1]
             looks.append(look(shown.index, detect(picture)))
-            if on_seconds is not None:
-                on_seconds(stop / FPS)
     return list(pairwise([*starts, stop])), looks, size, stop
 
 

@@ -10,7 +10,6 @@ from .host import ROOT
 API = ROOT / "workflows" / "api"
 BUNDLED = ROOT / "read_core" / "checkpoints" / "read-tiny"
 QUICK = {"steps": 1, "window": 3, "guidance": "none"}
-NO_TEXT = ("guidance.alpha", "guidance.beta")
 Prompt = dict[str, dict[str, Any]]
 
 

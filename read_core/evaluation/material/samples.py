@@ -141,17 +141,15 @@ def draw_samples(
     count: int,
     frames: int,
     size: int | tuple[int, int],
-    first_seed: int = 0,
-    speakers: tuple[str, ...] | None = None,
     layout: FaceLayout | None = None,
 ) -> list[Sample]:
-    """Draw ``count`` faces with the given synthesizers in turn; None: espeak and the held-out flite.
+    """Draw ``count`` faces with espeak and the held-out flite in turn.
 
     Without flite it warns, and espeak speaks all of them.
     """
-    speakers = speakers or speakers_here()
+    speakers = speakers_here()
     return [
-        draw_sample(first_seed + index, split, frames, size, speakers[index % len(speakers)], layout)
+        draw_sample(index, split, frames, size, speakers[index % len(speakers)], layout)
         for index in range(count)
     ]
 

@@ -109,14 +109,14 @@ class TalkSource:
             return side, side
         return round(height * side / min(height, width)), round(width * side / min(height, width))
 
-    def presenters(self, count: int, first: int = 0) -> Iterator[Talk]:
+    def presenters(self, count: int) -> Iterator[Talk]:
         """``count`` drawn presenters, generated lazily.
 
         Raises:
             SynthesizerError: a synthesizer is not installed.
         """
         for index in range(count):
-            yield self.presenter(first + index, self.speakers[index % len(self.speakers)])
+            yield self.presenter(index, self.speakers[index % len(self.speakers)])
 
     def photographs(self, faces: Path, count: int = 0) -> Iterator[Talk]:
         """The portraits of a folder with closed lips, or the first ``count``, animated lazily.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-MAX_LAG = 10
+_MAX_LAG = 10  # frames
 SHUT = 0.10  # share of a speaker's range below which the mouth counts as closed
 SILENT_CLASS = 0  # of read_core.corpus.visemes
 _STILL = 1e-4  # below this, a track counts as constant: rounding of a frozen picture
@@ -220,17 +220,17 @@ def correlation(first: Tensor, second: Tensor) -> float:
     return float((a * b).mean() / (spread[0] * spread[1]))
 
 
-def best_lag(measured: Tensor, true: Tensor, reach: int = MAX_LAG) -> tuple[int, float]:
-    """(lag, correlation) where measured[t + lag] fits true[t] best, within ``reach`` frames; (F,) each.
+def best_lag(measured: Tensor, true: Tensor) -> tuple[int, float]:
+    """(lag, correlation) where measured[t + lag] fits true[t] best, within ten frames; (F,) each.
 
     In a tie the smaller lag wins, so a constant track has lag 0 and correlation 0.
     """
-    return common_lag([(measured, true)], reach)
+    return common_lag([(measured, true)])
 
 
-def common_lag(pairs: Sequence[tuple[Tensor, Tensor]], reach: int = MAX_LAG) -> tuple[int, float]:
+def common_lag(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[int, float]:
     """As :func:`best_lag`, of the mean over videos: pairs of measured and true tracks, (F,) each."""
-    reach = min(reach, *(len(true) - 2 for _, true in pairs))
+    reach = min(_MAX_LAG, *(len(true) - 2 for _, true in pairs))
     found = (0, -2.0)
     for lag in sorted(range(-reach, reach + 1), key=abs):
         fit = sum(_at_lag(measured, true, lag) for measured, true in pairs) / len(pairs)

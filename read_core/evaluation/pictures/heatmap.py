@@ -15,18 +15,17 @@ _SIDE = 128  # pixels of a map
 _BRIGHTEST = 0.995  # share of the pixels that the scale covers
 
 
-def difference_maps(frames: Tensor, last: int, reach: int = REACH) -> Tensor:
+def difference_maps(frames: Tensor, last: int) -> Tensor:
     """Mean absolute difference over the colors between neighbors around ``last`` and the next frame.
 
     Args:
         frames: (F, H, W, 3), 0..1.
-        last: frame before the boundary; ``reach <= last < F - reach - 1``.
-        reach: pairs on either side.
+        last: frame before the boundary; ``REACH <= last < F - REACH - 1``.
 
     Returns:
-        (2 reach + 1, H, W), 0..1; the boundary's own in the middle.
+        (2 REACH + 1, H, W), 0..1; the boundary's own in the middle.
     """
-    around = frames[last - reach : last + reach + 2]
+    around = frames[last - REACH : last + REACH + 2]
     return (around[1:] - around[:-1]).abs().mean(dim=-1)
 
 

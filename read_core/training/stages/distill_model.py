@@ -50,18 +50,17 @@ class Distilling(nn.Module):
         return velocity
 
 
-def student_velocity(model: Model, prompt: Tensor, states: States, t: Tensor | None = None) -> Tensor:
+def student_velocity(model: Model, prompt: Tensor, states: States) -> Tensor:
     """The student's velocity (S, C, 1+f, h, w) with all conditions.
 
     Args:
         model: a :class:`Distilling`, perhaps wrapped.
         prompt: (1, tokens, channels).
         states: the states.
-        t: (S, 1+f), times to use in place of the states' first ones.
     """
-    sees, times = _all(states.z, True), states.times[0] if t is None else t
+    sees = _all(states.z, True)
     velocity: Tensor = model(
-        states.z, times, states.codes, prompt, (sees, sees), states.continuation, states.scales
+        states.z, states.times[0], states.codes, prompt, (sees, sees), states.continuation, states.scales
     )
     return velocity
 

@@ -26,6 +26,7 @@ linear."""
 SIGNAL = 0.3
 ROWS = 40_000
 """Largest number of positions in a regression."""
+_RIDGE = 1e-4  # strength, relative to the mean of the diagonal
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,13 @@ def _principal(
     return mean.float(), basis.float()
 
 
-def _ridge(x: Tensor, y: Tensor, weights: Tensor, strength: float = 1e-4) -> tuple[Tensor, Tensor]:
+def _ridge(x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted ridge regression y ~ x w + b."""
     share = (weights / weights.sum())[:, None]
     mean_x, mean_y = (x * share).sum(0), (y * share).sum(0)
     x, y = x - mean_x, y - mean_y
     gram = ((x * share).T @ x).double()
-    gram += strength * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.double)
+    gram += _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.double)
     solution = torch.linalg.solve(gram, ((x * share).T @ y).double()).float()
     return solution, mean_y - mean_x @ solution
 

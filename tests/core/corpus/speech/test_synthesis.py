@@ -59,10 +59,6 @@ def level(speech: Speech, segment: Segment) -> float:
     return float(10 * (part.square().mean() + 1e-10).log10())
 
 
-def of_class(speech: Speech, names: str) -> list[Segment]:
-    return [s for s in speech.segments if s.phoneme in names.split()]
-
-
 def test_segments_cover_the_sound_without_gaps(voice: Voice) -> None:
     speech = say(voice)
     assert 2 < speech.seconds < 8
