@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,7 @@ def compare(video: Path, _: Path | None) -> Image.Image:
     frames = read_frames(video)
     height = frames.shape[1]
     left, right = frames[:, :, :height], frames[:, :, -height:]
-    moments = by_opening(left, 4)[1:4:2]
-    card = tiled([side[index] for index in moments for side in (left, right)], 2, SIDE // 2)
-    draw = ImageDraw.Draw(card)
-    for x, text in ((0, "Split-CFG"), (SIDE // 2, "Joint-CFG")):  # below: pages put a badge at the top
-        draw.rectangle((x, SIDE - 30, x + 118, SIDE), fill=(0, 0, 0))
-        draw.text((x + 10, SIDE - 26), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
-    return card
+    return two_moments(left, right, by_opening(left, 4)[1:4:2], ("Split-CFG", "Joint-CFG"))
 
 
 def check(video: Path, plot: Path | None) -> Image.Image:
@@ -92,9 +86,14 @@ def photo_compare(video: Path, _: Path | None) -> Image.Image:
     width = (frames.shape[2] - 8) // 2
     left, right = frames[:, :, :width], frames[:, :, -width:]
     moments = np.linspace(0, len(frames) - 1, 4).astype(int)[1:3]
+    return two_moments(left, right, moments, ("with detail", "without"))
+
+
+def two_moments(left: Frames, right: Frames, moments: Iterable[int], names: tuple[str, str]) -> Image.Image:
+    """Two moments of two videos next to each other, with the videos' names."""
     card = tiled([side[index] for index in moments for side in (left, right)], 2, SIDE // 2)
     draw = ImageDraw.Draw(card)
-    for x, text in ((0, "with detail"), (SIDE // 2, "without")):  # below: pages put a badge at the top
+    for x, text in zip((0, SIDE // 2), names, strict=True):  # below: pages put a badge at the top
         draw.rectangle((x, SIDE - 30, x + 118, SIDE), fill=(0, 0, 0))
         draw.text((x + 10, SIDE - 26), text, fill=(255, 255, 255), font=ImageFont.load_default(20))
     return card

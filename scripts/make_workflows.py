@@ -179,6 +179,16 @@ def stitch(graph: Graph, left: int, right: int) -> Wire:
     return Wire(both, "IMAGE")
 
 
+def side_by_side(graph: Graph, left: int, right: int, speech: int, name: str, shape: float) -> None:
+    """The rest of a comparison: frames of two nodes next to each other, with the sound, in a file."""
+    graph.group("Side by side, add the sound")
+    both = stitch(graph, left, right)
+    graph.column()
+    video = create(graph, both, speech)
+    graph.group(None, width=440)
+    save(graph, video, name, shape)
+
+
 def talking_head(name: str) -> Graph:
     """Eight nodes, then CreateVideo and SaveVideo."""
     graph = Graph(title="Read me: portrait + speech = talking head", text=note())
@@ -284,12 +294,7 @@ def compare(name: str) -> Graph:
     joint_sampler = sample(graph, models, speech, reference, joint, "READ ANS Sampler · joint")
     graph.column_below(left, level=joint_sampler)
     right = decode(graph, models, joint_sampler, speech)
-    graph.group("Side by side, add the sound")
-    both = stitch(graph, left, right)
-    graph.column()
-    video = create(graph, both, speech)
-    graph.group(None, width=440)
-    save(graph, video, name, shape=0.5)
+    side_by_side(graph, left, right, speech, name, shape=0.5)
     return graph
 
 
@@ -312,12 +317,7 @@ def photo_compare(name: str) -> Graph:
     graph.group("Into the picture", width=270)
     left = paste(graph, restored, image, reference, 960, "READ Paste Back · with detail")
     right = paste(graph, decoder, image, reference, 960, "READ Paste Back · without")
-    graph.group("Side by side, add the sound")
-    both = stitch(graph, left, right)
-    graph.column()
-    video = create(graph, both, speech)
-    graph.group(None, width=440)
-    save(graph, video, name, shape=0.62)
+    side_by_side(graph, left, right, speech, name, shape=0.62)
     return graph
 
 

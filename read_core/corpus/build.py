@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..checks import check_size
 from ..errors import InputError, MediaError
 from ..geometry import FPS, FRAMES_PER_LATENT
-from ..media.files import temporary_beside, write_error
+from ..media.files import written_whole
 from .photo.scene import PhotoScene
 from .scene import Scene, whole_latents
 from .speech.sentences import check_split
@@ -138,11 +138,5 @@ def _run(work: list[tuple[AnyScene, Path]], workers: int) -> Iterator[None]:
 def _render_one(scene: AnyScene, path: Path) -> None:
     """Draw one video and write it atomically."""
     data = save(scene.draw(), {_SCENE: json.dumps(_settings(scene))})
-    temporary = temporary_beside(path)
-    try:
+    with written_whole(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)

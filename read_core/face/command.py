@@ -68,13 +68,7 @@ def save(picture: Image.Image, out: Path) -> None:
     Raises:
         MediaError: the file cannot be written.
     """
-    from ..media.files import temporary_beside, write_error
+    from ..media.files import written_whole
 
-    temporary = temporary_beside(out)
-    try:
+    with written_whole(out) as temporary:
         picture.save(temporary, format="PNG")
-        temporary.replace(out)
-    except OSError as error:
-        raise write_error(out, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)

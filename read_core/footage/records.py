@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import MediaError
 from ..face.alignment import FaceCrop
-from ..media.files import temporary_beside, write_error
+from ..media.files import written_whole
 from ..weights.files import read_json
 from .scan import Scanned
 from .sources import Source
@@ -118,17 +118,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         MediaError: it cannot be written; it names the disk where that is full.
     """
-    temporary = temporary_beside(path)
     try:
-        with temporary.open("wb") as file:
+        with written_whole(path) as temporary, temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CannotWriteError(str(write_error(path, error))) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    except MediaError as error:
+        raise CannotWriteError(str(error)) from error
 
 
 class CannotWriteError(MediaError):

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import MediaError
 from ..geometry import FPS
-from ..media.files import temporary_beside, write_error
+from ..media.files import written_whole
 from ..media.frames import FrameReader
 from .manifest import Manifest
 
@@ -104,11 +104,5 @@ def _drawn(rows: Sequence[tuple[str, list[Image.Image]]]) -> Image.Image:
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    temporary = temporary_beside(path)
-    try:
+    with written_whole(path) as temporary:
         sheet.save(temporary, format="PNG")
-        temporary.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)

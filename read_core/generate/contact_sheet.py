@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import OnWarning, ReadError, warn
 from ..geometry import FPS
 from ..media import check_output, file_track
-from ..media.files import temporary_beside, write_error
+from ..media.files import written_whole
 from ..mouth.measure import mouth_opening
 
 COLUMNS = 8
@@ -77,14 +77,8 @@ class ContactSheet:
         """
         path = check_output(path, ".png", overwrite)
         image = self._drawn(loudness(speech, self.num_frames, track, self.on_warning))
-        temporary = temporary_beside(path)
-        try:
+        with written_whole(path) as temporary:
             image.save(temporary, format="PNG")
-            temporary.replace(path)
-        except OSError as error:
-            raise write_error(path, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
 
     def _measure(self, frames: Tensor) -> None:

@@ -6,7 +6,8 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,23 @@ def partial_beside(target: Path, number: int = 1) -> Path:
 def temporary_beside(path: Path) -> Path:
     """A short hidden name in the folder of ``path``: the finished file can just be renamed."""
     return path.with_name(f".{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``: renamed to it at the end of the block, removed after an error.
+
+    Raises:
+        MediaError: the file cannot be written; the message says whether the disk is full.
+    """
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_error(path: Path, error: BaseException, kept: Path | None = None) -> MediaError:

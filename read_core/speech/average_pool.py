@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from diffusers.configuration_utils import register_to_config
 from einops import reduce
 from torch.nn import functional as F
 
-from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
 from .statistics import FeatureStatistics
 
@@ -51,12 +49,6 @@ class AveragePool(FeatureStatistics):
         Raises:
             InputError: F is not 8 (L - 1) + 1.
         """
-        if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
-            raise InputError(
-                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
-            )
-        if context is None:
-            context = speech[:, :1].expand(-1, FRAMES_PER_LATENT - 1, -1, -1)
-        frames = self.standardize(torch.cat([context[:, 1 - FRAMES_PER_LATENT :], speech], dim=1))
+        frames = self.after_context(speech, context, FRAMES_PER_LATENT - 1)
         codes = reduce(frames, "b (l f) w d -> b l w d", "mean", f=FRAMES_PER_LATENT)
         return F.layer_norm(codes, codes.shape[-1:])

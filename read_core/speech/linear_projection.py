@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from diffusers.configuration_utils import register_to_config
 from einops import rearrange
 from torch import nn
 
-from ..errors import InputError
 from ..geometry import FRAMES_PER_LATENT
 from ..offload import onloaded
 from .statistics import FeatureStatistics
@@ -59,14 +57,8 @@ class LinearProjection(FeatureStatistics):
         Raises:
             InputError: F is not 8 (L - 1) + 1.
         """
-        if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
-            raise InputError(
-                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
-            )
-        if context is None:
-            context = speech[:, :1].expand(-1, FRAMES_PER_LATENT - 1, -1, -1)
         with onloaded(self):
-            frames = self.standardize(torch.cat([context[:, 1 - FRAMES_PER_LATENT :], speech], dim=1))
+            frames = self.after_context(speech, context, FRAMES_PER_LATENT - 1)
             frames = frames.to(self.to_slots.weight.dtype)
             windows = rearrange(frames, "b (l f) w d -> b l d (f w)", f=FRAMES_PER_LATENT)
             slots = self.to_slots(windows).transpose(-1, -2)  # (B, L, h_w, D_A)

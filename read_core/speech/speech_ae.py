@@ -10,8 +10,6 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import InputError
-from ..geometry import FRAMES_PER_LATENT
 from ..offload import onloaded
 from .statistics import FeatureStatistics
 
@@ -88,14 +86,8 @@ class SpeechAE(FeatureStatistics):
         Raises:
             InputError: F is not 8 (L - 1) + 1.
         """
-        if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
-            raise InputError(
-                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
-            )
-        if context is None:
-            context = speech[:, :1].expand(-1, CONTEXT_FRAMES, -1, -1)
         with onloaded(self):
-            x = self.standardize(torch.cat([context, speech], dim=1))
+            x = self.after_context(speech, context, CONTEXT_FRAMES)
             x = self.encoder_dim(_over_window(self.encoder_window, x))
             for stage in self.encoder_stages:
                 x = stage(x)

@@ -10,6 +10,8 @@ import torch
 from diffusers import ModelMixin
 from torch import Tensor
 
+from ..errors import InputError
+from ..geometry import FRAMES_PER_LATENT
 from ..saved_keys import SavedKeys
 
 STATISTICS = ("speech_mean", "speech_std")
@@ -33,6 +35,28 @@ class FeatureStatistics(ModelMixin, SavedKeys):  # type: ignore[misc]
     def standardize(self, speech: Tensor) -> Tensor:
         """Standardize features (..., H_w, D_A) by mean and deviation of the training data, float32."""
         return (speech.to(self.speech_mean.dtype) - self.speech_mean) / self.speech_std
+
+    def after_context(self, speech: Tensor, context: Tensor | None, count: int) -> Tensor:
+        """``count`` frames of context and then ``speech``, standardized, float32.
+
+        Args:
+            speech: S, (B, F, H_w, D_A) with F = 8 (L - 1) + 1.
+            context: (B, at least ``count``, H_w, D_A), the frames before; None: the first frame repeated.
+            count: how many of them count.
+
+        Returns:
+            (B, count + F, H_w, D_A).
+
+        Raises:
+            InputError: F is not 8 (L - 1) + 1.
+        """
+        if (speech.shape[1] - 1) % FRAMES_PER_LATENT:
+            raise InputError(
+                f"speech has {speech.shape[1]} frames; expected 8 (L - 1) + 1, for example 1, 9 or 121"
+            )
+        if context is None:
+            context = speech[:, :1].expand(-1, count, -1, -1)
+        return self.standardize(torch.cat([context[:, -count:], speech], dim=1))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Apply ``to``, ``half`` and similar to every tensor, but keep the type of the statistics."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import wave
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from .host import ROOT, SETUP, find_installation, prepare_base, running
+from .host import ROOT, SETUP, cut_recording, find_installation, prepare_base, running
 
 BUNDLED = ROOT / "read_core" / "checkpoints" / "read-tiny"
 
@@ -86,15 +85,3 @@ def transformer_shapes():
     for file in sorted((BUNDLED / "transformer").glob("*.safetensors")):
         found |= {name: tuple(value.shape) for name, value in load_file(file).items()}
     return found
-
-
-def cut_recording(target, start, stop):
-    """Part of the example recording as a WAV file."""
-    from read_core.media import read_audio
-
-    samples = read_audio(ROOT / "assets" / "speech.flac")[round(start * 16000) : round(stop * 16000)]
-    with wave.open(str(target), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes((samples * 32767).short().numpy().tobytes())

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,6 +96,18 @@ def prepare_base(base: Path) -> None:
             link.symlink_to(folder, target_is_directory=True)
     for name in ("portrait.png", "photo.jpg", "speech.flac"):
         shutil.copy(ROOT / "assets" / name, base / "input" / name)
+
+
+def cut_recording(target: Path, start: float, stop: float) -> None:
+    """Write seconds ``start`` to ``stop`` of the example recording as a WAV file."""
+    from read_core.media import read_audio
+
+    samples = read_audio(ROOT / "assets" / "speech.flac")[round(start * 16000) : round(stop * 16000)]
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((samples * 32767).short().numpy().tobytes())
 
 
 def run_in_host(installation: Installation, script: str, *arguments: object) -> str:

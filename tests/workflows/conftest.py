@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import wave
-
 import pytest
 
-from read_core.media import read_audio
-
-from ..nodes.host import ROOT, SETUP, find_installation, prepare_base, running
+from ..nodes.host import SETUP, cut_recording, find_installation, prepare_base, running
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +12,7 @@ def base(tmp_path_factory):
     """A host's base directory with the examples and a short recording among its inputs."""
     folder = tmp_path_factory.mktemp("page")
     prepare_base(folder)
-    samples = read_audio(ROOT / "assets" / "speech.flac")[16000:32000]
-    with wave.open(str(folder / "input" / "short.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes((samples * 32767).short().numpy().tobytes())
+    cut_recording(folder / "input" / "short.wav", 1.0, 2.0)
     return folder
 
 

@@ -19,7 +19,7 @@ from ...face.alignment import FaceLayout, face_crop
 from ...face.finder import find_faces
 from ...face.framing import flaw_of
 from ...media import read_image
-from ...media.files import temporary_beside, write_error
+from ...media.files import written_whole
 from .mesh import mesh_of
 from .stills import INDEX, LANDMARKS, lip_gap_of, split_of
 
@@ -131,16 +131,10 @@ def _write(out: Path, index: str, meshes: NDArray[np.float32]) -> None:
     """
     for name in (LANDMARKS, INDEX):
         target = out / name
-        temporary = temporary_beside(target)
-        try:
+        with written_whole(target) as temporary:
             out.mkdir(parents=True, exist_ok=True)
             if name == INDEX:
                 temporary.write_text(index)
             else:
                 with temporary.open("wb") as file:
                     np.save(file, meshes)
-            temporary.replace(target)
-        except OSError as error:
-            raise write_error(target, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
