@@ -105,7 +105,7 @@ def videos(
     if faces is None:
         return
     source = TalkSource("test", frames, pipe.card.resolution, pipe.card.face, speakers)
-    for talk in source.photographs(faces, count):
+    for talk in map(source.draw, source.photographs(faces, count)):
         made = VideoGenerator(pipe).finished(talk, SamplingSettings(seed=seed))
         for kind, shown in (("rendered", talk.frames), ("generated", made)):
             yield f"{kind}-{talk.name}", shown, read_placed(shown, talk.points).mouth[:, 0], talk.mouth[:, 0]

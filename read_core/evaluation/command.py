@@ -24,6 +24,7 @@ _AT_LEAST = {
     "codec_clips": 1,
     "talks": 1,
     "seeds": 1,
+    "workers": 1,
 }
 _SUITES = ("tiny", "select", "robust", "distill", *paper_command.EXPERIMENTS)
 _SIZES = ("clips", "independent", "drift_clips", "codec_clips", "talks")  # of the suite tiny, and no other
@@ -32,6 +33,7 @@ _TAKEN_BY = {  # arguments that not all suites take
     "clips": ("tiny", "distill"),
     "seeds": ("tiny", "distill", *paper_command.EXPERIMENTS),
     "steps": ("select", "fig3"),
+    "workers": ("tiny",),
     "photo": ("robust",),
     "faces": ("tiny", "select", "distill", *paper_command.EXPERIMENTS),
     "reference": paper_command.EXPERIMENTS,
@@ -61,6 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="very few videos, to test that everything runs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="suite tiny, on a CPU: processes that generate and measure talks (default: 1)",
+    )
     parser.add_argument(
         "--faces",
         type=Path,
@@ -121,6 +129,7 @@ def _check_fit(args: argparse.Namespace) -> None:
 
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     from .pictures.talk_sheets import PRIVATE, PUBLIC
+    from .suites.talk_results import Workers
     from .suites.tiny import QUICK, SuiteSize, run_suite
 
     size = QUICK if args.quick else SuiteSize()
@@ -133,7 +142,13 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
     if seeds is not None:
         speaking = replace(speaking, seeds=seeds)
     size = replace(size, speaking=speaking, **given)
-    report = run_suite(pipe, size, args.out, args.seed, args.faces)
+    workers = args.workers or 1
+    if workers > 1 and pipe.transformer.device.type != "cpu":
+        raise InputError(
+            f"--workers is {workers}; expected 1, since all would share one device; or --device cpu"
+        )
+    processes = Workers(workers, args.checkpoint) if workers > 1 else None
+    report = run_suite(pipe, size, args.out, args.seed, args.faces, processes)
     files = [
         "report.txt",
         "report.md",

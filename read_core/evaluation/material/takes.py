@@ -96,10 +96,10 @@ def drawn_recordings(
     """
     side = side or (min(card.resolution) if card.face is None else FINE)
     source = TalkSource("test", frames, card.resolution, card.face, speakers, side)
-    for talk in source.presenters(count):
+    for talk in map(source.draw, source.presenters(count)):
         yield _of_talk(talk, card)
     if faces is not None:
-        for talk in source.photographs(faces, count):
+        for talk in map(source.draw, source.photographs(faces, count)):
             yield _of_talk(talk, card)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +80,25 @@ class Talk:
 
 
 @dataclass(frozen=True)
+class TalkOrder:
+    """A talk that is not drawn yet.
+
+    Attributes:
+        seed, synthesizer: of its speech.
+        still: the portrait that talks; None: the drawn presenter of the seed.
+    """
+
+    seed: int
+    synthesizer: str
+    still: Still | None = None
+
+    @property
+    def name(self) -> str:
+        """The talk's name."""
+        return f"{self.synthesizer}-{self.seed}" if self.still is None else self.still.path.stem
+
+
+@dataclass(frozen=True)
 class TalkSource:
     """Settings of the talks.
 
@@ -109,24 +127,30 @@ class TalkSource:
             return side, side
         return round(height * side / min(height, width)), round(width * side / min(height, width))
 
-    def presenters(self, count: int) -> Iterator[Talk]:
-        """``count`` drawn presenters, generated lazily.
+    def presenters(self, count: int) -> list[TalkOrder]:
+        """``count`` drawn presenters."""
+        return [TalkOrder(i, self.speakers[i % len(self.speakers)]) for i in range(count)]
 
-        Raises:
-            SynthesizerError: a synthesizer is not installed.
-        """
-        for index in range(count):
-            yield self.presenter(index, self.speakers[index % len(self.speakers)])
-
-    def photographs(self, faces: Path, count: int = 0) -> Iterator[Talk]:
-        """The portraits of a folder with closed lips, or the first ``count``, animated lazily.
+    def photographs(self, faces: Path, count: int = 0) -> list[TalkOrder]:
+        """The portraits of a folder with closed lips, or the first ``count``.
 
         Raises:
             InputError: the folder is no folder of portraits, or has none with closed lips in the split.
-            SynthesizerError: a synthesizer is not installed.
         """
-        for index, still in enumerate(closed_stills(faces, self.split, count)):
-            yield self.photograph(still, _PHOTO_SEED + index, self.speakers[index % len(self.speakers)])
+        return [
+            TalkOrder(_PHOTO_SEED + index, self.speakers[index % len(self.speakers)], still)
+            for index, still in enumerate(closed_stills(faces, self.split, count))
+        ]
+
+    def draw(self, order: TalkOrder) -> Talk:
+        """Draw a talk.
+
+        Raises:
+            SynthesizerError: the synthesizer is not installed.
+        """
+        if order.still is None:
+            return self.presenter(order.seed, order.synthesizer)
+        return self.photograph(order.still, order.seed, order.synthesizer)
 
     def presenter(self, seed: int, synthesizer: str) -> Talk:
         """The drawn presenter of a seed."""

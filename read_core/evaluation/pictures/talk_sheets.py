@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from .rows import COLUMNS, save_rows, spread
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ..material.talks import Talk
     from ..suites.real import RealVideo
 
@@ -21,29 +22,37 @@ PRIVATE = "faces-private.png"
 _SIDE = 160  # pixels of a picture
 
 
-@dataclass
-class TalkSheet:
-    """Collects rows; keeps small pictures, no video.
+@dataclass(frozen=True)
+class TalkRows:
+    """Pictures of a talk for a sheet.
 
     Attributes:
-        most: number of talks shown; later ones are left out.
+        name: the talk's.
+        pictures: (3, COLUMNS, S, S', 3) uint8: as rendered, through the codec, generated.
     """
 
-    most: int
-    rows: list[tuple[str, list[Tensor]]] = field(default_factory=list)
-    shown: int = 0
+    name: str
+    pictures: Tensor
 
-    def add_talk(self, talk: Talk, coded: Tensor, made: Tensor) -> None:
-        """Add rows of a talk, its frames after the codec, and its video, (F, H, W, 3), 0..1 each."""
-        if self.shown >= self.most:
-            return
-        self.shown += 1
-        true = talk.pixels[: len(coded)]
-        self.rows.append(
-            (f"{talk.name},\nas rendered", [frame.float() / 255 for frame in spread(true, COLUMNS)])
-        )
-        self.rows.append(("through the codec", [frame.clone() for frame in spread(coded, COLUMNS)]))
-        self.rows.append(("generated", [frame.clone() for frame in spread(made, COLUMNS)]))
+
+def rows_of_talk(talk: Talk, coded: Tensor, made: Tensor) -> TalkRows:
+    """Pictures of a talk, its frames after the codec, and its video, (F, H, W, 3), 0..1 each."""
+    true = talk.pixels[: len(coded)]
+    rows = [torch.stack(list(spread(video, COLUMNS))) for video in (true.float() / 255, coded, made)]
+    return TalkRows(talk.name, (torch.stack(rows) * 255).round().to(torch.uint8))
+
+
+@dataclass
+class TalkSheet:
+    """Collects rows; keeps small pictures, no video."""
+
+    rows: list[tuple[str, list[Tensor]]] = field(default_factory=list)
+
+    def add_talk(self, shown: TalkRows) -> None:
+        """Add the rows of a talk."""
+        names = f"{shown.name},\nas rendered", "through the codec", "generated"
+        for name, pictures in zip(names, shown.pictures.float() / 255, strict=True):
+            self.rows.append((name, list(pictures)))
 
     def add_real(self, video: RealVideo) -> None:
         """Add a row of a real photograph's video."""

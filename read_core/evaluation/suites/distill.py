@@ -156,8 +156,8 @@ def _talks(pipe: ReadPipeline, size: DistillSize, faces: Path | None) -> list[Ta
     """Talks of the test split at the model's size: photographs if there are faces, and drawn presenters."""
     card, frames = pipe.card, whole_clips(size.clips, pipe.defaults.window)
     source = TalkSource("test", frames, card.resolution, card.face, speakers_here(), min(card.resolution))
-    photographs = [] if faces is None else list(source.photographs(faces, size.count))
-    return [*photographs, *source.presenters(size.count)]
+    photographs = [] if faces is None else source.photographs(faces, size.count)
+    return [source.draw(order) for order in (*photographs, *source.presenters(size.count))]
 
 
 def _measured(

@@ -171,8 +171,8 @@ def draw_talks(pipe: ReadPipeline, size: SelectSize, faces: Path | None) -> list
     """Talks of the validation split, one clip each: drawn presenters, and photographs if faces are given."""
     frames, card = whole_clips(1, pipe.defaults.window), pipe.card
     source = TalkSource("validation", frames, card.resolution, card.face, size.speakers, size.side)
-    photographs = [] if faces is None else list(source.photographs(faces, size.count))
-    return [*photographs, *source.presenters(size.count)]
+    photographs = [] if faces is None else source.photographs(faces, size.count)
+    return [source.draw(order) for order in (*photographs, *source.presenters(size.count))]
 
 
 def read_talks(talks: Sequence[Talk]) -> list[tuple[Talk, Reading]]:

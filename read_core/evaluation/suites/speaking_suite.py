@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,23 +12,23 @@ from ...corpus.speech.sentences import SPLITS
 from ...records import SamplingSettings
 from ..material.labels import read_labels
 from ..material.samples import speakers_here
-from ..material.talks import FINE, PHOTOGRAPHS, Talk, TalkSource, closed_stills
+from ..material.talks import FINE, PHOTOGRAPHS, TalkSource, closed_stills
 from ..material.videos import VideoGenerator
 from ..metrics.seams import whole_clips
-from ..pictures.talk_sheets import PRIVATE, PUBLIC, TalkSheet
+from ..pictures.talk_sheets import PRIVATE, PUBLIC, TalkSheet, rows_of_talk
 from ..tables.speaking import add_speaking
 from .real import REAL, RealFigures, add_real, animate, real_figures, real_photographs
-from .talk_results import measure_talks
+from .talk_results import KeptTalks, TalkMeasurer, Workers, measure_talks
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...pipeline import ReadPipeline
     from ..tables.report import Report
     from ..tables.speaking import TalkFigures
 
 BLENDS = Path(__file__).parents[3] / "assets" / "faces"
 """Portraits of nobody, blended from several faces each, that may be shown."""
+TALKS = "talks"
+"""Folder of the results of single talks."""
 _BLENDED = 60_000  # seed of the first one's recording
 
 
@@ -59,8 +58,14 @@ class SpeakingSize:
 
 
 def add_talks(
-    report: Report, pipe: ReadPipeline, size: SpeakingSize, out: Path, seed: int, faces: Path | None = None
-) -> tuple[dict[str, TalkFigures], RealFigures | None]:
+    report: Report,
+    pipe: ReadPipeline,
+    size: SpeakingSize,
+    out: Path,
+    seed: int,
+    faces: Path | None = None,
+    workers: Workers | None = None,
+) -> tuple[dict[str, TalkFigures], RealFigures | None, KeptTalks]:
     """Add the tables of talks and write the sheets into ``out``.
 
     Real photographs and blended faces are animated where the checkpoint was trained on aligned faces. What is
@@ -70,12 +75,14 @@ def add_talks(
         report: gets tables and facts.
         pipe: the checkpoint.
         size: how much is generated.
-        out: folder of the sheets.
+        out: folder of the sheets, and of the results of single talks while the evaluation runs.
         seed: the first one of the noise.
         faces: folder of portraits, see ``corpus.photo.stills``; None: photographs are left out.
+        workers: measure talks in several processes; None: in this one.
 
     Returns:
-        Figures of each kind of talks, and of real photographs if there are any.
+        Figures of each kind of talks; of real photographs if there are any; and the results on disk, to be
+        removed when the report is written.
 
     Raises:
         InputError: the folder or its labels cannot be read, or it has no test face with closed lips.
@@ -88,33 +95,33 @@ def add_talks(
         "test", whole_clips(size.clips, window), pipe.card.resolution, pipe.card.face, speakers, size.side
     )
     labels = {} if faces is None else read_labels(faces)
-    count = 0 if faces is None else len(closed_stills(faces, "test", size.faces))
-    seeds = range(seed, seed + size.seeds)
     one_clip = whole_clips(1, window)
-    private = TalkSheet(size.sheets)
-    photographs = () if faces is None else source.photographs(faces, size.faces)
-    talks = chain(photographs, source.presenters(size.drawn))
-
-    def show(talk: Talk, coded: Tensor, made: Tensor) -> None:
-        if talk.kind == PHOTOGRAPHS:
-            private.add_talk(talk, coded, made)
-
-    progress = tqdm(talks, "talks", size.drawn + count, leave=False)
-    results = measure_talks(pipe, progress, seeds, one_clip, show)
+    photographs = [] if faces is None else source.photographs(faces, size.faces)
+    orders = [*photographs, *source.presenters(size.drawn)]
+    shown = tuple(order.name for order in photographs[: size.sheets])
+    measurer = TalkMeasurer(source, tuple(range(seed, seed + size.seeds)), one_clip, shown)
+    kept = KeptTalks(out / TALKS, measurer.key(pipe))
+    measured = measure_talks(pipe, measurer, orders, kept, workers)
+    results, private = [], TalkSheet()
+    for result, rows in tqdm(measured, "talks", len(orders), leave=False):
+        results.append(result)
+        if rows is not None:
+            private.add_talk(rows)
     found = add_speaking(report, results, size.side, labels)
+    count = len(photographs)
     report.metadata[PHOTOGRAPHS] = (
         "not measured: give a folder of portraits as --faces" if faces is None else f"{count} test faces"
     )
     private.save(out / PRIVATE)
     if pipe.card.face is None:
         report.metadata[REAL.lower()] = "not measured: the checkpoint was not trained on aligned faces"
-        return found, None
-    sheet = TalkSheet(len(SPLITS))
+        return found, None, kept
+    sheet = TalkSheet()
     short = replace(source, frames=one_clip)
     real = _add_real_photographs(report, pipe, short, size, seed, sheet)
     _show_blended(pipe, short, seed, sheet)
     sheet.save(out / PUBLIC)
-    return found, real
+    return found, real, kept
 
 
 def _add_real_photographs(
@@ -141,4 +148,4 @@ def _show_blended(pipe: ReadPipeline, source: TalkSource, seed: int, sheet: Talk
     for index, still in enumerate(tqdm(stills, "blended faces", leave=False)):
         talk, generator = source.photograph(still, _BLENDED + index, source.speakers[0]), VideoGenerator(pipe)
         made = generator.finished(talk, SamplingSettings(seed=seed))
-        sheet.add_talk(talk, generator.coded(talk, source.frames), made)
+        sheet.add_talk(rows_of_talk(talk, generator.coded(talk, source.frames), made))

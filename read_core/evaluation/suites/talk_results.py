@@ -1,25 +1,32 @@
-"""Generate talks with several seeds and measure them, one talk in memory at a time."""
+"""Generate talks with several seeds and measure them; results are kept until the report is written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
 
 from ...geometry import latents_of_frames
 from ...records import SamplingSettings
 from ..material.videos import VideoGenerator
 from ..metrics.codec_detail import Coded, coded_of
 from ..metrics.seams import clip_starts
+from ..pictures.talk_sheets import TalkRows, rows_of_talk
+from ..tables.report import make_folder
 from .speaking import Speaking, read_talk, speaking_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...pipeline import ReadPipeline
-    from ..material.talks import Talk
-
-OnTalk = Callable[["Talk", "Tensor", "Tensor"], None]
+    from ..material.talks import TalkOrder, TalkSource
 
 
 @dataclass(frozen=True)
@@ -42,38 +49,176 @@ class TalkResult:
     generated: tuple[Speaking, ...]
 
 
-def measure_talks(
-    pipe: ReadPipeline,
-    talks: Iterable[Talk],
-    seeds: Sequence[int],
-    coded_frames: int,
-    on_talk: OnTalk | None = None,
-) -> list[TalkResult]:
-    """Measure every talk.
+Measured = tuple[TalkResult, "TalkRows | None"]
 
-    Args:
-        pipe: the checkpoint.
-        talks: drawn lazily, and released afterwards.
+
+@dataclass(frozen=True)
+class TalkMeasurer:
+    """How talks are measured.
+
+    Attributes:
+        source: draws the talks.
         seeds: seeds of the noise; one video per seed.
         coded_frames: frames of each talk for the codec, 8 n + 1.
-        on_talk: called with each talk, its frames after the codec and the video of the first seed.
+        shown: names of the talks whose pictures are kept for a sheet.
     """
-    found = []
-    for talk in talks:
+
+    source: TalkSource
+    seeds: tuple[int, ...]
+    coded_frames: int
+    shown: tuple[str, ...] = ()
+
+    def measure(self, pipe: ReadPipeline, order: TalkOrder) -> Measured:
+        """Draw a talk, generate its videos and measure them."""
+        talk = self.source.draw(order)
         generator = VideoGenerator(pipe)  # its cache of encoded portraits is released with the talk
         starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
         true = talk.frames
         truth = read_talk(true, talk)
         rendered = speaking_of(true, truth, talk, truth, starts)
         del true
-        through = generator.coded(talk, coded_frames)
+        through = generator.coded(talk, self.coded_frames)
         coded = coded_of(through, talk)
-        generated = []
-        for index, seed in enumerate(seeds):
+        generated, rows = [], None
+        for index, seed in enumerate(self.seeds):
             frames = generator.finished(talk, SamplingSettings(seed=seed))
             generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
-            if on_talk is not None and index == 0:
-                on_talk(talk, through, frames)
+            if index == 0 and order.name in self.shown:
+                rows = rows_of_talk(talk, through, frames)
         of = (talk.name, talk.kind, talk.face, talk.synthesizer)
-        found.append(TalkResult(*of, rendered, coded, tuple(generated)))
-    return found
+        return TalkResult(*of, rendered, coded, tuple(generated)), rows
+
+    def key(self, pipe: ReadPipeline) -> str:
+        """A hash of everything that the results of a talk depend on, except for the code."""
+        digest = hashlib.sha256(repr((self, pipe.card, pipe.defaults)).encode())
+        models = (
+            pipe.features.encoder,
+            pipe.speech_ae,
+            pipe.transformer,
+            pipe.vae.vae,
+            pipe.detail,
+            pipe.eyelids,
+        )
+        for model in models:
+            for name, value in {} if model is None else model.state_dict().items():
+                digest.update(name.encode())
+                digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Processes that measure talks on a CPU; they share its threads.
+
+    Attributes:
+        count: of processes, at least 2.
+        checkpoint: the folder that each of them loads.
+    """
+
+    count: int
+    checkpoint: Path
+
+
+class KeptTalks:
+    """Results on disk, one file per talk, so that a stopped evaluation continues.
+
+    Args:
+        folder: their folder.
+        key: results with another key are measured anew.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder, self.key = folder, key
+
+    def load(self, name: str) -> Measured | None:
+        """The results of a talk; None: there are none."""
+        from pydantic import TypeAdapter
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._file(name), "pt") as file:
+                metadata = file.metadata()
+                pictures = file.get_tensor("pictures") if "pictures" in file.keys() else None  # noqa: SIM118
+        except (OSError, SafetensorError):
+            return None
+        if metadata.get("key") != self.key:
+            return None
+        result = TypeAdapter(TalkResult).validate_json(metadata["result"])
+        return result, None if pictures is None else TalkRows(result.name, pictures)
+
+    def save(self, result: TalkResult, rows: TalkRows | None) -> None:
+        """Write the results of a talk; the file is complete or does not exist."""
+        from safetensors.torch import save_file
+
+        make_folder(self.folder)
+        tensors = {"none": torch.zeros(1)} if rows is None else {"pictures": rows.pictures}
+        partial_file = self._file(result.name).with_suffix(".partial")
+        save_file(tensors, partial_file, {"key": self.key, "result": json.dumps(asdict(result))})
+        partial_file.replace(self._file(result.name))
+
+    def remove(self) -> None:
+        """Delete all files; call it when the report is written."""
+        for file in self.folder.glob("*.safetensors"):
+            file.unlink()
+        with contextlib.suppress(OSError):  # absent, or something else is in it
+            self.folder.rmdir()
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+
+def measure_talks(
+    pipe: ReadPipeline,
+    measurer: TalkMeasurer,
+    orders: Sequence[TalkOrder],
+    kept: KeptTalks,
+    workers: Workers | None = None,
+) -> Iterator[Measured]:
+    """Measure every talk, in order; one talk per process is in memory at a time.
+
+    Args:
+        pipe: the checkpoint.
+        measurer: how.
+        orders: the talks.
+        kept: earlier results, which are not measured again; new ones are added.
+        workers: measure in several processes; None: in this one.
+    """
+    earlier = {order.name: kept.load(order.name) for order in orders}
+    missing = [order for order in orders if earlier[order.name] is None]
+    if workers is None or not missing:
+        for order in orders:
+            yield earlier[order.name] or _measure(pipe, measurer, kept, order)
+        return
+    threads = max(1, (os.cpu_count() or 1) // workers.count)
+    context = multiprocessing.get_context("spawn")
+    given = workers.checkpoint, measurer, kept, threads
+    with ProcessPoolExecutor(workers.count, context, _Worker.start, given) as pool:
+        running = {order.name: pool.submit(_Worker.measure, order) for order in missing}
+        try:
+            for order in orders:
+                yield earlier[order.name] or running[order.name].result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _measure(pipe: ReadPipeline, measurer: TalkMeasurer, kept: KeptTalks, order: TalkOrder) -> Measured:
+    measured = measurer.measure(pipe, order)
+    kept.save(*measured)
+    return measured
+
+
+class _Worker:
+    """One process: what it needs is sent once, when it starts."""
+
+    given: tuple[ReadPipeline, TalkMeasurer, KeptTalks]
+
+    @classmethod
+    def start(cls, checkpoint: Path, measurer: TalkMeasurer, kept: KeptTalks, threads: int) -> None:
+        from ...pipeline import ReadPipeline
+
+        torch.set_num_threads(threads)
+        cls.given = ReadPipeline.from_pretrained(checkpoint, "cpu"), measurer, kept
+
+    @classmethod
+    def measure(cls, order: TalkOrder) -> Measured:
+        return _measure(*cls.given, order)

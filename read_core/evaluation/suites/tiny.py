@@ -26,6 +26,7 @@ from .speaking_suite import SpeakingSize, add_talks
 
 if TYPE_CHECKING:
     from ...pipeline import ReadPipeline
+    from .talk_results import Workers
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def run_suite(
     out: Path,
     seed: int = 0,
     faces: Path | None = None,
+    workers: Workers | None = None,
 ) -> Report:
     """Measure a checkpoint on the test split and write report, plots and contact sheets into ``out``.
 
@@ -82,6 +84,9 @@ def run_suite(
         out: folder of the results.
         seed: of the noise.
         faces: folder of portraits whose test faces are animated, see ``corpus.photo.stills``; None: none are.
+        workers: measure talks in several processes; None: in this one.
+
+    Results of talks stay in ``out`` until the report is written, so a stopped evaluation continues with them.
 
     Raises:
         InputError: too few training clips for the linear codec, or a folder of portraits that cannot be read.
@@ -109,10 +114,11 @@ def run_suite(
     seams = add_seams(report, sample_set, galleries[: size.independent], out / "seams.png")
     identity = add_identity(report, sample_set, galleries)
     add_drift(report, sample_set, size.drift_clips, size.gallery)
-    talks, real = add_talks(report, pipe, size.speaking, out, seed, faces)
+    talks, real, kept = add_talks(report, pipe, size.speaking, out, seed, faces, workers)
     found = Found(lips, codec, seams, identity, talks, real)
     add_aims(report, found, card.resolution, card.face is not None)
     report.write(out, "report")
+    kept.remove()
     shown = [
         (sample, sample_set.generator.reconstructed(sample.frames), video.frames)
         for sample, video in list(zip(samples, sample_set.videos, strict=True))[: size.sheets]

@@ -24,10 +24,17 @@ def pipe(tiny_components):
 
 
 @pytest.fixture(scope="session")
-def aligned_pipe(tiny_components):
-    """The same of aligned faces."""
-    card = dataclasses.replace(tiny_components.card, face=FaceLayout())
-    return ReadPipeline(dataclasses.replace(tiny_components, card=card))
+def aligned_components(tiny_components):
+    """The parts of the same checkpoint, of aligned faces."""
+    return dataclasses.replace(
+        tiny_components, card=dataclasses.replace(tiny_components.card, face=FaceLayout())
+    )
+
+
+@pytest.fixture(scope="session")
+def aligned_pipe(aligned_components):
+    """Its pipeline."""
+    return ReadPipeline(aligned_components)
 
 
 @pytest.fixture(scope="session")

@@ -33,14 +33,16 @@ def test_without_a_layout_presenters_fill_frames_of_the_checkpoint_s_shape():
 
 def test_photographs_are_those_of_the_split_and_show_themselves_first(faces):
     source = TalkSource("test", 25, (64, 64), LAYOUT, ("babble",), 64)
-    (talk,) = source.photographs(faces)
+    (order,) = source.photographs(faces)
+    talk = source.draw(order)
+    assert order.name == talk.name
     assert (talk.name, talk.face, talk.kind, talk.covered) == (
         "nobody-00000",
         "nobody-00000.jpg",
         "photographs",
         False,
     )
-    again = next(source.photographs(faces, 1))
+    again = source.draw(source.photographs(faces, 1)[0])
     assert torch.equal(again.pixels, talk.pixels)
     assert (talk.points - LAYOUT.points((64, 64)) * 64).norm(dim=1).max() < 0.06 * 64
     moved = (talk.frames - talk.portrait).abs().mean((1, 2, 3))
@@ -60,7 +62,8 @@ def test_speakers_take_turns_and_open_mouths_are_left_out(faces, tmp_path):
     (folder / "index.json").write_text(json.dumps(entries))
     np.save(folder / "landmarks.npy", np.repeat(np.load(faces / "landmarks.npy")[:1], 3, axis=0))
     assert [still.path.stem for still in closed_stills(folder, "test")] == ["face-00000", "face-00002"]
-    talks = list(TalkSource("test", 9, (64, 64), LAYOUT, ("babble", "babble"), 64).photographs(folder))
+    source = TalkSource("test", 9, (64, 64), LAYOUT, ("babble", "babble"), 64)
+    talks = [source.draw(order) for order in source.photographs(folder)]
     assert [talk.face for talk in talks] == ["face-00000.jpg", "face-00002.jpg"]
     assert not torch.equal(talks[0].mouth, talks[1].mouth)
     with pytest.raises(InputError, match="split validation"):

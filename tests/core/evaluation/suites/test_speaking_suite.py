@@ -24,7 +24,7 @@ def nothing_shown(monkeypatch, tmp_path):
 
 def test_without_faces_photographs_are_absent_and_the_report_says_so(aligned_pipe, tmp_path, nothing_shown):
     report = Report("a checkpoint", {})
-    talks, real = add_talks(report, aligned_pipe, SIZE, tmp_path, 0)
+    talks, real, _ = add_talks(report, aligned_pipe, SIZE, tmp_path, 0)
     assert "--faces" in report.metadata["photographs"]
     assert "install" in report.metadata["real photographs"]
     assert {row[0] for row in report.tables[0].rows} == {
