@@ -56,7 +56,7 @@ MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.
 synthesisers: synthesizers  # the earlier name
 
 .PHONY: synthesisers read-tiny read-tiny-drawn ship-read-tiny read-tiny-gpu variants paper synthesizers
-.PHONY: photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill
+.PHONY: photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill
 
 # The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
 synthesizers: setup
@@ -84,7 +84,7 @@ read-tiny: synthesizers
 # The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run; the student is not part of read-tiny.
 photo-corpus: synthesizers
 
-photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-distill: setup
+photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill: setup
 	$(READ_TINY) $@
 
 # The earlier read-tiny, for drawn presenters alone, in $(TINY)/checkpoint.

@@ -113,8 +113,9 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     wanted = None if dtype == "auto" else getattr(torch, dtype)
     for model in (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer):
         torch.nn.Module.to(model, wanted or model_dtype(model.dtype))  # diffusers' ``to`` would warn
-    if pipe.detail is not None:
-        torch.nn.Module.to(pipe.detail, torch.float32)
+    for small in (pipe.detail, pipe.eyelids):
+        if small is not None:
+            torch.nn.Module.to(small, torch.float32)
     if pipe.student is not None:
         torch.nn.Module.to(pipe.student, pipe.transformer.dtype)
     if wanted is None and on_cpu():
@@ -127,6 +128,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         transformer=patcher_of_models(transformer=pipe.transformer),
         finder=patcher_of_models(finder=pipe.finder),
         detail=None if pipe.detail is None else patcher_of_models(detail=pipe.detail),
+        eyelids=None if pipe.eyelids is None else patcher_of_models(eyelids=pipe.eyelids),
         student=None if pipe.student is None else patcher_of_models(student=pipe.student),
     )
 

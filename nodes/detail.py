@@ -8,12 +8,13 @@ import comfy.model_management as mm
 import torch
 from comfy_api.latest import io
 
-from ..read_core.limits import OUTPUT_SIZE, PORTRAIT_SIDE
+from ..read_core.limits import OUTPUT_SIZE, PORTRAIT_SIDE, SEED
 from .discovery import found_by
 from .feedback import Progress, input_named, show_text
 from .incoming import counted, frames_of
 from .placement import check_room, place
 from .sockets import Models, Portrait, ReadModels
+from .switches import AUTO, BLINKS, CHOICES, switch_input
 
 if TYPE_CHECKING:
     from ..read_core import Reference
@@ -22,7 +23,7 @@ CHUNK = 16  # frames on the device at once
 
 
 class RestoreDetail(io.ComfyNode):
-    """Give decoded frames the portrait's detail."""
+    """Give decoded frames the portrait's detail, and blinks."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,8 +31,8 @@ class RestoreDetail(io.ComfyNode):
             node_id="READ_RestoreDetail",
             display_name="READ Restore Detail",
             category="READ",
-            description="Gives decoded frames the portrait's detail: sharp, and larger. Lips and eyelids "
-            "stay as the model moves them.",
+            description="Gives decoded frames the portrait's detail: sharp, and larger. Lips "
+            "stay as the model moves them. Closes the eyelids now and then, if the checkpoint can.",
             **found_by("upscale face", "face restore", "sharpen talking head"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
@@ -48,6 +49,16 @@ class RestoreDetail(io.ComfyNode):
                     tooltip=f"Longest side of the result, from {OUTPUT_SIZE.least}; 0: the resolution of the "
                     f"portrait, at most {PORTRAIT_SIDE}.",
                 ),
+                switch_input("blinks", BLINKS),
+                io.Int.Input(
+                    "blink_seed",
+                    default=0,
+                    min=SEED.least,
+                    max=SEED.largest,
+                    optional=True,
+                    tooltip="The same seed gives blinks at the same times. READ Talking Head to File takes "
+                    "its own seed.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -58,17 +69,23 @@ class RestoreDetail(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, models: ReadModels, images: torch.Tensor, reference: Reference, size: int
+        cls,
+        models: ReadModels,
+        images: torch.Tensor,
+        reference: Reference,
+        size: int,
+        blinks: str = AUTO,
+        blink_seed: int = 0,
     ) -> io.NodeOutput:
         from ..read_core.finish import Finishing
 
         with input_named("images"):
             frames_of(images)
         with input_named("size"):
-            finishing = Finishing(detail=True, paste_back=False, size=size or None)
+            finishing = Finishing(True, False, size or None, CHOICES[blinks], blink_seed)
         finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
-        place(*models.for_detail, activations=finish.memory)
+        place(*models.for_finishing, activations=finish.memory)
         restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0
         for frames in torch.split(images[..., :3], CHUNK):

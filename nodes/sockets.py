@@ -29,6 +29,7 @@ class ReadModels:
         transformer: patcher of A2V-DiT, with the LoRA's patches if there is one.
         finder: patcher of the face finder.
         detail: patcher of the detail network; None: the checkpoint has none.
+        eyelids: patcher of the eyelid network; None: the checkpoint has none.
         student: patcher of the transformer's few-step student; None: the checkpoint has none.
         base: with a LoRA, the same models without it; kept so that they can be shared.
     """
@@ -39,6 +40,7 @@ class ReadModels:
     transformer: ModelPatcher
     finder: ModelPatcher
     detail: ModelPatcher | None = None
+    eyelids: ModelPatcher | None = None
     student: ModelPatcher | None = None
     base: ReadModels | None = None
 
@@ -48,9 +50,9 @@ class ReadModels:
         return self.transformer
 
     @property
-    def for_detail(self) -> list[ModelPatcher]:
-        """Patchers that restoring detail needs."""
-        return [] if self.detail is None else [self.detail]
+    def for_finishing(self) -> list[ModelPatcher]:
+        """Patchers that detail and blinks need."""
+        return [patcher for patcher in (self.detail, self.eyelids) if patcher is not None]
 
     def for_sampling(self, guidance: Guidance) -> list[ModelPatcher]:
         """Patchers that sampling with ``guidance`` needs, without the VAE's."""

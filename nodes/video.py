@@ -41,6 +41,7 @@ from .sample import (
     working_memory,
 )
 from .sockets import Models, ReadModels
+from .switches import AUTO, BLINKS, CHOICES, switch_input
 
 if TYPE_CHECKING:
     from ..read_core import ReadPipeline, Reference, SpeechCodes
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from ..read_core.media import VideoWriter
     from ..read_core.records import ResolvedSettings
 
-AUTO = "auto"
-CHOICES = {AUTO: None, "on": True, "off": False}
 _LARGEST = (PORTRAIT_SIDE, PORTRAIT_SIDE)  # largest size of a face whose detail is restored
 
 
@@ -88,6 +87,7 @@ class TalkingHeadToFile(io.ComfyNode):
                 *face_inputs(),
                 *file_inputs(),
                 live_input(),
+                switch_input("blinks", BLINKS),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The written file.")],
         )
@@ -124,6 +124,7 @@ class TalkingHeadToFile(io.ComfyNode):
         fps: str = FRAME_RATES[0],
         save: bool = True,
         live: bool = True,
+        blinks: str = AUTO,
     ) -> io.NodeOutput:
         from ..read_core.generate.job import estimate
         from ..read_core.speech.prepare import Preparation
@@ -131,7 +132,7 @@ class TalkingHeadToFile(io.ComfyNode):
         pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
         prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
-        finishing = _finishing(pipe, chosen_fit(fit), detail, paste_back, output_size)
+        finishing = _finishing(pipe, chosen_fit(fit), detail, paste_back, output_size, blinks, seed)
         with input_named("image"):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
             _place(models, settings, size, finishing)
@@ -157,19 +158,15 @@ def finishing_inputs() -> list[io.Input]:
 
     The page gives such a graph the defaults, so the defaults must not change a graph with the fit ``crop``.
     """
-    choices: dict[str, Any] = {"options": list(CHOICES), "default": AUTO, "optional": True}
     return [
-        io.Combo.Input(
+        switch_input(
             "detail",
-            **choices,
-            tooltip="Adds the portrait's detail to the video: sharp and larger. auto: with fit face, if the "
+            "Adds the portrait's detail to the video: sharp and larger. auto: with fit face, if the "
             "checkpoint was trained on aligned faces.",
         ),
-        io.Combo.Input(
+        switch_input(
             "paste_back",
-            **choices,
-            tooltip="on: the whole picture with the speaking face; off: only the face. auto: on with fit "
-            "face.",
+            "on: the whole picture with the speaking face; off: only the face. auto: on with fit face.",
         ),
         io.Int.Input(
             "output_size",
@@ -186,13 +183,19 @@ def finishing_inputs() -> list[io.Input]:
 
 
 def _finishing(
-    pipe: ReadPipeline, fit: str | None, detail: str, paste_back: str, output_size: int
+    pipe: ReadPipeline,
+    fit: str | None,
+    detail: str,
+    paste_back: str,
+    output_size: int,
+    blinks: str,
+    seed: int,
 ) -> Finishing:
-    """Convert the widgets of :func:`finishing_inputs`, with ``auto`` resolved."""
+    """Convert the widgets of :func:`finishing_inputs`, with ``auto`` of detail and paste-back resolved."""
     from ..read_core.finish import Finishing
 
     with input_named("output_size"):
-        chosen = Finishing(CHOICES[detail], CHOICES[paste_back], output_size or None)
+        chosen = Finishing(CHOICES[detail], CHOICES[paste_back], output_size or None, CHOICES[blinks], seed)
     return chosen.resolved(fit or pipe.own_fit, pipe.card.face is not None)
 
 
@@ -201,8 +204,8 @@ def _place(
 ) -> None:
     sampling = models.for_sampling(settings.guidance)
     patchers, needed = [models.speech, models.vae, *sampling, models.finder], 0
-    if finishing.detail:
-        patchers, needed = [*patchers, *models.for_detail], detail_memory(_LARGEST)
+    if finishing.detail or finishing.blinks is not False:
+        patchers, needed = [*patchers, *models.for_finishing], detail_memory(_LARGEST)
     place(*patchers, activations=max(working_memory(models.pipe, settings, size), needed))
 
 

@@ -1,4 +1,4 @@
-"""After the decoder: restore the portrait's detail and paste frames back into the original picture."""
+"""After the decoder: restore the portrait's detail, blink, and paste back into the original picture."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from .checks import check_output_size
 from .detail.analysis import analysis_size
 from .errors import InputError
+from .eyelids.times import BlinkTimes
 from .face.framing import portrait_size, scaled_size
 from .face.paste import PasteBack, at_once
 from .limits import FACE, PASTED_SIDE
@@ -19,6 +20,7 @@ from .memory import detail_memory, pasting_memory, pictures_memory
 
 if TYPE_CHECKING:
     from .detail import DetailRestorer
+    from .eyelids import Blinker
     from .records import Reference
 
 
@@ -33,18 +35,23 @@ class Finishing:
         size: longest side of the result, within ``limits.OUTPUT_SIZE``. None: with paste-back the original's,
             at most ``limits.PASTED_SIDE``; else with detail the portrait's, at most ``limits.PORTRAIT_SIDE``;
             else the model's.
+        blinks: close the eyelids at random times; None: if the checkpoint has an eyelid network and the
+            places of the eyes are known, as with the fit ``face``.
+        seed: seed of those times.
     """
 
     detail: bool | None = None
     paste_back: bool | None = None
     size: int | None = None
+    blinks: bool | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.size is not None:
             check_output_size(self.size)
 
     def resolved(self, fit: str, aligned: bool) -> Finishing:
-        """The same choice with ``detail`` and ``paste_back`` resolved; ``size`` may stay None.
+        """The same choice with ``detail`` and ``paste_back`` resolved; ``size`` and ``blinks`` may stay None.
 
         Args:
             fit: the fit of the reference.
@@ -59,13 +66,14 @@ class Finishing:
 
 
 class Finish:
-    """Finish decoded frames, a few at a time, so that memory does not grow.
+    """Finish the frames of one video, in their order and a few at a time, so that memory does not grow.
 
     Args:
         finishing: what to do, with None resolved.
         reference: the reference of the video.
         original: (H, W, 3) float 0..1, the picture that the reference was cut from; needed for paste-back.
         restorer: restores detail; needed for detail.
+        blinker: closes the lids; None: they stay as they are.
 
     Attributes:
         size: (height, width) of the result; both even, except for unchanged model frames.
@@ -80,6 +88,7 @@ class Finish:
         reference: Reference,
         original: Tensor | None = None,
         restorer: DetailRestorer | None = None,
+        blinker: Blinker | None = None,
     ) -> None:
         self.frame = reference.image.shape[0], reference.image.shape[1]
         self._paste = None
@@ -91,6 +100,7 @@ class Finish:
         self._detail = None
         if finishing.detail and restorer is not None:
             self._detail = _Detail(restorer, reference, self._speaking)
+        self._blinker, self._blinks, self._done = blinker, BlinkTimes(finishing.seed), 0
 
     def __call__(self, frames: Tensor) -> Iterator[Tensor]:
         """Decoded frames (F, h, w, 3), 0..1 -> finished pictures (n, height, width, 3), in the same order.
@@ -98,26 +108,35 @@ class Finish:
         Raises:
             InputError: the frames have another size than the reference's.
         """
+        return (picture for _, picture in self.with_faces(frames))
+
+    def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same, each after the faces in it: (n, h', w', 3), with detail and blinks, not pasted back."""
         if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
             raise InputError(
                 f"frames are {tuple(frames.shape)}; expected those of the reference, "
                 f"(F, {self.frame[0]}, {self.frame[1]}, 3)"
             )
         if not self.busy:
-            yield frames
+            yield frames, frames
             return
         for start in range(0, len(frames), self.at_once):
             few = frames[start : start + self.at_once]
             speaking = few if self._detail is None else self._detail(few)
+            if self._blinker is not None:
+                closure = self._blinks.closure(self._done, self._done + len(few))
+                speaking = self._blinker.blink(speaking, closure)
+            self._done += len(few)
             if self._paste is not None:
-                yield self._paste(speaking)
+                yield speaking, self._paste(speaking)
             else:
-                yield resized(speaking, self.size)
+                yield speaking, resized(speaking, self.size)
 
     @property
     def busy(self) -> bool:
         """Whether frames are changed at all."""
-        return self._detail is not None or self._paste is not None or self.size != self.frame
+        changed = self._detail, self._blinker, self._paste
+        return any(part is not None for part in changed) or self.size != self.frame
 
     @property
     def memory(self) -> int:
@@ -131,6 +150,8 @@ class Finish:
             restored = pictures_memory(self.at_once * speaking)
             learned = self._detail.restorer.network is not None
             detail = detail_memory(self._speaking, analysis_size(*self.frame), learned)
+        if self._blinker is not None:  # it changes a copy
+            restored += pictures_memory(self.at_once * speaking)
         made = 0 if self._speaking == self.size else pictures
         if self._paste is not None:
             made = pasting_memory(self.at_once * self._paste.changed, self.at_once * picture)

@@ -18,6 +18,7 @@ from .checks import check_seed
 from .detail import DetailRestorer
 from .device import best_device
 from .errors import InputError, OnWarning, warn
+from .eyelids import Blinker
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
 from .face.framing import encoded, frame_portrait
 from .finish import Finish, Finishing
@@ -72,6 +73,7 @@ class ReadPipeline:
         defaults: the checkpoint's steps, guidance, window, shift and decoding.
         prompt: the checkpoint's text embedding.
         detail: the checkpoint's detail network; None: detail is restored without a network.
+        eyelids: the checkpoint's eyelid network; None: frames keep the lids that the model generates.
         student: the checkpoint's few-step student of the transformer; None: there is none.
         ring: processes that share the clips of a video in :meth:`sample`, which each of them calls with equal
             arguments; the order then has no effect. None: this process alone.
@@ -86,6 +88,7 @@ class ReadPipeline:
         self.transformer = components.transformer
         self.vae = TemporalVAE(components.vae, components.defaults.decode)
         self.detail = components.detail
+        self.eyelids = components.eyelids
         self.student = components.distilled
         if self.student is not None:
             self.student.attach(self.transformer)
@@ -324,7 +327,7 @@ class ReadPipeline:
         finishing: Finishing,
         fit: str | None = None,
     ) -> Finish:
-        """Create the function that finishes decoded frames: detail, and paste-back into the original.
+        """Create the function that finishes decoded frames: detail, blinks, and paste-back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
@@ -337,7 +340,20 @@ class ReadPipeline:
         """
         chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
         restorer = DetailRestorer(self.detail) if chosen.detail else None
-        return Finish(chosen, reference, None if original is None else opaque(original), restorer)
+        blinker = self._blinker(reference, chosen.blinks)
+        return Finish(chosen, reference, None if original is None else opaque(original), restorer, blinker)
+
+    def _blinker(self, reference: Reference, wanted: bool | None) -> Blinker | None:
+        """What closes the lids; None: nothing does. InputError if ``wanted`` and impossible."""
+        if wanted is not False and self.eyelids is not None and reference.points is not None:
+            return Blinker(self.eyelids, reference.points)
+        if wanted:
+            no_network = "the checkpoint has no eyelid network"
+            lack = no_network if self.eyelids is None else "the places of the eyes are not known"
+            raise InputError(
+                f"blinks cannot be added: {lack}; expected a checkpoint with eyelids/ and the fit face"
+            )
+        return None
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """Check ``latents``; return the number of frames to decode."""

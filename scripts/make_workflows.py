@@ -129,7 +129,13 @@ def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
     """A node that restores the portrait's detail; its id."""
     frames = Wire(decoder, "images")
     return graph.add(
-        "READ_RestoreDetail", models=models, images=frames, reference=Wire(reference, "reference"), size=0
+        "READ_RestoreDetail",
+        models=models,
+        images=frames,
+        reference=Wire(reference, "reference"),
+        size=0,
+        blinks="auto",
+        blink_seed=0,
     )
 
 
@@ -234,6 +240,7 @@ def long_audio(name: str) -> Graph:
         **FINISHING,
         **FACE,
         **FILE,
+        blinks="auto",
     )
     return graph
 

@@ -10,6 +10,7 @@
 # photo-a2v      A2V-DiT and SpeechAE
 # photo-decoder  the VAE's decoder alone
 # photo-detail   the detail network
+# photo-eyelids  the eyelid network
 # checkpoint     put the parts together
 # all            everything in this order
 #
@@ -36,7 +37,7 @@ case ${PYTHON:-} in */*) PYTHON=$(absolute "$PYTHON") ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 OUT=${OUT:-$PWD}
 PYTHON=${PYTHON:-$PWD/.venv/bin/python}
-CONFIGS=$PWD/configs
+CONFIGS=$PWD/configs SCRIPTS=$PWD/scripts
 WORKERS=${WORKERS:-2}
 PROCESSES=${PROCESSES:-2}
 TOY=${TOY:-0}
@@ -44,7 +45,7 @@ DRY=${DRY:-0}
 TINY=output/tiny PHOTO=output/photo
 LAYOUT=0.28,0.36,0.66
 
-toy_vae=() toy_photo_vae=() toy_whisper=() toy_speech_ae=() toy_a2v=() toy_detail=() toy_distill=() toy_checkpoint=()
+toy_vae=() toy_photo_vae=() toy_whisper=() toy_speech_ae=() toy_a2v=() toy_detail=() toy_eyelids=() toy_distill=() toy_checkpoint=()
 if [ "$TOY" = 1 ]; then
     few=(loop.steps=2 loop.batch_size=2 loop.warmup=1 loop.log_every=1 loop.sheet_every=0 'loop.mixed_precision="no"')
     toy_vae=("${few[@]}" start_clips=4 held_out=1 model.latent_channels=16 'model.block_out_channels=[48,48,48,48]'
@@ -57,6 +58,7 @@ if [ "$TOY" = 1 ]; then
     toy_speech_ae=("${few[@]}" held_out=1 statistics=2 probe=2 speech.synthesizer=babble speech.seconds=3 hidden_dim=32)
     toy_a2v=("${few[@]}" 'windows=[4,5]' model.num_layers=2 model.in_channels=16 model.out_channels=16)
     toy_detail=("${few[@]}" codec.frames=9 held_out=1 'model={widths: [8, 12, 16], features: 4, refine_width: 8}')
+    toy_eyelids=(--steps 2 --batch 2 --photographs 1 --drawn 1 --poses 2)
     toy_distill=("${few[@]}" 'windows=[4]' rank=4)
     toy_checkpoint=(defaults.window=5 'card.resolution=[64,64]')
 fi
@@ -163,6 +165,10 @@ step_photo_decoder() { train two photo/vae-3 photo_vae; }
 
 step_photo_detail() { train two photo/detail detail; }
 
+step_photo_eyelids() {
+    run "$PYTHON" "$SCRIPTS/fit_eyelids.py" --faces "$FACES" --out "$PHOTO/eyelids/export" "${toy_eyelids[@]}"
+}
+
 step_checkpoint() {
     local arguments
     mapfile -t arguments < <(sets "${toy_checkpoint[@]}" overwrite=true)
@@ -184,13 +190,13 @@ step_photo_distill() {
 steps=()
 for step in "$@"; do
     case $step in
-        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-decoder photo-detail checkpoint) ;;
+        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids checkpoint) ;;
         *) steps+=("$step") ;;
     esac
 done
 for step in "${steps[@]}"; do
     [ "$(type -t "step_${step//-/_}")" = function ] || { echo "no step $step; see scripts/train_read_tiny.sh" >&2; exit 2; }
-    [ "$step" != photo-corpus ] || need_faces
+    case $step in photo-corpus | photo-eyelids) need_faces ;; esac
 done
 [ "$DRY" = 1 ] || mkdir -p "$OUT"
 for step in "${steps[@]}"; do "step_${step//-/_}"; done

@@ -44,6 +44,7 @@ OPTIONAL: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "paste_back": (_yes_or_no, "yes or no"),
     "output_size": (int, "pixels"),
     "track": (int, "a whole number"),
+    "blinks": (_yes_or_no, "yes or no"),
 }
 
 
@@ -134,7 +135,9 @@ def _job(path: Path, line: int, asked: Mapping[str, str], defaults: SamplingDefa
             size=None if side is None else (side, side),
             fit=values["fit"],
             face=FaceChoice(values["face_index"] or 0),
-            finishing=Finishing(values["detail"], values["paste_back"], values["output_size"]),
+            finishing=Finishing(
+                values["detail"], values["paste_back"], values["output_size"], values["blinks"]
+            ),
             track=values["track"],
         )
     except InputError as error:

@@ -9,11 +9,12 @@
 - ``scheduler/``: scheduler_config.json: the defaults of sampling and decoding, see SamplingDefaults
 - ``prompt/``: config.json ("text"), prompt.safetensors: "embedding" (S, channels) and "mask" (S,)
 - ``detail/``: DetailNetwork; optional, since format 2
+- ``eyelids/``: EyelidNetwork; optional, since format 2
 - ``distilled/``: Student, a few-step student of the transformer; optional, since format 2
 
-Folders of format 1 have no "face", ``detail/`` or ``distilled/``; they can still be loaded. Loading is strict
-and never uses the network. Pickles are refused, not opened. Names, shapes and types are checked from JSON
-files and safetensors headers before any weight is read.
+Folders of format 1 have no "face", ``detail/``, ``eyelids/`` or ``distilled/``; they can still be loaded.
+Loading is strict and never uses the network. Pickles are refused, not opened. Names, shapes and types are
+checked from JSON files and safetensors headers before any weight is read.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ INSTEAD = (  # of format 2
 )
 OPTIONAL = {  # of format 2; the index names those it has
     "detail": ("read_core.detail", "DetailNetwork"),
+    "eyelids": ("read_core.eyelids", "EyelidNetwork"),
     "distilled": ("read_core.transformer", "Student"),
 }
 _ADVICE = "Copy the checkpoint again, or use the files that belong to it"
@@ -123,7 +125,7 @@ def load_model(
     """Load one part of a checkpoint, strictly, from its folder; see :func:`load_checkpoint`.
 
     Args:
-        name: ``vae``, ``whisper``, ``speech_ae``, ``transformer``, ``detail`` or ``distilled``.
+        name: ``vae``, ``whisper``, ``speech_ae``, ``transformer``, ``detail``, ``eyelids`` or ``distilled``.
     """
     folder = Path(folder)
     kinds = MODELS | OPTIONAL
@@ -244,6 +246,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from ..detail import DetailNetwork
+    from ..eyelids import EyelidNetwork
     from ..speech import AveragePool, LinearProjection, SpeechAE
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import AlignedAutoencoder
@@ -257,7 +260,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
         return encoder
 
     vaes, speech = (AutoencoderKLLTXVideo, AlignedAutoencoder), (SpeechAE, AveragePool, LinearProjection)
-    classes = (*vaes, *speech, A2VTransformer3DModel, Student, DetailNetwork)
+    classes = (*vaes, *speech, A2VTransformer3DModel, Student, DetailNetwork, EyelidNetwork)
     return {"WhisperEncoder": whisper} | {kind.__name__: diffusers_model(kind) for kind in classes}
 
 

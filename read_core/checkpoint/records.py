@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..ans import DistilledCFG, Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
+    from ..eyelids import EyelidNetwork
     from ..speech import SpeechEncoder
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import DecodeSettings
@@ -265,7 +266,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Components:
-    """All parts of a checkpoint, models in evaluation mode; ``detail`` and ``distilled`` may be None."""
+    """All parts of a checkpoint, models in evaluation mode; those with the default None are optional."""
 
     card: Card
     defaults: SamplingDefaults
@@ -275,6 +276,7 @@ class Components:
     transformer: A2VTransformer3DModel
     prompt: Prompt
     detail: DetailNetwork | None = None
+    eyelids: EyelidNetwork | None = None
     distilled: Student | None = None
 
 

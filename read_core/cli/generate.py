@@ -129,6 +129,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="add the portrait's detail: sharp and larger (default: with --fit face, if the checkpoint was "
         "trained on aligned faces)",
     )
+    picture.add_argument(
+        "--blinks",
+        action=argparse.BooleanOptionalAction,
+        help="close the eyelids now and then (default: with --fit face, if the checkpoint has an eyelid "
+        "network)",
+    )
     where = picture.add_mutually_exclusive_group()
     where.add_argument(
         "--paste-back",
@@ -175,7 +181,7 @@ def run(args: argparse.Namespace) -> int:
         size=args.size,
         fit=args.fit,
         face=FaceChoice(args.face_index, *(args.face or ())),
-        finishing=Finishing(args.detail, args.paste_back, args.output_size),
+        finishing=Finishing(args.detail, args.paste_back, args.output_size, args.blinks),
         overwrite=args.overwrite,
         track=args.track,
         runtime=args.runtime,

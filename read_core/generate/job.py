@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ class Job:
         size: (height, width) of the model's frames, multiples of 32.
         fit: "face", "crop", "pad" or "stretch", see ``ReadPipeline.encode_reference``.
         face: number or place of the face.
-        finishing: detail, paste-back, and the size of the result.
+        finishing: detail, blinks, paste-back, and the size of the result; the seed of ``settings`` counts.
         overwrite: replace ``out``.
         track: number of the audio track, from 1; None: the track flagged as default, else the first.
         runtime: measure the seconds of the network and in all, and write them next to the video, see
@@ -164,8 +164,8 @@ def generate(
         job: the job.
         on_estimate: called before sampling starts.
         on_step: called as on_step(done, total) after each step of each clip.
-        on_frames: called with each piece of the decoded frames, (F, H, W, 3), 0..1, before detail and
-            paste-back, after it is written.
+        on_frames: called with each piece of the video, (n, h, w, 3), 0..1, after it is written: the face
+            with its detail and blinks, not pasted back.
         on_window: called as on_window(done, total) after each encoded window of the recording, before the
             estimate.
         on_time: called once with the estimated seconds of sampling, see :class:`read_core.usage.StepTimer`.
@@ -187,7 +187,8 @@ def generate(
     backbone = ModuleTimer(pipe.transformer)
     try:
         reference = pipe.encode_reference(portrait, job.size, job.fit, job.face, on_warning=on_warning)
-        finish = pipe.finish(reference, portrait, job.finishing, job.fit)
+        finishing = replace(job.finishing, seed=settings.seed)
+        finish = pipe.finish(reference, portrait, finishing, job.fit)
         # Reading the track has already warned.
         speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform
@@ -209,10 +210,10 @@ def generate(
                 latents = pipe.sample(speech, reference, settings, step, on_warning)
                 video = pipe.decode_stream(latents, speech.num_frames, settings.seed)
             for frames in video:
-                for pictures in finish(frames):
+                for faces, pictures in finish.with_faces(frames):
                     writer.write(pictures)
-                if on_frames is not None:
-                    on_frames(frames)
+                    if on_frames is not None:
+                        on_frames(faces)
     except KeyboardInterrupt as interrupt:
         if writer is None or writer.kept is None:
             raise Interrupted("nothing was kept") from interrupt
@@ -272,7 +273,15 @@ def estimate(
         sampling += frames + rounded_memory(pipe.vae)
         conditions = conditions_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
         decoding, finishing = decoding + conditions, finishing + conditions
-    models = pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer, pipe.detail, pipe.student
+    models = (
+        pipe.features.encoder,
+        pipe.speech_ae,
+        pipe.vae.vae,
+        pipe.transformer,
+        pipe.detail,
+        pipe.eyelids,
+        pipe.student,
+    )
     codes = speech.codes.nbytes if speech.codes.device == device else 0
     return Estimate(
         num_frames=speech.num_frames,

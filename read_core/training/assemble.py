@@ -51,6 +51,7 @@ class CheckpointConfig(Strict):
         output: the checkpoint folder.
         vae, whisper, speech_ae, transformer: folders of the finished components.
         detail: folder of the detail network; None: no detail network.
+        eyelids: folder of the eyelid network; None: no blinks are added.
         distilled: folder of a student of the transformer; None: no student. ``defaults`` then have an entry
             ``distilled``.
         face: layout of the aligned faces in the training data; None: the layout in the transformer's folder,
@@ -70,6 +71,7 @@ class CheckpointConfig(Strict):
     speech_ae: Path
     transformer: Path
     detail: Path | None = None
+    eyelids: Path | None = None
     distilled: Path | None = None
     face: FaceConfig | None = None
     prompt: Path | None = None
@@ -102,6 +104,8 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
     require_component("transformer", config.transformer, "a2v")
     if config.detail is not None:
         require_component("detail", config.detail, "detail")
+    if config.eyelids is not None:
+        require_component("eyelids", config.eyelids, "eyelids")
     if config.distilled is not None:
         require_component("distilled", config.distilled, "distill")
     refuse_random(config.prompt, config.transformer)
@@ -123,6 +127,7 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         transformer=transformer,
         prompt=training_prompt(config.prompt, config.prompt_tokens, transformer.config.caption_channels),
         detail=None if config.detail is None else load_model("detail", config.detail),
+        eyelids=None if config.eyelids is None else load_model("eyelids", config.eyelids),
         distilled=None if config.distilled is None else load_model("distilled", config.distilled),
     )
     origins = {name: getattr(config, name) for name in MODELS}

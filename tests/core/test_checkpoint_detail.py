@@ -1,4 +1,4 @@
-"""Format 2: a layout of the face, and an optional part ``detail/``."""
+"""Format 2: a layout of the face, and the optional parts ``detail/`` and ``eyelids/``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from read_core.checkpoint import describe, load_checkpoint, save_checkpoint
 from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
+from read_core.eyelids import EyelidNetwork
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 from read_core.video import AlignedAutoencoder
@@ -37,7 +38,9 @@ def edit_index(folder, **changes):
 def components(tiny_components):
     torch.manual_seed(0)
     detail = DetailNetwork(widths=(8, 8, 16), features=3, refine_width=4).eval()
-    return replace(tiny_components, card=replace(tiny_components.card, face=LAYOUT), detail=detail)
+    eyelids = EyelidNetwork((8, 8, 8)).eval()
+    card = replace(tiny_components.card, face=LAYOUT)
+    return replace(tiny_components, card=card, detail=detail, eyelids=eyelids)
 
 
 @pytest.fixture(scope="module")
@@ -52,31 +55,32 @@ def broken(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "broken")
 
 
-def test_layout_and_detail_come_back(whole, components):
+def test_layout_and_optional_parts_come_back(whole, components):
     assert index_of(whole)["format"] == 2
     loaded = load_checkpoint(whole)
     assert loaded.card.face == LAYOUT
-    expected, found = components.detail.state_dict(), loaded.detail.state_dict()
-    assert expected.keys() == found.keys()
-    assert all(torch.equal(expected[key], found[key]) for key in expected)
-    assert not loaded.detail.training
     pipe = ReadPipeline(loaded)
-    assert pipe.detail is loaded.detail
+    for name in ("detail", "eyelids"):
+        expected, found = getattr(components, name).state_dict(), getattr(loaded, name).state_dict()
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(expected[key], found[key]) for key in expected)
+        assert not getattr(loaded, name).training
+        assert getattr(pipe, name) is getattr(loaded, name)
     assert pipe.own_fit == "face"
 
 
 def test_a_checkpoint_without_either_is_still_of_format_1(tiny_checkpoint):
     index = index_of(tiny_checkpoint)
     assert index["format"] == 1
-    assert not {"face", "detail"} & set(index)
+    assert not {"face", "detail", "eyelids"} & set(index)
     loaded = load_checkpoint(tiny_checkpoint)
-    assert (loaded.card.face, loaded.detail) == (None, None)
+    assert (loaded.card.face, loaded.detail, loaded.eyelids) == (None, None, None)
 
 
 def test_format_2_without_detail_or_without_a_layout_is_fine(tmp_path, components):
-    save_checkpoint(tmp_path / "face", replace(components, detail=None))
+    save_checkpoint(tmp_path / "face", replace(components, detail=None, eyelids=None))
     loaded = load_checkpoint(tmp_path / "face")
-    assert (loaded.card.face, loaded.detail) == (LAYOUT, None)
+    assert (loaded.card.face, loaded.detail, loaded.eyelids) == (LAYOUT, None, None)
     save_checkpoint(tmp_path / "detail", replace(components, card=replace(components.card, face=None)))
     loaded = load_checkpoint(tmp_path / "detail")
     assert loaded.card.face is None

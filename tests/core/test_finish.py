@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from read_core.errors import InputError, ReadWarning
+from read_core.eyelids import Blinker, BlinkTimes, EyelidNetwork
 from read_core.face.alignment import FaceLayout, cut_face
 from read_core.face.paste import paste_back
 from read_core.finish import Finish, Finishing
@@ -237,3 +238,51 @@ def test_the_pipeline_fills_in_what_is_left_open(pipe, reference, original):
     assert plain.size == SIZE
     with pytest.raises(InputError, match="y up to"):
         pipe.encode_reference(original, SIZE, face=FaceChoice(0, 0.5, 0.9, 0.3))
+
+
+@pytest.fixture(scope="module")
+def eyelids():
+    """An eyelid network that changes pixels visibly."""
+    torch.manual_seed(5)
+    network = EyelidNetwork((8, 8, 8)).eval().requires_grad_(False)
+    torch.nn.init.normal_(network.leave.weight, std=0.3)
+    return network
+
+
+def test_blinks_come_at_their_times_however_the_frames_are_divided(reference, eyelids):
+    frames = reference.image.repeat(120, 1, 1, 1)
+    blinker = Blinker(eyelids, reference.points)
+    closing = BlinkTimes(3).closure(0, 120) > 0
+    assert 3 < int(closing.sum()) < 60
+    whole = result(Finish(Finishing(False, False, seed=3), reference, blinker=blinker), frames)
+    changed = (whole - frames).abs().amax((1, 2, 3)) > 0
+    assert torch.equal(changed, closing)
+    finish = Finish(Finishing(False, False, seed=3), reference, blinker=blinker)
+    pieces = [result(finish, piece) for piece in frames.split((1, 40, 16, 63))]
+    assert torch.equal(torch.cat(pieces), whole)
+
+
+def test_blinks_follow_the_checkpoint_and_the_portrait(components, reference, eyelids):
+    blinking = ReadPipeline(replace(components, eyelids=eyelids))
+    frames = reference.image.repeat(120, 1, 1, 1)
+    choice = Finishing(detail=False, paste_back=False, seed=3)
+    made = result(blinking.finish(reference, None, choice), frames)
+    assert not torch.equal(made, frames)
+    off = result(blinking.finish(reference, None, replace(choice, blinks=False)), frames)
+    assert torch.equal(off, frames)
+    unknown = replace(reference, points=None)
+    assert torch.equal(result(blinking.finish(unknown, None, choice), frames), frames)
+    with pytest.raises(InputError, match="places of the eyes are not known"):
+        blinking.finish(unknown, None, replace(choice, blinks=True))
+    with pytest.raises(InputError, match="no eyelid network"):
+        ReadPipeline(components).finish(reference, None, replace(choice, blinks=True))
+
+
+def test_faces_come_with_the_pictures_that_they_are_pasted_into(reference, original):
+    frames = torch.rand(3, *SIZE, 3)
+    finish = Finish(Finishing(True, True), reference, original, Adding())
+    faces, pictures = (torch.cat(parts) for parts in zip(*finish.with_faces(frames), strict=True))
+    alone = Finish(Finishing(True, False, max(faces.shape[1:3])), reference, original, Adding())
+    assert torch.equal(faces, result(alone, frames))
+    assert torch.equal(pictures, result(Finish(Finishing(True, True), reference, original, Adding()), frames))
+    assert pictures.shape[1:3] == (300, 400)

@@ -29,6 +29,7 @@ FORBIDDEN = {
     "pipeline": ("nodes", "generate", *CLI, "training", "evaluation", "corpus"),
     "generate": ("nodes", *CLI, "training", "evaluation", "corpus"),
     "corpus": ("nodes", *CLI, "pipeline", "training", "evaluation"),
+    "eyelids": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "mouth": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "face": ("nodes", *CLI, "pipeline", "training", "evaluation"),
     "footage": ("nodes", *CLI, "pipeline", "generate", "training", "evaluation", "corpus"),

@@ -71,26 +71,28 @@ class VideoGenerator:
         return read_placed(frames, points).mouth
 
     def finished(self, talk: Talk, settings: SamplingSettings | None = None) -> Tensor:
-        """Finish frames as for users: with the portrait's detail if that is the checkpoint's default.
+        """Finish frames as for users: with detail and blinks if those are the checkpoint's default.
 
         Returns:
             (F, S, S, 3), 0..1, on the CPU: the middle of the video at the size and shape of the talk.
         """
         speech, reference = self._encode_talk(talk)
         latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
-        return self._finish(self.pipe.decode(latents, speech.num_frames), reference, talk)
+        frames = self.pipe.decode(latents, speech.num_frames)
+        return self._finish(frames, reference, talk, Finishing(seed=settings.seed if settings else 0))
 
     def coded(self, talk: Talk, frames: int) -> Tensor:
-        """The first ``frames`` (8 n + 1) of a talk through the VAE, finished as :meth:`finished`."""
+        """The first ``frames`` (8 n + 1) of a talk through the VAE, finished without blinks."""
         _, reference = self._encode_talk(talk)
         small = torch.stack([framed(self.pipe, frame / 255) for frame in talk.pixels[:frames]])
-        return self._finish(self.reconstructed(small), reference, talk)
+        return self._finish(self.reconstructed(small), reference, talk, Finishing(blinks=False))
 
-    def _finish(self, frames: Tensor, reference: Reference, talk: Talk) -> Tensor:
+    def _finish(self, frames: Tensor, reference: Reference, talk: Talk, finishing: Finishing) -> Tensor:
         size = talk.pixels.shape[1:3]
         height, width = reference.image.shape[:2]
         longest = round(max(height, width) * min(size) / min(height, width))
-        finish = self.pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
+        chosen = replace(finishing, paste_back=False, size=longest)
+        finish = self.pipe.finish(reference, None, chosen)
         return torch.cat([middle(few.cpu(), (size[0], size[1])) for few in finish(frames)])
 
     def asynchronous(self, sample: Sample, settings: SamplingSettings | None = None) -> Video:

@@ -103,13 +103,13 @@ def real_photographs() -> dict[str, Tensor]:
 def animate(
     pipe: ReadPipeline, name: str, picture: Tensor, frames: int, speaker: str, seed: int, side: int
 ) -> RealVideo:
-    """A picture says a recording of the test split, as users get it: aligned, with its detail."""
+    """A picture says a recording of the test split, as users get it: aligned, with its detail and blinks."""
     utterance = sample_utterance(_SEED + seed, frames / FPS, "test", speaker)
     speech = pipe.encode_speech(utterance.waveform, SAMPLE_RATE)
     reference = pipe.encode_reference(picture)
     latents = pipe.sample(speech, reference, SamplingSettings(seed=seed))
     longest = max(side, *reference.image.shape[:2])
-    finish = pipe.finish(reference, None, Finishing(paste_back=False, size=longest))
+    finish = pipe.finish(reference, None, Finishing(paste_back=False, size=longest, seed=seed))
     made = torch.cat([few.cpu() for few in finish(pipe.decode(latents, speech.num_frames))])
     height, width = made.shape[1:3]
     fractions = reference.points
