@@ -1,8 +1,9 @@
 """This version against an earlier commit, stage by stage, in one process, and how far results are apart.
 
 The earlier package is taken from git into a temporary folder and loaded next to this one. Both run the same
-checkpoint on the same inputs, alternately. --vae and --detail replace parts of the checkpoint by those of
-aligned faces; then the portrait's detail is restored at --output-size.
+checkpoint on the same inputs, alternately: the one that the earlier commit bundles, since it cannot load
+later ones. --vae and --detail replace parts of it by those of aligned faces; then the portrait's detail is
+restored at --output-size.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 
 import torch
 from timing import (
-    BUNDLED,
     PORTRAIT,
     ROOT,
     Page,
@@ -62,9 +62,11 @@ def main() -> None:
     made.add_argument("--detail", type=Path, help="folder of a detail network")
     made.add_argument("--output-size", type=int, default=256, help="with --detail (default: 256)")
     made.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="default: all")
+    made.set_defaults(checkpoint=None)
     args = made.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         load_before(args.commit, Path(folder))
+        args.checkpoint = args.checkpoint or Path(folder) / BEFORE / "checkpoints" / "read-tiny"
         speech = write_wav(Path(folder) / "speech.wav", repeated_speech(round(args.seconds * SAMPLE_RATE)))
         sides = [side(name, args, speech, Path(folder) / f"{name}.mp4") for name in (BEFORE, NOW)]
         report(sides, args)
@@ -87,7 +89,7 @@ def part_of(name: str, module: str) -> Any:
 
 def side(name: str, args: Any, speech: Path, out: Path) -> Side:
     """Load one version and encode its inputs."""
-    pipe = part_of(name, "pipeline").ReadPipeline.from_pretrained(args.checkpoint or BUNDLED, "cpu")
+    pipe = part_of(name, "pipeline").ReadPipeline.from_pretrained(args.checkpoint, "cpu")
     if args.vae is not None:
         rounded = {"rounded": pipe.vae.rounded} if name == NOW else {}
         vae = part_of(name, "checkpoint").load_model("vae", args.vae)

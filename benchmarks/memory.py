@@ -18,6 +18,7 @@ from pathlib import Path
 from timing import PORTRAIT, Page, guarded, load, parser, percent, repeated_speech, write_wav
 
 from read_core.errors import InputError, ReadError
+from read_core.finish import Finishing
 from read_core.generate.job import Job, generate
 from read_core.geometry import SAMPLE_RATE
 from read_core.records import SamplingSettings
@@ -49,7 +50,11 @@ def main() -> None:
         found = [_measure(seconds, Path(folder)) for seconds in lengths]
     page = Page("Peak memory against the length of the speech")
     steps = "the checkpoint's" if args.steps is None else str(args.steps)
-    page.say(f"{found[0].name}, order 'clips', {steps} steps, each length in a fresh process.")
+    finished = "without" if args.plain else "with"
+    page.say(
+        f"{found[0].name}, order 'clips', {steps} steps, {finished} detail, blinks and paste-back, each length in a "
+        "fresh process."
+    )
     page.table(
         ["speech", "frames", "after loading", "peak", "of the GPU", "seconds taken"],
         [
@@ -79,6 +84,9 @@ def _options() -> argparse.Namespace:
         default=[10.0, 60.0, 600.0],
         help="lengths of speech (default: 10 60 600)",
     )
+    made.add_argument(
+        "--plain", action="store_true", help="without detail, blinks and paste-back, which is faster"
+    )
     made.add_argument(CHILD, type=Path, nargs=2, metavar=("SPEECH", "OUT"), help=argparse.SUPPRESS)
     args: argparse.Namespace = made.parse_args()
     if min(args.seconds) <= 0:
@@ -102,8 +110,18 @@ def _generate(args: argparse.Namespace, speech: Path, out: Path) -> Peaks:
     pipe = load(args)
     loaded = peak_host_memory()
     size = (args.size, args.size) if args.size else None
+    finishing = Finishing(False, False, blinks=False) if args.plain else Finishing()
     report = generate(
-        pipe, Job(PORTRAIT, speech, out, SamplingSettings(args.steps), size=size, overwrite=True)
+        pipe,
+        Job(
+            PORTRAIT,
+            speech,
+            out,
+            SamplingSettings(args.steps),
+            size=size,
+            finishing=finishing,
+            overwrite=True,
+        ),
     )
     return Peaks(
         pipe.card.name, report.num_frames, report.seconds, loaded, peak_host_memory(), peak_device_memory()

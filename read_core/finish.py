@@ -162,6 +162,11 @@ class Finish:
         """Number of pictures made at a time."""
         return min(at_once(self._speaking), at_once(self.size))
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of the pictures made at a time."""
+        return self.at_once * self.size[0] * self.size[1]
+
     def _speaking_size(self, finishing: Finishing, reference: Reference) -> tuple[int, int]:
         """(height, width) of the speaking crop: no more pixels than its place in the result has."""
         if self._paste is not None:

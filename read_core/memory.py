@@ -161,3 +161,8 @@ def pasting_memory(frames: int, pictures: int) -> int:
 def pictures_memory(pixels: int) -> int:
     """Bytes of pictures with ``pixels`` pixels in total."""
     return pixels * _COLORS * _FLOAT
+
+
+def waiting_memory(pixels: int) -> int:
+    """Bytes of pictures with ``pixels`` pixels in total while they wait for the encoder, on the CPU."""
+    return pixels * _COLORS

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 _PROCESS = Path("/proc/self")
 _SHOWN_TEXT = 160
-_REFUSALS = ("allocate memory", "not enough memory", "out of memory", "bad_alloc", "failed to map segment")
+_REFUSALS = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
+)
 
 
 def peak_host_memory() -> int | None:
@@ -46,8 +53,9 @@ def peak_device_memory() -> int | None:
 def out_of_memory(error: BaseException) -> str | None:
     """A line that says which memory ran out; None: the error has another cause.
 
-    Python and CUDA raise special types. Torch raises RuntimeError with a text for main memory and Apple's
-    GPUs. Others raise OSError or, if a library does not fit into memory, ImportError.
+    Python and CUDA raise special types. Python (for a thread) and torch (for main memory and Apple's GPUs)
+    also raise RuntimeError with a text. Others raise OSError or, if a library does not fit into memory,
+    ImportError.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = " ".join(str(error).split())

@@ -26,6 +26,7 @@ from ..memory import (
     pictures_memory,
     rounded_memory,
     sampling_memory,
+    waiting_memory,
     weights_memory,
 )
 from ..records import FaceChoice, ResolvedSettings, SamplingSettings
@@ -164,8 +165,8 @@ def generate(
         job: the job.
         on_estimate: called before sampling starts.
         on_step: called as on_step(done, total) after each step of each clip.
-        on_frames: called with each piece of the video, (n, h, w, 3), 0..1, after it is written: the face
-            with its detail and blinks, not pasted back.
+        on_frames: called with each piece of the video, (n, h, w, 3), 0..1, after the encoder has it: the
+            face with its detail and blinks, not pasted back.
         on_window: called as on_window(done, total) after each encoded window of the recording, before the
             estimate.
         on_time: called once with the estimated seconds of sampling, see :class:`read_core.usage.StepTimer`.
@@ -273,6 +274,10 @@ def estimate(
         sampling += frames + rounded_memory(pipe.vae)
         conditions = conditions_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
         decoding, finishing = decoding + conditions, finishing + conditions
+    waiting = 0
+    if device.type == "cpu":  # one piece is encoded while the next is made
+        finished = None if finish is None or not finish.busy else finish.pixels
+        waiting = waiting_memory(finished or chunk_pixels(pipe.vae, size))
     models = (
         pipe.features.encoder,
         pipe.speech_ae,
@@ -289,7 +294,7 @@ def estimate(
         clips=clips,
         steps=chosen.steps,
         window=chosen.window,
-        memory=weights_memory(*models) + codes + latents + max(sampling, decoding, finishing),
+        memory=weights_memory(*models) + codes + latents + waiting + max(sampling, decoding, finishing),
         device=device.type,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +27,7 @@ from .decode import Chunk
 from .files import check_output, reason, temporary_beside, write_error
 from .partial import PartialFile, publish
 from .playable import check_playable
+from .worker import Worker
 
 # Rates that AAC in MP4 supports and every player accepts; other rates are resampled to the last.
 _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -38,6 +39,7 @@ _KEYFRAME_SECONDS = 2
 _PRESET = "veryfast"  # half the time of "medium", 0.2 to 0.8 dB less, files of about the same size
 # With more threads x264 encodes equal frames differently now and then, and is no faster on two cores.
 _THREADS = 1
+_WAITING = 128 << 20  # bytes: most pixels that wait for the encoder; a clip of 512 x 512
 _BT709 = 1
 _STOPS = tuple(getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n))
 
@@ -50,6 +52,9 @@ class VideoWriter:
     manager it closes at the end, keeps the partial file after a KeyboardInterrupt, and removes it after any
     other error.
 
+    One thread encodes frames and sound while the caller makes the next frames. If it fails, the next call
+    raises its error, and nothing is kept.
+
     Args:
         path: the target, ``*.mp4``.
         size: height and width, even.
@@ -60,10 +65,10 @@ class VideoWriter:
         crf: constant rate factor of x264, within ``limits.CRF``; 0 is lossless.
         fps: frames per second.
         on_warning: called with warnings about the file. Warnings about the sound go to the ``on_warning`` of
-            the ``AudioTrack``.
+            the ``AudioTrack``, in the encoder's thread.
 
     Attributes:
-        num_frames: frames written so far.
+        num_frames: frames passed to ``write`` so far.
         kept: path of the finished or partial file; None before, or if nothing was kept.
 
     Raises:
@@ -100,6 +105,7 @@ class VideoWriter:
         self.num_frames = 0
         self.kept: Path | None = None
         self._open = True
+        self._encoder = Worker("READ encoder", _WAITING)
         self._converter = VideoReformatter()  # one for all frames: setting it up takes longer than a frame
         # With a name, PyAV does not report a full disk for the last fragments; with a file, it does.
         self._partial = PartialFile(self.path, on_warning)
@@ -117,14 +123,17 @@ class VideoWriter:
         return self._partial.path
 
     def write(self, frames: Tensor) -> None:
-        """Append frames and their sound. Signals are delayed until they are in the file.
+        """Append frames and their sound. They are in the file later, see :meth:`flush`.
+
+        Waits if too many pixels are left to encode. Signals are delayed until the encoder has the frames, and
+        an interrupt loses none of them.
 
         Args:
             frames: (F, H, W, 3) floating point, 0..1 (values outside are clamped).
 
         Raises:
             InputError: wrong shape or type, or NaN.
-            MediaError: the disk is full or the recording cannot be decoded.
+            MediaError: the disk is full or the recording cannot be decoded, at this or an earlier call.
         """
         if frames.ndim != 4 or frames.shape[1:] != (*self.size, 3) or not frames.is_floating_point():
             raise InputError(
@@ -135,9 +144,18 @@ class VideoWriter:
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_stop(), self._removed_on_error():
-            for pixels in _bytes(frames.detach()):
-                self._write_frame(pixels)
-            self._partial.file.flush()
+            pixels, first = _bytes(frames.detach()), self.num_frames
+            self._encoder.do(lambda: self._encode(pixels, first), pixels.nbytes)
+            self.num_frames += len(pixels)
+
+    def flush(self) -> None:
+        """Wait until the frames are in the partial file, except those that x264 looks ahead at.
+
+        Raises:
+            MediaError: as :meth:`write`.
+        """
+        with _deferred_stop(), self._removed_on_error():
+            self._encoder.wait()
 
     def close(self) -> Path:
         """Finish the file, read it back and give it its final name. Without frames, nothing is kept.
@@ -154,7 +172,7 @@ class VideoWriter:
             raise MediaError(f"{self.path}: no frame was written")
         if self._open:
             with _deferred_stop():
-                self._flush()
+                self._end()
                 self._publish()
         return self.path
 
@@ -168,7 +186,7 @@ class VideoWriter:
             return None
         if partial and self.num_frames:
             with _deferred_stop():
-                self._flush()
+                self._end()
                 self._keep(self._ordinary())
             return self.kept
         self._discard()
@@ -186,26 +204,33 @@ class VideoWriter:
         else:
             self.abort(partial=issubclass(kind, KeyboardInterrupt))
 
-    def _write_frame(self, pixels: np.ndarray[Any, Any]) -> None:
+    def _encode(self, pixels: np.ndarray[Any, Any], first: int) -> None:
+        """Encode pixels (F, H, W, 3) and their sound, from frame ``first`` on; in the encoder's thread."""
+        for number, picture in enumerate(pixels, first):
+            self._encode_frame(picture, number)
+        self._partial.file.flush()
+
+    def _encode_frame(self, pixels: np.ndarray[Any, Any], number: int) -> None:
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         frame = self._converter.reformat(
             frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
-        frame.pts, frame.time_base = self.num_frames, Fraction(1, self.fps)
+        frame.pts, frame.time_base = number, Fraction(1, self.fps)
         self._container.mux(self._video.encode(frame))
-        self.num_frames += 1
         if self._sound is not None:
-            self._sound.write_until(self.num_frames)
+            self._sound.write_until(number + 1)
 
-    def _flush(self) -> None:
-        """End the streams of the partial file."""
+    def _end(self) -> None:
+        """End the streams of the partial file, and the encoder's thread."""
         with self._removed_on_error():
+            self._encoder.wait()
             self._container.mux(self._video.encode(None))
             if self._sound is not None:
                 self._sound.finish()
             self._container.close()
             self._partial.file.flush()
             self._open = False
+        self._encoder.end()
 
     def _publish(self) -> None:
         """Give the finished video its final name, and remove the partial file."""
@@ -265,10 +290,12 @@ class VideoWriter:
 
     def _discard(self) -> None:
         self._open = False
-        for close in (self._container.close, self._partial.close):
-            with _ignored_errors():
-                close()
-        self._partial.remove()
+        with _deferred_stop():
+            self._encoder.end()
+            for close in (self._container.close, self._partial.close):
+                with _ignored_errors():
+                    close()
+            self._partial.remove()
 
     @contextmanager
     def _removed_on_error(self) -> Iterator[None]:
@@ -313,12 +340,13 @@ class _Sound:
         self.container.mux(self.stream.encode(None))
 
 
-def _bytes(frames: Tensor) -> Iterable[np.ndarray[Any, Any]]:
+def _bytes(frames: Tensor) -> np.ndarray[Any, Any]:
     """Frames (F, H, W, 3) as bytes, rounded on their device and copied at once."""
     pixels = torch.empty(frames.shape, dtype=torch.uint8, device=frames.device)
     for target, frame in zip(pixels, frames, strict=True):  # a float copy of all would be four times as large
         target.copy_(frame.float().clamp(0, 1).mul_(255).round_())
-    return pixels.cpu().numpy()
+    found: np.ndarray[Any, Any] = pixels.cpu().numpy()
+    return found
 
 
 def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:

@@ -49,6 +49,12 @@ def test_presets_are_compared(run):
     assert all(float(found[row][2].removesuffix(" dB")) > 20 for row in ("64, medium", "64, veryfast"))
 
 
+def test_writing_in_a_thread_is_compared_with_waiting(run):
+    found = run("writing", "--seconds", "0.5", "--steps", "1", "--plain", "64", "--repeats", "1")
+    assert found["the model waits for the encoder"][1] == "1.00 (1.00 to 1.00)"
+    assert all(found["the encoder works meanwhile"])
+
+
 @pytest.mark.slow
 def test_memory_is_measured_for_every_length(run):
     found = run("memory", "--seconds", "0.5", "1", "--steps", "1")

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import read_core
 from read_core.ans import JointCFG, LatentNoise, NoCFG, SplitCFG
@@ -257,6 +258,36 @@ def test_on_step_may_interrupt(pipe, speech, reference):
     with pytest.raises(KeyboardInterrupt):
         pipe.sample(speech, reference, on_step=stop)
     assert shapes == [(2, (1, 8, 3, 2, 2))]
+
+
+class _Reads(TorchDispatchMode):
+    """Counts operations that read a value of a tensor: for each of them the host waits for a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "unique"):
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_measure_counts_what_reads_a_value():
+    with _Reads() as reads:
+        bool(torch.ones(3).all())
+        torch.ones(3)[0].item()
+        torch.ones(3)[torch.ones(3) > 0] + 1
+    assert reads.found[:2] == ["_local_scalar_dense"] * 2
+
+
+@pytest.mark.parametrize("guidance", [NoCFG(), JointCFG(1.0), SplitCFG(1.0, 2.0)])
+def test_no_step_and_no_chunk_waits_for_the_device(pipe, speech, reference, guidance):
+    frames = pipe.stream(speech, reference, SamplingSettings(2, guidance))
+    with _Reads() as reads:
+        assert sum(len(part) for part in frames) == FRAMES
+    assert reads.found == []
 
 
 def test_a_recording_shorter_than_a_clip_is_padded(pipe, reference):

@@ -28,6 +28,7 @@ def refused():
         (torch.OutOfMemoryError("CUDA out of memory."), "out of GPU memory (CUDA out of memory.)"),
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), "out of GPU memory (MPS backend"),
         (OSError(12, "Cannot allocate memory"), "out of main memory ([Errno 12]"),
+        (RuntimeError("can't start new thread"), "out of main memory (can't start new thread)"),
         (ImportError("libx.so: failed to map segment from shared object"), "out of main memory (libx.so"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 
 import av
 import pytest
+
+from read_core.bundled import BUNDLED
 
 from .arguments import command, names
 
@@ -63,6 +66,27 @@ def test_too_little_main_memory_is_one_line(inputs, tmp_path, tiny_checkpoint):
     assert b"Traceback" not in error
     assert error.splitlines()[-1].startswith(b"read-core: error: out of main memory")
     assert names(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_the_announced_memory_is_enough(inputs, tmp_path):
+    """Beyond the address space that the process has after a smaller video, with 15 % for the error."""
+    quick = {"fit": "crop", "steps": 1, "window": 6}
+    large = quick | {"size": 256}
+    output, _ = start(command(inputs, tmp_path / "a.mp4", BUNDLED, **large)).communicate(timeout=600)
+    announced = float(re.findall(rb"estimate: ([0-9.]+) GB of memory", output)[0])
+    assert announced > 0.3  # else it would not matter
+    small = command(inputs, tmp_path / "small.mp4", BUNDLED, **quick)
+    limited = (
+        f"from read_core.cli.main import main; main({small!r}); "
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() "
+        f"+ {round(1.15e9 * announced)}; resource.setrlimit(resource.RLIMIT_AS, (size, size))"
+    )
+    process = start(command(inputs, tmp_path / "b.mp4", BUNDLED, **large), limited)
+    _, error = process.communicate(timeout=600)
+    assert (process.returncode, error.count(b"Traceback")) == (0, 0)
+    assert names(tmp_path) == ["a.mp4", "b.mp4", "small.mp4"]
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ from read_core.media import VideoWriter
 writer = VideoWriter({str(tmp_path / "a.mp4")!r}, {SIZE})
 for _ in range(5):
     writer.write(torch.rand(60, *{SIZE}, 3))
+writer.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=600)

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from av.video.reformatter import Colorspace
 
 from read_core.errors import InputError, MediaError
-from read_core.media import VideoWriter, file_track, waveform_track
+from read_core.media import AudioTrack, VideoWriter, file_track, waveform_track
 
 SIZE = (64, 96)
 
@@ -173,6 +174,7 @@ def test_the_file_plays_while_it_grows(tmp_path):
     behind, before = [], b""
     for piece in range(10):
         writer.write(ramp(15 * piece, 15))
+        writer.flush()
         there = writer.partial.read_bytes()
         assert there.startswith(before)
         before = there
@@ -261,8 +263,9 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path):
         pytest.skip("mounting is not permitted here")
     try:
         writer = VideoWriter(disk / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000), crf=1)
+        writer.write(torch.rand(250, *SIZE, 3))
         with pytest.raises(MediaError, match="out of disk space") as caught:
-            writer.write(torch.rand(250, *SIZE, 3))
+            writer.flush()
         assert getattr(caught.value.__cause__, "errno", None) == errno.ENOSPC
         assert names(disk) == []
     finally:
@@ -334,8 +337,9 @@ def test_impossible_frames_are_refused(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_memory_stays_with_the_clip(tmp_path):
+def test_memory_stays_with_the_clip(tmp_path, monkeypatch):
     """The process grows by no more than a clip while fifty times as much is written."""
+    monkeypatch.setattr("read_core.media.video._WAITING", 2_000_000)
     sound = waveform_track(tone(16000 * 20, 16000), 16000)
     with VideoWriter(tmp_path / "a.mp4", SIZE, sound) as writer:
         for _ in range(6):
@@ -345,6 +349,74 @@ def test_memory_stays_with_the_clip(tmp_path):
             writer.write(torch.rand(25, *SIZE, 3))
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < 20_000  # KiB
+
+
+def encoders():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("READ encoder")]
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "interrupt", "error"])
+def test_no_thread_is_left(tmp_path, end):
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, waveform_track(tone(160000, 16000), 16000))
+    writer.write(ramp(0, 30))
+    assert encoders()
+    if end in ("interrupt", "error"):
+        error = KeyboardInterrupt if end == "interrupt" else RuntimeError
+        with pytest.raises(error):
+            write_and_raise(writer, [5], error())
+    else:
+        getattr(writer, end)()
+    assert not encoders()
+
+
+def test_waiting_for_the_encoder_or_not_gives_the_same_file(tmp_path):
+    for name, waits in (("a", True), ("b", False)):
+        with VideoWriter(tmp_path / f"{name}.mp4", SIZE, waveform_track(tone(60000, 16000), 16000)) as writer:
+            for start in range(0, 90, 9):
+                writer.write(ramp(start, 9))
+                if waits:
+                    writer.flush()
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_frames_may_be_changed_after_they_were_passed(tmp_path):
+    frames = ramp(0, 60)
+    with VideoWriter(tmp_path / "a.mp4", SIZE, crf=1) as writer:
+        writer.write(frames)
+        frames.zero_()
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.stack(pictures)[:, 0, 70, 0].min() > 150
+
+
+def broken_sound():
+    """A track of 2 s whose disk is gone in the second one."""
+
+    def chunks():
+        yield tone(16000, 16000).numpy()
+        raise OSError(errno.EIO, "Input/output error")
+
+    return AudioTrack(16000, 1, "the recording", chunks)
+
+
+@pytest.mark.parametrize("at", ["write", "close", "interrupt"])
+def test_an_error_of_the_encoder_is_one_message_at_the_next_call(tmp_path, at):
+    """Whatever the next call is: nothing is kept and no thread is left. Calls after it find a closed file."""
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, broken_sound())
+    writer.write(ramp(0, 50))
+    calls = {
+        "write": lambda: [writer.write(ramp(0, 1)) for _ in range(1_000_000)],
+        "close": writer.close,
+        "interrupt": lambda: writer.abort(partial=True),
+    }
+    with pytest.raises(MediaError, match=r"a\.mp4: cannot be written .*nothing was kept") as caught:
+        calls[at]()
+    assert getattr(caught.value.__cause__, "errno", None) == errno.EIO
+    assert names(tmp_path) == []
+    assert not encoders()
+    assert writer.kept is None
+    with pytest.raises(InputError, match="closed"):
+        writer.write(ramp(0, 1))
 
 
 def test_the_handler_of_ctrl_c_is_put_back(tmp_path):
