@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def latents(model: Any, smooth: bool) -> torch.Tensor:
     return noise.view(1, channels, height, width, count).movedim(-1, 2)
 
 
-def decibels(model: Any, z: torch.Tensor, halos: range) -> list[float]:
+def decibels(model: Any, z: torch.Tensor, halos: Sequence[int]) -> list[float]:
     """What each halo keeps, in dB."""
     whole = TemporalVAE(model, DecodeSettings(halo=1, chunk=z.shape[2])).decode(z)
     seams = [FRAMES_PER_LATENT * (CHUNK * n) - FRAMES_PER_LATENT + 1 for n in range(1, CHUNKS)]

@@ -138,7 +138,8 @@ def _with_bar(image: Image.Image, landmarks: Tensor, reach: float) -> Image.Imag
 def _with_hand(image: Image.Image, landmarks: Tensor) -> Image.Image:
     lips = landmarks[list(LIPS), :2]
     left, top, right, bottom = torch.cat([lips.amin(0), lips.amax(0)]).tolist()
-    skin = image.getpixel((round(float(landmarks[CHEEK, 0])), round(float(landmarks[CHEEK, 1]))))
+    x, y = landmarks[CHEEK, :2].round().int().tolist()
+    skin = tuple(np.asarray(image)[y, x].tolist())
     covered = image.copy()
     draw = ImageDraw.Draw(covered)
     finger = (bottom - top + 30) / 4

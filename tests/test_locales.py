@@ -75,7 +75,8 @@ class TestTranslation:
                 assert lost == [], key
 
     def test_an_input_has_one_name_in_all_nodes(self, language):
-        english, names = texts("en"), {}
+        english = texts("en")
+        names: dict[str, set[str]] = {}
         for key, text in texts(language).items():
             if key[-1] == "name":
                 names.setdefault(english[key], set()).add(text)

@@ -20,7 +20,7 @@ def test_the_name_in_front_is_short_and_leads_back_to_the_class(kind):
 
 
 def test_a_warning_is_passed_on_once_and_python_s_where_nobody_listens():
-    heard = []
+    heard: list[str] = []
     on_warning = errors.once(heard.append)
     for text in ("silent", "small", "silent"):
         on_warning(text)

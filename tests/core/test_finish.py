@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from read_core.detail import DetailRestorer
 from read_core.errors import InputError, ReadWarning
 from read_core.eyelids import Blinker, BlinkTimes, EyelidNetwork
 from read_core.face.alignment import FaceLayout, cut_face
@@ -47,10 +48,10 @@ def reference(pipe, original):
     return pipe.encode_reference(original, SIZE, find=find)
 
 
-class Adding:
+class Adding(DetailRestorer):
     """Stands for the restorer: what it is given decides, frame by frame, and can be worked out by hand."""
 
-    def restore(self, frames, portrait, decoded, points):
+    def restore(self, frames, portrait, decoded, points=None):
         assert frames.shape[1:] == decoded.shape
         assert points is None or points.shape == (3, 2)
         level = (frames - decoded).mean(dim=(1, 2, 3), keepdim=True)
@@ -184,7 +185,7 @@ def test_a_smaller_result_wants_less_detail(reference, original):
     sizes = []
 
     class Noting(Adding):
-        def restore(self, frames, portrait, decoded, points):
+        def restore(self, frames, portrait, decoded, points=None):
             sizes.append(portrait.shape[0])
             return super().restore(frames, portrait, decoded, points)
 

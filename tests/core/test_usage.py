@@ -20,6 +20,13 @@ def refused():
     raise AssertionError("the machine has an exabyte")
 
 
+def told(error: BaseException) -> str:
+    """The text for an error that is an allocator's refusal."""
+    text = out_of_memory(error)
+    assert text is not None
+    return text
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -33,12 +40,12 @@ def refused():
     ],
 )
 def test_an_allocators_refusal_is_recognized(error, words):
-    assert out_of_memory(error).startswith(words)
+    assert told(error).startswith(words)
 
 
 def test_torchs_own_refusal_is_recognized():
-    assert out_of_memory(refused()).startswith("out of main memory")
-    assert "\n" not in out_of_memory(refused())
+    assert told(refused()).startswith("out of main memory")
+    assert "\n" not in told(refused())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def test_other_errors_are_none(error):
 
 
 def test_a_long_explanation_is_cut_to_its_end():
-    text = out_of_memory(ImportError("read this advice. " * 50 + "failed to map segment"))
+    text = told(ImportError("read this advice. " * 50 + "failed to map segment"))
     assert text.endswith("failed to map segment)")
     assert len(text) < 200
 

@@ -103,6 +103,7 @@ class Client:
         assert self._connected.wait(PATIENCE), f"no websocket at {address}"
 
     def close(self) -> None:
+        assert self._listening is not None
         self._loop.call_soon_threadsafe(self._listening.cancel)
         self._thread.join(30)
 

@@ -81,7 +81,7 @@ def lora(host):
 
 def transformer_shapes():
     """Names and shapes of read-tiny's transformer."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for file in sorted((BUNDLED / "transformer").glob("*.safetensors")):
         found |= {name: tuple(value.shape) for name, value in load_file(file).items()}
     return found

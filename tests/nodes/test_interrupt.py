@@ -21,7 +21,7 @@ def slow_step(**inputs):
 
 def interrupt_at(client, node, step):
     """Interrupts once, when ``step`` steps are done; 0: when the estimate has been said."""
-    sent = []
+    sent: list[str] = []
 
     def watch(kind, data):
         if sent:
@@ -65,7 +65,8 @@ def written(host, prefix):
 def test_what_is_finished_of_a_file_stays_and_plays(host, client, name, share):
     prefix = f"interrupted_{name}"
     prompt = quick_file(filename_prefix=f"video/{prefix}", audio="speech.flac", **QUICK | {"window": 6})
-    sent, total = [], 1
+    total = 1
+    sent: list[str] = []
 
     def watch(kind, data):
         nonlocal total

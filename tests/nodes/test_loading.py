@@ -42,7 +42,7 @@ def part(host):
 
 
 def weights(folder):
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for file in sorted((BUNDLED / folder).glob("*.safetensors")):
         found |= load_file(file)
     return found

@@ -19,7 +19,8 @@ def hour(host):
     """The run, and the host's memory in bytes: while it encoded the speech, and after each clip."""
     prompt = quick_file(filename_prefix="video/hour", window=WINDOW)
     prompt["3"] = node("ReadTest_Audio", kind="noise", seconds=HOUR, rate=RATE, channels=2, batch=1)
-    encoding, clips = [], []
+    encoding: list[int] = []
+    clips: list[int] = []
 
     def watch(kind, data):
         if kind == "progress" and data["node"] == "4" and not clips:

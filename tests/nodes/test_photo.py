@@ -168,7 +168,7 @@ def test_what_the_file_node_writes_is_what_the_nodes_paste(host, client):
 
 def test_an_interrupt_ends_the_detail(client):
     prompt = pasted(by_hand(), size=1024)
-    sent = []
+    sent: list[str] = []
 
     def watch(kind, data):
         if kind == "progress" and data["node"] == "9" and not sent:

@@ -43,7 +43,8 @@ def overlap(one, other):
 def chain(graph, number):
     """The bends of a link, from its output to its input."""
     bends = {bend["id"]: bend for bend in graph["extra"]["reroutes"]}
-    found, bend = [], {end["id"]: end["parentId"] for end in graph["extra"]["linkExtensions"]}.get(number)
+    found: list[int] = []
+    bend = {end["id"]: end["parentId"] for end in graph["extra"]["linkExtensions"]}.get(number)
     while bend is not None:
         assert number in bends[bend]["linkIds"]
         found.insert(0, bend)

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ...ans import add_noise, timesteps, velocity_target
-from ..data.latents import WindowDataset
 from ..loop import Figures, Model
 
 TIMES = (0.2, 0.5, 0.8)
@@ -26,7 +26,9 @@ class HeldOut:
         shift: s of the schedule used in :meth:`motion_frame`.
     """
 
-    def __init__(self, model: Model, windows: WindowDataset, prompt: Tensor, shift: float) -> None:
+    def __init__(
+        self, model: Model, windows: Dataset[dict[str, Tensor]], prompt: Tensor, shift: float
+    ) -> None:
         self.model, self.prompt, self.shift = model, prompt, shift
         self.samples = [
             {name: value[None].to(prompt.device) for name, value in windows[index].items()}

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def velocity(z: torch.Tensor, t: torch.Tensor, clips: list[int]) -> torch.Tensor
     return torch.sin(mixed + z + torch.tensor(clips)[:, None, None, None, None])
 
 
-def inputs() -> dict[str, torch.Tensor]:
+def inputs() -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     latents = WINDOW - 1 + (CLIPS - 1) * (WINDOW - 2)
     return {

@@ -55,6 +55,7 @@ def test_a_table_names_files_next_to_it_and_what_differs_from_the_checkpoint(fol
     first, second = read_table(table, defaults)
     assert (first.job.portrait, first.job.out) == (folder / "face.png", folder / "a.mp4")
     assert first.job.settings.seed == 7
+    assert first.job.settings.guidance is not None
     assert first.job.settings.guidance.to_dict() == {"kind": "joint", "alpha": 1.5}
     assert second.job.speech == folder / "talk.wav"
     assert second.job.settings.guidance == defaults.guidance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -73,5 +74,5 @@ def test_an_interrupt_before_anything_is_made_says_only_that(monkeypatch, capsys
 def test_the_bundled_checkpoint_is_the_default():
     from read_core.bundled import BUNDLED
 
-    package = Path(sys.modules["read_core.cli.main"].__file__).parents[1]
+    package = Path(inspect.getfile(sys.modules["read_core.cli.main"])).parents[1]
     assert package / "checkpoints" / "read-tiny" == BUNDLED

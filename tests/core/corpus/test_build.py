@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"size": 96}, {"seconds": 0.7}])
-def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
+def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     build_corpus(tmp_path, SMALL, 1)
     with pytest.raises(InputError, match="9 frames of 64 x 64"):
         build_corpus(tmp_path, replace(SMALL, **change), 2)
@@ -93,7 +94,7 @@ def test_a_folder_made_otherwise_is_refused(tmp_path: Path, change: dict[str, fl
         {"framing": 1.5},
     ],
 )
-def test_an_impossible_video_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_an_impossible_video_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         build_corpus(tmp_path / "corpus", replace(SMALL, **change))
     assert not (tmp_path / "corpus").exists()

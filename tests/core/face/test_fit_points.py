@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -81,9 +82,8 @@ def test_faces_are_cut_with_their_points(presenters):
 def with_features(presenter):
     """A presenter whose features are taken for known: all in the middles of eyes and mouth."""
     left, right, mouth = presenter.points
-    return Portrait(
-        presenter.picture, presenter.points, presenter.outline, [left] * 5 + [right] * 5 + [mouth] * 6
-    )
+    features = np.array([left] * 5 + [right] * 5 + [mouth] * 6)
+    return Portrait(presenter.picture, presenter.points, presenter.outline, features)
 
 
 def test_training_reduces_the_error_and_leaves_the_rest_alone(tmp_path, presenters):

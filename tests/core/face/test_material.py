@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ def test_the_points_of_drawn_presenters_are_where_eyes_and_lips_are_drawn(monkey
     plain = drawn_presenters(4, "test", seed=3)
     sample = presenters.sample_presenter
     for parts, color in ((0, "eye_color"), (2, "lip_color")):
+        changed: dict[str, Any] = {color: (0.0, 1.0, 0.0)}
         monkeypatch.setattr(
             presenters,
             "sample_presenter",
-            lambda *args: replace(sample(*args), **{color: (0.0, 1.0, 0.0)}),  # noqa: B023
+            lambda *args: replace(sample(*args), **changed),  # noqa: B023
         )
         for face, other in zip(plain, drawn_presenters(4, "test", seed=3), strict=True):
             change = np.abs(np.asarray(face.picture, float) - np.asarray(other.picture, float)).sum(2)

@@ -47,7 +47,7 @@ def full_disk(size):
 
 def refused(folder, settings, out):
     """Why the only video in a folder is left out."""
-    said = []
+    said: list[str] = []
     manifest = prepare(folder, out, settings, on_warning=said.append).manifest
     assert manifest.content["items"] == []
     (skipped,) = manifest.content["skipped"]

@@ -84,6 +84,7 @@ def test_latents_and_features_are_those_of_the_whole_item(tmp_path, footage, vid
     samples = (waveform.clamp(-1, 1) * 32767).round().to(torch.int16)
     (tmp_path / "sound.i16").write_bytes(samples.numpy().tobytes())
     exact = replace(settings, context=receptive_latents(vae.vae))
+    assert plan is not None
     make_item(source, tmp_path, plan, 0, exact, Models(vae, features))
     made = load_file(tmp_path / "0000.safetensors")
     crop = FaceCrop(**item["crop"])

@@ -18,7 +18,7 @@ from PIL import Image
 from read_core.ans import JointCFG
 from read_core.errors import InputError, MediaError, ReadError, ReadWarning
 from read_core.finish import Finishing
-from read_core.generate.job import Interrupted, Job, check_job, estimate, generate
+from read_core.generate.job import Estimate, Interrupted, Job, check_job, estimate, generate
 from read_core.generate.runtime import read_runtime
 from read_core.media import VideoWriter, read_audio, read_image
 from read_core.pipeline import ReadPipeline
@@ -59,7 +59,7 @@ def with_settings(job, **changes):
 
 
 def collected(pipe, job):
-    frames = []
+    frames: list[torch.Tensor] = []
     generate(pipe, job, on_frames=frames.append)
     return torch.cat(frames)
 
@@ -75,6 +75,7 @@ def test_the_runtime_is_that_of_the_network_and_is_removed_with_its_video(pipe, 
     report = generate(pipe, replace(job, runtime=True))
     hook.remove()
     found = read_runtime(job.out)
+    assert found is not None
     assert names(tmp_path) == ["out.mp4", "out.runtime.json"]
     assert (found.backbone_seconds, found.total_seconds) == (report.backbone_seconds, report.seconds)
     assert 0.01 * len(calls) < found.backbone_seconds < found.total_seconds
@@ -226,7 +227,7 @@ def test_another_window_and_silence_are_warnings(pipe, job, tmp_path):
     with wave.open(str(tmp_path / "still.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(bytes(2 * 640 * 30))
-    words = []
+    words: list[str] = []
     chosen = replace(with_settings(job, window=5), speech=tmp_path / "still.wav")
     with warnings.catch_warnings():
         warnings.simplefilter("error", ReadWarning)  # what the caller hears of, Python's filter does not
@@ -261,7 +262,7 @@ def test_pasted_back_it_is_the_whole_portrait(pipe, job, tmp_path):
 
 @pytest.mark.parametrize(("size", "shape"), [(128, (86, 128))])
 def test_the_result_has_the_size_that_is_asked_for(pipe, job, size, shape):
-    found = []
+    found: list[Estimate] = []
     generate(pipe, replace(job, finishing=Finishing(size=size)), on_estimate=found.append)
     with av.open(str(job.out)) as container:
         video = container.streams.video[0]

@@ -102,6 +102,7 @@ def test_a_file_that_came_meanwhile_is_left_alone(tmp_path):
         writer.close()
     assert (tmp_path / "a.mp4").read_bytes() == b"theirs"
     assert names(tmp_path) == ["a.mp4", "a.partial.mp4"]
+    assert writer.kept is not None
     assert pictures(writer.kept) == len(FRAMES)
     assert b"moof" not in writer.kept.read_bytes()
 

@@ -118,7 +118,7 @@ def test_upsampling_repeats_twice_and_drops_the_first():
     """With the convolution at zero only the skip path is left: a, b, c -> a, b, b, c, c."""
     stage = Upsample(4)
     torch.nn.init.zeros_(stage.conv.weight)
-    torch.nn.init.zeros_(stage.conv.bias)
+    torch.nn.init.zeros_(stage.conv.get_parameter("bias"))
     x = torch.randn(1, 3, 2, 4)
     assert torch.equal(stage(x), x[:, [0, 1, 1, 2, 2]])
 
@@ -163,7 +163,7 @@ def test_half_precision_rounds_neither_the_statistics_nor_what_is_far_from_zero(
     model.speech_std.uniform_(0.4, 0.6)
     mean, std = model.speech_mean.double(), model.speech_std.double()
     features = (mean + std * torch.randn(1, 9, WINDOW, DIM, dtype=torch.float64)).float()
-    model = torch.nn.Sequential(model).to(dtype)[0]
+    torch.nn.Sequential(model).to(dtype)
     assert model.encoder_dim.weight.dtype == dtype
     standard = model.standardize(features)
     assert standard.dtype == dtype

@@ -160,5 +160,7 @@ def test_detail_and_the_layout_of_the_face_arrive(tiny_checkpoint, tmp_path):
         make_config(tiny_checkpoint, tmp_path / "made", face=face, detail=str(tmp_path / "detail"))
     )
     pipe = ReadPipeline.from_pretrained(tmp_path / "made", "cpu", torch.float32)
+    assert pipe.card.face is not None
+    assert pipe.detail is not None
     assert pipe.card.face.to_dict() == face
     assert figures["detail_parameters"] == sum(p.numel() for p in pipe.detail.parameters())

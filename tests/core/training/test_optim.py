@@ -77,17 +77,18 @@ def test_the_sub_pixels_of_an_upsampler_are_matrices_of_their_own():
     conv, upsampler = nn.Module(), nn.Conv3d(5, 3 * 8, 1, bias=False)
     conv.upsamplers = nn.ModuleList([upsampler])
     whole = nn.Module()
-    whole.parts = nn.ModuleList(nn.Conv3d(5, 3, 1, bias=False) for _ in range(8))
+    parts = [nn.Conv3d(5, 3, 1, bias=False) for _ in range(8)]
+    whole.parts = nn.ModuleList(parts)
     weight = upsampler.weight
     gradient = torch.randn(weight.shape, generator=generator())
-    for part, each in enumerate(whole.parts):
+    for part, each in enumerate(parts):
         each.weight.data.copy_(weight.data[part::8])
         each.weight.grad = gradient[part::8].clone()
     weight.grad = gradient.clone()
     config = LoopConfig(steps=1, batch_size=1, optimizer="muon", learning_rate=0.1)
     make_optimizer(conv, config).step()
     make_optimizer(whole, config).step()
-    for part, each in enumerate(whole.parts):
+    for part, each in enumerate(parts):
         torch.testing.assert_close(weight[part::8], each.weight)
 
 
@@ -113,7 +114,8 @@ def stepped(name: str, steps: int) -> torch.Tensor:
     layer = nn.Linear(64, 128, bias=False)
     layer.weight.data.copy_(torch.randn(128, 64, generator=generator()))
     rates = {"learning_rate": 0.01, "weight_decay": 0.1}
-    optimizer = make_optimizer(layer, LoopConfig(steps=1, batch_size=1, optimizer=name, **rates))
+    config = LoopConfig.model_validate({"steps": 1, "batch_size": 1, "optimizer": name, **rates})
+    optimizer = make_optimizer(layer, config)
     for step in range(steps):
         layer.weight.grad = torch.randn(128, 64, generator=generator(step + 1))
         set_rate(optimizer.param_groups[0], 0.01 / (step + 1))

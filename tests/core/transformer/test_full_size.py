@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers import LTXVideoTransformer3DModel
@@ -13,13 +13,14 @@ from read_core.weights.ltx_transformer import is_addition
 
 SNAPSHOT = Path(__file__).with_name("a2v_2b_keys.txt")
 LAYERS = 28
+Model = TypeVar("Model", bound=torch.nn.Module)
 
 
 def shapes(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in model.state_dict().items()}
 
 
-def on_meta(kind: type, **config) -> torch.nn.Module:
+def on_meta(kind: type[Model], **config) -> Model:
     with torch.device("meta"):
         return kind(**config)
 

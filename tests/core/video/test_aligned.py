@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -16,8 +18,10 @@ from read_core.video.configs import TINY_INNER
 from read_core.weights.fingerprint import fingerprint
 from read_core.weights.ltx_vae import load_vae_file
 
+Filled = TypeVar("Filled", bound=torch.nn.Module)
 
-def filled(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+
+def filled(module: Filled, seed: int = 0) -> Filled:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -125,7 +129,7 @@ def test_the_hidden_layer_is_a_small_network_for_each_position():
 
 def test_another_compression_is_refused():
     with pytest.raises(ValueError, match="expected 4 x 16"):
-        AlignedAutoencoder(inner=TINY_INNER | {"patch_size": 2})
+        AlignedAutoencoder(inner={**TINY_INNER, "patch_size": 2})
 
 
 def test_loading_knows_the_two_kinds(tmp_path):

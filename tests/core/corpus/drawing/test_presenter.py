@@ -21,7 +21,7 @@ def test_seeds_and_splits_never_share_a_face():
         sample_presenter(seed, split) for seed in range(200) for split in ("train", "validation", "test")
     }
     assert len(faces) == 600
-    numbers = {}
+    numbers: dict[tuple[object, ...], list[str]] = {}
     for split in ("train", "validation", "test"):
         for seed in range(200):
             face = sample_presenter(seed, split)

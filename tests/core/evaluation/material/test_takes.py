@@ -66,7 +66,7 @@ def test_real_videos_without_sound_or_too_short_are_left_out(tmp_path):
     for name, frames, sound in (("long", 40, track), ("short", 20, track), ("mute", 40, None)):
         with VideoWriter(tmp_path / f"{name}.mp4", (32, 48), sound) as video:
             video.write(torch.rand(frames, 32, 48, 3))
-    told = []
+    told: list[str] = []
     (found,) = real_recordings(tmp_path, 25, on_warning=told.append)
     assert (found.name, len(found.waveform)) == ("long", 25 * 640)
     assert len(told) == 2

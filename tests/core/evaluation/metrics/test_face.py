@@ -14,7 +14,7 @@ from read_core.corpus.drawing.render import eye_boxes, mouth_box, render
 from read_core.corpus.motion import sample_motion
 from read_core.corpus.photo.scene import PhotoScene
 from read_core.errors import InputError
-from read_core.evaluation.metrics.face import count_blinks, read_face
+from read_core.evaluation.metrics.face import FaceTracks, count_blinks, read_face
 from read_core.evaluation.metrics.sync import correlation
 from read_core.face.finder import WEIGHTS as FINDER
 from read_core.face.finder import Faces
@@ -58,9 +58,16 @@ def finder(points):
     return lambda image: faces(next(answers))
 
 
+def tracks(frames, find=None) -> FaceTracks:
+    """What is read of frames that show a face."""
+    found = read_face(frames, find)
+    assert found is not None
+    return found
+
+
 def test_mouth_and_lids_agree_with_the_truth(talk):
     frames, opening, blink, points = talk
-    read = read_face(frames, finder(points))
+    read = tracks(frames, finder(points))
     assert correlation(read.mouth[:, 0], opening) > 0.9
     assert correlation(read.blink, blink) > 0.85
     assert read.blinks() == 2
@@ -73,7 +80,7 @@ def test_a_photograph_s_mouth_and_lids_agree_with_the_truth(photographs):
     drawn = scene.draw()
     points = box_places(drawn["eyes"], drawn["boxes"])
     points[:, 2, 1] -= 0.14 * (points[:, 1, 0] - points[:, 0, 0])
-    read = read_face(drawn["frames"].float() / 255, finder(points))
+    read = tracks(drawn["frames"].float() / 255, finder(points))
     assert correlation(read.mouth[:, 0], drawn["mouth"][:, 0]) > 0.9
 
 
@@ -85,7 +92,7 @@ def test_a_face_elsewhere_turned_and_larger_reads_alike(talk):
     grid = F.affine_grid(theta.expand(10, 2, 3), [10, 3, size, size], align_corners=False)
     placed = F.grid_sample(frames.permute(0, 3, 1, 2), grid, padding_mode="border", align_corners=False)
     there = ((points / 64 - 1 - theta[:, 2]) @ torch.linalg.inv(theta[:, :2]).T + 1) * size / 2
-    read, moved = read_face(frames, finder(points)), read_face(placed.permute(0, 2, 3, 1), finder(there))
+    read, moved = tracks(frames, finder(points)), tracks(placed.permute(0, 2, 3, 1), finder(there))
     torch.testing.assert_close(moved.mouth[:, 0], read.mouth[:, 0], atol=0.15, rtol=0)
     assert (moved.lids - read.lids).abs().max() < 0.25
 
@@ -93,8 +100,8 @@ def test_a_face_elsewhere_turned_and_larger_reads_alike(talk):
 def test_where_no_face_is_found_it_is_where_it_was_or_at_first_will_be(talk):
     frames, _, _, points = talk
     held = [points[1], points[1], points[1], points[3]]
-    read = read_face(frames[:4], finder([None, points[1], None, points[3]]))
-    assert torch.equal(read.mouth, read_face(frames[:4], finder(held)).mouth)
+    read = tracks(frames[:4], finder([None, points[1], None, points[3]]))
+    assert torch.equal(read.mouth, tracks(frames[:4], finder(held)).mouth)
 
 
 def test_the_same_face_is_followed_where_there_are_several(talk):
@@ -105,14 +112,14 @@ def test_the_same_face_is_followed_where_there_are_several(talk):
         return Faces(torch.zeros(2, 4), torch.stack([first, second]), torch.ones(2))
 
     answers = iter([two(points[0], other[0]), two(other[1], points[1]), two(points[2], other[2])])
-    read = read_face(frames[:3], lambda image: next(answers))
-    assert torch.equal(read.mouth, read_face(frames[:3], finder(points)).mouth)
+    read = tracks(frames[:3], lambda image: next(answers))
+    assert torch.equal(read.mouth, tracks(frames[:3], finder(points)).mouth)
 
 
 @pytest.mark.skipif(not FINDER.is_file(), reason="the face finder's weights are not there")
 def test_the_bundled_finder_finds_a_drawn_face(talk):
     frames, opening, _, _ = talk
-    assert correlation(read_face(frames).mouth[:, 0], opening) > 0.9
+    assert correlation(tracks(frames).mouth[:, 0], opening) > 0.9
 
 
 def test_no_face_is_no_track(talk):

@@ -8,12 +8,34 @@ import torch
 from read_core.evaluation.metrics.fid import fid_features, score_fid
 from read_core.evaluation.metrics.frechet import Moments
 from read_core.evaluation.metrics.fvd import fvd_features, score_fvd
+from read_core.evaluation.networks.i3d import I3D
+from read_core.evaluation.networks.inception import FidInception
+
+
+class FramesThemselves(FidInception):
+    """Has no layers."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def forward(self, x):
+        return x
+
+
+class ClipsThemselves(I3D):
+    """Has no layers."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def forward(self, x):
+        return x
 
 
 def test_frames_are_resized_whole_to_minus_one_to_one():
     frames = torch.zeros(2, 40, 60, 3, dtype=torch.uint8)
     frames[:, :, 30:] = 255
-    seen = fid_features(lambda x: x, frames)
+    seen = fid_features(FramesThemselves(), frames)
     assert seen.shape == (2, 3, 299, 299)
     assert torch.allclose(seen[..., :140], -torch.ones(1), atol=1e-5)
     assert torch.allclose(seen[..., 160:], torch.ones(1), atol=1e-5)
@@ -21,7 +43,7 @@ def test_frames_are_resized_whole_to_minus_one_to_one():
 
 def test_clips_keep_their_frames_in_order():
     clips = torch.arange(2 * 16, dtype=torch.uint8).view(2, 16, 1, 1, 1).expand(2, 16, 10, 12, 3)
-    seen = fvd_features(lambda x: x, clips)
+    seen = fvd_features(ClipsThemselves(), clips)
     assert seen.shape == (2, 3, 16, 224, 224)
     expected = torch.arange(32.0).view(2, 16) / 255 * 2 - 1
     assert torch.allclose(seen[:, 1, :, 100, 7], expected, atol=1e-6)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-def randomized(network: nn.Module, seed: int = 0) -> nn.Module:
+
+def randomized(network: Network, seed: int = 0) -> Network:
     generator = torch.Generator().manual_seed(seed)
     for name, value in network.state_dict().items():
         if not value.is_floating_point():

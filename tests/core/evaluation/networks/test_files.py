@@ -30,7 +30,7 @@ def test_a_file_is_read_without_what_the_metric_does_not_use(tmp_path, kind):
         torch.save(tensors, tmp_path / NAME)
     else:
         save_file(tensors, tmp_path / NAME.replace(".pth", ".safetensors"))
-    told = []
+    told: list[str] = []
     network, found = load_network(tmp_path, "fid", make, told.append)
     assert torch.equal(network.get_parameter("0.weight"), tensors["0.weight"])
     assert not network.training
@@ -42,7 +42,7 @@ def test_a_file_is_read_without_what_the_metric_does_not_use(tmp_path, kind):
 def test_the_published_checksum_is_recognized(tmp_path, monkeypatch):
     torch.save(state(), tmp_path / NAME)
     monkeypatch.setattr(files, "checksum", lambda paths: FILES["fid"].sha256 + "0" * 56)
-    told = []
+    told: list[str] = []
     assert load_network(tmp_path, "fid", make, told.append)[1].known is True
     assert not told
 

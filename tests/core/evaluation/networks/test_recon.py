@@ -17,7 +17,7 @@ def test_the_expression_is_the_second_head_on_torchvisions_features():
     network = randomized(FaceReconstruction())
     theirs = models.resnet50()
     theirs.fc = torch.nn.Identity()
-    theirs.load_state_dict(network.backbone.state_dict())  # strict: the names are the same
+    theirs.load_state_dict(network.get_submodule("backbone").state_dict())  # strict: the names are the same
     faces = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         found, features = network(faces), theirs.eval()(faces)

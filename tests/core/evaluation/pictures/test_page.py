@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -25,7 +26,7 @@ PLAYED = """videos => Promise.all(videos.map(video => new Promise((done, failed)
 @pytest.fixture
 def folder(tmp_path):
     """A page beside a folder of videos; two have a real one at their side."""
-    sides = {}
+    sides: dict[str, dict[str, Path]] = {}
     for brightness, side in ((0.2, "made & new"), (0.7, "real")):
         sides[side] = {}
         for name in ("a #1", "sub/b"):

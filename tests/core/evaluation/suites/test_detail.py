@@ -94,7 +94,7 @@ def test_the_table_has_a_row_for_every_form(video):
     table = report.tables[0]
     assert [row[0] for row in table.rows] == list(forms)
     assert all(row[1] == 2 for row in table.rows)
-    cubic, best = (table.rows[i][2] for i in (0, -2))
+    cubic, best = (float(table.rows[i][2]) for i in (0, -2))
     assert best > cubic + 4  # the portrait's grain is noise that no enlarging finds
 
 

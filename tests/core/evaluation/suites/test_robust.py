@@ -111,20 +111,21 @@ def test_the_suite_measures_every_condition_and_shows_a_photograph(pipe, found, 
     assert [row[0] for row in table.rows] == [name for name, each in found.items() if not each.wordless]
     expected = [name for name, each in found.items() if each.pictured]
     assert [row[0] for row in pictures.rows] == [*expected, "a photograph"]
-    assert all(cell >= 0 for row in pictures.rows for cell in row[1:])
+    assert all(float(cell) >= 0 for row in pictures.rows for cell in row[1:])
     assert [row[0] for row in openings.rows] == [
         AS_IS, *(name for name, each in found.items() if each.wordless)
     ]  # fmt: skip
-    assert all(0 <= row[-1] <= 1 for row in openings.rows)
+    assert all(0 <= float(row[-1]) <= 1 for row in openings.rows)
     beyond = [crop.name for crop in CROPS if crop.beyond]
     assert f"`read-core corpus --framing`: {', '.join(beyond)}." in table.note
     assert table.columns[5] == "open r"
-    opening = {row[0]: row[5] for row in table.rows}
+    opening = {row[0]: float(row[5]) for row in table.rows}
     for name, _, ratio, *_ in table.rows:
         base = opening[found[name].base]
         assert ratio == pytest.approx(opening[name] / base if base > 0 else float("nan"), nan_ok=True)
     assert table.rows[0][0] == AS_IS
-    assert all(row[1] > 0.5 for row in table.rows if "size" in row[0] or "light" in row[0])  # the measure
+    on_drawn = [row[1] for row in table.rows if "size" in str(row[0]) or "light" in str(row[0])]
+    assert all(float(measure) > 0.5 for measure in on_drawn)
     image = Image.open(tmp_path / "out" / "robust.png")
     assert image.height == (len(found) + 1) * (96 + 4)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from read_core.evaluation.metrics.codec_detail import Coded
@@ -13,6 +11,7 @@ from read_core.evaluation.metrics.sync import LipFigures
 from read_core.evaluation.suites.real import RealFigures
 from read_core.evaluation.tables.aims import Aim, Found, add_aims, aligned_aims, presenter_aims
 from read_core.evaluation.tables.codec import CodecFigures
+from read_core.evaluation.tables.identity import IdentityFigures
 from read_core.evaluation.tables.report import Report
 from read_core.evaluation.tables.seams import AnsSeams, SeamFigures, StillFigures
 from read_core.evaluation.tables.speaking import TalkCodec, TalkFigures, TalkLips, TalkRest
@@ -26,15 +25,15 @@ TALK = TalkFigures(
 REAL = RealFigures(6, 0.9, 0.65, 0.5, 0.5, 0.8, 0.1, 15.0, 0.0)
 
 
-def found(lag: int = 0, **talks: TalkFigures) -> Found:
+def found(talks: dict[str, TalkFigures] | None = None, lag: int = 0) -> Found:
     """Figures that keep to the bounds at 128 pixels but for those of :data:`TALK`."""
     seams = SeamFigures(2, SeamScore(1.0, 1.0, 1.0), ONE, Estimate(1.1, 1.0, 1.3), ONE)
     return Found(
         LipFigures(lag, 2, 0.78, 0.6, 0.6, 0.6, 0.05, 0.1, 40, 0.8, 0.4, 0.9, 0.05),
         CodecFigures(2, 29.0, 25.0, 24.0, 0.9, 0.9, 0.9, 0.1),
         AnsSeams(seams, StillFigures(seams, ONE)),
-        SimpleNamespace(nearest=Estimate(1.0, 0.9, 1.0)),
-        talks,
+        IdentityFigures(6, Estimate(1.0, 0.9, 1.0), 2.0, 9.0, 0.9, 1.0, 1.0, 1.0, 1.0),
+        talks or {},
         REAL if talks else None,
     )
 
@@ -88,9 +87,9 @@ def test_more_is_asked_from_256_pixels_on():
 
 
 def test_aligned_faces_have_aims_for_what_was_measured():
-    drawn = aligned_aims(found(drawn=TALK))
+    drawn = aligned_aims(found({"drawn": TALK}))
     assert [aim.what.split(":")[0] for aim in drawn] == ["drawn"] * 15 + ["real photographs"]
-    both = aligned_aims(found(drawn=TALK, photographs=TALK))
+    both = aligned_aims(found({"drawn": TALK, "photographs": TALK}))
     assert len(both) == 31
     assert both[0].what.startswith("photographs: ")
     assert (both[-1].value, both[-1].met) == (0.65, False)
@@ -104,7 +103,7 @@ def test_aligned_faces_have_aims_for_what_was_measured():
 def test_a_report_without_photographs_says_so():
     for talks, told in (({"drawn": TALK}, True), ({"drawn": TALK, "photographs": TALK}, False)):
         report = Report("a checkpoint", {})
-        add_aims(report, found(**talks), (128, 128), aligned=True)
+        add_aims(report, found(talks), (128, 128), aligned=True)
         assert ("--faces" in report.tables[0].note) is told
-    row = next(row for row in report.tables[0].rows if "opens as wide" in row[0])
+    row = next(row for row in report.tables[0].rows if "opens as wide" in str(row[0]))
     assert row[1:3] == ("0.700 to 1.200", 1.0)

@@ -76,7 +76,7 @@ def test_groups_of_twelve_have_their_row_and_faces_without_labels_are_counted():
     assert [row[:2] for row in groups.rows] == [("skin: dark", 12)]
     mean, interval = groups.rows[0][2:4]
     assert mean == pytest.approx(0.555)
-    low, high = map(float, interval.split(" to "))
+    low, high = map(float, str(interval).split(" to "))
     # Student's interval of 0.50, 0.51 .. 0.61: 2.201 x 0.0361 / sqrt(12)
     assert (low, high) == pytest.approx((0.555 - 0.0229, 0.555 + 0.0229), abs=1e-3)
     assert "2 of 25 faces" in groups.note

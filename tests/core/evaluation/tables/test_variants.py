@@ -36,6 +36,6 @@ def test_the_first_way_is_compared_with_the_others_video_by_video():
     assert rows["one"][1:] == pytest.approx((2, 0.7, 0.6, 0.4, 1.0, 12.0))
     assert rows["two"][1:] == pytest.approx((2, 0.5, 0.6, 0.45, 0.75, 15.0))
     less = rows["one, less two"][2:]
-    assert [float(cell.split()[0]) for cell in less] == pytest.approx([0.2, 0, -0.05, 0.25, -3])
+    assert [float(str(cell).split()[0]) for cell in less] == pytest.approx([0.2, 0, -0.05, 0.25, -3])
     reach = 12.7062 * 0.1  # Student's t of two differences, 0.3 and 0.1
     assert less[0] == f"0.200 ({0.2 - reach:.3f} to {0.2 + reach:.3f})"

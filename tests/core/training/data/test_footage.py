@@ -87,7 +87,9 @@ def test_the_stage_trains_on_footage_and_tells_where_faces_are(tmp_path, tiny_ch
     figures = train(stage, made.loop, made.output)
     assert all(map(math.isfinite, figures.values()))
     assert (tmp_path / "run" / "sheets" / "0000002.png").is_file()
-    assert read_face(tmp_path / "run" / "export").eyes == 0.36
+    face = read_face(tmp_path / "run" / "export")
+    assert face is not None
+    assert face.eyes == 0.36
     told = json.loads((tmp_path / "run" / "export" / "footage.json").read_text())
     assert told["license"] == "test footage"
 
@@ -119,7 +121,7 @@ def test_items_are_trained_with_their_own_texts(tmp_path, tiny_checkpoint, capti
         assert kind == 0 or torch.equal(tokens, torch.full((2, TINY["caption_channels"]), float(kind)))
         kinds.add(kind)
     assert kinds >= {1, 2}
-    seen = []
+    seen: list[torch.Tensor] = []
 
     def model(noisy, times, speech, prompt, masks, continuation, prompt_mask):
         seen.extend(one[counts] for one, counts in zip(prompt, prompt_mask, strict=True))

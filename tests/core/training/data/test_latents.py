@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def test_latents_references_and_codes_are_the_pipelines(short_clip, tiny_checkpo
     assert {value.dtype for value in item.values()} == {torch.float16}
     pipe = ReadPipeline.from_pretrained(tiny_checkpoint, "cpu", torch.float32)
     frames = short_clip.read()[0].float() / 255
-    close = {"atol": 5e-3, "rtol": 5e-3}
+    close: dict[str, Any] = {"atol": 5e-3, "rtol": 5e-3}
     torch.testing.assert_close(item["latents"].float(), pipe.vae.encode(frames[None, :17])[0], **close)
     for index, frame in ((0, 0), (1, 5), (3, 16)):
         reference = pipe.encode_reference(frames[frame], (64, 64)).latent[0, :, 0]

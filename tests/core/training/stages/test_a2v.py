@@ -204,7 +204,8 @@ def test_halves_of_a_batch_have_the_loss_of_the_whole(stage):
 
 
 def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(stage, config):
-    batch, kept = random_batch(4), {}
+    batch = random_batch(4)
+    kept: dict[bool, int] = {}
 
     def gradients(asked):
         made = A2VStage(config.model_copy(update={"gradient_checkpointing": asked}))

@@ -50,7 +50,7 @@ def ones(clips: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 @torch.no_grad()
-def decibels(vae: torch.nn.Module, clips: list[torch.Tensor]) -> float:
+def decibels(vae: AlignedAutoencoder, clips: list[torch.Tensor]) -> float:
     outputs = [vae.decode(vae.encode(clip).latent_dist.mode()).sample for clip in clips]
     error = torch.cat(outputs) - torch.cat(clips)
     return -10 * math.log10(error.square().mean() / torch.cat(clips).var())

@@ -178,6 +178,8 @@ def test_it_learns_is_exported_and_makes_videos_in_a_checkpoint(config, tiny_che
     parts = {"distilled": str(tmp_path / "export"), **own}
     assemble(make_config(tiny_checkpoint, tmp_path / "made", **parts))
     pipe = ReadPipeline(load_checkpoint(tmp_path / "made"))
+    assert pipe.defaults.distilled is not None
+    assert pipe.student is not None
     assert pipe.defaults.distilled.guidance == DistilledCFG(0.0, 2.0)
     assert all(torch.equal(value, state[name]) for name, value in pipe.student.state_dict().items())
     with pytest.raises(ConfigError, match="train stage distill first"):

@@ -79,7 +79,8 @@ def test_states_of_rollouts_are_those_of_algorithm_1(rolling, steps):
     noise = drawn.normal(8, 5, 2, 2)
     for sample in range(2):
         z_r, speech = batch["latents"][sample : sample + 1, :, :1], batch["speech"][sample : sample + 1]
-        seen, trail = [], []
+        seen: list[torch.Tensor] = []
+        trail: list[torch.Tensor] = []
         for clip in range(2):
             own = noise[sample : sample + 1, :, 2 * clip : 2 * clip + 3].clone()
             kept = []

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from torch.utils.data import Dataset
 
 from read_core.training.stages.held_out import HeldOut
 
@@ -13,7 +14,7 @@ PROMPT = torch.zeros(1, 2, 3)
 FRAMES = 5
 
 
-class Windows:
+class Windows(Dataset):
     """A window of random latents for each index; every second one, or none, continues a clip."""
 
     def __init__(self, continued: bool = True) -> None:
