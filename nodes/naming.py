@@ -44,7 +44,7 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
     def value(found: re.Match[str]) -> str:
         name = found[1]
         if name.startswith(_DATE):
-            return _dated(name.removeprefix(_DATE), time)
+            return _formatted_date(name.removeprefix(_DATE), time)
         title, dot, widget = name.partition(".")
         inputs = _inputs_of(title, prompt) if dot else {}
         known = widget in inputs and not isinstance(inputs[widget], list | dict)  # a list is a link
@@ -53,7 +53,7 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
     return _PATTERN.sub(value, prefix)
 
 
-def _dated(form: str, time: datetime) -> str:
+def _formatted_date(form: str, time: datetime) -> str:
     def part(found: re.Match[str]) -> str:
         text = found[0]
         if text[0] == "y":

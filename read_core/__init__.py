@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .compiler_cache import set_compiler_cache
 from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
-from .nameless import name_cache
 from .records import FaceChoice, Reference, SamplingSettings, SpeechCodes
 from .version import __version__
 
@@ -36,7 +36,7 @@ __all__ = [
     "__version__",
 ]
 
-name_cache()
+set_compiler_cache()
 
 
 def __getattr__(name: str) -> Any:

@@ -128,8 +128,8 @@ class ModuleTimer:
     def __enter__(self) -> ModuleTimer:
         module = self._module
         self._hooks = [
-            module.register_forward_pre_hook(self._begun),
-            module.register_forward_hook(self._ended),
+            module.register_forward_pre_hook(self._before_forward),
+            module.register_forward_hook(self._after_forward),
         ]
         return self
 
@@ -137,15 +137,15 @@ class ModuleTimer:
         for hook in self._hooks:
             hook.remove()
 
-    def _begun(self, *_: object) -> None:
-        self._settle()
+    def _before_forward(self, *_: object) -> None:
+        self._synchronize()
         self._since = self._clock()
 
-    def _ended(self, *_: object) -> None:
-        self._settle()
+    def _after_forward(self, *_: object) -> None:
+        self._synchronize()
         self.seconds += self._clock() - self._since
 
-    def _settle(self) -> None:
+    def _synchronize(self) -> None:
         first = next(self._module.parameters(), None)
         if first is not None:
             settle(first.device)

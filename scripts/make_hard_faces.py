@@ -51,7 +51,7 @@ def cases(
     yield "turned away (squeezed to 40 %)", photo.resize((round(0.4 * photo.width), photo.height))
     yield "cut by the border: half", hopper.crop((265, 60, 512, 400))
     yield "cut by the border: the mouth", astronaut.crop((60, 0, 400, 128))
-    yield "20 pixels small", _far(astronaut.crop((150, 30, 300, 200)), photo)
+    yield "20 pixels small", _distant_face(astronaut.crop((150, 30, 300, 200)), photo)
     yield "upside down", astronaut.rotate(180)
     yield "on its side", photo.rotate(90, expand=True)
     yield "sunglasses", _sunglasses(astronaut, seen[0], 17)
@@ -111,7 +111,7 @@ def _presenter(face: int, opening: float, side: int) -> Image.Image:
     return Image.fromarray((frame.numpy() * 255).round().astype(np.uint8))
 
 
-def _far(face: Image.Image, photo: Image.Image) -> Image.Image:
+def _distant_face(face: Image.Image, photo: Image.Image) -> Image.Image:
     """A face about 20 pixels high before the photograph's backdrop."""
     wall = photo.crop((0, 0, photo.width, 80)).resize((480, 360))
     wall.paste(face.resize((32, 36), Image.Resampling.LANCZOS), (300, 200))

@@ -80,7 +80,7 @@ def run_rows(
     if engine == "ray":
         outcomes = _on_ray(waiting, models, workers)
     elif workers == 1:
-        outcomes = _here(waiting, models)
+        outcomes = _in_this_process(waiting, models)
     else:
         outcomes = _on_processes(waiting, models, workers)
     for attempt, outcome in outcomes:
@@ -111,7 +111,7 @@ def _killed(row: Row) -> Outcome:
     return Outcome(Result(row.asked["out"], FAILED, message=KILLED), try_again=True)
 
 
-def _here(waiting: deque[Attempt], models: Models) -> Iterator[tuple[Attempt, Outcome]]:
+def _in_this_process(waiting: deque[Attempt], models: Models) -> Iterator[tuple[Attempt, Outcome]]:
     pipe = models.load()
     while waiting:
         attempt = waiting.popleft()
@@ -128,7 +128,7 @@ def _start_worker(models: Models) -> None:
     _pipe = models.load()
 
 
-def _work(row: Row) -> Outcome:
+def _attempt_in_worker(row: Row) -> Outcome:
     assert _pipe is not None
     return make_video(_pipe, row)
 
@@ -140,7 +140,7 @@ def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iter
         while waiting or under_way:
             while waiting and len(under_way) < workers:
                 attempt = waiting.popleft()
-                under_way[pool.submit(_work, attempt.row)] = attempt
+                under_way[pool.submit(_attempt_in_worker, attempt.row)] = attempt
             ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
             if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
                 ended, _ = wait(under_way)  # a killed worker ends them all

@@ -48,7 +48,7 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
 def warp(picture: Tensor, flow: Tensor) -> Tensor:
     """``picture`` (b, c, h, w) sampled at x + ``flow`` (b, 2, h, w); outside, the border is repeated."""
     height, width = flow.shape[-2:]
-    places, unit = _places(height, width, flow.device)
+    places, unit = _base_grid(height, width, flow.device)
     grid = torch.addcmul(places, flow.permute(0, 2, 3, 1), unit)
     return F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
@@ -62,7 +62,7 @@ def blur(picture: Tensor, side: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _places(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _base_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Places of pixels (1, h, w, 2) for ``grid_sample``, x first, and the length of a pixel (2,) there."""
     with torch.inference_mode(False):
         y, x = ((torch.arange(size, device=device) + 0.5) * (2 / size) - 1 for size in (height, width))

@@ -104,7 +104,7 @@ def _find(finder: FaceFinder, picture: Tensor, threshold: float) -> Faces:
     if len(scores):
         seen, points = read_close(finder, picture, points)
         scores = ((scores + seen) / 2).sigmoid()
-        kept = _distinct(boxes, scores)
+        kept = _non_maximum_suppression(boxes, scores)
         kept = kept[scores[kept] >= threshold]
         boxes, points, scores = boxes[kept], points[kept], scores[kept]
     if len(scores):
@@ -163,7 +163,7 @@ def candidates(finder: FaceFinder, picture: Tensor) -> tuple[Tensor, Tensor, Ten
         unit = picture.new_tensor([width / size[1], height / size[0]])
         found.append((boxes * unit.repeat(2), points * unit, logits))
     boxes, points, logits = (torch.cat(part) for part in zip(*found, strict=True))
-    kept = _distinct(boxes, logits)[:_MOST]
+    kept = _non_maximum_suppression(boxes, logits)[:_MOST]
     return boxes[kept], points[kept], logits[kept]
 
 
@@ -187,7 +187,7 @@ def decode(answers: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         boxes = STRIDE * torch.cat([box_middle - sides / 2, box_middle + sides / 2], dim=1)
         unit = sides.prod(dim=1).sqrt()[:, None, None]
         points = STRIDE * (middle[:, None] + unit * values[:, 5:].unflatten(1, (3, 2)))
-        kept = _distinct(boxes, logits)[:_MOST]
+        kept = _non_maximum_suppression(boxes, logits)[:_MOST]
         result.append((boxes[kept], points[kept], logits[kept]))
     return result
 
@@ -196,7 +196,7 @@ def read_close(finder: FaceFinder, picture: Tensor, points: Tensor) -> tuple[Ten
     """Read close-ups at points (n, 3, 2) in a picture (3, H, W): logits (n,) and refined points."""
     frames = close_frames(points)
     logits, seen = finder.read(torch.stack([close_up(picture, frame) for frame in frames]))
-    return logits, _out_of(frames, seen)
+    return logits, _to_picture(frames, seen)
 
 
 def read_twice(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ def read_twice(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
     pictures = torch.stack([close_up(picture, frame) for frame in frames])
     seen, mirrored = finder.read(torch.cat([pictures, pictures.flip(3)]))[1].chunk(2)
     seen = (seen + mirrored[:, [1, 0, 2]] * seen.new_tensor([-1.0, 1.0])) / 2
-    return _out_of(frames, seen)
+    return _to_picture(frames, seen)
 
 
 def read_features(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor:
@@ -219,7 +219,9 @@ def read_features(finder: FaceFinder, picture: Tensor, points: Tensor) -> Tensor
     eyes, mouths = finder.point(torch.stack([close_up(picture, frame, POINT_SIDE) for frame in frames]))
     first, second, third = frames.chunk(3)
     left, right = eyes.chunk(2)
-    return torch.cat([_out_of(first, left), _out_of(second, right), _out_of(third, mouths)], dim=1)
+    return torch.cat(
+        [_to_picture(first, left), _to_picture(second, right), _to_picture(third, mouths)], dim=1
+    )
 
 
 def middles(features: Tensor) -> Tensor:
@@ -237,7 +239,7 @@ def point_frames(points: Tensor) -> Tensor:
     return torch.cat([torch.cat([side, points[:, k, :, None]], dim=2) for k, side in enumerate(sides)])
 
 
-def _out_of(frames: Tensor, points: Tensor) -> Tensor:
+def _to_picture(frames: Tensor, points: Tensor) -> Tensor:
     """Convert points (n, 3, 2) in close-ups, -1..1, to points in the picture."""
     return points @ frames[:, :, :2].transpose(1, 2) + frames[:, None, :, 2]
 
@@ -277,11 +279,11 @@ def close_up(picture: Tensor, frame: Tensor, side: int = SIDE) -> Tensor:
 
 def overlap(one: Tensor, two: Tensor) -> Tensor:
     """Intersection over union of boxes (n, 4) and (m, 4): (n, m)."""
-    shared, area_one, area_two = _areas(one, two)
+    shared, area_one, area_two = _overlaps(one, two)
     return shared / (area_one + area_two - shared).clamp(min=1e-6)
 
 
-def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _overlaps(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Intersections (n, m) of boxes (n, 4) and (m, 4), and the areas of the boxes, (n, 1) and (m,)."""
     low, high = torch.maximum(one[:, None, :2], two[:, :2]), torch.minimum(one[:, None, 2:], two[:, 2:])
     shared = (high - low).clamp(min=0).prod(dim=2)
@@ -289,10 +291,10 @@ def _areas(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return shared, area_one[:, None], area_two
 
 
-def _distinct(boxes: Tensor, scores: Tensor) -> Tensor:
+def _non_maximum_suppression(boxes: Tensor, scores: Tensor) -> Tensor:
     """Indices of the boxes that overlap no better one, best first."""
     order = scores.argsort(descending=True)
-    shared, area, other = _areas(boxes[order], boxes[order])
+    shared, area, other = _overlaps(boxes[order], boxes[order])
     same = (shared > _SAME * torch.minimum(area, other)).tolist()
     kept: list[int] = []
     for index, row in enumerate(same):

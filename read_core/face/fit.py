@@ -121,7 +121,7 @@ def train_finder(
         torch.nn.utils.clip_grad_norm_(finder.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-        _follow(mean, finder, min(settings.average, (step + 1) / (step + 10)))
+        _update_average(mean, finder, min(settings.average, (step + 1) / (step + 10)))
         losses.append(tuple(part.item() for part in parts))
         names = ("seen", "box", "points", "face", "close")
         recent = torch.tensor(losses[-100:]).mean(0).tolist()
@@ -151,7 +151,7 @@ def _relit(scenes: Sequence[Scene], generator: Generator) -> Tensor:
     return ((0.8 + 0.2 * change[0]) * pictures + 0.1 * (change[1] - 1)).clamp(0, 1)
 
 
-def _follow(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
+def _update_average(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
     """Move the running mean of weights and statistics towards the current ones."""
     now = finder.state_dict()
     for name, value in mean.state_dict().items():
@@ -218,7 +218,7 @@ class _Places:
         boxes, points, sure = _tensors(scene)
         for face, frame in zip(points[sure], close_frames(points[sure]), strict=True):
             width = _LOOSE if torch.rand(1, generator=self.generator) < 0.5 else _TIGHT
-            self._append(index, _off(frame, width, self.generator), face)
+            self._append(index, _jittered_frame(frame, width, self.generator), face)
         if found is not None and len(found[0]):
             guessed, guesses, _ = found
             shared = overlap(guessed, boxes) if len(boxes) else guessed.new_zeros(len(guessed), 1)
@@ -229,7 +229,7 @@ class _Places:
             for guess in torch.nonzero(best < 0.2)[:1, 0]:
                 self._append(index, close_frames(guesses[guess][None])[0], None)
         elif found is not None and not len(boxes):
-            self._append(index, _anywhere(self.pictures.shape[3], self.generator), None)
+            self._append(index, _random_frame(self.pictures.shape[3], self.generator), None)
 
     def _append(self, index: int, frame: Tensor, truth: Tensor | None) -> None:
         self.frames.append(frame)
@@ -254,7 +254,7 @@ def _read_losses(finder: FaceFinder, places: _Places) -> tuple[Tensor, Tensor]:
     return score, 10 * (errors * sharp).sum() / sharp.sum()
 
 
-def _off(frame: Tensor, width: float, generator: Generator) -> Tensor:
+def _jittered_frame(frame: Tensor, width: float, generator: Generator) -> Tensor:
     """A frame moved, turned and scaled at random."""
     noise = width * torch.randn(4, generator=generator)
     angle, scale = 0.2 * noise[0], torch.exp(0.15 * noise[1])
@@ -263,7 +263,7 @@ def _off(frame: Tensor, width: float, generator: Generator) -> Tensor:
     return torch.cat([linear, (frame[:, 2] + frame[:, :2] @ (0.12 * noise[2:]))[:, None]], dim=1)
 
 
-def _anywhere(side: int, generator: Generator) -> Tensor:
+def _random_frame(side: int, generator: Generator) -> Tensor:
     """A frame with random place and size."""
     x, y, size, angle = torch.rand(4, generator=generator).tolist()
     half = side * 0.5 * 0.08 ** (1 - size)

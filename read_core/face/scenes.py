@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from .disguise import color, faceless, hidden, shuffled
 from .material import Portrait, box_of
+from .occlusion import color, faceless, hidden, shuffled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

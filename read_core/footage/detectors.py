@@ -90,7 +90,7 @@ def _yuface() -> Detect:
     def detect(picture: Pixels) -> Faces:
         small, scale = _shrunk(picture)
         scores, boxes, points = yuface.detect(np.ascontiguousarray(small[..., ::-1]), _LIKELY)
-        return _five(boxes, points, np.asarray(scores) / 100, scale)
+        return _faces_of_five_points(boxes, points, np.asarray(scores) / 100, scale)
 
     return detect
 
@@ -110,12 +110,12 @@ def _yunet(file: Path) -> Detect:
         net.setInputSize((small.shape[1], small.shape[0]))
         found = net.detect(np.ascontiguousarray(small[..., ::-1]))[1]
         rows = np.zeros((0, 15), np.float32) if found is None else found
-        return _five(rows[:, :4], rows[:, 4:14], rows[:, 14], scale)
+        return _faces_of_five_points(rows[:, :4], rows[:, 4:14], rows[:, 14], scale)
 
     return detect
 
 
-def _five(boxes: Any, points: Any, scores: Any, scale: float) -> Faces:
+def _faces_of_five_points(boxes: Any, points: Any, scores: Any, scale: float) -> Faces:
     """Faces of boxes (n, 4) as x, y, width, height, and five points (n, 10): eyes, nose, mouth's corners."""
     corners = np.asarray(boxes, np.float32).reshape(-1, 4) * scale
     corners[:, 2:] += corners[:, :2]

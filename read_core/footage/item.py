@@ -68,7 +68,7 @@ def make_item(
         spoken = _steps(heard, (span.start, span.stop), models.features)
     tensors = {**encoded, "steps": spoken}
     stored = {name: value.to(torch.float16).cpu().contiguous() for name, value in tensors.items()}
-    sums = {picture.name: _told(picture, checksum([picture]))}
+    sums = {picture.name: _digest_and_size(picture, checksum([picture]))}
     sums |= _write_tensors(item_path(folder, number, ".safetensors"), stored, source, number)
     record = {
         "source": plan.source,
@@ -89,10 +89,10 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor], source: Path, number:
 
     content = save(tensors, {"source": source.name, "span": str(number)})
     write_bytes(path, content)
-    return {path.name: _told(path, hashlib.sha256(content).hexdigest())}
+    return {path.name: _digest_and_size(path, hashlib.sha256(content).hexdigest())}
 
 
-def _told(path: Path, sha256: str) -> dict[str, Any]:
+def _digest_and_size(path: Path, sha256: str) -> dict[str, Any]:
     return {"sha256": sha256, "bytes": path.stat().st_size}
 
 

@@ -156,10 +156,12 @@ def validation_groups(groups: Sequence[str]) -> set[str]:
 
 def reasons(manifest: Manifest) -> list[tuple[str, int]]:
     """Why spans became no items, and how often; without names and numbers; the commonest first."""
-    words = Counter(_in_general(span["reason"], span["source"]) for span in manifest.content["skipped"])
+    words = Counter(
+        _without_particulars(span["reason"], span["source"]) for span in manifest.content["skipped"]
+    )
     return words.most_common()
 
 
-def _in_general(reason: str, source: str) -> str:
+def _without_particulars(reason: str, source: str) -> str:
     unnamed = re.sub(rf"\S*{re.escape(source)}", "the video", reason)
     return " ".join("..." if any(c.isdigit() for c in word) else word for word in unnamed.split())

@@ -83,13 +83,13 @@ def spans_of_shot(
     done = shot[0]
     for start, stop in _stretches(shot, looks):
         if start > done:
-            spans.append(Span(done, start, reason=_commonest(done, start, looks)))
+            spans.append(Span(done, start, reason=_most_common_reason(done, start, looks)))
         for low, high in divided(start, stop, frames):
             within = [one for one in looks if low <= one.index < high]
-            spans.append(_judged(low, high, within, frame, size, layout, frames[0]))
+            spans.append(_span_of_stretch(low, high, within, frame, size, layout, frames[0]))
         done = stop
     if done < shot[1]:
-        spans.append(Span(done, shot[1], reason=_commonest(done, shot[1], looks)))
+        spans.append(Span(done, shot[1], reason=_most_common_reason(done, shot[1], looks)))
     return spans
 
 
@@ -103,14 +103,14 @@ def divided(start: int, stop: int, frames: tuple[int, int]) -> list[tuple[int, i
     if count < least:
         return [(start, stop)]
     parts = -(-count // most)
-    length = _whole(count // parts)
+    length = _frames_of_whole_latents(count // parts)
     if length < least:
         parts -= 1
-        length = min(most, _whole(count // parts))
+        length = min(most, _frames_of_whole_latents(count // parts))
     return [(start + i * length, start + (i + 1) * length) for i in range(parts)]
 
 
-def _whole(count: int) -> int:
+def _frames_of_whole_latents(count: int) -> int:
     return count - (count - 1) % FRAMES_PER_LATENT
 
 
@@ -121,7 +121,7 @@ def _stretches(shot: tuple[int, int], looks: Sequence[Look]) -> list[tuple[int, 
     for one in looks:
         if one.points is None:
             continue
-        if last is not None and one.index - last.index <= BRIDGED + EVERY and not _leaps(last, one):
+        if last is not None and one.index - last.index <= BRIDGED + EVERY and not _face_jumps(last, one):
             found[-1][1] = one.index
         else:
             found.append([one.index, one.index])
@@ -129,18 +129,18 @@ def _stretches(shot: tuple[int, int], looks: Sequence[Look]) -> list[tuple[int, 
     return [(first, min(shot[1], final + EVERY)) for first, final in found]
 
 
-def _leaps(last: Look, now: Look) -> bool:
+def _face_jumps(last: Look, now: Look) -> bool:
     if last.points is None or now.points is None:
         return False
-    return float((now.points - last.points).norm(dim=1).mean()) > _LEAPS * float(_apart(last.points))
+    return float((now.points - last.points).norm(dim=1).mean()) > _LEAPS * float(_eye_distance(last.points))
 
 
-def _apart(points: Tensor) -> Tensor:
+def _eye_distance(points: Tensor) -> Tensor:
     distance: Tensor = (points[1] - points[0]).norm().clamp(min=1e-6)
     return distance
 
 
-def _judged(
+def _span_of_stretch(
     start: int,
     stop: int,
     looks: Sequence[Look],
@@ -155,11 +155,11 @@ def _judged(
         return Span(start, stop, reason=reason)
     seen = [one.points for one in looks if one.points is not None]
     if len(seen) < (1 - _MISSING) * len(looks) or not seen:
-        return Span(start, stop, reason=_commonest(start, stop, looks))
+        return Span(start, stop, reason=_most_common_reason(start, stop, looks))
     points = torch.stack(seen)
     middle = points.median(dim=0).values
     crop = face_crop(middle, (size, size), layout)
-    apart = _apart(middle)
+    apart = _eye_distance(middle)
     strayed = float((points - middle).norm(dim=2).mean(dim=1).max()) / float(apart)
     sizes = (points[:, 2] - points[:, :2].mean(dim=1)).norm(dim=1)
     usual = (middle[2] - middle[:2].mean(0)).norm().clamp(min=1e-6)
@@ -185,6 +185,6 @@ def _outside(crop: FaceCrop, frame: tuple[int, int]) -> float:
     return 1 - float(inside.all(dim=-1).float().mean())
 
 
-def _commonest(start: int, stop: int, looks: Sequence[Look]) -> str:
+def _most_common_reason(start: int, stop: int, looks: Sequence[Look]) -> str:
     reasons = Counter(one.reason for one in looks if start <= one.index < stop and one.reason)
     return reasons.most_common(1)[0][0] if reasons else NO_FACE

@@ -33,7 +33,7 @@ def check_input(path: str | os.PathLike[str], what: str) -> Path:
         MediaError: the file does not exist, is a folder, a pipe or empty, or may not be read.
     """
     path = Path(path)
-    if not _there(path):
+    if not _exists(path):
         raise MediaError(f"{path}: no such file; expected {what}")
     if path.is_dir():
         raise MediaError(f"{path} is a folder; expected {what}")
@@ -83,12 +83,12 @@ def check_output(
     if path.suffix.lower() != suffix:
         found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
         raise MediaError(f"{path} {found}; expected a name that ends in {suffix!r}")
-    if not _there(path.parent) or not path.parent.is_dir():
+    if not _exists(path.parent) or not path.parent.is_dir():
         raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise MediaError(f"{path}: no permission to write into {path.parent}")
     _check_name(path, partial_beside(path, _MANY).name if suffix == ".mp4" else path.name)
-    if not _there(path):
+    if not _exists(path):
         return path
     if path.is_dir():
         raise MediaError(f"{path} is a folder; expected the name of a file to write")
@@ -99,7 +99,7 @@ def check_output(
     return path
 
 
-def _there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     """Whether a file exists; unlike Path.exists, never raises."""
     return os.access(path, os.F_OK)
 

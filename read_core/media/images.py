@@ -60,7 +60,7 @@ def read_image(path: str | os.PathLike[str], on_warning: OnWarning = warn) -> Te
         most = 2e-6 * (Image.MAX_IMAGE_PIXELS or 0)
         raise MediaError(f"{path} has more than {most:.0f} megapixels; make it smaller first") from error
     except (OSError, ValueError, SyntaxError) as error:
-        almost = _without_end(path, on_warning)
+        almost = _truncated_jpeg(path, on_warning)
         if almost is None:
             raise MediaError(f"{path} is a damaged image ({reason(error)}); expected {_WHAT}") from error
         pixels = almost
@@ -99,7 +99,7 @@ def _opened(source: Path | IO[bytes]) -> Image.Image:
             raise
 
 
-def _without_end(path: Path, on_warning: OnWarning) -> FloatImage | None:
+def _truncated_jpeg(path: Path, on_warning: OnWarning) -> FloatImage | None:
     """The picture of a JPEG whose last bytes are missing; None: more is missing, or it is not a JPEG.
 
     Decodes the file with two different endings. The pictures differ only where data is missing.
@@ -146,7 +146,7 @@ def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage
         return _gray(np.asarray(image).astype(np.float32) / np.float32(65535))
     if image.mode in {"I", "F"}:
         values = np.asarray(image, np.float32)
-        return _gray(values / np.float32(_white(float(values.max()), image.mode, path, on_warning)))
+        return _gray(values / np.float32(_white_level(float(values.max()), image.mode, path, on_warning)))
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
         color, alpha = rgba[..., :3], rgba[..., 3:]
@@ -154,7 +154,7 @@ def _pixels(image: Image.Image, path: Path, on_warning: OnWarning) -> FloatImage
     return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
 
 
-def _white(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> float:
+def _white_level(brightest: float, mode: str, path: Path, on_warning: OnWarning) -> float:
     """The value of white in 32-bit pixels, not stored in files: 1, or the maximum of 8, 16 or 31 bits."""
     if mode == "F" and not brightest > _BRIGHTEST:
         return 1.0

@@ -57,7 +57,7 @@ class PartialFile:
             self.file
         ):  # another process may check this file just now and think that its writer is dead
             self.remove()
-            raise _claimed(target, self.path)
+            raise _claimed_error(target, self.path)
 
     def close(self) -> None:
         """Close the file and release its lock; the file stays."""
@@ -81,7 +81,7 @@ def check_unclaimed(target: Path) -> list[Path]:
         if not os.access(path, os.F_OK):
             return left
         if _is_locked(path):
-            raise _claimed(target, path)
+            raise _claimed_error(target, path)
         left.append(path)
     raise AssertionError  # the loop never ends
 
@@ -111,7 +111,7 @@ def publish(finished: Path, target: Path, overwrite: bool) -> None:
             finished.unlink()
 
 
-def _claimed(target: Path, partial: Path) -> MediaError:
+def _claimed_error(target: Path, partial: Path) -> MediaError:
     return MediaError(
         f"{target} is being written by another process (as {partial.name}); wait for it or choose another "
         "name"

@@ -187,7 +187,7 @@ class VideoWriter:
         if partial and self.num_frames:
             with _deferred_stop():
                 self._end()
-                self._keep(self._ordinary())
+                self._keep(self._defragmented())
             return self.kept
         self._discard()
         return None
@@ -234,7 +234,7 @@ class VideoWriter:
 
     def _publish(self) -> None:
         """Give the finished video its final name, and remove the partial file."""
-        whole = self._ordinary()
+        whole = self._defragmented()
         try:
             publish(whole or self._partial.path, self.path, self.overwrite)
         except FileExistsError as error:
@@ -258,7 +258,7 @@ class VideoWriter:
             whole.replace(self._partial.path)
         self.kept = self._partial.path
 
-    def _ordinary(self) -> Path | None:
+    def _defragmented(self) -> Path | None:
         """Convert the fragments to an ordinary MP4 with a temporary name; None: keep the fragments.
 
         Raises:

@@ -135,11 +135,11 @@ def _draw_batch(examples: Examples, size: int, generator: Generator) -> tuple[Te
         mixed[:, None, None, None],
     )
     mouths = torch.lerp(examples.mouths[faces, one], examples.mouths[faces, two], mixed[:, None])
-    pictures, centers = _moved(pictures, examples.centers[faces], generator)
+    pictures, centers = _augmented(pictures, examples.centers[faces], generator)
     return _spoiled(pictures, generator), mouths, centers
 
 
-def _moved(pictures: Tensor, centers: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+def _augmented(pictures: Tensor, centers: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Mirror, zoom by up to 12 % and shift by up to 6 % of the picture."""
     size = len(pictures)
     zoom = 1 + 0.12 * signed(size, generator)

@@ -26,15 +26,15 @@ def kept_for_gradient(config: A2VConfig) -> int:
     again. What an operation needs for a moment is not counted.
     """
     blocks = len(planned_model(config).transformer.transformer_blocks)
-    one, two = (_kept(config, count) for count in (1, 2))
+    one, two = (_saved_bytes(config, count) for count in (1, 2))
     again = 0
     if config.gradient_checkpointing:
         without = config.model_copy(update={"gradient_checkpointing": False})
-        again = _kept(without, 2) - _kept(without, 1)
+        again = _saved_bytes(without, 2) - _saved_bytes(without, 1)
     return one + (blocks - 1) * (two - one) + again
 
 
-def _kept(config: A2VConfig, blocks: int) -> int:
+def _saved_bytes(config: A2VConfig, blocks: int) -> int:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     smaller = config.model_copy(update={"model": {**config.model, "num_layers": blocks}})

@@ -71,7 +71,7 @@ class Stage(Protocol):
         """Write the finished component into ``folder`` (new) and return held-out figures."""
 
 
-class _Share(Dataset[tuple[int, Batch]]):
+class _Shard(Dataset[tuple[int, Batch]]):
     """The share of one process of ``world``: every ``world``-th batch of another dataset.
 
     An item is the sample's index in the other dataset, and the sample.
@@ -166,7 +166,7 @@ def train(stage: Stage, config: LoopConfig, output: Path, *, stop_after: int | N
     processes()
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=not torch.cuda.is_available())
     stage.prepare(accelerator.device)
-    model, runner, optimizer = _trained(stage.model, config, accelerator)
+    model, runner, optimizer = _prepared(stage.model, config, accelerator)
     base_rates = [float(group["lr"]) for group in optimizer.param_groups]
     inner = accelerator.unwrap_model(model)
     ema, progress, health = Ema(inner, config.ema), _Progress(), Health(accelerator)
@@ -250,9 +250,9 @@ def _batches(
     dataset: Dataset[Batch], config: LoopConfig, accelerator: Accelerator, step: int
 ) -> Iterator[tuple[Batch, SampleNoise]]:
     batches = range(step * config.accumulate, config.steps * config.accumulate)
-    share = _Share(dataset, config.batch_size, batches, accelerator.process_index, accelerator.num_processes)
+    shard = _Shard(dataset, config.batch_size, batches, accelerator.process_index, accelerator.num_processes)
     loader = DataLoader(
-        share,
+        shard,
         batch_size=config.batch_size,
         generator=torch.Generator(),  # starting a loader draws: spare the global generator
         num_workers=config.workers,
@@ -264,7 +264,7 @@ def _batches(
         yield placed, SampleNoise(config.seed, samples.tolist())
 
 
-def _trained(
+def _prepared(
     model: nn.Module, config: LoopConfig, accelerator: Accelerator
 ) -> tuple[nn.Module, Model, torch.optim.Optimizer]:
     """What is trained in place of ``model`` (maybe itself), what calls it, and the optimizer."""

@@ -114,7 +114,7 @@ class ChunkDecoder:
 
     def _convolved(self, layer: Any, x: Tensor, count: int) -> Tensor:
         """The chunk's ``count`` frames of x, and of the frames ahead those that later layers need."""
-        behind, ahead = _reach(layer)
+        behind, ahead = _receptive_field(layer)
         length = count + min(self._ahead[layer], x.shape[1] - count)
         there = min(x.shape[1], length + ahead)
         batch, _, *sizes = x.shape
@@ -160,7 +160,7 @@ def frames_ahead(decoder: Any) -> dict[nn.Module, int]:
     def before(layer: Any) -> None:
         nonlocal needed
         needs[layer] = needed
-        needed += _reach(layer)[1]
+        needed += _receptive_field(layer)[1]
 
     def before_residual(block: Any) -> None:
         if block.conv_shortcut is not None:
@@ -181,7 +181,7 @@ def frames_ahead(decoder: Any) -> dict[nn.Module, int]:
     return needs
 
 
-def _reach(layer: Any) -> tuple[int, int]:
+def _receptive_field(layer: Any) -> tuple[int, int]:
     """Frames before and after an output frame that a convolution sees."""
     others = layer.kernel_size[0] - 1
     behind = others if layer.is_causal else others // 2

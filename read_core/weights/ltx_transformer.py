@@ -81,7 +81,7 @@ def load_diffusers(
     folder = Path(folder)
     config = {
         **read_ltx_config(folder),
-        "causal_coords": _agreed(folder, causal_coords),
+        "causal_coords": _causal_coords(folder, causal_coords),
         "code_dim": code_dim,
         "code_slots": code_slots,
     }
@@ -182,7 +182,7 @@ def read_ltx_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _agreed(folder: Path, asked: bool | None) -> bool:
+def _causal_coords(folder: Path, asked: bool | None) -> bool:
     """``causal_coords`` of a diffusers folder."""
     told = read_json(folder / "config.json").get(CAUSAL)
     if told is None:

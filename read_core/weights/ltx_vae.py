@@ -187,12 +187,14 @@ def read_vae(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: no safetensors file, or an autoencoder in float8.
     """
-    header = {key: info for key, info in read_header(path).items() if _belongs(key)}
+    header = {key: info for key, info in read_header(path).items() if _is_autoencoder_key(key)}
     refuse_float8(path, header, CODEC)
-    return _diffusers_names({key: value for key, value in read_tensors(path).items() if _belongs(key)})
+    return _diffusers_names(
+        {key: value for key, value in read_tensors(path).items() if _is_autoencoder_key(key)}
+    )
 
 
-def _belongs(key: str) -> bool:
+def _is_autoencoder_key(key: str) -> bool:
     """Whether a tensor of a file belongs to the autoencoder; a whole file also contains the transformer."""
     return key.removeprefix(_PREFIX).startswith((*_PARTS, "latents_"))
 

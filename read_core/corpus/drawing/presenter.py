@@ -217,7 +217,7 @@ def sample_presenter(seed: int, split: str = "train") -> Presenter:
     rng = random.Random(int.from_bytes(key[:8], "big"))
 
     tone = rng.random()
-    skin = _jitter(rng, _along(SKIN_TONES, tone), 0.02)
+    skin = _jitter(rng, _interpolated_color(SKIN_TONES, tone), 0.02)
     face_width = rng.uniform(0.285, 0.325)
     face_top = rng.uniform(0.38, 0.41)
     hair = _sample_hair(rng, tone, face_width)
@@ -373,7 +373,7 @@ def _beard_color(natural: Color, skin: Color) -> Color:
     return scaled(natural, 0.7 * luminance(skin) / luminance(natural))
 
 
-def _along(colors: tuple[Color, ...], position: float) -> Color:
+def _interpolated_color(colors: tuple[Color, ...], position: float) -> Color:
     place = position * (len(colors) - 1)
     index = min(int(place), len(colors) - 2)
     return mix(colors[index], colors[index + 1], place - index)

@@ -61,7 +61,7 @@ class EyeWarp:
         soft = pixel / axes.half
         within = smooth(4 * arch)
         ball = ((v - upper) / soft + 0.5).clamp(0, 1) * ((lower - v) / soft + 0.5).clamp(0, 1) * within
-        frames = torch.lerp(below, sample(places + self._looking(u, v, motion.gaze)), ball[:, None])
+        frames = torch.lerp(below, sample(places + self._gaze_shift(u, v, motion.gaze)), ball[:, None])
         if not bool(motion.blink.any()):
             return frames
         # The strip from `top` to the lid's edge is stretched down; its lashes keep their size.
@@ -92,7 +92,7 @@ class EyeWarp:
         rise = _LIFT * up * brows[:, None, None] * near * smooth((lid_top - v) / (0.5 * up))
         return axes.vector(torch.zeros_like(rise), rise)
 
-    def _looking(self, u: Tensor, v: Tensor, gaze: Tensor) -> Tensor:
+    def _gaze_shift(self, u: Tensor, v: Tensor, gaze: Tensor) -> Tensor:
         eye = self.eye
         near = (u - eye.iris[0]).square() + (v - eye.iris[1]).square()
         follows = torch.exp(-near / (2 * (1.4 * eye.iris_radius) ** 2)) * smooth(4 * (1 - u.square()))

@@ -97,7 +97,7 @@ class MouthWarp:
         reach = self.mouth.nose + float(self.mouth.upper[0])
         falls = (1 + rise.clamp(max=0) / max(reach, 0.1)).clamp(0, 1).square()
         dv = (lips.upper - lips.top) * falls
-        return self._vector(lips, dv - self._swell(rise, -1, self.mouth.upper_lip, track))
+        return self._source_position(lips, dv - self._swell(rise, -1, self.mouth.upper_lip, track))
 
     def lower_source(self, lips: Lips, track: Tensor) -> Tensor:
         """The same for the layer below the mouth, with chin and jaw."""
@@ -111,7 +111,7 @@ class MouthWarp:
         fades = 1 - smooth((depth - 0.9 * chin) / (_BELOW_CHIN * chin))
         at_lip = lips.lower - lips.bottom
         dv = torch.lerp(at_lip, -fall * sideways * share, jaw) * fades
-        return self._vector(lips, dv - self._swell(depth, 1, self.mouth.lower_lip, track))
+        return self._source_position(lips, dv - self._swell(depth, 1, self.mouth.lower_lip, track))
 
     def _swell(self, distance: Tensor, sign: int, thickness: float, track: Tensor) -> Tensor:
         """Rounding thickens the lips: the source of a point at ``distance`` is nearer to the edge."""
@@ -119,7 +119,7 @@ class MouthWarp:
         inward = (sign * distance).clamp(min=0)
         return sign * amount * inward * torch.exp(-(inward / (1.6 * max(thickness, 0.05))).square())
 
-    def _vector(self, lips: Lips, dv: Tensor) -> Tensor:
+    def _source_position(self, lips: Lips, dv: Tensor) -> Tensor:
         # u of `lips` is the source's, so the displacement along u is known.
         return torch.stack([lips.u, lips.v + dv], dim=-1)
 
@@ -149,7 +149,7 @@ class MouthWarp:
         tongue_top = lips.bottom - (0.30 + 0.25 * look.tongue) * lips.parted * (1 - 0.8 * u.square())
         tongue = smooth((v - tongue_top) / 0.25) * smooth((lips.parted - 0.25) / 0.45)
         pink = torch.tensor([0.52, 0.29, 0.28]) * lit
-        color = _over(color, pink, (0.45 + 0.55 * smooth((v - tongue_top) / 0.4)) * side, 0.85 * tongue)
+        color = _composited(color, pink, (0.45 + 0.55 * smooth((v - tongue_top) / 0.4)) * side, 0.85 * tongue)
 
         enamel = (
             torch.lerp(torch.tensor([0.78, 0.71, 0.60]), torch.tensor([0.90, 0.87, 0.82]), look.white) * lit
@@ -161,10 +161,10 @@ class MouthWarp:
         rest = (lips.upper + lips.lower) / 2
         scallop = look.upper_teeth * (1 - 0.45 * u.square()) - 0.02 * torch.exp(-(within / 0.16).square())
         upper = smooth((rest + scallop - v) / 0.09 + 0.5) * shown
-        color = _over(color, enamel, grooves * side * shade, upper)
+        color = _composited(color, enamel, grooves * side * shade, upper)
         low = lips.bottom - look.lower_teeth * smooth((lips.parted - 0.25) / 0.4)
         lower = smooth((v - low) / 0.08 + 0.5) * smooth((0.75 - u.abs()) / 0.5) * smooth(room / 0.3 - 0.5)
-        color = _over(color, enamel, 0.65 * grooves * side * (0.5 + 0.5 * shade), 0.7 * lower)
+        color = _composited(color, enamel, 0.65 * grooves * side * (0.5 + 0.5 * shade), 0.7 * lower)
         if self.mouth.gap > SHOWS_TEETH:
             kept = smooth((lips.lower - v) / 0.06) * smooth((v - lips.upper) / 0.04 + 1)
             color = torch.lerp(color, own, kept[:, None] * (lips.lower - lips.upper > 0.03)[:, None])
@@ -184,6 +184,6 @@ def _lens(u: Tensor, rounding: Tensor) -> Tensor:
     return (1 - u.square()).clamp(min=0) ** (0.85 - 0.2 * rounding)
 
 
-def _over(below: Tensor, color: Tensor, shade: Tensor, alpha: Tensor) -> Tensor:
+def _composited(below: Tensor, color: Tensor, shade: Tensor, alpha: Tensor) -> Tensor:
     """Lay ``color`` (3,) times ``shade`` (F, H, W) over (F, 3, H, W)."""
     return below + alpha[:, None] * (color[:, None, None] * shade[:, None] - below)

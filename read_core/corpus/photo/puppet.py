@@ -53,7 +53,7 @@ def make_puppet(still: Tensor, landmarks: Tensor, rng: random.Random) -> Puppet:
     """
     face = anatomy(landmarks)
     unit = face.mouth.axes.half
-    skin = _at(still, face.skin)
+    skin = _colors_at(still, face.skin)
     bright = _brightness(still, face)
     tint = skin.mean(1) / skin.mean(1).amax().clamp(min=1e-3)
     inside = Inside(
@@ -78,8 +78,8 @@ def render_puppet(puppet: Puppet, motion: Motion, mouth: Tensor, size: int) -> T
     places = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
     face = puppet.face
     pose = HeadPose(face)
-    skin = _at(puppet.still, face.skin).mean(1)
-    around = _at(puppet.still, face.around_eyes)
+    skin = _colors_at(puppet.still, face.skin).mean(1)
+    around = _colors_at(puppet.still, face.around_eyes)
     eyes = [
         EyeWarp(eye, torch.lerp(skin, around[:, side::2].mean(1), 0.6)) for side, eye in enumerate(face.eyes)
     ]
@@ -131,7 +131,7 @@ def _sample(still: Tensor, places: Tensor) -> Tensor:
     )
 
 
-def _at(still: Tensor, points: Tensor) -> Tensor:
+def _colors_at(still: Tensor, points: Tensor) -> Tensor:
     """Blurred colors (3, N) of the still at (N, 2) shares of the crop."""
     small = F.adaptive_avg_pool2d(still[None], 40)
     grid = (((points + MARGIN) / (1 + 2 * MARGIN)) * 2 - 1)[None, None]
@@ -140,7 +140,7 @@ def _at(still: Tensor, points: Tensor) -> Tensor:
 
 def _brightness(still: Tensor, face: Anatomy) -> float:
     """Brightness of white in this picture, 0.45 to 1, estimated from the brightest skin."""
-    luma = _at(still, face.points).mean(0)
+    luma = _colors_at(still, face.points).mean(0)
     return float((torch.quantile(luma, 0.9) * 1.25).clamp(0.45, 1.0))
 
 
@@ -180,7 +180,7 @@ def _covered(still: Tensor, face: Anatomy) -> bool:
         places = eye.axes.origin + eye.axes.vector(across.expand_as(v), v)
         shown.append(_sample(still, places[None]).mean(1).flatten())
     dark, bright = torch.cat(shown).quantile(torch.tensor([0.1, 0.9]))
-    skin = _at(still, face.skin).mean()
-    around = _at(still, face.around_eyes).mean() / skin
+    skin = _colors_at(still, face.skin).mean()
+    around = _colors_at(still, face.around_eyes).mean() / skin
     least = _ALIKE_IN_SHADE if around < _SHADE else _ALIKE
     return bool(around < _BLACK or bright - dark < least * skin)

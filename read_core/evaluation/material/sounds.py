@@ -141,7 +141,7 @@ def sung(seed: int, frames: int) -> Utterance:
     """Long vowels on the notes of a tune, in a different order per seed, by the stand-in synthesizer."""
     tune = random.Random(f"sung/{seed}").sample(_TUNE, len(_TUNE))
     names = ("low", "middle", "high")
-    parts = _enough(
+    parts = _until_long_enough(
         (
             speak_babble(text, Voice("babble", names[seed % 3], _SUNG_RATE, pitch, intonation=0))
             for pitch, text in cycle(tune)
@@ -160,14 +160,14 @@ def _utterance_of(
 ) -> Utterance:
     with open_synthesizer(voice) as speak:
         spoken = (join([speak(text), pause(_PAUSE, voice.synthesizer)]) for text in texts)
-        speech = join([pause(_PAUSE, voice.synthesizer), *_enough(spoken, frames)])
+        speech = join([pause(_PAUSE, voice.synthesizer), *_until_long_enough(spoken, frames)])
     if sounds:
         renamed = (replace(each, phoneme=sounds.get(each.phoneme, each.phoneme)) for each in speech.segments)
         speech = replace(speech, segments=tuple(renamed))
     return _recorded(speech, "", voice.describe(), frames)
 
 
-def _enough(parts: Iterable[Speech], frames: int) -> Iterator[Speech]:
+def _until_long_enough(parts: Iterable[Speech], frames: int) -> Iterator[Speech]:
     samples = 0
     for part in parts:
         yield part

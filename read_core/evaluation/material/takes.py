@@ -134,7 +134,7 @@ def real_recordings(
         found += 1
 
         def read(start: int, stop: int, path: Path = path) -> Iterator[Tensor]:
-            return (_even(frame) for frame in read_frames(path, start, stop))
+            return (_cropped_to_even(frame) for frame in read_frames(path, start, stop))
 
         yield Recording(name, frames, padded[: frames * SAMPLES_PER_FRAME], read)
     if not found:
@@ -164,7 +164,7 @@ def write_takes(
     total, added = max(lengths), Joins.of_window(window).added
     found: list[list[Take]] = [[] for _ in lengths]
     for recording in tqdm(recordings, desc="real videos", unit="recording", leave=False):
-        portrait = _below(folder / "portraits", recording.name, ".png")
+        portrait = _nested_path(folder / "portraits", recording.name, ".png")
         if not portrait.is_file():
             _save_picture(next(recording.read(0, 1)), portrait)
         for takes, clips in zip(found, lengths, strict=True):
@@ -175,8 +175,8 @@ def write_takes(
                     name=name,
                     recording=recording.name,
                     portrait=portrait,
-                    speech=_below(folder / f"speech-{frames}", name, ".wav"),
-                    video=_below(folder / f"real-{frames}", name, ".mp4"),
+                    speech=_nested_path(folder / f"speech-{frames}", name, ".wav"),
+                    video=_nested_path(folder / f"real-{frames}", name, ".mp4"),
                     face=recording.face,
                 )
                 if not take.video.is_file():
@@ -208,13 +208,13 @@ def _write_take(recording: Recording, take: Take, start: int, frames: int) -> No
             video.write(picture[None].float() / 255)
 
 
-def _even(frame: Tensor) -> Tensor:
+def _cropped_to_even(frame: Tensor) -> Tensor:
     """A picture (H, W, 3) without the last row or column if their number is odd."""
     height, width = frame.shape[:2]
     return frame[: height // 2 * 2, : width // 2 * 2]
 
 
-def _below(folder: Path, name: str, suffix: str) -> Path:
+def _nested_path(folder: Path, name: str, suffix: str) -> Path:
     """Path of a file by a name that may have folders, which are made."""
     path = folder / f"{name}{suffix}"
     make_folder(path.parent)

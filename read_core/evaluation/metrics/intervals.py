@@ -45,14 +45,14 @@ def ratio_of_means(over: Sequence[float], under: Sequence[float]) -> Estimate:
     Raises:
         ValueError: lengths that differ.
     """
-    return _quotient((over,), (under,))
+    return _ratio_estimate((over,), (under,))
 
 
 def ratio_of_ratios(
     over: Sequence[float], under: Sequence[float], base_over: Sequence[float], base_under: Sequence[float]
 ) -> Estimate:
     """(mean(over) / mean(under)) / (mean(base_over) / mean(base_under)); see :func:`ratio_of_means`."""
-    return _quotient((over, base_under), (under, base_over))
+    return _ratio_estimate((over, base_under), (under, base_over))
 
 
 def difference_of_means(
@@ -70,15 +70,15 @@ def difference_of_means(
     Raises:
         ValueError: lengths that differ.
     """
-    table = _whole(values, base, [1.0] * len(values) if cases is None else cases)
+    table = _complete_rows(values, base, [1.0] * len(values) if cases is None else cases)
     if len(table) == 0 or float(table[:, 2].sum()) == 0:
         return Estimate(_NAN)
     sums = torch.stack([table[:, 0] - table[:, 1], table[:, 2]], dim=1)
     value = float(sums[:, 0].sum() / sums[:, 1].sum())
     if len(sums) == 1:
         return Estimate(value)
-    without = _without_one(sums)
-    reach = _reach(without[:, 0] / without[:, 1])
+    without = _jackknife_means(sums)
+    reach = _half_width(without[:, 0] / without[:, 1])
     return Estimate(value, value - reach, value + reach) if reach > 0 else Estimate(value)
 
 
@@ -92,9 +92,9 @@ def share_of(hits: int, count: int) -> Estimate:
     return Estimate(hits / count, float(interval.low), float(interval.high))
 
 
-def _quotient(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -> Estimate:
+def _ratio_estimate(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]]) -> Estimate:
     """Product of the means of ``over`` by that of ``under``."""
-    values = _whole(*over, *under)
+    values = _complete_rows(*over, *under)
     if len(values) == 0:
         return Estimate(_NAN)
     signs = torch.tensor([1.0] * len(over) + [-1.0] * len(under), dtype=torch.float64)
@@ -104,22 +104,22 @@ def _quotient(over: Sequence[Sequence[float]], under: Sequence[Sequence[float]])
     value = float((means**signs).prod())
     if len(values) == 1 or not bool((values > 0).all()):
         return Estimate(value)
-    reach = _reach(_without_one(values).log() @ signs)
+    reach = _half_width(_jackknife_means(values).log() @ signs)
     return Estimate(value, value * math.exp(-reach), value * math.exp(reach))
 
 
-def _whole(*columns: Sequence[float]) -> Tensor:
+def _complete_rows(*columns: Sequence[float]) -> Tensor:
     """(videos, columns) of those videos that have every figure."""
     values = torch.tensor(list(zip(*columns, strict=True)), dtype=torch.float64).view(-1, len(columns))
     return values[values.isfinite().all(dim=1)]
 
 
-def _without_one(values: Tensor) -> Tensor:
+def _jackknife_means(values: Tensor) -> Tensor:
     """Means of all but one of ``values`` (n, ...): (n, ...)."""
     return (values.sum(dim=0) - values) / (len(values) - 1)
 
 
-def _reach(without: Tensor) -> float:
+def _half_width(without: Tensor) -> float:
     """Half the interval of a figure whose values without one video each are (n,)."""
     from scipy.stats import t
 

@@ -33,15 +33,15 @@ class SyncNet(nn.Module):
         self.netfcaud = _head()
         self.netfclip = _head()
         self.netcnnlip = nn.Sequential(
-            *_deep(3, 96, (5, 7, 7), 2, 0),
+            *_spatial_conv(3, 96, (5, 7, 7), 2, 0),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_deep(96, 256, (1, 5, 5), 2, 1),
+            *_spatial_conv(96, 256, (1, 5, 5), 2, 1),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            *_deep(256, 256, (1, 3, 3), 1, 1),
-            *_deep(256, 256, (1, 3, 3), 1, 1),
-            *_deep(256, 256, (1, 3, 3), 1, 1),
+            *_spatial_conv(256, 256, (1, 3, 3), 1, 1),
+            *_spatial_conv(256, 256, (1, 3, 3), 1, 1),
+            *_spatial_conv(256, 256, (1, 3, 3), 1, 1),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_deep(256, 512, (1, 6, 6), 1, 0),
+            *_spatial_conv(256, 512, (1, 6, 6), 1, 0),
         )
 
     def read_lips(self, x: Tensor) -> Tensor:
@@ -59,7 +59,9 @@ def _flat(size: int, channels: int, kernel: int | tuple[int, int], padding: int)
     return [nn.Conv2d(size, channels, kernel, padding=padding), nn.BatchNorm2d(channels), nn.ReLU()]
 
 
-def _deep(size: int, channels: int, kernel: tuple[int, int, int], step: int, padding: int) -> list[nn.Module]:
+def _spatial_conv(
+    size: int, channels: int, kernel: tuple[int, int, int], step: int, padding: int
+) -> list[nn.Module]:
     """A convolution that strides and pads within the frames, not over time."""
     convolution = nn.Conv3d(size, channels, kernel, (1, step, step), (0, padding, padding))
     return [convolution, nn.BatchNorm3d(channels), nn.ReLU()]

@@ -45,7 +45,7 @@ def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
     from matplotlib.figure import Figure
 
     titles = dict(zip((each.name for each in fields(PaperFigures)), columns_of(PaperFigures), strict=True))
-    drawn = [name for name in (*_LESS, *_MORE) if any(_has(_value(cell, name)) for cell in cells)]
+    drawn = [name for name in (*_LESS, *_MORE) if any(_is_number(_value(cell, name)) for cell in cells)]
     columns = min(_COLUMNS, len(drawn) + 1)
     rows = -(-(len(drawn) + 1) // columns)
     figure = Figure(figsize=(3.6 * columns + 1.8, 3.4 * rows), layout="constrained")
@@ -68,9 +68,9 @@ def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
         panels[-1].plot(counts, seconds, color=color, label=guidance)
         panels[-1].plot(counts, [number(cell.figures.total) for cell in own], "--", color=color)
     for axes, name in zip(panels, drawn, strict=False):
-        axes.set(xlabel="network, seconds per video", title=f"{titles[name]} ({_better(name)})")
+        axes.set(xlabel="network, seconds per video", title=f"{titles[name]} ({_direction(name)})")
         if name in _LESS:
-            axes.set_ylim(top=_highest([number(_value(cell, name)) for cell in cells]))
+            axes.set_ylim(top=_axis_end([number(_value(cell, name)) for cell in cells]))
         axes.grid(alpha=0.3)
     panels[-1].set(xlabel="steps", ylim=(0, None), title="seconds: network, total (dashed)")
     panels[-1].set_xticks(steps)
@@ -90,15 +90,15 @@ def _value(cell: TradeOff, name: str) -> Value:
     return value
 
 
-def _has(value: Value) -> bool:
+def _is_number(value: Value) -> bool:
     return number(value) == number(value)
 
 
-def _highest(values: Sequence[float]) -> float | None:
+def _axis_end(values: Sequence[float]) -> float | None:
     """Where an axis ends on which less is better, so that a broken guidance does not flatten the others."""
     known = [value for value in values if math.isfinite(value)]
     return _CUT * min(known) if max(known) > _CUT * min(known) > 0 else None
 
 
-def _better(name: str) -> str:
+def _direction(name: str) -> str:
     return "less is better" if name in _LESS else "more is better"

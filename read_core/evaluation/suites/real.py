@@ -150,12 +150,12 @@ def add_real(report: Report, figures: dict[str, list[RealFigures]]) -> RealFigur
         report: gets the table.
         figures: of each video, by the picture.
     """
-    every = _together([own for videos in figures.values() for own in videos])
-    rows = [(name, _together(own)) for name, own in figures.items()]
+    every = _summary([own for videos in figures.values() for own in videos])
+    rows = [(name, _summary(own)) for name, own in figures.items()]
     report.add_figures(REAL, "picture", RealFigures, [*rows, (ALL, every)], _NOTE)
     return every
 
 
-def _together(videos: Sequence[RealFigures]) -> RealFigures:
+def _summary(videos: Sequence[RealFigures]) -> RealFigures:
     least = min(own.least for own in videos)
     return replace(mean_figures(videos), videos=len(videos), least=least)

@@ -183,7 +183,7 @@ def _add_comparison(report: Report, everywhere: Scores, still: Scores) -> None:
         "ANS / other",
         AgainstFigures,
         [
-            (INDEPENDENT, _against(where, scores[ANS], scores[INDEPENDENT]))
+            (INDEPENDENT, _ratio_figures(where, scores[ANS], scores[INDEPENDENT]))
             for where, scores in (("everywhere", everywhere), ("still background", still))
         ],
         "The figure with ANS divided by that without, of the same faces, speech and places of the clips, "
@@ -204,7 +204,7 @@ def seam_figures(scores: Sequence[SeamScore]) -> SeamFigures:
     )
 
 
-def _against(where: str, ours: Sequence[SeamScore], theirs: Sequence[SeamScore]) -> AgainstFigures:
+def _ratio_figures(where: str, ours: Sequence[SeamScore], theirs: Sequence[SeamScore]) -> AgainstFigures:
     our_clips, _, our_inside = _columns(ours)
     their_clips, _, their_inside = _columns(theirs)
     return AgainstFigures(

@@ -180,7 +180,7 @@ class A2VStage:
         material = open_material(config, config.windows, kind)
         self.footage, self.dataset, self.held_out = material.footage, material.dataset, material.held_out
         torch.manual_seed(config.loop.seed)
-        self.transformer = self._start()
+        self.transformer = self._initial_model()
         if config.lora is not None:
             add_lora(self.transformer, config.lora)
         if config.gradient_checkpointing:
@@ -198,7 +198,7 @@ class A2VStage:
             self.captions = Captions(self.footage.items("train"), self.prompt[0])
             self.dataset.captions = self.captions
 
-    def _start(self) -> A2VTransformer3DModel:
+    def _initial_model(self) -> A2VTransformer3DModel:
         config = self.config
         model: A2VTransformer3DModel
         if config.initial is not None:

@@ -88,9 +88,9 @@ class DetailStage:
             for part in (self.held_out, files)
         )
         self.dataset = DetailDataset(files, decoded, config.loop.seed, config.blinks)
-        self.model = self._start()
+        self.model = self._initial_network()
 
-    def _start(self) -> DetailNetwork:
+    def _initial_network(self) -> DetailNetwork:
         config = self.config
         if config.initial is not None:
             require_component("initial", config.initial, "detail")

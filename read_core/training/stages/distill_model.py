@@ -58,7 +58,7 @@ def student_velocity(model: Model, prompt: Tensor, states: States) -> Tensor:
         prompt: (1, tokens, channels).
         states: the states.
     """
-    sees = _all(states.z, True)
+    sees = _full_mask(states.z, True)
     velocity: Tensor = model(
         states.z, states.times[0], states.codes, prompt, (sees, sees), states.continuation, states.scales
     )
@@ -81,11 +81,11 @@ def teacher_velocity(
     weights = torch.tensor([form.weights for form in forms], device=z.device)
     total = torch.zeros_like(z)
     for branch, weight in zip(forms[0].branches, weights.unbind(dim=1), strict=True):
-        sees = _all(z, branch.speech), _all(z, branch.reference)
+        sees = _full_mask(z, branch.speech), _full_mask(z, branch.reference)
         velocity = model(z, t, states.codes, prompt, sees, states.continuation)
         total += weight[:, None, None, None, None] * velocity.float()
     return total
 
 
-def _all(z: Tensor, value: bool) -> Tensor:
+def _full_mask(z: Tensor, value: bool) -> Tensor:
     return torch.full((len(z),), value, device=z.device)

@@ -77,12 +77,12 @@ class SpeechAEStage:
             expansion=config.expansion,
         )
         if config.initial is not None:
-            self._go_on(config.initial)
+            self._load_initial(config.initial)
         self.model: nn.Module = self.speech_ae
         self.dataset = speech_dataset(config.speech, config.loop.seed)
         self.held_out = speech_dataset(config.speech, 0, "validation")
 
-    def _go_on(self, folder: Path) -> None:
+    def _load_initial(self, folder: Path) -> None:
         """Load the weights of the SpeechAE in ``folder``."""
         require_component("initial", folder, "speech_ae")
         earlier = SpeechAE.from_pretrained(folder, local_files_only=True)

@@ -169,7 +169,7 @@ class VaeStage:
         self.files = files
         _check_lengths(config.lengths, files)
         self.dataset = ClipDataset(files, config)
-        self.vae = self._start()
+        self.vae = self._initial_vae()
         self.vae.encoder.requires_grad_(config.encoder)
         if isinstance(self.vae, AlignedAutoencoder):
             self.vae.down.requires_grad_(config.encoder)
@@ -189,7 +189,7 @@ class VaeStage:
         frames, _ = self.files[0].read(0, 1)
         return LidProbe(self.vae.config.latent_channels, (frames.shape[1] // 32, frames.shape[2] // 32))
 
-    def _start(self) -> Vae:
+    def _initial_vae(self) -> Vae:
         config = self.config
         if config.initial is not None:
             require_component("initial", config.initial, "vae")

@@ -113,7 +113,7 @@ class WhisperStage:
         torch.manual_seed(config.loop.seed)
         self.phoneme_model = PhonemeModel(config.encoder)
         if config.initial is not None:
-            self._go_on(config.initial)
+            self._load_initial(config.initial)
         self.model: nn.Module = self.phoneme_model
         self.dataset = UtteranceDataset(config.speech, config.loop.seed)
         self.held_out = {
@@ -121,7 +121,7 @@ class WhisperStage:
             for name in config.held_out_synthesizers
         }
 
-    def _go_on(self, folder: Path) -> None:
+    def _load_initial(self, folder: Path) -> None:
         """Load the encoder in ``folder``."""
         require_component("initial", folder, "whisper")
         earlier, own = load_whisper_encoder(folder).float(), self.phoneme_model.encoder

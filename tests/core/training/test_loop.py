@@ -12,7 +12,7 @@ from torch import nn
 
 from read_core.media.files import disk_full
 from read_core.training.config import ConfigError
-from read_core.training.loop import Ema, _Share, learning_rate_factor, train
+from read_core.training.loop import Ema, _Shard, learning_rate_factor, train
 
 from .regression import STEPS, Numbers, Regression, assert_equal, exported, loop_config
 
@@ -215,9 +215,9 @@ def test_batches_that_accumulate_are_one_large_batch(tmp_path):
 
 def test_processes_share_whole_batches():
     base = Numbers()
-    shares = [_Share(base, 3, range(5, 7), rank, 2) for rank in range(2)]
-    for share in shares:
-        for index in range(len(share)):
-            share[index]
-    assert [len(share) for share in shares] == [6, 6]
+    shards = [_Shard(base, 3, range(5, 7), rank, 2) for rank in range(2)]
+    for shard in shards:
+        for index in range(len(shard)):
+            shard[index]
+    assert [len(shard) for shard in shards] == [6, 6]
     assert base.asked == [30, 31, 32, 36, 37, 38, 33, 34, 35, 39, 40, 41]

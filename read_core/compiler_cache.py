@@ -10,7 +10,7 @@ from pathlib import Path
 _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
-def name_cache() -> None:
+def set_compiler_cache() -> None:
     """Set the cache folder of torch's compiler if the user has no name: torch needs one on import.
 
     Torch itself uses the same variable and a folder of the same kind.
