@@ -50,17 +50,18 @@ class Distilling(nn.Module):
         return velocity
 
 
-def student_velocity(model: Model, prompt: Tensor, states: States) -> Tensor:
+def student_velocity(model: Model, prompt: Tensor, states: States, t: Tensor | None = None) -> Tensor:
     """The student's velocity (S, C, 1+f, h, w) with all conditions.
 
     Args:
         model: a :class:`Distilling`, perhaps wrapped.
         prompt: (1, tokens, channels).
         states: the states.
+        t: (S, 1+f), times to use in place of the states' first ones.
     """
-    sees = _full_mask(states.z, True)
+    sees, times = _full_mask(states.z, True), states.times[0] if t is None else t
     velocity: Tensor = model(
-        states.z, states.times[0], states.codes, prompt, (sees, sees), states.continuation, states.scales
+        states.z, times, states.codes, prompt, (sees, sees), states.continuation, states.scales
     )
     return velocity
 
