@@ -52,8 +52,8 @@ def main() -> None:
     steps = "the checkpoint's" if args.steps is None else str(args.steps)
     finished = "without" if args.plain else "with"
     page.say(
-        f"{found[0].name}, order 'clips', {steps} steps, {finished} detail, blinks and paste-back, each length "
-        "in a fresh process."
+        f"{found[0].name}, order 'clips', {steps} steps, {finished} detail, blinks and paste-back, each "
+        "length in a fresh process."
     )
     page.table(
         ["speech", "frames", "after loading", "peak", "of the GPU", "seconds taken"],

@@ -404,8 +404,13 @@ def test_an_error_of_the_encoder_is_one_message_at_the_next_call(tmp_path, at):
     """Whatever the next call is: nothing is kept and no thread is left. Calls after it find a closed file."""
     writer = VideoWriter(tmp_path / "a.mp4", SIZE, broken_sound())
     writer.write(ramp(0, 50))
+
+    def write_on() -> None:
+        for _ in range(1_000_000):
+            writer.write(ramp(0, 1))
+
     calls = {
-        "write": lambda: [writer.write(ramp(0, 1)) for _ in range(1_000_000)],
+        "write": write_on,
         "close": writer.close,
         "interrupt": lambda: writer.abort(partial=True),
     }
