@@ -62,7 +62,7 @@ class Blinker:
             [int(v) for v in edge] for edge in ((center - reach).floor(), (center + reach).ceil())
         )
         left, top = max(left, 0), max(top, 0)
-        region = frame[top:bottom, left:right]
+        region = frame[top : max(bottom, 0), left : max(right, 0)]
         if region.numel() == 0:
             return
         picture = region.to(device, torch.float32).permute(2, 0, 1)[None]
