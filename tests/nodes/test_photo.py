@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from read_core.eyelids import BlinkTimes
+
 from .conftest import BUNDLED
 from .host import run_in_host
 from .prompts import changed, node, quick, quick_file
@@ -17,6 +19,7 @@ from .test_outputs import ran, tensors_of, value_of, with_outputs
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 HAND = {"fit": "face", "face_x": 0.5, "face_y": 0.4, "face_size": 0.5}
+PLACED = {"fit": "face", "face_x": 0.5, "face_y": 0.25, "face_size": 0.4}
 FRAMES, SIDE = 13, 128
 
 
@@ -116,6 +119,25 @@ def test_another_picture_than_the_reference_s(client):
     told(client, prompt, "READ_PasteBack", "image", "100 x 100", "301 x 221")
 
 
+def test_blinks_come_at_the_times_of_their_seed_and_can_be_switched_off(client):
+    frames = 45
+    closing = BlinkTimes(0).closure(0, frames) > 0
+    assert 3 < int(closing.sum()) < 15
+    shown = {}
+    for blinks in ("auto", "off"):
+        prompt = pasted(by_hand(start=0.0, duration=frames / 25))
+        prompt["9"]["inputs"] |= {"blinks": blinks, "blink_seed": 0}
+        shown[blinks] = load_file(ran(client, prompt).ui("restored", "file"))["value"]
+    changed_frames = (shown["auto"] - shown["off"]).abs().amax((1, 2, 3)) > 0
+    assert torch.equal(changed_frames, closing)
+
+
+def test_blinks_without_the_places_of_the_eyes(client):
+    prompt = quick_file()
+    prompt["4"]["inputs"]["blinks"] = "on"
+    told(client, prompt, "READ_TalkingHeadToFile", "blinks cannot be added", "fit face")
+
+
 def test_frames_of_another_size(client):
     prompt = pasted(by_hand())
     prompt["9"]["inputs"]["images"] = ["2", 0]
@@ -129,8 +151,9 @@ def test_frames_of_another_size(client):
         ({"paste_back": "on"}, (100, 200)),
         ({"detail": "on"}, (128, 128)),
         ({"detail": "on", "output_size": 256}, (256, 256)),
-        ({"fit": "face", "face_x": 0.5, "face_y": 0.25, "face_size": 0.4}, (100, 200)),
-        ({"fit": "face", "face_size": 0.4, "paste_back": "off", "detail": "off", "face_y": 0.25}, (128, 128)),
+        (PLACED, (100, 200)),
+        ({**PLACED, "paste_back": "off", "detail": "off"}, (128, 128)),
+        ({**PLACED, "paste_back": "off", "detail": "off", "blinks": "off"}, (128, 128)),
     ],
 )
 def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
@@ -145,15 +168,16 @@ def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
         assert video.frames == 20
     done = run.progress("4")
     assert done[-1][0] == done[-1][1]
-    assert (done[-1][1] > 20) == (
-        size != (SIDE, SIDE) or inputs.get("detail") == "on"
-    )  # frames are counted too
+    blinking = inputs.get("fit") == "face" and inputs.get("blinks") != "off"
+    finished = size != (SIDE, SIDE) or inputs.get("detail") == "on" or blinking
+    assert (done[-1][1] > 20) == finished  # frames are counted too
 
 
 def test_what_the_file_node_writes_is_what_the_nodes_paste(host, client):
     """The same face, detail and picture; what differs is the compression."""
     heard = {"start": 0.0, "duration": 0.0, "seed": 3}
     prompt = pasted(by_hand(300, 220, audio="short.wav", **heard))
+    prompt["9"]["inputs"]["blink_seed"] = 3
     expected = load_file(ran(client, prompt).ui("pasted", "file"))["value"]
     short = quick_file(seed=3)
     short["2"] = prompt["2"]
