@@ -38,6 +38,7 @@ QUIET = {
     "save": True,
     "frames": 0,
     "live": True,
+    "blinks": "auto",
 }
 
 
