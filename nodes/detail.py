@@ -23,7 +23,7 @@ CHUNK = 16  # frames on the device at once
 
 
 class RestoreDetail(io.ComfyNode):
-    """Give decoded frames the portrait's detail, and blinks."""
+    """Give decoded frames the portrait's detail, and add blinks."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -82,7 +82,9 @@ class RestoreDetail(io.ComfyNode):
         with input_named("images"):
             frames_of(images)
         with input_named("size"):
-            finishing = Finishing(True, False, size or None, CHOICES[blinks], blink_seed)
+            finishing = Finishing(
+                detail=True, paste_back=False, size=size or None, blinks=CHOICES[blinks], seed=blink_seed
+            )
         finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
         place(*models.for_finishing, activations=finish.memory)

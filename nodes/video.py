@@ -195,7 +195,13 @@ def _finishing(
     from ..read_core.finish import Finishing
 
     with input_named("output_size"):
-        chosen = Finishing(CHOICES[detail], CHOICES[paste_back], output_size or None, CHOICES[blinks], seed)
+        chosen = Finishing(
+            detail=CHOICES[detail],
+            paste_back=CHOICES[paste_back],
+            size=output_size or None,
+            blinks=CHOICES[blinks],
+            seed=seed,
+        )
     return chosen.resolved(fit or pipe.own_fit, pipe.card.face is not None)
 
 

@@ -20,7 +20,7 @@ from .memory import detail_memory, pasting_memory, pictures_memory
 
 if TYPE_CHECKING:
     from .detail import DetailRestorer
-    from .eyelids import Blinker
+    from .eyelids.blinker import Blinker
     from .records import Reference
 
 

@@ -18,7 +18,7 @@ from .checks import check_seed
 from .detail import DetailRestorer
 from .device import best_device
 from .errors import InputError, OnWarning, warn
-from .eyelids import Blinker
+from .eyelids.blinker import Blinker
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
 from .face.framing import encoded, frame_portrait
 from .finish import Finish, Finishing

@@ -62,7 +62,7 @@ INSTEAD = (  # of format 2
 )
 OPTIONAL = {  # of format 2; the index names those it has
     "detail": ("read_core.detail", "DetailNetwork"),
-    "eyelids": ("read_core.eyelids", "EyelidNetwork"),
+    "eyelids": ("read_core.eyelids.network", "EyelidNetwork"),
     "distilled": ("read_core.transformer", "Student"),
 }
 _ADVICE = "Copy the checkpoint again, or use the files that belong to it"
@@ -246,7 +246,7 @@ def _builders() -> dict[str, Callable[[Path], nn.Module]]:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     from ..detail import DetailNetwork
-    from ..eyelids import EyelidNetwork
+    from ..eyelids.network import EyelidNetwork
     from ..speech import AveragePool, LinearProjection, SpeechAE
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import AlignedAutoencoder

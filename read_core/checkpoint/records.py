@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..ans import DistilledCFG, Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
-    from ..eyelids import EyelidNetwork
+    from ..eyelids.network import EyelidNetwork
     from ..speech import SpeechEncoder
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import DecodeSettings

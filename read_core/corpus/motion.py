@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..eyelids.times import PAUSE, SHAPES
 from ..geometry import FPS
 from .speech.sentences import check_split
 
@@ -148,16 +149,11 @@ def _gaze(rng: random.Random, frames: int) -> Tensor:
 
 def _blinks(rng: random.Random, frames: int) -> Tensor:
     """(F,) lids: quick down, slower up, 5 to 7 frames long, 2 to 6 s apart; none in the first half second."""
-    shapes = {
-        5: (0.6, 1.0, 0.9, 0.5, 0.15),
-        6: (0.5, 1.0, 1.0, 0.7, 0.35, 0.1),
-        7: (0.35, 0.9, 1.0, 0.9, 0.6, 0.3, 0.1),
-    }
     blink = torch.zeros(frames)
     frame = int(rng.uniform(0.5, 4.0) * FPS)
     while frame < frames:
-        shape = torch.tensor(shapes[rng.choice((5, 6, 7))])
+        shape = torch.tensor(rng.choice(SHAPES))
         room = min(len(shape), frames - frame)
         blink[frame : frame + room] = shape[:room]
-        frame += int(rng.uniform(2.0, 6.0) * FPS)
+        frame += int(rng.uniform(*PAUSE) * FPS)
     return blink

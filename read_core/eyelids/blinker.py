@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from .network import LidChange
+from .network import EyelidNetwork, LidChange
 from .patches import cut_patches, eye_axes, grid_steps
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from .network import EyelidNetwork
 
 
 class Blinker:

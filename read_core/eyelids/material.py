@@ -19,7 +19,8 @@ from ..corpus.motion import Motion, sample_motion
 from ..corpus.photo.anatomy import eyes_and_mouth
 from ..corpus.photo.puppet import render_puppet
 from ..corpus.photo.scene import PHOTO_LAYOUT, PhotoScene, load_puppet, pick_still
-from .patches import GRID, cut_patches, eye_axes
+from ..geometry import FPS
+from .patches import cut_patches, eye_axes
 
 SIZE = 256  # pixels of the pictures that patches are cut from
 _SECONDS = 8.0
@@ -48,9 +49,7 @@ class EyePatches:
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
-def photographed_eyes(
-    faces: Path, split: str, count: int, poses: int, closures: int, first: int = 0
-) -> Iterator[EyePatches]:
+def photographed_eyes(faces: Path, split: str, count: int, poses: int, closures: int) -> Iterator[EyePatches]:
     """Eyes of ``count`` talking photographs in several poses; dark glasses stay as they are.
 
     Args:
@@ -59,12 +58,11 @@ def photographed_eyes(
         count: photographs.
         poses: poses of the head for each.
         closures: closures of each eye in each pose.
-        first: seed of the first one.
 
     Raises:
         InputError: the folder has another form.
     """
-    for seed in range(first, first + count):
+    for seed in range(count):
         scene = PhotoScene(seed, split, _SECONDS, SIZE, faces)
         rng = Random(f"eyes/{split}/{seed}")
         puppet, landmarks = load_puppet(pick_still(scene), scene, rng)
@@ -75,9 +73,9 @@ def photographed_eyes(
         yield _patches(frames, points.expand(poses, 2, 2), closure, rng)
 
 
-def drawn_eyes(split: str, count: int, poses: int, closures: int, first: int = 0) -> Iterator[EyePatches]:
+def drawn_eyes(split: str, count: int, poses: int, closures: int) -> Iterator[EyePatches]:
     """Eyes of ``count`` drawn presenters; see :func:`photographed_eyes`."""
-    for seed in range(first, first + count):
+    for seed in range(count):
         rng = Random(f"drawn eyes/{split}/{seed}")
         presenter = aligned(sample_presenter(seed, split), seed, split, PHOTO_LAYOUT)
         motion, closure = _posed(seed, split, poses, closures, rng)
@@ -88,7 +86,7 @@ def drawn_eyes(split: str, count: int, poses: int, closures: int, first: int = 0
 
 def _posed(seed: int, split: str, poses: int, closures: int, rng: Random) -> tuple[Motion, Tensor]:
     """Poses of a motion, each with open and then K times closing lids; and the closures (poses, K)."""
-    frames = round(_SECONDS * 25)
+    frames = round(_SECONDS * FPS)
     motion = sample_motion(seed, frames, None, split)
     chosen = torch.tensor(sorted(rng.sample(range(frames), poses))).repeat_interleave(closures + 1)
     closure = torch.tensor(
@@ -125,6 +123,3 @@ def eye_material(
         parts += list(tqdm(made, "photographed eyes", photographs, leave=False))
     parts += list(tqdm(drawn_eyes(split, drawn, poses, closures), "drawn eyes", drawn, leave=False))
     return EyePatches.joined(parts)
-
-
-__all__ = ["GRID", "EyePatches", "drawn_eyes", "eye_material", "photographed_eyes"]

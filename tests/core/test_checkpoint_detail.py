@@ -14,7 +14,7 @@ from read_core.checkpoint import describe, load_checkpoint, save_checkpoint
 from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
-from read_core.eyelids import EyelidNetwork
+from read_core.eyelids.network import EyelidNetwork
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
 from read_core.video import AlignedAutoencoder

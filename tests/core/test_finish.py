@@ -11,7 +11,9 @@ import torch
 
 from read_core.detail import DetailRestorer
 from read_core.errors import InputError, ReadWarning
-from read_core.eyelids import Blinker, BlinkTimes, EyelidNetwork
+from read_core.eyelids.blinker import Blinker
+from read_core.eyelids.network import EyelidNetwork
+from read_core.eyelids.times import BlinkTimes
 from read_core.face.alignment import FaceLayout, cut_face
 from read_core.face.paste import paste_back
 from read_core.finish import Finish, Finishing

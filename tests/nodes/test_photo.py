@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from read_core.eyelids import BlinkTimes
+from read_core.eyelids.times import BlinkTimes
 
 from .conftest import BUNDLED
 from .host import run_in_host

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...geometry import latents_of_frames
+from ...media.files import written_whole
 from ...records import SamplingSettings
 from ..material.videos import VideoGenerator
 from ..metrics.codec_detail import Coded, coded_of
@@ -124,7 +125,7 @@ class KeptTalks:
 
     Args:
         folder: their folder.
-        key: results with another key are measured anew.
+        key: results with another key are not read.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -147,14 +148,17 @@ class KeptTalks:
         return result, None if pictures is None else TalkRows(result.name, pictures)
 
     def save(self, result: TalkResult, rows: TalkRows | None) -> None:
-        """Write the results of a talk; the file is complete or does not exist."""
+        """Write the results of a talk; the file is complete or does not exist.
+
+        Raises:
+            MediaError: the file cannot be written.
+        """
         from safetensors.torch import save_file
 
         make_folder(self.folder)
-        tensors = {"none": torch.zeros(1)} if rows is None else {"pictures": rows.pictures}
-        partial_file = self._file(result.name).with_suffix(".partial")
-        save_file(tensors, partial_file, {"key": self.key, "result": json.dumps(asdict(result))})
-        partial_file.replace(self._file(result.name))
+        tensors = {} if rows is None else {"pictures": rows.pictures}
+        with written_whole(self._file(result.name)) as temporary:
+            save_file(tensors, temporary, {"key": self.key, "result": json.dumps(asdict(result))})
 
     def remove(self) -> None:
         """Delete all files; call it when the report is written."""

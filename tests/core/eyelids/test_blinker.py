@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from read_core.eyelids import Blinker, EyelidNetwork
-from read_core.eyelids.network import change_patches
+from read_core.eyelids.blinker import Blinker
+from read_core.eyelids.network import EyelidNetwork, change_patches
 from read_core.eyelids.patches import GRID, REACH, cut_patches, eye_axes
 
 POINTS = torch.tensor([[0.36, 0.36], [0.64, 0.36], [0.5, 0.66]])

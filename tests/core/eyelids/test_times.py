@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from read_core.eyelids import BlinkTimes
+from read_core.eyelids.times import BlinkTimes
 
 
 def starts(closure):
