@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..fitting import one_cycle, update_average
 from .material import EyePatches, eye_material
 from .network import EyelidNetwork, change_patches
 
@@ -64,9 +65,7 @@ def train_eyelids(eyes: EyePatches, settings: FitSettings) -> EyelidNetwork:
     network = EyelidNetwork()
     mean: EyelidNetwork = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 200 / settings.steps)
-    )
+    schedule = one_cycle(optimizer, settings.steps, 200)
     progress = tqdm(range(settings.steps), desc="fitting", unit="step", mininterval=1)
     recent = 0.0
     for step in progress:
@@ -77,9 +76,7 @@ def train_eyelids(eyes: EyePatches, settings: FitSettings) -> EyelidNetwork:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        decay = min(settings.average, (step + 1) / (step + 10))
-        for kept, now in zip(mean.parameters(), network.parameters(), strict=True):
-            kept.data.lerp_(now.data, 1 - decay)
+        update_average(mean, network, step, settings.average)
         recent += 0.02 * (loss.item() - recent) if step else loss.item()
         progress.set_postfix(loss=f"{recent:.4f}", refresh=False)
     mean.eval()

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..fitting import one_cycle, update_average
 from ..weights.bundled import save_bundled
 from .finder import close_frames, close_up, decode, overlap
 from .material import Portrait, backgrounds, drawn_presenters, photographs
@@ -95,9 +96,7 @@ def train_finder(
     finder = FaceFinder(norm=True)
     mean = copy.deepcopy(finder)
     optimizer = torch.optim.AdamW(finder.parameters(), settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 200 / settings.steps)
-    )
+    schedule = one_cycle(optimizer, settings.steps, 200)
     pool: deque[Scene] = deque(maxlen=settings.pool)
     close_pool: deque[Scene] = deque(maxlen=settings.pool)
     losses: list[tuple[float, ...]] = []
@@ -121,7 +120,7 @@ def train_finder(
         torch.nn.utils.clip_grad_norm_(finder.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-        _update_average(mean, finder, min(settings.average, (step + 1) / (step + 10)))
+        update_average(mean, finder, step, settings.average)
         losses.append(tuple(part.item() for part in parts))
         names = ("seen", "box", "points", "face", "close")
         recent = torch.tensor(losses[-100:]).mean(0).tolist()
@@ -149,14 +148,6 @@ def _relit(scenes: Sequence[Scene], generator: Generator) -> Tensor:
     )
     pictures = pixels.permute(0, 3, 1, 2) / 255
     return ((0.8 + 0.2 * change[0]) * pictures + 0.1 * (change[1] - 1)).clamp(0, 1)
-
-
-def _update_average(mean: FaceFinder, finder: FaceFinder, average: float) -> None:
-    """Move the running mean of weights and statistics towards the current ones."""
-    now = finder.state_dict()
-    for name, value in mean.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(now[name], 1 - average)
 
 
 def _search_losses(answers: Tensor, scenes: Sequence[Scene]) -> tuple[Tensor, Tensor, Tensor]:

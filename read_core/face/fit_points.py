@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..fitting import one_cycle, update_average
 from ..weights.bundled import save_bundled
 from .alignment import FaceCrop, cut_face
 from .finder import load_finder, point_frames
@@ -79,9 +80,7 @@ def train_points(portraits: Sequence[Portrait], out: Path, settings: PointSettin
     reader = PointReader(norm=True)
     mean = copy.deepcopy(reader)
     optimizer = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 200 / settings.steps)
-    )
+    schedule = one_cycle(optimizer, settings.steps, 200)
     errors: list[float] = []
     progress = tqdm(range(settings.steps), desc="points", unit="step", mininterval=1)
     for step in progress:
@@ -93,10 +92,7 @@ def train_points(portraits: Sequence[Portrait], out: Path, settings: PointSettin
         torch.nn.utils.clip_grad_norm_(reader.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-        now, average = reader.state_dict(), min(settings.average, (step + 1) / (step + 10))
-        for name, value in mean.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(now[name], 1 - average)
+        update_average(mean, reader, step, settings.average)
         errors.append(error.item())
         progress.set_postfix(error=f"{np.mean(errors[-100:]):.4f}", refresh=False)
     finder.point = fused(mean)

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..fitting import one_cycle
 from ..weights.bundled import save_bundled
 from .face_examples import GROUP, FaceExamples, draw_faces
 from .face_reader import VALUES, FaceReader, crops
@@ -61,9 +62,7 @@ def train_face_reader(examples: FaceExamples, out: Path, settings: FaceFitSettin
     generator = torch.Generator().manual_seed(settings.seed + 1)
     reader = FaceReader()
     optimizer = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 100 / settings.steps)
-    )
+    schedule = one_cycle(optimizer, settings.steps, 100)
     losses: list[float] = []
     miss = torch.tensor(_MISS)[:, None]
     progress = tqdm(range(settings.steps), desc="fitting", unit="step")

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..fitting import one_cycle
 from ..weights.bundled import save_bundled
 from .reader import SIDE, MouthReader, gaussian_blur, square
 
@@ -91,9 +92,7 @@ def train_reader(examples: Examples, out: Path, settings: FitSettings) -> float:
     generator = torch.Generator().manual_seed(settings.seed + 1)
     reader = MouthReader()
     optimizer = torch.optim.AdamW(reader.parameters(), settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, settings.steps, pct_start=min(0.5, 100 / settings.steps)
-    )
+    schedule = one_cycle(optimizer, settings.steps, 100)
     weights = torch.tensor(_WEIGHTS)
     losses: list[float] = []
     progress = tqdm(range(settings.steps), desc="fitting", unit="step")

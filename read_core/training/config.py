@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import ReadError
 
 _RENAMED = {"synthesiser": "synthesizer", "held_out_synthesisers": "held_out_synthesizers"}
+_SCRIPTS = {"eyelids": "run scripts/fit_eyelids.py"}  # what makes a part without a stage
 _RELEASED = (None, "vae", "whisper")  # what LTX-Video and Whisper give, by the stage that trains another
 
 
@@ -93,9 +94,9 @@ class StageConfig(Strict):
 
 
 def require_component(key: str, folder: Path, stage: str | None = None) -> None:
-    """Raise ConfigError unless ``folder`` has a model, exported by ``stage`` or released (None)."""
+    """Raise ConfigError unless ``folder`` has a model, made by ``stage`` or released (None)."""
     if not (folder / "config.json").is_file():
-        made = f"train stage {stage} first" if stage else ""
+        made = f"{_SCRIPTS.get(stage, f'train stage {stage}')} first" if stage else ""
         released = "make it of the published files with 'read-core init'" if stage in _RELEASED else ""
         advice = ", or ".join(filter(None, (made, released)))
         raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice} (see docs/training.md)")

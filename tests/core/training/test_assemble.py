@@ -16,6 +16,7 @@ from read_core.checkpoint import describe
 from read_core.cli.main import main
 from read_core.detail import DetailNetwork
 from read_core.errors import CheckpointError
+from read_core.eyelids.network import EyelidNetwork
 from read_core.face.alignment import FaceLayout
 from read_core.precision import STATISTICS
 from read_core.speech import SpeechAE
@@ -108,6 +109,7 @@ def test_the_origin_of_parts_and_the_place_of_faces_arrive(broken_checkpoint, tm
         ({"defaults.color": 1}, "color"),
         ({"card.resolution": [60, 64]}, "size"),
         ({"detail": "nowhere"}, "train stage detail first"),
+        ({"eyelids": "nowhere"}, "run scripts/fit_eyelids.py first"),
         ({"face": {"eye_distance": 0.3, "eyes": 0.7, "mouth": 0.6}}, "eyes above mouth"),
     ],
 )
@@ -155,12 +157,20 @@ def test_the_file_of_a_stage_is_no_checkpoints(capsys):
 
 def test_detail_and_the_layout_of_the_face_arrive(tiny_checkpoint, tmp_path):
     DetailNetwork(widths=(8, 8, 16), features=3, refine_width=4).save_pretrained(tmp_path / "detail")
+    EyelidNetwork((8, 8, 8)).save_pretrained(tmp_path / "eyelids")
     face = {"eye_distance": 0.34, "eyes": 0.4, "mouth": 0.72}
     figures = assemble(
-        make_config(tiny_checkpoint, tmp_path / "made", face=face, detail=str(tmp_path / "detail"))
+        make_config(
+            tiny_checkpoint,
+            tmp_path / "made",
+            face=face,
+            detail=str(tmp_path / "detail"),
+            eyelids=str(tmp_path / "eyelids"),
+        )
     )
     pipe = ReadPipeline.from_pretrained(tmp_path / "made", "cpu", torch.float32)
     assert pipe.card.face is not None
     assert pipe.detail is not None
+    assert pipe.eyelids is not None
     assert pipe.card.face.to_dict() == face
     assert figures["detail_parameters"] == sum(p.numel() for p in pipe.detail.parameters())

@@ -12,6 +12,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import fit_eyelids
 import pytest
 
 from read_core import ReadPipeline
@@ -21,7 +22,8 @@ from read_core.training.config import read_config
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "scripts" / "train_read_tiny.sh"
-EXPORTS = ("vae", "whisper", "speech_ae", "transformer", "detail", "initial", "distilled")
+EXPORTS = ("vae", "whisper", "speech_ae", "transformer", "detail", "eyelids", "initial", "distilled")
+FIT = "fit_eyelids.py"
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 
@@ -40,11 +42,17 @@ def script(*steps: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def commands(*steps: str, **environment: str) -> list[list[str]]:
-    """The arguments of ``read-core`` in the commands of the steps."""
+    """The arguments of ``read-core`` in the commands of the steps; of a script, its name comes first."""
     done = script(*steps, **environment)
     assert done.returncode == 0, done.stderr
-    lines = [shlex.split(line) for line in done.stdout.splitlines()]
-    return [line[line.index("read_core.cli") + 1 :] for line in lines]
+    found = []
+    for line in done.stdout.splitlines():
+        words = shlex.split(line)
+        if "read_core.cli" in words:
+            found.append(words[words.index("read_core.cli") + 1 :])
+        else:
+            found.append([Path(words[1]).name, *words[2:]])
+    return found
 
 
 def settings(words: list[str]) -> dict[str, Any]:
@@ -62,6 +70,9 @@ def test_every_input_was_made_by_an_earlier_command(extra):
     for words in commands("all", *extra):
         if words[0] == "corpus":
             drawn.add((option(words, "--out"), option(words, "--split")))
+            continue
+        if words[0] == FIT:
+            made.add(option(words, "--out"))
             continue
         config = settings(words)
         if "clips" in config:
@@ -138,11 +149,13 @@ def test_every_command_runs_at_toy_size(tmp_path, monkeypatch, photograph):
     monkeypatch.chdir(tmp_path)
     steps = commands("all", "photo-distill", "drawn-checkpoint", TOY="1", WORKERS="1")
     for words in steps:
-        assert main(words) == 0, words
+        done = fit_eyelids.main(words[1:]) if words[0] == FIT else main(words)
+        assert done == 0, words
     assert {path.name for path in Path("output").iterdir()} == {"tiny", "photo"}
     pipe = ReadPipeline.from_pretrained(Path("output/photo/checkpoint"))
     assert pipe.card.face is not None
     assert pipe.detail is not None
+    assert pipe.eyelids is not None
     assert json.loads(Path("output/photo/checkpoint/model_index.json").read_text())["format"] == 2
     assert ReadPipeline.from_pretrained(Path("output/tiny/checkpoint")).card.face is None
     with wave.open("short.wav", "wb") as file:
