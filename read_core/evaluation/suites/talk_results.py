@@ -9,7 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class TalkMeasurer:
 
     Attributes:
         source: draws the talks.
-        seeds: seeds of the noise; one video per seed.
+        seeds: consecutive seeds of the noise; one video per seed.
         coded_frames: frames of each talk for the codec, 8 n + 1.
         shown: names of the talks whose pictures are kept for a sheet.
     """
@@ -69,29 +69,45 @@ class TalkMeasurer:
     coded_frames: int
     shown: tuple[str, ...] = ()
 
-    def measure(self, pipe: ReadPipeline, order: TalkOrder) -> Measured:
-        """Draw a talk, generate its videos and measure them."""
+    def measure(self, pipe: ReadPipeline, order: TalkOrder, earlier: Measured | None = None) -> Measured:
+        """Draw a talk, generate its videos and measure them.
+
+        Args:
+            pipe: the checkpoint.
+            order: the talk.
+            earlier: results of the first seeds; only the other seeds are generated.
+        """
         talk = self.source.draw(order)
         generator = VideoGenerator(pipe)  # its cache of encoded portraits is released with the talk
         starts = clip_starts(latents_of_frames(len(talk.pixels)), pipe.defaults.window)
-        true = talk.frames
-        truth = read_talk(true, talk)
-        rendered = speaking_of(true, truth, talk, truth, starts)
-        del true
-        through = generator.coded(talk, self.coded_frames)
-        coded = coded_of(through, talk)
-        generated, rows = [], None
-        for index, seed in enumerate(self.seeds):
+        truth = read_talk(talk.frames, talk)
+
+        def generate(seed: int) -> tuple[torch.Tensor, Speaking]:
             frames = generator.finished(talk, SamplingSettings(seed=seed))
-            generated.append(speaking_of(frames, read_talk(frames, talk), talk, truth, starts))
-            if index == 0 and order.name in self.shown:
-                rows = rows_of_talk(talk, through, frames)
-        of = (talk.name, talk.kind, talk.face, talk.synthesizer)
-        return TalkResult(*of, rendered, coded, tuple(generated)), rows
+            return frames, speaking_of(frames, read_talk(frames, talk), talk, truth, starts)
+
+        if earlier is None:
+            rendered = speaking_of(talk.frames, truth, talk, truth, starts)
+            through = generator.coded(talk, self.coded_frames)
+            frames, first = generate(self.seeds[0])
+            rows = rows_of_talk(talk, through, frames) if order.name in self.shown else None
+            of = (talk.name, talk.kind, talk.face, talk.synthesizer)
+            earlier = TalkResult(*of, rendered, coded_of(through, talk), (first,)), rows
+        result, rows = earlier
+        others = [generate(seed)[1] for seed in self.seeds[len(result.generated) :]]
+        return replace(result, generated=(*result.generated, *others)), rows
+
+    def taken(self, earlier: Measured | None) -> Measured | None:
+        """The part of earlier results that belongs to these seeds; None: some seeds are missing."""
+        if earlier is None or len(earlier[0].generated) < len(self.seeds):
+            return None
+        result, rows = earlier
+        return replace(result, generated=result.generated[: len(self.seeds)]), rows
 
     def key(self, pipe: ReadPipeline) -> str:
-        """A hash of everything that the results of a talk depend on, except for the code."""
-        digest = hashlib.sha256(repr((self, pipe.card, pipe.defaults)).encode())
+        """A hash of all that the results of a talk depend on, but not the code or the number of seeds."""
+        of = replace(self, seeds=self.seeds[:1])
+        digest = hashlib.sha256(repr((of, pipe.card, pipe.defaults)).encode())
         models = (
             pipe.features.encoder,
             pipe.speech_ae,
@@ -188,25 +204,28 @@ def measure_talks(
         workers: measure in several processes; None: in this one.
     """
     earlier = {order.name: kept.load(order.name) for order in orders}
-    missing = [order for order in orders if earlier[order.name] is None]
+    done = {name: measurer.taken(found) for name, found in earlier.items()}
+    missing = [order for order in orders if done[order.name] is None]
     if workers is None or not missing:
         for order in orders:
-            yield earlier[order.name] or _measure(pipe, measurer, kept, order)
+            yield done[order.name] or _measure(pipe, measurer, kept, order, earlier[order.name])
         return
     threads = max(1, (os.cpu_count() or 1) // workers.count)
     context = multiprocessing.get_context("spawn")
     given = workers.checkpoint, measurer, kept, threads
     with ProcessPoolExecutor(workers.count, context, _Worker.start, given) as pool:
-        running = {order.name: pool.submit(_Worker.measure, order) for order in missing}
+        running = {order.name: pool.submit(_Worker.measure, order, earlier[order.name]) for order in missing}
         try:
             for order in orders:
-                yield earlier[order.name] or running[order.name].result()
+                yield done[order.name] or running[order.name].result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _measure(pipe: ReadPipeline, measurer: TalkMeasurer, kept: KeptTalks, order: TalkOrder) -> Measured:
-    measured = measurer.measure(pipe, order)
+def _measure(
+    pipe: ReadPipeline, measurer: TalkMeasurer, kept: KeptTalks, order: TalkOrder, earlier: Measured | None
+) -> Measured:
+    measured = measurer.measure(pipe, order, earlier)
     kept.save(*measured)
     return measured
 
@@ -224,5 +243,5 @@ class _Worker:
         cls.given = ReadPipeline.from_pretrained(checkpoint, "cpu"), measurer, kept
 
     @classmethod
-    def measure(cls, order: TalkOrder) -> Measured:
-        return _measure(*cls.given, order)
+    def measure(cls, order: TalkOrder, earlier: Measured | None) -> Measured:
+        return _measure(*cls.given, order, earlier)

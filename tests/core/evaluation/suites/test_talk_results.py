@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from read_core.checkpoint import save_checkpoint
 from read_core.evaluation.material.talks import TalkSource
+from read_core.evaluation.material.videos import VideoGenerator
 from read_core.evaluation.suites.talk_results import KeptTalks, TalkMeasurer, Workers, measure_talks
 from read_core.face.alignment import FaceLayout
 from read_core.pipeline import ReadPipeline
@@ -51,6 +54,29 @@ def test_a_stopped_evaluation_continues_with_the_results_on_disk(
     assert again[0][1].pictures.equal(whole[0][1].pictures)
     kept.remove()
     assert not (tmp_path / "talks").exists()
+
+
+def test_more_seeds_go_on_from_the_results_of_fewer(aligned_pipe, measurer, orders, tmp_path, monkeypatch):
+    whole = measured(aligned_pipe, measurer, orders[:2], kept_in(tmp_path / "whole", measurer, aligned_pipe))
+    fewer = replace(measurer, seeds=measurer.seeds[:1])
+    kept = kept_in(tmp_path / "talks", fewer, aligned_pipe)
+    first = measured(aligned_pipe, fewer, orders[:2], kept)
+    generated, finish = [], VideoGenerator.finished
+
+    def noted(generator, talk, settings):
+        generated.append(settings.seed)
+        return finish(generator, talk, settings)
+
+    monkeypatch.setattr(VideoGenerator, "finished", noted)
+    kept = kept_in(tmp_path / "talks", measurer, aligned_pipe)
+    assert [result for result, _ in measured(aligned_pipe, measurer, orders[:2], kept)] == [
+        result for result, _ in whole
+    ]
+    assert generated == [1, 1]
+    assert [result for result, _ in measured(aligned_pipe, fewer, orders[:2], kept)] == [
+        result for result, _ in first
+    ]
+    assert generated == [1, 1]
 
 
 def test_results_of_other_settings_or_weights_are_not_taken(aligned_pipe, pipe, measurer, orders, tmp_path):
