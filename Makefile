@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 
 .PHONY: setup demo test lint types bench clean
 
@@ -21,9 +22,9 @@ demo: setup
 	$(BIN)/read-core generate --portrait assets/photo.jpg --speech assets/speech.flac \
 		--out output/demo-photo.mp4 --sheet output/demo-photo.png --overwrite
 
-# The models of the tests are tiny: more threads would only wait for each other.
+# The models of the tests are tiny: more threads per process would only wait for each other.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
@@ -45,7 +46,6 @@ clean:
 # --- Training. Every command goes on where it was stopped, so each target may be run again. ---
 
 CORE := $(BIN)/read-core
-WORKERS ?= 2
 TINY := output/tiny
 PHOTO := output/photo
 SHIPPED := read_core/checkpoints/read-tiny
