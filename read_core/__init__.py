@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .compiler_cache import set_compiler_cache
+from .compiler import set_compiler_cache
 from .errors import CheckpointError, InputError, MediaError, ReadError, ReadWarning
 from .records import FaceChoice, Reference, SamplingSettings, SpeechCodes
 from .version import __version__

@@ -26,24 +26,36 @@ KILLED = "its process was killed, often for lack of memory; use fewer workers, o
 
 @dataclass(frozen=True)
 class Models:
-    """What a worker loads: checkpoint folder, device and dtype; None: chosen as by ``read-core generate``."""
+    """What a worker loads.
+
+    Attributes:
+        checkpoint: the folder.
+        device, dtype: None: chosen as by ``read-core generate``.
+        compiled: compile A2V-DiT, see ``read_core.compiler.compile_transformer``.
+    """
 
     checkpoint: Path
     device: str | None = None
     dtype: str | None = None
+    compiled: bool = False
 
     def load(self) -> ReadPipeline:
         """The pipeline.
 
         Raises:
             CheckpointError: see ``ReadPipeline.from_pretrained``.
+            InputError: there is no compiler.
         """
         import torch
 
+        from ..compiler import compile_transformer
         from ..pipeline import ReadPipeline
 
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
-        return ReadPipeline.from_pretrained(self.checkpoint, self.device, dtype)
+        pipe = ReadPipeline.from_pretrained(self.checkpoint, self.device, dtype)
+        if self.compiled:
+            compile_transformer(pipe)
+        return pipe
 
 
 @dataclass(frozen=True)

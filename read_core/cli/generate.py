@@ -163,6 +163,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=DTYPES,
         help="type of the models (default: the checkpoint's; on a CPU float32, or bfloat16 where fast)",
     )
+    machine.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile A2V-DiT when it first runs, which takes minutes on a CPU: for long videos",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -192,6 +197,7 @@ def run(args: argparse.Namespace) -> int:
     device = _device(args.device)
 
     from ..checkpoint import describe
+    from ..compiler import compile_transformer
     from ..generate.ranks import assist, start_ring
     from ..pipeline import ReadPipeline
 
@@ -202,6 +208,8 @@ def run(args: argparse.Namespace) -> int:
     ring, device = start_ring(device)
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     pipe.ring = ring
+    if args.compile:
+        compile_transformer(pipe)
     if ring is not None and ring.rank:
         assist(pipe, job)
         return 0

@@ -43,6 +43,12 @@ def test_a_script_reports_every_row_with_its_figures(run, name):
         assert all(float(found[row][-1]) < 1e-3 for row in ROWS[name])
 
 
+def test_compiled_parts_are_compared_with_plain_ones(run):
+    found = run("compiled", "--clips", "1", "--repeats", "1", "--output-size", "64", "--backend", "eager")
+    assert set(found) >= {"sampling", "decoding", "finishing"}
+    assert all(float(found[row][-1]) < 1e-4 for row in ("sampling", "decoding", "finishing"))
+
+
 def test_presets_are_compared(run):
     found = run("presets", "--sides", "64", "--steps", "1")
     assert set(found) >= {"64, medium", "64, veryfast"}

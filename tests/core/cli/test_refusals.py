@@ -78,6 +78,13 @@ def test_bad_input_is_one_line_and_status_2(inputs, tmp_path, tiny_checkpoint, c
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 
+def test_compiling_needs_a_compiler(inputs, tmp_path, tiny_checkpoint, capsys, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert status_of(command(inputs, tmp_path / "a.mp4", tiny_checkpoint, compile=True)) == 2
+    assert "needs a C++ compiler" in capsys.readouterr().err
+    assert names(tmp_path) == []
+
+
 def test_overwriting_must_be_allowed(inputs, tmp_path, tiny_checkpoint):
     (tmp_path / "a.mp4").write_bytes(b"old")
     assert main(command(inputs, tmp_path / "a.mp4", tiny_checkpoint, overwrite=True)) == 0
