@@ -49,6 +49,12 @@ def test_compiled_parts_are_compared_with_plain_ones(run):
     assert all(float(found[row][-1]) < 1e-4 for row in ("sampling", "decoding", "finishing"))
 
 
+def test_estimates_are_compared_with_what_tensors_take(run):
+    found = run("estimates", "--sides", "64", "--windows", "4", "5")
+    assert [cell.split(", ")[0].endswith(" MB") for cell in found["64 x 64"]] == [True] * 3
+    assert all(float(cell.split(", ")[1]) > 0 for cell in found["64 x 64"])
+
+
 def test_presets_are_compared(run):
     found = run("presets", "--sides", "64", "--steps", "1")
     assert set(found) >= {"64, medium", "64, veryfast"}

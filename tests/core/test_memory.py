@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from allocated import peak_allocated
 
 from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.bundled import BUNDLED
@@ -21,29 +22,16 @@ from read_core.video.aligned import AlignedAutoencoder
 from read_core.video.configs import TINY_INNER
 
 
-def measured(work):
-    """The most bytes of the CPU that tensors held at once while ``work`` ran, beyond those before it."""
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.no_grad(), torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        work()
-    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most
-
-
 def near(expected, peak):
     """Within 15 %."""
     return 0.85 * peak <= expected <= 1.15 * peak
 
 
 def test_the_measure_sees_what_is_alive_at_once():
-    assert measured(lambda: torch.zeros(1000, 1000) + 1) == pytest.approx(8e6, rel=0.01)
-    together = measured(lambda: [torch.zeros(1000, 1000) for _ in range(5)])
+    assert peak_allocated(lambda: torch.zeros(1000, 1000) + 1) == pytest.approx(8e6, rel=0.01)
+    together = peak_allocated(lambda: [torch.zeros(1000, 1000) for _ in range(5)])
     assert together == pytest.approx(2e7, rel=0.01)
-    assert measured(lambda: [torch.zeros(1000, 1000).shape for _ in range(5)]) < 9e6
+    assert peak_allocated(lambda: [torch.zeros(1000, 1000).shape for _ in range(5)]) < 9e6
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -69,7 +57,7 @@ def sampled(pipe, settings, places, clips):
 
     work()  # so that nothing kept from other work is freed meanwhile
     expected = sampling_memory(pipe.transformer, pipe.prompt, chosen, size, clips)
-    return expected + latents_memory(config.in_channels, chosen.window, size, clips), measured(work)
+    return expected + latents_memory(config.in_channels, chosen.window, size, clips), peak_allocated(work)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +95,7 @@ def test_decoding(pipe, rounded, monkeypatch):
     monkeypatch.setattr("read_core.video.vae.bfloat16_is_fast", lambda: True)
     monkeypatch.setattr(pipe.vae, "rounded", rounded)
     places, latents = (4, 6), torch.randn(1, 128, 2 * pipe.vae.settings.chunk, 4, 6)
-    peak = measured(lambda: [frames.shape for frames in pipe.vae.decode_stream([latents])])
+    peak = peak_allocated(lambda: [frames.shape for frames in pipe.vae.decode_stream([latents])])
     assert near(decoding_memory(pipe.vae, (32 * places[0], 32 * places[1])), peak)
 
 
@@ -116,7 +104,7 @@ def test_decoding_aligned_faces():
     inner = {**TINY_INNER, "block_out_channels": [16, 16], "decoder_block_out_channels": [64, 128]}
     vae = TemporalVAE(AlignedAutoencoder(inner, (4, 4), 6).eval(), DecodeSettings(halo=2, chunk=8))
     latents = torch.randn(1, 6, 16, 4, 4)
-    peak = measured(lambda: [frames.shape for frames in vae.decode_stream([latents])])
+    peak = peak_allocated(lambda: [frames.shape for frames in vae.decode_stream([latents])])
     assert near(decoding_memory(vae, (128, 128)), peak)
 
 
@@ -137,7 +125,7 @@ def test_finishing(network, paste):
     )
     restorer = DetailRestorer(None if network is None else network.eval())
     finish = Finish(Finishing(True, paste, side), reference, portrait, restorer)
-    peak = measured(lambda: [few.shape for few in finish(torch.rand(8, 128, 128, 3))])
+    peak = peak_allocated(lambda: [few.shape for few in finish(torch.rand(8, 128, 128, 3))])
     assert near(finish.memory, peak)
     idle = Finish(Finishing(False, False), replace(reference, image=frame))
     assert idle.memory == 0
