@@ -6,6 +6,7 @@ the VAE, and the work of the order clips with the frames of a chunk.
 
 from __future__ import annotations
 
+import argparse
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,7 @@ TEXT_TOKENS = 128
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with torch.device("meta"):
         model = A2VTransformer3DModel(**CONFIGS["ltx-2b"]).to(torch.bfloat16)
         vae = AutoencoderKLLTXVideo(**list(RELEASES.values())[-1]).to(torch.bfloat16)

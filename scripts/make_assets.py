@@ -7,6 +7,7 @@ names for a pack's templates.) Needs flite (Debian: ``apt-get install flite``).
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import av
@@ -26,6 +27,7 @@ SIZE = 512
 
 def main() -> None:
     """Write both files."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     folder = Path(__file__).parent.parent / "assets"
     folder.mkdir(exist_ok=True)
     frame = render(sample_presenter(SEED, "test"), neutral_motion(1), torch.zeros(1, 3), SIZE)[0]

@@ -6,6 +6,7 @@ scripts/make_blueprint.py``. With ``--check`` it writes nothing and fails if the
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from dataclasses import dataclass, field
@@ -184,10 +185,13 @@ def talking_head() -> Blueprint:
     return made
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write the blueprint, or with ``--check`` compare it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
+    check: bool = parser.parse_args(arguments).check
     text = json.dumps(talking_head().file(), indent=2, ensure_ascii=False) + "\n"
-    if "--check" in sys.argv[1:]:
+    if check:
         stale = not PATH.is_file() or PATH.read_text(encoding="utf-8") != text
         if stale:
             sys.stderr.write(f"{PATH} is not what scripts/make_blueprint.py makes\n")

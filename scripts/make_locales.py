@@ -12,6 +12,7 @@ cannot be translated, because prompts contain them.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -67,11 +68,14 @@ def differences(source: dict[str, Any], language: str) -> list[str]:
     ]
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write the English file, or with ``--check`` compare it; and compare the others' keys with it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
+    check: bool = parser.parse_args(arguments).check
     source, path = english(), FOLDER / SOURCE / FILE
     wrong = []
-    if "--check" not in sys.argv[1:]:
+    if not check:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(source, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     elif _read(SOURCE) != source:

@@ -7,6 +7,7 @@ docs/images/demo.png         frames of the first, with the measured mouth
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def make_loop(video: Path, picture: Path) -> None:
 
 def main() -> None:
     """Write all pictures."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for video, picture in LOOPS.items():
         make_loop(MADE / video, IMAGES / picture)
     shutil.copyfile(MADE / "demo-photo.png", IMAGES / "demo.png")

@@ -7,6 +7,7 @@ fails if a file differs.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -383,9 +384,12 @@ def files() -> Iterator[tuple[Path, str]]:
             yield path, json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write all graphs, or with ``--check`` compare them."""
-    if "--check" in sys.argv[1:]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs")
+    check: bool = parser.parse_args(arguments).check
+    if check:
         stale = [str(path) for path, text in files() if path.read_text(encoding="utf-8") != text]
         sys.stderr.writelines(f"{path} is not what scripts/make_workflows.py makes\n" for path in stale)
         return 1 if stale else 0
