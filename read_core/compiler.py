@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .pipeline import ReadPipeline
 
 _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-_CPP = ("g++", "clang++", "cl")
+_CPP = {"darwin": "clang++", "win32": "cl"}  # elsewhere g++; torch's compiler calls no other
 
 
 def set_compiler_cache() -> None:
@@ -55,9 +56,9 @@ def check_compiler(device: str) -> None:
     Raises:
         InputError: the device is a CPU, and there is no C++ compiler.
     """
-    compilers = (os.environ.get("CXX", ""), *_CPP)
-    if device == "cpu" and not any(map(shutil.which, compilers)):
+    name = os.environ.get("CXX") or _CPP.get(sys.platform, "g++")
+    if device == "cpu" and shutil.which(name) is None:
         raise InputError(
-            f"compiling a model for a CPU needs a C++ compiler, one of {', '.join(_CPP)}; none was found. "
-            "Install one, or run without compiling"
+            f"compiling a model for a CPU needs a C++ compiler, and {name} was not found; install it, name "
+            "another one in the environment variable CXX, or run without compiling"
         )

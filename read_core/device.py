@@ -1,8 +1,10 @@
-"""The device that models run on where none is chosen."""
+"""The device that models run on."""
 
 from __future__ import annotations
 
 import torch
+
+from .errors import InputError
 
 
 def best_device() -> torch.device:
@@ -10,3 +12,22 @@ def best_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def checked_device(name: str | None) -> torch.device | None:
+    """The device with this name; None: none is chosen.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    if name is None:
+        return None
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()  # the device "meta" stores nothing
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used ({reason}); expected cpu, cuda, cuda:1, mps"
+        ) from error
+    return device

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the videos that are missing; exit status 1 if some failed."""
     from ..checkpoint import describe
     from ..compiler import check_compiler
-    from ..device import best_device
+    from ..device import best_device, checked_device
     from ..errors import InputError
     from .engines import Models, run_rows
     from .results import DONE, Results
@@ -68,8 +68,9 @@ def run(args: argparse.Namespace) -> int:
     for name in ("workers", "retries"):
         if getattr(args, name) < (name == "workers"):
             raise InputError(f"--{name} is {getattr(args, name)}; expected {int(name == 'workers')} or more")
+    device = checked_device(args.device)
     if args.compile:
-        check_compiler(str(args.device or best_device()))
+        check_compiler(str(device or best_device()))
     rows = read_table(args.table, describe(args.checkpoint).defaults)
     results = Results(args.results or args.table.with_suffix(".results.csv"))
     checkpoint = checkpoint_print(args.checkpoint)
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [row for row in rows if not results.finished(row, prints[row.asked["out"]])]
     print(f"{len(rows)} jobs, {len(rows) - len(missing)} of them done before; results: {results.path}")
     missing = [overwriting(row) if results.made_here(row) else row for row in missing]
+    results.prepare()
     models = Models(args.checkpoint, args.device, args.dtype, args.compile)
     progress = _Progress(len(missing))
     for row, result in run_rows(args.engine, missing, models, args.workers, args.retries) if missing else ():

@@ -133,53 +133,67 @@ def _in_this_process(waiting: deque[Attempt], models: Models) -> Iterator[tuple[
 _pipe: ReadPipeline | None = None  # of a worker process
 
 
-def _start_worker(models: Models) -> None:
-    """Load the models; after Ctrl-C, which all processes get, the first process decides."""
-    global _pipe  # noqa: PLW0603
+def _start_worker() -> None:
+    """After Ctrl-C, which all processes get, the first process decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _pipe = models.load()
 
 
-def _attempt_in_worker(row: Row) -> Outcome:
-    assert _pipe is not None
+def _attempt_in_worker(models: Models, row: Row) -> Outcome:
+    """Load the models once, here and not at the start: so an error in loading reaches the first process."""
+    global _pipe  # noqa: PLW0603
+    if _pipe is None:
+        _pipe = models.load()
     return make_video(_pipe, row)
 
 
 def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
-    pool = _pool(models, workers)
-    under_way: dict[Future[Outcome], Attempt] = {}
+    """Each worker is a pool of one process: one that is killed ends its own job only."""
+    idle = [_pool() for _ in range(min(workers, len(waiting)))]
+    under_way: dict[Future[Outcome], tuple[Attempt, ProcessPoolExecutor]] = {}
     try:
         while waiting or under_way:
-            while waiting and len(under_way) < workers:
-                attempt = waiting.popleft()
-                under_way[pool.submit(_attempt_in_worker, attempt.row)] = attempt
+            while waiting and idle:
+                attempt, pool = waiting.popleft(), idle.pop()
+                try:
+                    future = pool.submit(_attempt_in_worker, models, attempt.row)
+                except BrokenProcessPool:  # killed while it had no job
+                    waiting.appendleft(attempt)
+                    idle.append(_renewed(pool))
+                else:
+                    under_way[future] = attempt, pool
             ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in ended):
-                ended, _ = wait(under_way)  # a killed worker ends them all
-                pool.shutdown()
-                pool = _pool(models, workers)
             for future in ended:
-                attempt = under_way.pop(future)
-                broken = isinstance(future.exception(), BrokenProcessPool)
-                yield attempt, _killed(attempt.row) if broken else future.result()
+                attempt, pool = under_way.pop(future)
+                killed = isinstance(future.exception(), BrokenProcessPool)
+                idle.append(_renewed(pool) if killed else pool)
+                yield attempt, _killed(attempt.row) if killed else future.result()
     finally:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        for pool in (*idle, *(pool for _, pool in under_way.values())):
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
 
 
-def _pool(models: Models, workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (models,))
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, get_context("spawn"), _start_worker)
+
+
+def _renewed(broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
+    broken.shutdown()
+    return _pool()
 
 
 class _Actor:
     """A worker of Ray."""
 
     def __init__(self, models: Models) -> None:
-        self.pipe = models.load()
+        self.models = models
+        self.pipe: ReadPipeline | None = None
 
     def make(self, row: Row) -> Outcome:
-        """Make one video."""
+        """Make one video; the first one loads the models, so that an error in loading is this call's."""
+        if self.pipe is None:
+            self.pipe = self.models.load()
         return make_video(self.pipe, row)
 
 
@@ -199,5 +213,7 @@ def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[t
                     outcome = ray.get(reference)
                 except ray.exceptions.RayActorError:
                     outcome, actor = _killed(attempt.row), kind.remote(models)
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from None
                 idle.append(actor)
                 yield attempt, outcome

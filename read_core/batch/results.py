@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..media.files import write_error
 from .table import Row, checksum
 
@@ -39,25 +40,46 @@ class Result:
     message: str = ""
 
 
+_COLUMNS = [each.name for each in fields(Result)]
+
+
 class Results:
     """The results of a table. A job that runs again appends another line, and the last one counts.
 
     Args:
         path: the file, which need not exist.
+
+    Raises:
+        InputError: the file holds something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.found: dict[str, Result] = {}
-        self._ends = True
+        self._made: dict[str, str] = {}  # checksum of the last video of each name, failures since then or not
         if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            self._ends = text.endswith("\n") or not text
-            whole = text if self._ends else text[: text.rfind("\n") + 1]  # a kill may cut the last line
-            for cells in csv.DictReader(io.StringIO(whole)):
+            for cells in csv.DictReader(io.StringIO(self._whole_lines().decode(errors="replace"))):
+                if list(cells) != _COLUMNS:
+                    raise InputError(
+                        f"{path} holds no results of read-core batch; name another file with --results"
+                    )
                 values: dict[str, Any] = dict(cells)
                 values |= {name: int(cells[name]) for name in ("frames", "attempts")}
-                self.found[cells["out"]] = Result(**values | {"seconds": float(cells["seconds"])})
+                self._keep(Result(**values | {"seconds": float(cells["seconds"])}))
+
+    def prepare(self) -> None:
+        """Write the header, or cut off a line that a kill left unfinished, before any work.
+
+        Raises:
+            MediaError: the file cannot be written.
+        """
+        try:
+            whole = self._whole_lines() if self.path.is_file() else b""
+            with self.path.open("r+b" if self.path.is_file() else "wb") as file:
+                file.write(whole or (",".join(_COLUMNS) + "\n").encode())
+                file.truncate()
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
     def finished(self, row: Row, fingerprint: str) -> bool:
         """Whether the video of a row is there, unchanged, and made from the same inputs."""
@@ -71,30 +93,28 @@ class Results:
 
     def made_here(self, row: Row) -> bool:
         """Whether the file under the row's name is an earlier result: it may be replaced."""
-        result = self.found.get(row.asked["out"])
-        return result is not None and bool(result.sha256) and result.sha256 == checksum(row.job.out)
+        made = self._made.get(row.asked["out"])
+        return made is not None and made == checksum(row.job.out)
 
     def add(self, result: Result) -> None:
-        """Keep a result and append it to the file.
+        """Keep a result and append it to the file, which :meth:`prepare` has prepared.
 
         Raises:
             MediaError: it cannot be written.
         """
-        self.found[result.out] = result
+        result = replace(result, message=" ".join(result.message.split()))  # a line of the file is a result
+        self._keep(result)
         try:
-            if not self._ends:
-                text = self.path.read_text(encoding="utf-8")
-                self.path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-                self._ends = True
             with self.path.open("a", encoding="utf-8", newline="") as file:
-                lines = csv.DictWriter(file, [each.name for each in fields(Result)], lineterminator="\n")
-                if file.tell() == 0:
-                    lines.writeheader()
-                lines.writerow({name: _flat(value) for name, value in asdict(result).items()})
+                csv.DictWriter(file, _COLUMNS, lineterminator="\n").writerow(asdict(result))
         except OSError as error:
             raise write_error(self.path, error) from error
 
+    def _keep(self, result: Result) -> None:
+        self.found[result.out] = result
+        if result.sha256:
+            self._made[result.out] = result.sha256
 
-def _flat(value: Any) -> Any:
-    """Texts in one line: a line of the file is a result."""
-    return " ".join(value.split()) if isinstance(value, str) else value
+    def _whole_lines(self) -> bytes:
+        data = self.path.read_bytes()
+        return data[: data.rfind(b"\n") + 1]  # a kill may cut the last line, even within a letter

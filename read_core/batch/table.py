@@ -75,10 +75,13 @@ def read_table(path: Path, defaults: SamplingDefaults) -> list[Row]:
 
     Raises:
         MediaError: no such file.
-        InputError: an unknown or missing column, a value of another kind or out of range, two equal outputs,
-            or no jobs.
+        InputError: not in UTF-8, an unknown or missing column, a value of another kind or out of range, two
+            equal outputs, or no jobs.
     """
-    text = check_input(path, "a CSV file of jobs").read_text(encoding="utf-8-sig")
+    try:
+        text = check_input(path, "a CSV file of jobs").read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8; save it as CSV UTF-8") from error
     lines = csv.DictReader(text.splitlines())
     columns = [name.strip() for name in lines.fieldnames or ()]
     missing = [name for name in REQUIRED if name not in columns]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..bundled import BUNDLED
-from ..errors import InputError, once
+from ..errors import once
 from ..geometry import FPS, PIXELS_PER_LATENT
 from ..limits import (
     ALPHA,
@@ -194,13 +194,13 @@ def run(args: argparse.Namespace) -> int:
     check_job(job)
     if args.sheet is not None:
         check_output(args.sheet, ".png", args.overwrite, (args.portrait, args.speech))
-    device = _device(args.device)
-
     from ..checkpoint import describe
     from ..compiler import compile_transformer
+    from ..device import checked_device
     from ..generate.ranks import assist, start_ring
     from ..pipeline import ReadPipeline
 
+    device = checked_device(args.device)
     defaults = describe(args.checkpoint).defaults
     default = defaults.guidance if args.guidance is None else defaults.guidance_of(args.guidance)
     guidance = choose_guidance(default, args.guidance, args.alpha, args.beta)
@@ -345,27 +345,6 @@ def _face(text: str) -> tuple[float, float, float]:
     if size <= 0:
         raise argparse.ArgumentTypeError(f"the face's size is {size:g}; expected more than 0")
     return x, y, size
-
-
-def _device(name: str | None) -> torch.device | None:
-    """Check that a device exists.
-
-    Raises:
-        InputError: this machine has no such device.
-    """
-    if name is None:
-        return None
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # the device "meta" stores nothing
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"device {name!r} cannot be used ({reason}); expected cpu, cuda, cuda:1, mps"
-        ) from error
-    return device
 
 
 def _dtype(name: str | None) -> torch.dtype | None:

@@ -29,7 +29,13 @@ def test_a_compiled_transformer_samples_the_same_latents(tiny_components):
 
 
 def test_a_missing_compiler_is_told(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda _: None)
+    """Torch takes the one that CXX names, and no other if that one is missing."""
+    monkeypatch.setenv("CXX", "no-compiler")
     check_compiler("cuda:0")
-    with pytest.raises(InputError, match=r"needs a C\+\+ compiler, one of g\+\+, clang\+\+, cl"):
+    with pytest.raises(InputError, match=r"needs a C\+\+ compiler, and no-compiler was not found"):
+        check_compiler("cpu")
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("shutil.which", {"clang++": "/usr/bin/clang++"}.get)
+    with pytest.raises(InputError, match=r"and g\+\+ was not found"):
         check_compiler("cpu")

@@ -115,7 +115,10 @@ class TalkMeasurer:
             pipe.vae.vae,
             pipe.detail,
             pipe.eyelids,
+            pipe.student,
         )
+        for tensor in (pipe.prompt.embedding, pipe.prompt.mask):
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         for model in models:
             for name, value in {} if model is None else model.state_dict().items():
                 digest.update(name.encode())

@@ -7,6 +7,9 @@ import importlib
 import os
 import sys
 import wave
+from collections import deque
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from read_core.batch.results import DONE, FAILED, Result, Results
 from read_core.batch.table import checksum, read_table
 from read_core.checkpoint import describe
 from read_core.cli.main import main
-from read_core.errors import InputError, MediaError
+from read_core.errors import CheckpointError, InputError, MediaError
 
 
 @pytest.fixture
@@ -85,22 +88,53 @@ def test_two_lines_may_not_write_one_file(folder, defaults):
         read_table(write_table(folder, line.format("a.mp4"), line.format("./a.mp4")), defaults)
     with pytest.raises(MediaError, match="no such file"):
         read_table(folder / "nothing.csv", defaults)
+    (folder / "jobs.csv").write_bytes("portrait,speech,out\nMüller.png,talk.wav,a.mp4\n".encode("cp1252"))
+    with pytest.raises(InputError, match="not in UTF-8; save it as CSV UTF-8"):
+        read_table(folder / "jobs.csv", defaults)
 
 
 def test_results_come_back_as_they_were_written(folder):
     """The last line of a video counts; one that a kill cut in half does not."""
     path = folder / "r.csv"
     results = Results(path)
-    made = Result("a.mp4", DONE, 5, 1.25, 2, "abc", "def", 'it said "no", twice')
+    results.prepare()
+    made = Result("a  ü.mp4", DONE, 5, 1.25, 2, "abc", "def", 'it said "no", twice')
     results.add(replace(made, state=FAILED))
     results.add(made)
     results.add(Result("b.mp4", FAILED))
-    assert Results(path).found == results.found == {"a.mp4": made, "b.mp4": Result("b.mp4", FAILED)}
+    assert Results(path).found == results.found == {made.out: made, "b.mp4": Result("b.mp4", FAILED)}
     assert len(path.read_text().splitlines()) == 4
-    path.write_text(path.read_text() + 'c.mp4,done,7,"1')
+    path.write_bytes(path.read_bytes() + 'ü.mp4,done,7,"ü'.encode()[:-1])
     assert Results(path).found == results.found
-    Results(path).add(Result("d.mp4", DONE))
-    assert list(Results(path).found) == ["a.mp4", "b.mp4", "d.mp4"]
+    again = Results(path)
+    again.prepare()
+    again.add(Result("d.mp4", DONE))
+    assert list(Results(path).found) == [made.out, "b.mp4", "d.mp4"]
+
+
+def test_results_are_not_mixed_with_something_else(folder, tiny_checkpoint, capsys):
+    """Whatever --results names is checked before any video is made."""
+    table = write_table(folder, "face.png,talk.wav,a.mp4,1,,")
+    command = ["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu", "--results"]
+    before = table.read_bytes()
+    assert main([*command, str(table)]) == 2
+    assert "jobs.csv holds no results of read-core batch" in capsys.readouterr().err
+    assert table.read_bytes() == before
+    assert main([*command, str(folder / "nowhere" / "r.csv")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not (folder / "a.mp4").exists()
+
+
+def test_a_video_is_still_its_own_after_a_failure(folder, tiny_checkpoint):
+    """A run that failed meanwhile must not turn an earlier result into a foreign file."""
+    table = write_table(folder, "face.png,talk.wav,a  b.mp4,1,,")
+    command = ["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
+    assert main(command) == 0
+    (folder / "face.png").rename(folder / "away.png")
+    assert main(command) == 1
+    (folder / "away.png").rename(folder / "face.png")
+    assert main(command) == 0
+    assert results_of(folder / "jobs.results.csv")["a  b.mp4"]["state"] == DONE
 
 
 def test_a_second_run_makes_only_what_is_missing_or_changed(folder, tiny_checkpoint, capsys):
@@ -173,5 +207,45 @@ def test_a_killed_worker_loses_nothing(folder, tiny_checkpoint, defaults, engine
     found = {row.job.out.stem: result for row, result in run_rows(engine, rows, models, 2, retries=2)}
     assert (folder / "c.killed").exists()
     assert {name: result.state for name, result in found.items()} == dict.fromkeys(names, DONE)
-    assert found["c"].attempts > 1
+    assert {name: result.attempts for name, result in found.items()} == {"a": 1, "b": 1, "c": 2, "d": 1}
     assert all(found[name].sha256 == checksum(folder / f"{name}.mp4") for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_checkpoint_that_cannot_be_loaded_is_told_and_not_tried_again(folder, defaults, engine):
+    if engine == "ray":
+        pytest.importorskip("ray")
+    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
+    with pytest.raises(CheckpointError, match="nowhere is not a folder"):
+        list(run_rows(engine, rows, Models(folder / "nowhere", "cpu"), 2, retries=2))
+
+
+def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypatch):
+    """The process may be gone before it gets its next job."""
+    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
+    pools = []
+
+    class Pool:
+        _processes = None
+
+        def __init__(self):
+            pools.append(self)
+            self.broken = len(pools) == 1
+
+        def submit(self, _work, _models, row):
+            if self.broken:
+                raise BrokenProcessPool
+            future: Future[Outcome] = Future()
+            future.set_result(Outcome(Result(row.asked["out"], DONE)))
+            return future
+
+        def shutdown(self, cancel_futures=False):
+            self.shut = True
+
+    monkeypatch.setattr(engines, "_pool", Pool)
+    waiting = deque(engines.Attempt(row) for row in rows)
+    outcomes = list(engines._on_processes(waiting, Models(folder), 1))
+    found = [(attempt.number, outcome.result.out) for attempt, outcome in outcomes]
+    assert found == [(1, "a.mp4"), (1, "b.mp4")]
+    assert [pool.shut for pool in pools] == [True, True]
