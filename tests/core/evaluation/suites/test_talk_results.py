@@ -105,6 +105,6 @@ def test_two_processes_measure_what_one_measures(aligned_components, measurer, o
         [result for result, _ in measure_talks(pipe, measurer, orders, kept_in(out, measurer, pipe), workers)]
         for out, workers in ((tmp_path / "1", None), (tmp_path / "2", Workers(2, folder)))
     )
-    for one, other in zip(both, alone, strict=True):  # other numbers of threads round otherwise
+    for one, other in zip(both, alone, strict=True):  # threads may round otherwise
         assert one.name == other.name
         assert numbers(asdict(one)) == pytest.approx(numbers(asdict(other)), rel=1e-3, abs=1e-4, nan_ok=True)
