@@ -75,16 +75,11 @@ def measure(args: argparse.Namespace) -> Report:
     report = Report("The detail step", metadata)
     videos = (read_video(file, codec, args.frames) for file in found[: args.count])
     add_detail(report, videos, detail_forms(network))
-    forms = {"without network": DetailRestorer()} | ({"network": DetailRestorer(network)} if network else {})
-    before = torch.get_num_threads()
     torch.set_num_threads(args.threads)
-    try:
-        rows = [
-            (name, FrameTimes(milliseconds(form, 256), milliseconds(form, 512)))
-            for name, form in forms.items()
-        ]
-    finally:
-        torch.set_num_threads(before)
+    forms = {"without network": DetailRestorer()} | ({"network": DetailRestorer(network)} if network else {})
+    rows = [
+        (name, FrameTimes(milliseconds(form, 256), milliseconds(form, 512))) for name, form in forms.items()
+    ]
     report.add_figures("Time of a frame", "form", FrameTimes, rows, f"{args.threads} threads, median of 10.")
     return report
 
