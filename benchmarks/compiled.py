@@ -64,7 +64,9 @@ def calls_of(given: Inputs, size: int) -> dict[str, Callable[[], Tensor]]:
 
     def finished() -> Tensor:
         detail = pipe.detail is not None and pipe.card.face is not None
-        finish = pipe.finish(given.reference, portrait, Finishing(detail, False, size, blinks=False))
+        finish = pipe.finish(
+            given.reference, portrait, Finishing(detail, False, size, blinks=False, head_motion=False)
+        )
         return torch.cat([pictures.clone() for pictures in finish(frames)])
 
     return {

@@ -110,7 +110,7 @@ def _generate(args: argparse.Namespace, speech: Path, out: Path) -> Peaks:
     pipe = load(args)
     loaded = peak_host_memory()
     size = (args.size, args.size) if args.size else None
-    finishing = Finishing(False, False, blinks=False) if args.plain else Finishing()
+    finishing = Finishing(False, False, blinks=False, head_motion=False) if args.plain else Finishing()
     report = generate(
         pipe,
         Job(

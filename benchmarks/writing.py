@@ -45,7 +45,9 @@ def main() -> None:
             args.portrait, speech, Path(folder) / "video.mp4", SamplingSettings(args.steps), overwrite=True
         )
         if args.plain:
-            given = replace(given, finishing=Finishing(False, False, args.plain, blinks=False))
+            given = replace(
+                given, finishing=Finishing(False, False, args.plain, blinks=False, head_motion=False)
+            )
         if args.size:
             given = replace(given, size=(args.size, args.size))
         sizes: list[jobs.Estimate] = []

@@ -14,7 +14,7 @@ from .feedback import Progress, input_named, show_text
 from .incoming import counted, frames_of
 from .placement import check_room, place
 from .sockets import Models, Portrait, ReadModels
-from .switches import AUTO, BLINKS, CHOICES, switch_input
+from .switches import AUTO, BLINKS, CHOICES, HEAD_MOTION, switch_input
 
 if TYPE_CHECKING:
     from ..read_core import Reference
@@ -23,7 +23,7 @@ CHUNK = 16  # frames on the device at once
 
 
 class RestoreDetail(io.ComfyNode):
-    """Give decoded frames the portrait's detail, and add blinks."""
+    """Give decoded frames the portrait's detail, add blinks, and move the head."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -32,7 +32,8 @@ class RestoreDetail(io.ComfyNode):
             display_name="READ Restore Detail",
             category="READ",
             description="Gives decoded frames the portrait's detail: sharp, and larger. Lips "
-            "stay as the model moves them. Closes the eyelids now and then, if the checkpoint can.",
+            "stay as the model moves them. Closes the eyelids now and then, if the checkpoint can, and moves "
+            "the head a little.",
             **found_by("upscale face", "face restore", "sharpen talking head"),
             inputs=[
                 Models.Input("models", tooltip="From Load READ Models."),
@@ -56,9 +57,10 @@ class RestoreDetail(io.ComfyNode):
                     min=SEED.least,
                     max=SEED.largest,
                     optional=True,
-                    tooltip="The same seed gives blinks at the same times. READ Talking Head to File takes "
-                    "its own seed.",
+                    tooltip="The same seed gives the same blinks and the same head motion. READ Talking Head "
+                    "to File takes its own seed.",
                 ),
+                switch_input("head_motion", HEAD_MOTION),
             ],
             outputs=[
                 io.Image.Output(
@@ -76,6 +78,7 @@ class RestoreDetail(io.ComfyNode):
         size: int,
         blinks: str = AUTO,
         blink_seed: int = 0,
+        head_motion: str = AUTO,
     ) -> io.NodeOutput:
         from ..read_core.finish import Finishing
 
@@ -83,7 +86,12 @@ class RestoreDetail(io.ComfyNode):
             frames_of(images)
         with input_named("size"):
             finishing = Finishing(
-                detail=True, paste_back=False, size=size or None, blinks=CHOICES[blinks], seed=blink_seed
+                detail=True,
+                paste_back=False,
+                size=size or None,
+                blinks=CHOICES[blinks],
+                seed=blink_seed,
+                head_motion=CHOICES[head_motion],
             )
         finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")

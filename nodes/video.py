@@ -41,7 +41,7 @@ from .sample import (
     working_memory,
 )
 from .sockets import Models, ReadModels
-from .switches import AUTO, BLINKS, CHOICES, switch_input
+from .switches import AUTO, BLINKS, CHOICES, HEAD_MOTION, switch_input
 
 if TYPE_CHECKING:
     from ..read_core import ReadPipeline, Reference, SpeechCodes
@@ -88,6 +88,7 @@ class TalkingHeadToFile(io.ComfyNode):
                 *file_inputs(),
                 live_input(),
                 switch_input("blinks", BLINKS),
+                switch_input("head_motion", HEAD_MOTION),
             ],
             outputs=[io.Video.Output(display_name="video", tooltip="The written file.")],
         )
@@ -125,14 +126,24 @@ class TalkingHeadToFile(io.ComfyNode):
         save: bool = True,
         live: bool = True,
         blinks: str = AUTO,
+        head_motion: str = AUTO,
     ) -> io.NodeOutput:
+        from ..read_core.finish import Finishing
         from ..read_core.generate.job import estimate
         from ..read_core.speech.prepare import Preparation
 
         pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
         prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
-        finishing = _finishing(pipe, chosen_fit(fit), detail, paste_back, output_size, blinks, seed)
+        with input_named("output_size"):
+            finishing = Finishing(
+                detail=CHOICES[detail],
+                paste_back=CHOICES[paste_back],
+                size=output_size or None,
+                blinks=CHOICES[blinks],
+                seed=seed,
+                head_motion=CHOICES[head_motion],
+            ).resolved(chosen_fit(fit) or pipe.own_fit, pipe.card.face is not None)
         with input_named("image"):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
             _place(models, settings, size, finishing)
@@ -180,29 +191,6 @@ def finishing_inputs() -> list[io.Input]:
             f"resolution, at most {PORTRAIT_SIDE}, or without detail the model's size.",
         ),
     ]
-
-
-def _finishing(
-    pipe: ReadPipeline,
-    fit: str | None,
-    detail: str,
-    paste_back: str,
-    output_size: int,
-    blinks: str,
-    seed: int,
-) -> Finishing:
-    """Convert the widgets of :func:`finishing_inputs`, with ``auto`` of detail and paste-back resolved."""
-    from ..read_core.finish import Finishing
-
-    with input_named("output_size"):
-        chosen = Finishing(
-            detail=CHOICES[detail],
-            paste_back=CHOICES[paste_back],
-            size=output_size or None,
-            blinks=CHOICES[blinks],
-            seed=seed,
-        )
-    return chosen.resolved(fit or pipe.own_fit, pipe.card.face is not None)
 
 
 def _place(

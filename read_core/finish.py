@@ -1,4 +1,4 @@
-"""After the decoder: restore the portrait's detail, blink, and paste back into the original picture."""
+"""After the decoder: restore detail, blink, move the head, and paste back into the original picture."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from .errors import InputError
 from .eyelids.times import BlinkTimes
 from .face.framing import portrait_size, scaled_size
 from .face.paste import PasteBack, at_once
+from .head.mover import HeadMover
+from .head.track import HeadTrack
 from .limits import FACE, PASTED_SIDE
-from .memory import detail_memory, pasting_memory, pictures_memory
+from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory
 
 if TYPE_CHECKING:
     from .detail import DetailRestorer
@@ -37,7 +39,9 @@ class Finishing:
             else the model's.
         blinks: close the eyelids at random times; None: if the checkpoint has an eyelid network and the
             places of the eyes are known, as with the fit ``face``.
-        seed: seed of those times.
+        seed: seed of those times, and of the head's motion.
+        head_motion: move the head a little; None: if the checkpoint's own heads keep still and the places of
+            eyes and mouth are known, as with the fit ``face``.
     """
 
     detail: bool | None = None
@@ -45,13 +49,14 @@ class Finishing:
     size: int | None = None
     blinks: bool | None = None
     seed: int = 0
+    head_motion: bool | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None:
             check_output_size(self.size)
 
     def resolved(self, fit: str, aligned: bool) -> Finishing:
-        """The same choice with ``detail`` and ``paste_back`` resolved; ``size`` and ``blinks`` may stay None.
+        """The same choice with ``detail`` and ``paste_back`` resolved; the other values may stay None.
 
         Args:
             fit: the fit of the reference.
@@ -69,7 +74,7 @@ class Finish:
     """Finish the frames of one video, in their order and a few at a time, so that memory does not grow.
 
     Args:
-        finishing: what to do, with None resolved.
+        finishing: what to do, with None resolved. ``blinks`` does not count: ``blinker`` does.
         reference: the reference of the video.
         original: (H, W, 3) float 0..1, the picture that the reference was cut from; needed for paste-back.
         restorer: restores detail; needed for detail.
@@ -101,6 +106,9 @@ class Finish:
         if finishing.detail and restorer is not None:
             self._detail = _Detail(restorer, reference, self._speaking)
         self._blinker, self._blinks, self._done = blinker, BlinkTimes(finishing.seed), 0
+        self._mover, self._track = None, HeadTrack(finishing.seed)
+        if finishing.head_motion and reference.points is not None:
+            self._mover = HeadMover(reference.points, self.frame[1] / self.frame[0])
 
     def __call__(self, frames: Tensor) -> Iterator[Tensor]:
         """Decoded frames (F, h, w, 3), 0..1 -> finished pictures (n, height, width, 3), in the same order.
@@ -111,7 +119,7 @@ class Finish:
         return (picture for _, picture in self.with_faces(frames))
 
     def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same, each after the faces in it: (n, h', w', 3), with detail and blinks, not pasted back."""
+        """The same, each after the faces in it: (n, h', w', 3), not pasted back."""
         if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
             raise InputError(
                 f"frames are {tuple(frames.shape)}; expected those of the reference, "
@@ -126,6 +134,8 @@ class Finish:
             if self._blinker is not None:
                 closure = self._blinks.closure(self._done, self._done + len(few))
                 speaking = self._blinker.blink(speaking, closure)
+            if self._mover is not None:
+                speaking = self._mover.move(speaking, self._track.pose(self._done, self._done + len(few)))
             self._done += len(few)
             if self._paste is not None:
                 yield speaking, self._paste(speaking)
@@ -135,7 +145,7 @@ class Finish:
     @property
     def busy(self) -> bool:
         """Whether frames are changed at all."""
-        changed = self._detail, self._blinker, self._paste
+        changed = self._detail, self._blinker, self._mover, self._paste
         return any(part is not None for part in changed) or self.size != self.frame
 
     @property
@@ -152,10 +162,14 @@ class Finish:
             detail = detail_memory(self._speaking, analysis_size(*self.frame), learned)
         if self._blinker is not None:  # it changes a copy
             restored += pictures_memory(self.at_once * speaking)
+        moved = 0
+        if self._mover is not None:
+            restored += pictures_memory(self.at_once * speaking)
+            moved = moving_memory(speaking)
         made = 0 if self._speaking == self.size else pictures
         if self._paste is not None:
             made = pasting_memory(self.at_once * self._paste.changed, self.at_once * picture)
-        return pictures + restored + max(detail, made)
+        return pictures + restored + max(detail, moved, made)
 
     @property
     def at_once(self) -> int:

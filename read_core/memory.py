@@ -29,6 +29,7 @@ _PICTURES = 42  # bytes per pixel and frame when pictures become features
 # Values per pixel of the one frame whose detail is restored, and per pixel of the grid of its analysis.
 _LEARNED = (20, 110)
 _UNLEARNED = (14, 21)
+_MOVED = 12  # values per pixel of the one frame whose head is moved: grids of places, the frame, the result
 _PASTED = 4  # values per pixel of frames on their way into pictures
 _COLORS = 3  # values per pixel of a picture
 
@@ -146,6 +147,15 @@ def detail_memory(size: tuple[int, int], grid: tuple[int, int] = (256, 256), lea
     """
     result, analysis = _LEARNED if learned else _UNLEARNED
     return (size[0] * size[1] * result + grid[0] * grid[1] * analysis) * _FLOAT
+
+
+def moving_memory(pixels: int) -> int:
+    """Bytes that moving the head needs, without the frames and the results.
+
+    Args:
+        pixels: of a frame.
+    """
+    return pixels * _MOVED * _FLOAT
 
 
 def pasting_memory(frames: int, pictures: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -327,7 +327,9 @@ class ReadPipeline:
         finishing: Finishing,
         fit: str | None = None,
     ) -> Finish:
-        """Create the function that finishes decoded frames: detail, blinks, and paste-back into the original.
+        """Create the function that finishes decoded frames.
+
+        It restores detail, blinks, moves the head, and pastes back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
@@ -341,6 +343,7 @@ class ReadPipeline:
         chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
         restorer = DetailRestorer(self.detail) if chosen.detail else None
         blinker = self._blinker(reference, chosen.blinks)
+        chosen = replace(chosen, head_motion=self._moves_head(reference, chosen.head_motion))
         return Finish(chosen, reference, None if original is None else opaque(original), restorer, blinker)
 
     def _blinker(self, reference: Reference, wanted: bool | None) -> Blinker | None:
@@ -354,6 +357,14 @@ class ReadPipeline:
                 f"blinks cannot be added: {lack}; expected a checkpoint with eyelids/ and the fit face"
             )
         return None
+
+    def _moves_head(self, reference: Reference, wanted: bool | None) -> bool:
+        """Whether finishing moves the head. InputError if ``wanted`` and impossible."""
+        if wanted and reference.points is None:
+            raise InputError(
+                "the head cannot be moved: the places of the eyes are not known; expected the fit face"
+            )
+        return reference.points is not None and (self.card.still_head if wanted is None else wanted)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """Check ``latents``; return the number of frames to decode."""

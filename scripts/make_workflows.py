@@ -136,6 +136,7 @@ def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
         reference=Wire(reference, "reference"),
         size=0,
         blinks="auto",
+        head_motion="auto",
         blink_seed=0,
     )
 
@@ -242,6 +243,7 @@ def long_audio(name: str) -> Graph:
         **FACE,
         **FILE,
         blinks="auto",
+        head_motion="auto",
     )
     return graph
 

@@ -24,7 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="JOBS.csv",
         help="columns portrait, speech, out, and any of seed, steps, window, guidance, alpha, beta, size, "
-        "fit, face_index, detail, paste_back, output_size, track, blinks; paths are relative to the table",
+        "fit, face_index, detail, paste_back, output_size, track, blinks, head_motion; paths are relative to "
+        "the table",
     )
     parser.add_argument(
         "--results",

@@ -45,6 +45,7 @@ OPTIONAL: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "output_size": (int, "pixels"),
     "track": (int, "a whole number"),
     "blinks": (_yes_or_no, "yes or no"),
+    "head_motion": (_yes_or_no, "yes or no"),
 }
 
 
@@ -139,7 +140,11 @@ def _job(path: Path, line: int, asked: Mapping[str, str], defaults: SamplingDefa
             fit=values["fit"],
             face=FaceChoice(values["face_index"] or 0),
             finishing=Finishing(
-                values["detail"], values["paste_back"], values["output_size"], values["blinks"]
+                values["detail"],
+                values["paste_back"],
+                values["output_size"],
+                values["blinks"],
+                head_motion=values["head_motion"],
             ),
             track=values["track"],
         )

@@ -1,7 +1,7 @@
 """A checkpoint: one folder, similar to diffusers', with everything needed to rebuild the pipeline.
 
 - ``model_index.json``: class, "format", "name", "trained_on", "resolution", "demonstration", optionally
-  "face", see Card; library and class of each model
+  "face" and "still_head", see Card; library and class of each model
 - ``vae/``: AutoencoderKLLTXVideo or, since format 2, AlignedAutoencoder: config.json, safetensors
 - ``whisper/``: only the encoder of Whisper
 - ``speech_ae/``: SpeechAE, or for ablations, since format 2, AveragePool or LinearProjection
@@ -12,7 +12,8 @@
 - ``eyelids/``: EyelidNetwork; optional, since format 2
 - ``distilled/``: Student, a few-step student of the transformer; optional, since format 2
 
-Folders of format 1 have no "face", ``detail/``, ``eyelids/`` or ``distilled/``; they can still be loaded.
+Folders of format 1 have no "face", "still_head", ``detail/``, ``eyelids/`` or ``distilled/``; they can still
+be loaded.
 Loading is strict and never uses the network. Pickles are refused, not opened. Names, shapes and types are
 checked from JSON files and safetensors headers before any weight is read.
 """

@@ -37,6 +37,7 @@ class Card:
         resolution: (height, width) in pixels in training.
         demonstration: True if it is a small model that shows the method, not one of full size.
         face: place of the face in its aligned crops; None: it was not trained on aligned faces.
+        still_head: its videos hardly move the head, so finishing does by default.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Card:
     resolution: tuple[int, int]
     demonstration: bool = False
     face: FaceLayout | None = None
+    still_head: bool = False
 
     def __post_init__(self) -> None:
         check_size(self.resolution)
@@ -53,6 +55,8 @@ class Card:
         entries = asdict(self) | {"resolution": list(self.resolution)}
         if self.face is None:
             del entries["face"]
+        if not self.still_head:
+            del entries["still_head"]
         return entries
 
     @classmethod

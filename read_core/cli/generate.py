@@ -135,6 +135,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="close the eyelids now and then (default: with --fit face, if the checkpoint has an eyelid "
         "network)",
     )
+    picture.add_argument(
+        "--head-motion",
+        action=argparse.BooleanOptionalAction,
+        help="move the head a little (default: with --fit face, if the checkpoint's own heads keep still)",
+    )
     where = picture.add_mutually_exclusive_group()
     where.add_argument(
         "--paste-back",
@@ -186,7 +191,9 @@ def run(args: argparse.Namespace) -> int:
         size=args.size,
         fit=args.fit,
         face=FaceChoice(args.face_index, *(args.face or ())),
-        finishing=Finishing(args.detail, args.paste_back, args.output_size, args.blinks),
+        finishing=Finishing(
+            args.detail, args.paste_back, args.output_size, args.blinks, head_motion=args.head_motion
+        ),
         overwrite=args.overwrite,
         track=args.track,
         runtime=args.runtime,

@@ -33,6 +33,7 @@ class CardConfig(Strict):
     trained_on: str
     resolution: tuple[int, int]
     demonstration: bool = False
+    still_head: bool = False
 
 
 class FaceConfig(Strict):
@@ -57,7 +58,7 @@ class CheckpointConfig(Strict):
         face: layout of the aligned faces in the training data; None: the layout in the transformer's folder,
             which training on footage writes; without one they were not aligned.
         prompt, prompt_tokens: as in the configuration of stage ``a2v``.
-        card: name, training data, resolution (height, width), and whether it is only a demonstration.
+        card: what it is, see ``checkpoint.Card``.
         defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``; a ``halo``
             that is not given is the VAE's, see ``weights.ltx_vae.halo_of``.
         dtype: type of the stored weights.

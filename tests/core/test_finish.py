@@ -281,6 +281,50 @@ def test_blinks_follow_the_checkpoint_and_the_portrait(components, reference, ey
         ReadPipeline(components).finish(reference, None, replace(choice, blinks=True))
 
 
+def test_the_head_moves_the_same_however_the_frames_are_divided(reference):
+    frames = reference.image.repeat(60, 1, 1, 1)
+    choice = Finishing(False, False, seed=3, head_motion=True)
+    whole = result(Finish(choice, reference), frames)
+    assert torch.equal(whole[0], frames[0])
+    assert (whole[5:] - frames[5:]).abs().amax((1, 2, 3)).min() > 0
+    finish = Finish(choice, reference)
+    pieces = [result(finish, piece) for piece in frames.split((1, 20, 16, 23))]
+    assert torch.equal(torch.cat(pieces), whole)
+    assert not torch.equal(result(Finish(replace(choice, seed=4), reference), frames), whole)
+
+
+def test_head_motion_follows_the_checkpoint_and_the_portrait(components, reference):
+    still = ReadPipeline(replace(components, card=replace(components.card, still_head=True)))
+    frames = reference.image.repeat(60, 1, 1, 1)
+    choice = Finishing(detail=False, paste_back=False, seed=3)
+    moved = result(Finish(replace(choice, head_motion=True), reference), frames)
+    assert torch.equal(result(still.finish(reference, None, choice), frames), moved)
+    off = replace(choice, head_motion=False)
+    assert torch.equal(result(still.finish(reference, None, off), frames), frames)
+    lively = ReadPipeline(components)
+    assert torch.equal(result(lively.finish(reference, None, choice), frames), frames)
+    wanted = replace(choice, head_motion=True)
+    assert torch.equal(result(lively.finish(reference, None, wanted), frames), moved)
+    unknown = replace(reference, points=None)
+    assert torch.equal(result(still.finish(unknown, None, choice), frames), frames)
+    with pytest.raises(InputError, match="head cannot be moved"):
+        still.finish(unknown, None, wanted)
+
+
+def test_a_moved_head_is_pasted_back_without_a_seam(reference, original):
+    frames = reference.image.repeat(60, 1, 1, 1)
+    choice = Finishing(False, True, seed=3, head_motion=True)
+    finish = Finish(choice, reference, original)
+    still = Finish(replace(choice, head_motion=False), reference, original)
+    moved, kept = result(finish, frames), result(still, frames)
+    changed = (moved - kept).abs().amax(-1)
+    assert changed[20:].amax((1, 2)).min() > 0
+    outside = torch.ones(changed.shape[1:], dtype=torch.bool)
+    outside[changed.amax(0) > 0.02] = False
+    assert all(edge.all() for edge in (outside[0], outside[-1], outside[:, 0], outside[:, -1]))
+    assert still.memory < finish.memory
+
+
 def test_faces_come_with_the_pictures_that_they_are_pasted_into(reference, original):
     frames = torch.rand(3, *SIZE, 3)
     finish = Finish(Finishing(True, True), reference, original, Adding())

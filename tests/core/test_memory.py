@@ -12,6 +12,7 @@ from read_core.ans import JointCFG, NoCFG, SplitCFG
 from read_core.bundled import BUNDLED
 from read_core.detail import DetailNetwork, DetailRestorer
 from read_core.errors import ignore
+from read_core.face.alignment import FaceLayout
 from read_core.finish import Finish, Finishing
 from read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
 from read_core.pipeline import ReadPipeline
@@ -112,6 +113,17 @@ def test_weights(pipe):
     models = (pipe.features.encoder, pipe.speech_ae, pipe.vae.vae, pipe.transformer)
     stored = sum(t.nbytes for model in models for t in model.state_dict().values())
     assert weights_memory(*models, None) == pytest.approx(stored, rel=0.1)  # what is not stored is little
+
+
+@pytest.mark.parametrize("paste", [False, True])
+def test_moving_heads(paste):
+    side, frame = 1024, torch.rand(1024, 1024, 3)
+    points = FaceLayout().points((side, side))
+    reference = Reference(torch.zeros(1), frame, (0, 0, side, side), original=(side, side), points=points)
+    finish = Finish(Finishing(False, paste, side, head_motion=True), reference, frame)
+    frames = torch.rand(8, side, side, 3)
+    peak = peak_allocated(lambda: [few.shape for few in finish(frames)])
+    assert near(finish.memory, peak)
 
 
 @pytest.mark.parametrize("network", [None, DetailNetwork()], ids=["unlearned", "network"])

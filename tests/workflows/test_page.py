@@ -39,6 +39,7 @@ QUIET = {
     "frames": 0,
     "live": True,
     "blinks": "auto",
+    "head_motion": "auto",
 }
 
 

@@ -85,7 +85,9 @@ class VideoGenerator:
         """The first ``frames`` (8 n + 1) of a talk through the VAE, finished without blinks."""
         _, reference = self._encode_talk(talk)
         small = torch.stack([framed(self.pipe, frame / 255) for frame in talk.pixels[:frames]])
-        return self._finish(self.reconstructed(small), reference, talk, Finishing(blinks=False))
+        return self._finish(
+            self.reconstructed(small), reference, talk, Finishing(blinks=False, head_motion=False)
+        )
 
     def _finish(self, frames: Tensor, reference: Reference, talk: Talk, finishing: Finishing) -> Tensor:
         size = talk.pixels.shape[1:3]

@@ -1,0 +1,87 @@
+"""Move the head in finished frames."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CELLS = 64  # of the grid of displacements, along each side
+BORDER = 0.10  # share of each side over which motion fades out, so that the crop fits back into its picture
+# In eye distances, of a face of usual proportions: its middle below that of eyes and mouth, ...
+_HEAD = (1.35, 1.85)  # half width and height of the head, with hair and ears
+_PIVOT = 1.5  # the neck, below the middle, about which the head tilts
+_NECK, _NOSE = 0.5, 0.45  # depth of the face's outline in front of the axis, and of the nose before that
+_NOSE_WIDTH = (0.75, 0.95)  # of its slope
+
+
+class HeadMover:
+    """Frames and poses -> the same frames with the head in that pose.
+
+    A result depends only on its frame and pose, so chunks of any length give the same frames. The border of
+    the frames does not move.
+
+    Args:
+        points: (3, 2), centers of both eyes and of the mouth in the frames as fractions of width and height;
+            the left eye in the picture first.
+        aspect: width of the frames by their height.
+    """
+
+    def __init__(self, points: Tensor, aspect: float) -> None:
+        sides = torch.tensor([aspect, 1.0])
+        left, right, mouth = (points.float().cpu() * sides).unbind(0)
+        distance = (right - left).norm().clamp(min=1e-3)
+        across = (right - left) / distance
+        down = torch.stack([-across[1], across[0]])
+        axes = torch.stack([across, down])  # rows: directions of the face
+        steps = (torch.arange(CELLS) + 0.5) / CELLS
+        cells = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1)
+        middle = ((left + right) / 2 + mouth) / 2
+        offset = (cells * sides - middle) @ axes.T / distance  # in eye distances
+        moved = _responses(offset) * _follows(offset, cells)[..., None]
+        # A pose moves a cell by pose @ basis, in halves of the sides, as grid_sample counts.
+        self._basis = (moved @ axes * distance / sides * 2).permute(0, 3, 1, 2)
+
+    def move(self, frames: Tensor, pose: Tensor) -> Tensor:
+        """Move the head.
+
+        Args:
+            frames: (n, H, W, 3) float, 0..1.
+            pose: (n, 6), see ``track.POSE``.
+
+        Returns:
+            (n, H, W, 3) on the frames' device; ``frames`` itself if nothing moves.
+        """
+        if not pose.any():
+            return frames
+        result, device, size = torch.empty_like(frames), frames.device, list(frames.shape[1:3])
+        base = F.affine_grid(torch.eye(2, 3, device=device)[None], [1, 1, *size], align_corners=False)
+        for index, own in enumerate(pose):
+            if not own.any():
+                result[index] = frames[index]
+                continue
+            shift = torch.einsum("p,pchw->chw", own, self._basis)[None].to(device)
+            shift = F.interpolate(shift, size, mode="bilinear", align_corners=False)
+            places = base - shift.permute(0, 2, 3, 1)
+            picture = frames[index].float().permute(2, 0, 1)[None]
+            moved = F.grid_sample(picture, places, mode="bicubic", padding_mode="border", align_corners=False)
+            result[index] = moved[0].clamp(0, 1).permute(1, 2, 0)
+        return result
+
+
+def _responses(offset: Tensor) -> Tensor:
+    """Displacements by one unit of each value of the pose, at ``offset`` from the middle: (6, h, w, 2)."""
+    slope = offset / offset.new_tensor(_NOSE_WIDTH)
+    depth = _NECK + _NOSE * torch.exp(-slope.square().sum(-1))
+    arm = offset - offset.new_tensor([0.0, _PIVOT])
+    none, one = torch.zeros_like(depth), torch.ones_like(depth)
+    ways = ((depth, none), (none, depth), (-arm[..., 1], arm[..., 0]), (one, none), (none, one))
+    return torch.stack([*(torch.stack(way, dim=-1) for way in ways), arm])
+
+
+def _follows(offset: Tensor, cells: Tensor) -> Tensor:
+    """1 on the head, less around it, 0 at the border of the frames."""
+    ratio = offset / offset.new_tensor(_HEAD)
+    around = 1 / (1 + ratio.square().sum(-1).square().square())
+    inside = (torch.minimum(cells, 1 - cells).amin(-1) / BORDER - 0.5 / (CELLS * BORDER)).clamp(0, 1)
+    return around * inside * inside * (3 - 2 * inside)
