@@ -18,6 +18,7 @@ from .switches import AUTO, BLINKS, CHOICES, HEAD_MOTION, switch_input
 
 if TYPE_CHECKING:
     from ..read_core import Reference
+    from ..read_core.finish import Finishing
 
 CHUNK = 16  # frames on the device at once
 
@@ -80,19 +81,10 @@ class RestoreDetail(io.ComfyNode):
         blink_seed: int = 0,
         head_motion: str = AUTO,
     ) -> io.NodeOutput:
-        from ..read_core.finish import Finishing
-
         with input_named("images"):
             frames_of(images)
         with input_named("size"):
-            finishing = Finishing(
-                detail=True,
-                paste_back=False,
-                size=size or None,
-                blinks=CHOICES[blinks],
-                seed=blink_seed,
-                head_motion=CHOICES[head_motion],
-            )
+            finishing = _finishing(size, blinks, blink_seed, head_motion)
         finish = models.pipe.finish(reference, None, finishing)
         check_room(len(images), finish.size, "a smaller size")
         place(*models.for_finishing, activations=finish.memory)
@@ -105,3 +97,17 @@ class RestoreDetail(io.ComfyNode):
                 progress(done, len(images))
         show_text(f"{counted(len(images), 'frame')} of {finish.size[1]} x {finish.size[0]} pixels.")
         return io.NodeOutput(restored)
+
+
+def _finishing(size: int, blinks: str, seed: int, head_motion: str) -> Finishing:
+    """Convert the widgets."""
+    from ..read_core.finish import Finishing
+
+    return Finishing(
+        detail=True,
+        paste_back=False,
+        size=size or None,
+        blinks=CHOICES[blinks],
+        seed=seed,
+        head_motion=CHOICES[head_motion],
+    )

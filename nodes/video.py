@@ -128,22 +128,13 @@ class TalkingHeadToFile(io.ComfyNode):
         blinks: str = AUTO,
         head_motion: str = AUTO,
     ) -> io.NodeOutput:
-        from ..read_core.finish import Finishing
         from ..read_core.generate.job import estimate
         from ..read_core.speech.prepare import Preparation
 
         pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
         prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
-        with input_named("output_size"):
-            finishing = Finishing(
-                detail=CHOICES[detail],
-                paste_back=CHOICES[paste_back],
-                size=output_size or None,
-                blinks=CHOICES[blinks],
-                seed=seed,
-                head_motion=CHOICES[head_motion],
-            ).resolved(chosen_fit(fit) or pipe.own_fit, pipe.card.face is not None)
+        finishing = _finishing(pipe, fit, seed, output_size, detail, paste_back, blinks, head_motion)
         with input_named("image"):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
             _place(models, settings, size, finishing)
@@ -191,6 +182,31 @@ def finishing_inputs() -> list[io.Input]:
             f"resolution, at most {PORTRAIT_SIDE}, or without detail the model's size.",
         ),
     ]
+
+
+def _finishing(
+    pipe: ReadPipeline,
+    fit: str,
+    seed: int,
+    output_size: int,
+    detail: str,
+    paste_back: str,
+    blinks: str,
+    head_motion: str,
+) -> Finishing:
+    """Convert the widgets, with ``auto`` of detail and paste-back resolved."""
+    from ..read_core.finish import Finishing
+
+    with input_named("output_size"):
+        chosen = Finishing(
+            detail=CHOICES[detail],
+            paste_back=CHOICES[paste_back],
+            size=output_size or None,
+            blinks=CHOICES[blinks],
+            seed=seed,
+            head_motion=CHOICES[head_motion],
+        )
+    return chosen.resolved(chosen_fit(fit) or pipe.own_fit, pipe.card.face is not None)
 
 
 def _place(

@@ -136,8 +136,8 @@ def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
         reference=Wire(reference, "reference"),
         size=0,
         blinks="auto",
-        head_motion="auto",
         blink_seed=0,
+        head_motion="auto",
     )
 
 

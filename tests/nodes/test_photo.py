@@ -132,6 +132,25 @@ def test_blinks_come_at_the_times_of_their_seed_and_can_be_switched_off(client):
     assert torch.equal(changed_frames, closing)
 
 
+def test_the_head_moves_by_the_seed_and_keeps_still_when_asked(client):
+    shown = {}
+    for name, inputs in (("0", {}), ("1", {"blink_seed": 1}), ("off", {"head_motion": "off"})):
+        prompt = pasted(by_hand(start=0.0, duration=1.8))
+        prompt["9"]["inputs"] |= {"blinks": "off", **inputs}
+        shown[name] = load_file(ran(client, prompt).ui("restored", "file"))["value"]
+    for seed in ("0", "1"):
+        changed = (shown[seed] - shown["off"]).abs().amax((1, 2, 3))
+        assert changed[0] == 0
+        assert changed[10:].min() > 0
+    assert not torch.equal(shown["0"], shown["1"])
+
+
+def test_head_motion_without_the_places_of_the_eyes(client):
+    prompt = quick_file()
+    prompt["4"]["inputs"]["head_motion"] = "on"
+    told(client, prompt, "READ_TalkingHeadToFile", "head cannot be moved", "fit face")
+
+
 def test_blinks_without_the_places_of_the_eyes(client):
     prompt = quick_file()
     prompt["4"]["inputs"]["blinks"] = "on"
@@ -154,6 +173,7 @@ def test_frames_of_another_size(client):
         (PLACED, (100, 200)),
         ({**PLACED, "paste_back": "off", "detail": "off"}, (128, 128)),
         ({**PLACED, "paste_back": "off", "detail": "off", "blinks": "off"}, (128, 128)),
+        ({**PLACED, "paste_back": "off", "detail": "off", "blinks": "off", "head_motion": "off"}, (128, 128)),
     ],
 )
 def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
@@ -168,8 +188,8 @@ def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
         assert video.frames == 20
     done = run.progress("4")
     assert done[-1][0] == done[-1][1]
-    blinking = inputs.get("fit") == "face" and inputs.get("blinks") != "off"
-    finished = size != (SIDE, SIDE) or inputs.get("detail") == "on" or blinking
+    lively = inputs.get("fit") == "face" and {inputs.get("blinks"), inputs.get("head_motion")} != {"off"}
+    finished = size != (SIDE, SIDE) or inputs.get("detail") == "on" or lively
     assert (done[-1][1] > 20) == finished  # frames are counted too
 
 
