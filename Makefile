@@ -81,7 +81,7 @@ read-tiny: synthesizers
 	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --suite select --out $(PHOTO)/select --faces $(FACES)
 	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/evaluation --faces $(FACES)
 
-# The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run; the student is not part of read-tiny.
+# The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run.
 photo-corpus: synthesizers
 
 photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill: setup

@@ -2,7 +2,7 @@
 
     python scripts/publish_figures.py [--tiny output/photo] [--variants output/variants] [--docs docs]
 
-It copies what exists of the folders evaluation, robust and select (written by the commands in
+It copies what exists of the folders evaluation, robust, select and distill (written by the commands in
 docs/read-tiny.md) and of the output of ``make paper`` and ``make variants``. It lists missing files; their
 versions in docs are not changed. It copies no picture of a single portrait of --faces: the suite tiny draws
 those on a separate sheet, which is not in the list, and fig2 shows a drawn presenter, which comes first.
@@ -22,6 +22,7 @@ TABLES = {
     "tiny/evaluation/report.md": "tiny.md",
     "tiny/robust/robust.md": "robust.md",
     "tiny/select/select.md": "select.md",
+    "tiny/distill/distill.md": "distill.md",
     "tiny/table1/table1.md": "table1.md",
     "tiny/table3/table3.md": "table3.md",
     "tiny/fig3/fig3.md": "fig3.md",

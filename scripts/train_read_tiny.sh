@@ -11,12 +11,12 @@
 # photo-decoder  the VAE's decoder alone
 # photo-detail   the detail network
 # photo-eyelids  the eyelid network
+# photo-distill  the student for fewer steps; after photo-a2v
 # checkpoint     put the parts together
 # all            everything in this order
 #
 # Not part of all:
 # drawn-checkpoint  the earlier read-tiny, for drawn presenters alone; after drawn
-# photo-distill     a student for fewer steps; after photo-a2v
 #
 # A step that was stopped goes on when it is run again.
 #
@@ -169,6 +169,11 @@ step_photo_eyelids() {
     run "$PYTHON" "$SCRIPTS/fit_eyelids.py" --faces "$FACES" --out "$PHOTO/eyelids/export" "${toy_eyelids[@]}"
 }
 
+step_photo_distill() {
+    train two photo/distill distill
+    train two photo/distill-2 distill
+}
+
 step_checkpoint() {
     local arguments
     mapfile -t arguments < <(sets "${toy_checkpoint[@]}" overwrite=true)
@@ -182,15 +187,10 @@ step_drawn_checkpoint() {
     core checkpoint "$CONFIGS/tiny/checkpoint.yaml" "${arguments[@]}"
 }
 
-step_photo_distill() {
-    train two photo/distill distill
-    train two photo/distill-2 distill
-}
-
 steps=()
 for step in "$@"; do
     case $step in
-        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids checkpoint) ;;
+        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill checkpoint) ;;
         *) steps+=("$step") ;;
     esac
 done

@@ -34,7 +34,7 @@ OPTIONAL: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "seed": (int, "a whole number"),
     "steps": (int, "a whole number"),
     "window": (int, "a whole number"),
-    "guidance": (str, "split, joint or none"),
+    "guidance": (str, "split, joint, none or distilled"),
     "alpha": (float, "a number"),
     "beta": (float, "a number"),
     "size": (int, "pixels"),

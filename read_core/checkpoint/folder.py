@@ -195,8 +195,9 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
     _write_json(folder / "prompt" / "config.json", {"text": prompt.text})
     (folder / "scheduler").mkdir()
     _write_json(_defaults_file(folder), components.defaults.to_dict())
-    newer = components.card.face is not None or not set(kinds.values()) <= set(MODELS.values())
-    index = {"_class_name": CLASS_NAME, "format": FORMATS[-1 if newer else 0], **components.card.to_dict()}
+    card = components.card
+    newer = card.face is not None or card.still_head or not set(kinds.values()) <= set(MODELS.values())
+    index = {"_class_name": CLASS_NAME, "format": FORMATS[-1 if newer else 0], **card.to_dict()}
     _write_json(folder / "model_index.json", index | {name: list(kind) for name, kind in kinds.items()})
 
 

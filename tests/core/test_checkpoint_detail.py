@@ -133,6 +133,16 @@ def test_weights_are_compared_strictly(broken, change):
         load_checkpoint(broken)
 
 
+def test_a_card_may_say_that_heads_keep_still(tmp_path, tiny_components):
+    card = replace(tiny_components.card, still_head=True)
+    save_checkpoint(tmp_path / "still", replace(tiny_components, card=card))
+    assert index_of(tmp_path / "still")["format"] == 2
+    assert load_checkpoint(tmp_path / "still").card == card
+    save_checkpoint(tmp_path / "lively", tiny_components)
+    assert "still_head" not in index_of(tmp_path / "lively")
+    assert load_checkpoint(tmp_path / "lively").card.still_head is False
+
+
 def test_format_1_has_no_detail(broken):
     edit_index(broken, format=1)
     with pytest.raises(CheckpointError, match="detail"):

@@ -64,7 +64,7 @@ def option(words: list[str], name: str) -> str:
     return words[words.index(name) + 1]
 
 
-@pytest.mark.parametrize("extra", [(), ("photo-distill",), ("drawn-checkpoint",)])
+@pytest.mark.parametrize("extra", [(), ("drawn-checkpoint",)])
 def test_every_input_was_made_by_an_earlier_command(extra):
     made, drawn = set(), set()
     for words in commands("all", *extra):
@@ -87,9 +87,7 @@ def test_every_input_was_made_by_an_earlier_command(extra):
 
 
 def test_all_configurations_of_the_photographs_are_used_and_none_needs_the_bundled_checkpoint():
-    used = {
-        Path(words[1]) for words in commands("all", "photo-distill") if words[0] in ("train", "checkpoint")
-    }
+    used = {Path(words[1]) for words in commands("all") if words[0] in ("train", "checkpoint")}
     shipped = set((ROOT / "configs" / "photo").glob("*.yaml"))
     assert shipped <= used
     assert all("read_core/checkpoints" not in path.read_text(encoding="utf-8") for path in shipped)
@@ -103,9 +101,9 @@ def test_the_photographs_train_in_two_processes():
 
 
 def test_parts_fit_each_other():
-    vae, decoder, a2v, detail, checkpoint = (
+    vae, decoder, a2v, detail, distill, checkpoint = (
         read_config(ROOT / "configs" / "photo" / f"{name}.yaml")
-        for name in ("vae", "vae-3", "a2v", "detail", "checkpoint")
+        for name in ("vae", "vae-3", "a2v", "detail", "distill", "checkpoint")
     )
     drawn = read_config(ROOT / "configs" / "tiny" / "a2v.yaml")["model"]
     assert vae["model"]["latent_channels"] == drawn["in_channels"] == drawn["out_channels"]
@@ -114,6 +112,7 @@ def test_parts_fit_each_other():
     assert checkpoint["vae"] == detail["vae"] == f"{decoder['output']}/export"
     assert checkpoint["whisper"] == a2v["whisper"]
     assert max(a2v["windows"]) == checkpoint["defaults"]["window"]
+    assert checkpoint["defaults"]["distilled"]["steps"] in distill["steps"]
     assert [32 * side for side in vae["model"]["grid"]] == checkpoint["card"]["resolution"]
     sizes = {
         option(words, "--out"): option(words, "--size") if "--size" in words else "128"
@@ -147,7 +146,7 @@ def test_an_unknown_step_and_none():
 def test_every_command_runs_at_toy_size(tmp_path, monkeypatch, photograph):
     """In one process, since importing takes most of the time of a command."""
     monkeypatch.chdir(tmp_path)
-    steps = commands("all", "photo-distill", "drawn-checkpoint", TOY="1", WORKERS="1")
+    steps = commands("all", "drawn-checkpoint", TOY="1", WORKERS="1")
     for words in steps:
         done = fit_eyelids.main(words[1:]) if words[0] == FIT else main(words)
         assert done == 0, words
@@ -156,6 +155,7 @@ def test_every_command_runs_at_toy_size(tmp_path, monkeypatch, photograph):
     assert pipe.card.face is not None
     assert pipe.detail is not None
     assert pipe.eyelids is not None
+    assert pipe.student is not None
     assert json.loads(Path("output/photo/checkpoint/model_index.json").read_text())["format"] == 2
     assert ReadPipeline.from_pretrained(Path("output/tiny/checkpoint")).card.face is None
     with wave.open("short.wav", "wb") as file:
