@@ -55,6 +55,7 @@ class HeadMover:
         if not pose.any():
             return frames
         result, device, size = torch.empty_like(frames), frames.device, list(frames.shape[1:3])
+        mode = "bilinear" if device.type == "mps" else "bicubic"  # sharper, but not every release has it on MPS
         base = F.affine_grid(torch.eye(2, 3, device=device)[None], [1, 1, *size], align_corners=False)
         for index, own in enumerate(pose):
             if not own.any():
@@ -64,7 +65,7 @@ class HeadMover:
             shift = F.interpolate(shift, size, mode="bilinear", align_corners=False)
             places = base - shift.permute(0, 2, 3, 1)
             picture = frames[index].float().permute(2, 0, 1)[None]
-            moved = F.grid_sample(picture, places, mode="bicubic", padding_mode="border", align_corners=False)
+            moved = F.grid_sample(picture, places, mode=mode, padding_mode="border", align_corners=False)
             result[index] = moved[0].clamp(0, 1).permute(1, 2, 0)
         return result
 
