@@ -55,7 +55,7 @@ class HeadMover:
         if not pose.any():
             return frames
         result, device, size = torch.empty_like(frames), frames.device, list(frames.shape[1:3])
-        mode = "bilinear" if device.type == "mps" else "bicubic"  # sharper, but not every release has it on MPS
+        mode = "bilinear" if device.type == "mps" else "bicubic"  # not every release has it on MPS
         base = F.affine_grid(torch.eye(2, 3, device=device)[None], [1, 1, *size], align_corners=False)
         for index, own in enumerate(pose):
             if not own.any():
