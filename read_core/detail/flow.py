@@ -45,12 +45,12 @@ def resize_flow(flow: Tensor, size: Sequence[int]) -> Tensor:
     return resized * flow.new_tensor([size[1] / width, size[0] / height])[:, None, None]
 
 
-def warp(picture: Tensor, flow: Tensor) -> Tensor:
+def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """``picture`` (b, c, h, w) sampled at x + ``flow`` (b, 2, h, w); outside, the border is repeated."""
     height, width = flow.shape[-2:]
     places, unit = _base_grid(height, width, flow.device)
     grid = torch.addcmul(places, flow.permute(0, 2, 3, 1), unit)
-    return F.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def blur(picture: Tensor, side: int) -> Tensor:

@@ -138,9 +138,14 @@ def at_once(size: tuple[int, int]) -> int:
     return max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
 
 
+def smooth(x: Tensor) -> Tensor:
+    """0 below 0, 1 above 1, a cubic between."""
+    x = x.clamp(0, 1)
+    return x * x * (3 - 2 * x)
+
+
 def _rim(places: Tensor, crop: FaceCrop) -> Tensor:
     """0 at the border of the crop and outside, 1 from ``RIM`` inwards, smooth between: (rows, columns)."""
     sides = places.new_tensor([crop.width, crop.height])
     inwards = (torch.minimum(places, 1 - places) * sides).amin(-1) / float(sides.min())
-    x = (inwards / RIM).clamp(0, 1)
-    return x * x * (3 - 2 * x)
+    return smooth(inwards / RIM)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from ..detail.flow import resize_flow, warp
+from ..face.paste import RIM, smooth
 
 CELLS = 64  # of the grid of displacements, along each side
-BORDER = 0.10  # share of each side over which motion fades out, so that the crop fits back into its picture
 # In eye distances, of a face of usual proportions: its middle below that of eyes and mouth, ...
 _HEAD = (1.35, 1.85)  # half width and height of the head, with hair and ears
 _PIVOT = 1.5  # the neck, below the middle, about which the head tilts
@@ -39,8 +40,7 @@ class HeadMover:
         middle = ((left + right) / 2 + mouth) / 2
         offset = (cells * sides - middle) @ axes.T / distance  # in eye distances
         moved = _responses(offset) * _follows(offset, cells)[..., None]
-        # A pose moves a cell by pose @ basis, in halves of the sides, as grid_sample counts.
-        self._basis = (moved @ axes * distance / sides * 2).permute(0, 3, 1, 2)
+        self._basis = (moved @ axes * distance / sides * CELLS).permute(0, 3, 1, 2)  # in cells
 
     def move(self, frames: Tensor, pose: Tensor) -> Tensor:
         """Move the head.
@@ -54,18 +54,15 @@ class HeadMover:
         """
         if not pose.any():
             return frames
-        result, device, size = torch.empty_like(frames), frames.device, list(frames.shape[1:3])
-        mode = "bilinear" if device.type == "mps" else "bicubic"  # not every release has it on MPS
-        base = F.affine_grid(torch.eye(2, 3, device=device)[None], [1, 1, *size], align_corners=False)
+        result = torch.empty_like(frames)
+        mode = "bilinear" if frames.device.type == "mps" else "bicubic"  # not every release has it on MPS
         for index, own in enumerate(pose):
             if not own.any():
                 result[index] = frames[index]
                 continue
-            shift = torch.einsum("p,pchw->chw", own, self._basis)[None].to(device)
-            shift = F.interpolate(shift, size, mode="bilinear", align_corners=False)
-            places = base - shift.permute(0, 2, 3, 1)
+            flow = -torch.einsum("p,pchw->chw", own, self._basis)[None].to(frames.device)
             picture = frames[index].float().permute(2, 0, 1)[None]
-            moved = F.grid_sample(picture, places, mode=mode, padding_mode="border", align_corners=False)
+            moved = warp(picture, resize_flow(flow, frames.shape[1:3]), mode)
             result[index] = moved[0].clamp(0, 1).permute(1, 2, 0)
         return result
 
@@ -84,5 +81,5 @@ def _follows(offset: Tensor, cells: Tensor) -> Tensor:
     """1 on the head, less around it, 0 at the border of the frames."""
     ratio = offset / offset.new_tensor(_HEAD)
     around = 1 / (1 + ratio.square().sum(-1).square().square())
-    inside = (torch.minimum(cells, 1 - cells).amin(-1) / BORDER - 0.5 / (CELLS * BORDER)).clamp(0, 1)
-    return around * inside * inside * (3 - 2 * inside)
+    inwards = torch.minimum(cells, 1 - cells).amin(-1) - 0.5 / CELLS  # 0 in the outer cells
+    return around * smooth(inwards / RIM)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..face.paste import smooth
 from ..geometry import FPS
 
 POSE = ("yaw", "pitch", "roll", "x", "y", "scale")
@@ -47,8 +48,7 @@ class HeadTrack:
         seconds = torch.arange(start, stop, dtype=torch.float64)[:, None, None] / FPS
         height, frequency, phase = torch.tensor(self._waves, dtype=torch.float64).unbind(-1)
         values = (height * torch.sin(2 * math.pi * frequency * seconds + phase)).sum(-1)
-        risen = (seconds[:, 0] / RISE).clamp(max=1)
-        return (values * risen * risen * (3 - 2 * risen)).float()
+        return (values * smooth(seconds[:, 0] / RISE)).float()
 
 
 def _draw_waves(source: random.Random, strength: float) -> list[_Wave]:

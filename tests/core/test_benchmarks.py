@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from read_core.bundled import BUNDLED
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 ROWS = {
     "stages": ["portrait (VAE encoder)", "sampling (A2V-DiT)", "decode (VAE decoder)", "sum of the stages"],
@@ -53,6 +55,21 @@ def test_estimates_are_compared_with_what_tensors_take(run):
     found = run("estimates", "--sides", "64", "--windows", "4", "5")
     assert [cell.split(", ")[0].endswith(" MB") for cell in found["64 x 64"]] == [True] * 3
     assert all(float(cell.split(", ")[1]) > 0 for cell in found["64 x 64"])
+
+
+def test_the_student_is_compared_with_the_default(run):
+    found = run(
+        "student", "--checkpoint", str(BUNDLED), "--repeats", "1", "--steps", "1", "--dtype", "float32"
+    )
+    assert set(found) >= {"default", "student, 4 steps", "student, 2 steps"}
+    assert found["default"][-1] == "1.00 (1.00 to 1.00)"
+    assert all(float(found[f"student, {steps} steps"][-1].split()[0]) > 0 for steps in (4, 2))
+
+
+def test_a_checkpoint_without_a_student_is_refused(run, capsys):
+    with pytest.raises(SystemExit):
+        run("student")
+    assert "no student" in capsys.readouterr().err
 
 
 def test_presets_are_compared(run):

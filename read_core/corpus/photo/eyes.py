@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ...face.paste import smooth
 from ..motion import Motion
 from .anatomy import Axes, Eye, curve
-from .pose import smooth
 
 _SHUT = 1.0  # share of the opening that a full blink covers
 _SKIN = 0.75  # of the opening's height: the strip of skin above the lid that is stretched over the eye

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...face.paste import smooth
 from .anatomy import Mouth, curve
-from .pose import smooth
 
 UPPER_SHARE = 0.22
 """Share of the opening that lifts the upper lip; the rest lowers the lower lip and the jaw."""

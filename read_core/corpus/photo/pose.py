@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...face.paste import smooth
 from ..motion import Motion
 from .anatomy import Anatomy
 
@@ -64,12 +65,6 @@ class HeadPose:
 def inner(places: Tensor) -> Tensor:
     """Factor on a displacement at places (..., 2): 1 inside, 0 at the crop's border."""
     return smooth(torch.minimum(places, 1 - places).amin(-1) / BORDER)
-
-
-def smooth(x: Tensor) -> Tensor:
-    """0 below 0, 1 above 1, a cubic between."""
-    x = x.clamp(0, 1)
-    return x * x * (3 - 2 * x)
 
 
 def _depth_map(face: Anatomy) -> Tensor:

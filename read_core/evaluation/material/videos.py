@@ -70,8 +70,15 @@ class VideoGenerator:
         points = layout.points((height, width)) * torch.tensor([width, height])
         return read_placed(frames, points).mouth
 
-    def finished(self, talk: Talk, settings: SamplingSettings | None = None) -> Tensor:
-        """Finish frames as for users: with detail and blinks if those are the checkpoint's default.
+    def finished(
+        self, talk: Talk, settings: SamplingSettings | None = None, head_motion: bool | None = None
+    ) -> Tensor:
+        """Generate and finish frames as for users, with what is the checkpoint's default.
+
+        Args:
+            talk: what is said, and by whom.
+            settings: of the sampler; None: the checkpoint's.
+            head_motion: see ``finish.Finishing``.
 
         Returns:
             (F, S, S, 3), 0..1, on the CPU: the middle of the video at the size and shape of the talk.
@@ -79,7 +86,9 @@ class VideoGenerator:
         speech, reference = self._encode_talk(talk)
         latents = self.pipe.sample(speech, reference, settings, on_warning=self.on_warning)
         frames = self.pipe.decode(latents, speech.num_frames)
-        return self._finish(frames, reference, talk, Finishing(seed=settings.seed if settings else 0))
+        return self._finish(
+            frames, reference, talk, Finishing(seed=settings.seed if settings else 0, head_motion=head_motion)
+        )
 
     def coded(self, talk: Talk, frames: int) -> Tensor:
         """The first ``frames`` (8 n + 1) of a talk through the VAE, finished without blinks."""

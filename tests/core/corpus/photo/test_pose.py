@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from read_core.corpus.photo.pose import HeadPose, smooth
+from read_core.corpus.photo.pose import HeadPose
+from read_core.face.paste import smooth
 
 from .conftest import grid, moving
 
