@@ -9,9 +9,9 @@ from ..detail.flow import resize_flow, warp
 from ..face.paste import RIM, smooth
 
 CELLS = 64  # of the grid of displacements, along each side
-# In eye distances, of a face of usual proportions: its middle below that of eyes and mouth, ...
+# A head of usual proportions, in eye distances from the middle between eyes and mouth:
 _HEAD = (1.35, 1.85)  # half width and height of the head, with hair and ears
-_PIVOT = 1.5  # the neck, below the middle, about which the head tilts
+_PIVOT = 1.5  # how far below lies the point about which the head tilts
 _NECK, _NOSE = 0.5, 0.45  # depth of the face's outline in front of the axis, and of the nose before that
 _NOSE_WIDTH = (0.75, 0.95)  # of its slope
 
