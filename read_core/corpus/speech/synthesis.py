@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from ...errors import InputError
 from .babble import BABBLE_VOICES, speak_babble
 from .espeak import Espeak, SynthesizerError, locate_espeak
+from .festival import FESTIVAL_VOICES, Festival, locate_festival
 from .flite import FLITE_VOICES, locate_flite, speak_flite
-from .sentences import check_split
+from .sentences import check_split, sentences
 from .synthesized import Speech, Voice
+from .tongues import word_chains
 
 if TYPE_CHECKING:
     import random
@@ -24,10 +26,11 @@ __all__ = [
     "draw_voice",
     "open_synthesizer",
     "require_synthesizer",
+    "texts_for",
     "voice_names",
 ]
 
-SYNTHESIZERS = ("espeak", "flite", "babble")
+SYNTHESIZERS = ("espeak", "festival", "flite", "babble")
 
 _ACCENTS = (
     "en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc",
@@ -48,6 +51,13 @@ _VARIANTS = {
     ),
 }  # fmt: skip
 
+# Festival's Finnish voices are held out, and so is their language.
+_FESTIVAL = {
+    "train": ("ked", "lp", "pc", "dita", "machac", "ph", "krb", "ona", "nsh", "hindi", "marathi", "telugu"),
+    "validation": ("lj",),
+    "test": ("mv",),
+}
+
 _RATES = (120, 225)
 _PITCHES = (10, 90)
 _INTONATIONS = (20, 90)
@@ -61,7 +71,7 @@ def check_synthesizer(synthesizer: str) -> str:
 
 
 def voice_names(split: str, synthesizer: str = "espeak") -> tuple[str, ...]:
-    """Names of the voices of a split: espeak's accents with the variants of the split, or all of flite's.
+    """Names of the voices of a split: espeak's accents with the variants of the split, or Festival's.
 
     flite is completely held out, so its voices are the same for every split, and so are babble's.
     """
@@ -70,6 +80,8 @@ def voice_names(split: str, synthesizer: str = "espeak") -> tuple[str, ...]:
         return FLITE_VOICES
     if synthesizer == "babble":
         return BABBLE_VOICES
+    if synthesizer == "festival":
+        return _FESTIVAL[split]
     return tuple(f"{accent}+{variant}" for accent in _ACCENTS for variant in _VARIANTS[split])
 
 
@@ -80,10 +92,18 @@ def draw_voice(generator: random.Random, split: str = "train", synthesizer: str 
     return Voice(synthesizer, name, rate, pitch, intonation)
 
 
+def texts_for(voice: Voice, seed: int, split: str) -> Iterator[str]:
+    """An endless stream of texts that ``voice`` can speak: sentences in English, or chains of words."""
+    language = FESTIVAL_VOICES[voice.name].language if voice.synthesizer == "festival" else "en"
+    return sentences(seed, split) if language == "en" else word_chains(seed, language)
+
+
 def require_synthesizer(synthesizer: str) -> None:
     """Raise SynthesizerError, which says how to install it, unless ``synthesizer`` is installed."""
     if check_synthesizer(synthesizer) == "espeak":
         locate_espeak()
+    elif synthesizer == "festival":
+        locate_festival()
     elif synthesizer == "flite":
         locate_flite()
 
@@ -99,6 +119,9 @@ def open_synthesizer(voice: Voice) -> Iterator[Callable[[str], Speech]]:
     if check_synthesizer(voice.synthesizer) == "espeak":
         with Espeak(voice) as speak:
             yield speak
+    elif voice.synthesizer == "festival":
+        with Festival(voice) as say:
+            yield say
     elif voice.synthesizer == "flite":
         yield partial(speak_flite, voice=voice)
     else:

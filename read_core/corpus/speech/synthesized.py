@@ -37,10 +37,10 @@ class Voice:
     """A voice and how it speaks.
 
     Attributes:
-        synthesizer: "espeak" or "flite"; also the alphabet of the phonemes.
+        synthesizer: one of ``synthesis.SYNTHESIZERS``; also the alphabet of the phonemes.
         name: the synthesizer's name of the voice, with its variant.
         rate: words per minute; 175 is normal.
-        pitch, intonation: 0..100; 50 is the voice's default; flite ignores them.
+        pitch, intonation: 0..100; 50 is the voice's default; only espeak regards them.
     """
 
     synthesizer: str
@@ -61,7 +61,7 @@ class Speech:
     Attributes:
         waveform: (samples,) float32 -1..1 at 16 kHz, mono.
         segments: phonemes and pauses in order; they follow each other without gaps from 0 to the end.
-        alphabet: alphabet of the mnemonics: "espeak" or "flite".
+        alphabet: alphabet of the mnemonics: the synthesizer's name.
     """
 
     waveform: Tensor
@@ -115,4 +115,4 @@ def join(parts: Sequence[Speech]) -> Speech:
 
 
 # The mnemonic of a pause in each alphabet.
-SILENCE = {"espeak": "_", "flite": "pau", "babble": "pau"}
+SILENCE = {"espeak": "_", "festival": "pau", "flite": "pau", "babble": "pau"}

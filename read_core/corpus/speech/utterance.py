@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from ...errors import InputError
 from ...geometry import SAMPLE_RATE, frames_of_samples
 from .augment import augment, change_size, insert_silence
-from .sentences import check_split, sentences
+from .sentences import check_split
 from .singing import sing
-from .synthesis import check_synthesizer, draw_voice, open_synthesizer
+from .synthesis import check_synthesizer, draw_voice, open_synthesizer, texts_for
 from .synthesized import Speech, join, pause
 from .visemes import SILENT, closure_frames, is_pause, mouth_track, phoneme_targets, viseme_spans
 
@@ -60,14 +60,14 @@ def sample_utterance(
 ) -> Utterance:
     """The recording for ``seed``; the same arguments always give the same recording.
 
-    In the training split, some recordings have background music, some are sung, one in twenty has no speech,
-    and half of espeak's voices are changed in size.
+    In the training split, some recordings have background music, some are sung (not by Festival), one in
+    twenty has no speech, and half of espeak's and Festival's voices are changed in size.
 
     Args:
         seed: any integer.
         seconds: exact duration; sentences are concatenated and cut. None: one to three sentences.
         split: "train", "validation" or "test"; they share no sentence, pattern or espeak variant.
-        synthesizer: "espeak", or "flite" for the held-out voices.
+        synthesizer: "espeak", "festival", or "flite" for the held-out voices.
 
     Raises:
         InputError: ``seconds``, ``split`` or ``synthesizer`` out of range.
@@ -80,15 +80,15 @@ def sample_utterance(
     voice = draw_voice(generator, split, synthesizer)
     training = split == "train"
     tune = random.Random(f"tune/{split}/{synthesizer}/{seed}")
-    sings = training and tune.random() < _SINGS
+    sings = training and synthesizer != "festival" and tune.random() < _SINGS
     singer = nullcontext(partial(sing, voice=voice, generator=tune))
     vary = random.Random(f"variety/{split}/{synthesizer}/{seed}")
-    varied = training and synthesizer == "espeak"
+    varied = training and synthesizer in ("espeak", "festival")
     size = vary.uniform(*_SIZES) if varied and vary.random() < _RESIZED else 1.0
     with singer if sings else open_synthesizer(voice) as speak:
         parts, texts = [pause(generator.uniform(0.0, 0.5), synthesizer)], []
         count = generator.randint(1, 3)
-        for text in sentences(generator.getrandbits(32), split):
+        for text in texts_for(voice, generator.getrandbits(32), split):
             texts.append(text)
             rest = generator.uniform(0.05, 0.7)
             if varied and vary.random() < _RESTS:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...geometry import FEATURE_RATE, FEATURES_PER_FRAME, FPS
+from .alphabets import ALPHABETS
 from .synthesized import SILENCE, Segment
 
 if TYPE_CHECKING:
@@ -74,28 +75,6 @@ CLASSES = len(VISEMES)
 
 _INDEX = {viseme.name: index for index, viseme in enumerate(VISEMES)}
 
-# A phoneme is one viseme or, for diphthongs, two. Mnemonics follow each synthesizer's documentation.
-_ESPEAK = {
-    "_": "sil", "p": "p", "b": "p", "m": "p", "m-": "p", "f": "f", "v": "f", "T": "th", "D": "th", "t": "t",
-    "d": "t", "n": "t", "n-": "t", "t#": "t", "t2": "t", "t[": "t", "d[": "t", "l": "l", "l-": "l",
-    "@L": "ah l", "s": "s", "z": "s", "S": "sh", "Z": "sh", "tS": "sh", "dZ": "sh", "k": "k", "g": "k",
-    "N": "k", "x": "k", "h": "h", "r": "r", "r-": "r", "w": "w", "w#": "w", "j": "iy", "i:": "iy",
-    "i": "iy", "I": "ih", "I2": "ih", "I#": "ih", "E": "eh", "E2": "eh", "a": "ae", "aa": "ae", "A:": "aa",
-    "A": "aa", "0": "aa", "A@": "aa", "V": "ah", "@": "ah", "@2": "ah", "@5": "ah", "a#": "ah", "O:": "ao",
-    "O": "ao", "O2": "ao", "O@": "ao", "o@": "ao", "U": "uh", "u:": "uw", "u": "uw", "U@": "uh er",
-    "3": "er", "3:": "er", "VR": "er", "IR": "er", "e@": "eh er", "i@": "iy er", "i@3": "iy er",
-    "eI": "eh iy", "aI": "aa iy", "aI2": "aa iy", "aI3": "aa iy", "aI@": "aa er", "aU": "aa uh",
-    "aU@": "aa er", "OI": "ao iy", "oU": "ao uw",
-}  # fmt: skip
-_FLITE = {
-    "pau": "sil", "p": "p", "b": "p", "m": "p", "f": "f", "v": "f", "th": "th", "dh": "th", "t": "t",
-    "d": "t", "n": "t", "l": "l", "s": "s", "z": "s", "sh": "sh", "zh": "sh", "ch": "sh", "jh": "sh",
-    "k": "k", "g": "k", "ng": "k", "hh": "h", "r": "r", "w": "w", "y": "iy", "iy": "iy", "ih": "ih",
-    "eh": "eh", "ae": "ae", "aa": "aa", "ah": "ah", "ax": "ah", "ao": "ao", "uh": "uh", "uw": "uw",
-    "er": "er", "ey": "eh iy", "ay": "aa iy", "aw": "aa uh", "oy": "ao iy", "ow": "ao uw",
-}  # fmt: skip
-_ALPHABETS = {"espeak": _ESPEAK, "flite": _FLITE, "babble": _FLITE}
-
 # Share of a diphthong's time in its first vowel.
 _FIRST_VOWEL = 0.6
 # Dominances end here: in a pause, the mouth is exactly closed this long (seconds) after the last sound.
@@ -105,12 +84,12 @@ _BLOCK_FRAMES = 500
 
 
 def visemes_of(phoneme: str, alphabet: str) -> tuple[int, ...]:
-    """The one or two viseme classes of a phoneme mnemonic of "espeak" or "flite".
+    """The one or two viseme classes of a phoneme mnemonic of "espeak", "flite" or "festival".
 
     A mnemonic that is not in the table counts as its longest known prefix (espeak marks variants with added
     characters). Without one it counts as "h", which leaves the mouth to its neighbors.
     """
-    table = _ALPHABETS[alphabet]
+    table = ALPHABETS[alphabet]
     for length in range(len(phoneme), 0, -1):
         if phoneme[:length] in table:
             return tuple(_INDEX[name] for name in table[phoneme[:length]].split())

@@ -29,14 +29,15 @@ class SpeechConfig(Strict):
         seconds: length of every sample.
         short_share: share of the samples whose speech ends early, at a random time after one second. Digital
             silence follows, as after the end of a recording.
-        synthesizer: the speech synthesizer of the training utterances.
+        synthesizer: the speech synthesizer of the training utterances; of several, each sample takes one in
+            turn.
         recordings: folder of audio or video files to use instead of the corpus, searched with its subfolders;
             other and hidden files are ignored.
     """
 
     seconds: float = Field(gt=0)
     short_share: float = Field(default=0.0, ge=0, le=1)
-    synthesizer: str = "espeak"
+    synthesizer: str | tuple[str, ...] = "espeak"
     recordings: Path | None = None
 
     @property
@@ -48,12 +49,15 @@ class SpeechConfig(Strict):
 class UtteranceDataset(Dataset[dict[str, "Tensor"]]):
     """Endless utterances of the corpus; sample i is a function of (seed, i).
 
+    ``synthesizer`` replaces that of ``config``.
+
     A sample is {"waveform": (640 F,), "mouth": (F, 3), "phonemes": (2 F,) long}.
     """
 
     def __init__(self, config: SpeechConfig, seed: int, split: str = "train", synthesizer: str = "") -> None:
         self.config, self.seed, self.split = config, seed, split
-        self.synthesizer = synthesizer or config.synthesizer
+        chosen = synthesizer or config.synthesizer
+        self.synthesizers = (chosen,) if isinstance(chosen, str) else chosen
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         seed = self.seed * 1_000_003 + index
@@ -62,7 +66,8 @@ class UtteranceDataset(Dataset[dict[str, "Tensor"]]):
         short, length = torch.rand(2, generator=generator).tolist()
         if short < self.config.short_share:
             spoken = FPS + round(length * (frames - FPS))
-        utterance = sample_utterance(seed, spoken / FPS, self.split, self.synthesizer)
+        synthesizer = self.synthesizers[index % len(self.synthesizers)]
+        utterance = sample_utterance(seed, spoken / FPS, self.split, synthesizer)
         return {
             "waveform": _fit(utterance.waveform, frames * SAMPLES_PER_FRAME),
             "mouth": _fit(utterance.mouth, frames),

@@ -14,8 +14,10 @@ import torch
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from read_core.corpus.speech.utterance import sample_utterance
 from read_core.speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from read_core.training.config import ConfigError
+from read_core.training.data import speech as speech_data
 from read_core.training.data.speech import RecordingDataset, SpeechConfig, UtteranceDataset
 from read_core.training.loop import train
 from read_core.training.registry import load_config
@@ -192,6 +194,22 @@ def test_a_sample_is_a_function_of_seed_and_index():
     assert all(torch.equal(value, again[3][name]) for name, value in sample.items())
     assert not torch.equal(sample["waveform"], first[4]["waveform"])
     assert not torch.equal(sample["waveform"], UtteranceDataset(config, seed=2)[3]["waveform"])
+
+
+def test_several_synthesizers_speak_in_turn(monkeypatch):
+    asked = []
+
+    def spoken(seed, seconds, split, synthesizer):
+        asked.append(synthesizer)
+        return sample_utterance(seed, seconds, split, "babble")
+
+    monkeypatch.setattr(speech_data, "sample_utterance", spoken)
+    dataset = UtteranceDataset(SpeechConfig(seconds=2.0, synthesizer=("espeak", "festival")), seed=0)
+    for index in range(4):
+        assert dataset[index]["waveform"].any()
+    assert asked == ["espeak", "festival"] * 2
+    UtteranceDataset(dataset.config, 0, "validation", "flite")[1]
+    assert asked[-1] == "flite"
 
 
 def test_short_samples_end_in_digital_silence():

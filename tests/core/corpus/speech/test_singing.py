@@ -55,6 +55,8 @@ def test_held_sounds_keep_pitch_and_place(factor: float) -> None:
 
 
 def test_a_song_goes_up_and_down_and_is_slower_than_speech(synthesizer: str) -> None:
+    if synthesizer == "festival":
+        pytest.skip("Festival's voices keep their pitch; no corpus has them sing")
     name = {"espeak": "en-us+m3", "babble": "middle", "flite": "slt"}[synthesizer]
     voice = Voice(synthesizer, name)
     text = "mama o luna ma o mi la u ma nu la mo"

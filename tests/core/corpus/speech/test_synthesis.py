@@ -6,22 +6,27 @@ import random
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
+from statistics import mean
 
 import pytest
 import torch
 from torch import Tensor
 
-from read_core.corpus.speech.sentences import SPLITS
+from read_core.corpus.speech.festival import FESTIVAL_VOICES
+from read_core.corpus.speech.sentences import SPLITS, sentences
 from read_core.corpus.speech.synthesis import (
     SynthesizerError,
     draw_voice,
     open_synthesizer,
     require_synthesizer,
+    texts_for,
     voice_names,
 )
 from read_core.corpus.speech.synthesized import Segment, Speech, Voice
-from read_core.corpus.speech.visemes import SILENT, visemes_of
+from read_core.corpus.speech.tongues import WORDS
+from read_core.corpus.speech.visemes import SILENT, VISEMES, visemes_of
 from read_core.errors import InputError, ReadError
 
 TEXT = "Bob packed a cup of apples. My paper boat was open."
@@ -29,6 +34,7 @@ VOICES = [
     Voice("espeak", "en-us+m3", 130),
     Voice("espeak", "en-gb-scotland+f4", 175, pitch=70),
     Voice("espeak", "en+klatt3", 220),
+    Voice("festival", "ked", 150),
     Voice("flite", "slt"),
     Voice("flite", "rms", 150),
     Voice("flite", "awb", 200),
@@ -48,6 +54,11 @@ def voice(request: pytest.FixtureRequest, need: Callable[[str], str]) -> Voice:
 def say(voice: Voice, text: str = TEXT) -> Speech:
     with open_synthesizer(voice) as speak:
         return speak(text)
+
+
+def sound(segment: Segment) -> str:
+    """The mnemonic without Festival's language."""
+    return segment.phoneme.split()[-1]
 
 
 def level(speech: Speech, segment: Segment) -> float:
@@ -90,7 +101,7 @@ def test_plosives_begin_with_their_closure(voice: Voice) -> None:
         speech.segments, speech.segments[1:], speech.segments[2:], strict=False
     ):
         kinds = [visemes_of(s.phoneme, voice.synthesizer)[0] for s in (before, after)]
-        if plosive.phoneme in ("p", "t", "k") and min(kinds) >= 12:
+        if sound(plosive) in ("p", "t", "k") and min(kinds) >= 12:
             half = Segment("", plosive.start, (plosive.start + plosive.stop) / 2)
             drops.append(level(speech, before) - level(speech, half))
     assert len(drops) >= 2
@@ -99,7 +110,7 @@ def test_plosives_begin_with_their_closure(voice: Voice) -> None:
 
 def test_bilabials_of_the_text_are_found_in_order(voice: Voice) -> None:
     """B-o-b p-acked a cu-p of a-pp-les. M-y p-a-p-er b-oat was o-p-en."""
-    heard = "".join(s.phoneme for s in say(voice).segments if s.phoneme in ("p", "b", "m"))
+    heard = "".join(sound(s) for s in say(voice).segments if sound(s) in ("p", "b", "m"))
     assert heard == "bbpppmppbp"
 
 
@@ -132,6 +143,63 @@ def test_voices_of_every_split_speak(split: str, need: Callable[[str], str]) -> 
         assert speech.waveform.square().mean().sqrt() > 0.01, name
 
 
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", FESTIVAL_VOICES)
+def test_every_voice_of_festival_speaks_its_language(name: str, need: Callable[[str], str]) -> None:
+    """Its vowels are louder than its other sounds, and every sound has a mouth shape."""
+    voice = Voice(need("festival"), name)
+    texts = texts_for(voice, 0, "train")
+    try:
+        with open_synthesizer(voice) as speak:
+            spoken = [speak(next(texts)) for _ in range(8)]
+    except SynthesizerError:
+        pytest.skip(f"{FESTIVAL_VOICES[name].package} is not installed")
+    levels: dict[bool, list[float]] = {True: [], False: []}
+    for speech in spoken:
+        assert speech.waveform.square().mean().sqrt() > 0.01
+        assert speech.segments[-1].stop == pytest.approx(speech.seconds)
+        for segment in speech.segments:
+            shape = visemes_of(segment.phoneme, "festival")[0]
+            assert VISEMES[shape].name != "h" or sound(segment) in ("h", "hh", "hv"), segment.phoneme
+            if shape != SILENT:
+                levels[shape >= 12].append(level(speech, segment))
+    assert mean(levels[True]) > mean(levels[False]) + 4
+
+
+def test_festival_speaks_a_language_that_training_never_hears() -> None:
+    languages = {
+        split: {FESTIVAL_VOICES[name].language for name in voice_names(split, "festival")} for split in SPLITS
+    }
+    assert languages["validation"] == languages["test"] == {"fi"}
+    assert "fi" not in languages["train"]
+    assert len(languages["train"]) >= 8
+
+
+def test_texts_are_in_the_language_of_the_voice() -> None:
+    english = texts_for(Voice("festival", "ked"), 3, "test")
+    assert next(english) == next(sentences(3, "test")) == next(texts_for(Voice("espeak", "en"), 3, "test"))
+    words = next(texts_for(Voice("festival", "lj"), 3, "test")).replace(",", "").rstrip(".").split()
+    assert 4 <= len(words) <= 10
+    assert set(words) <= set(WORDS["fi"])
+
+
+def test_without_festival_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ReadError, match="apt-get install festival festvox-ca-ona-hts"):
+        say(Voice("festival", "ked"))
+
+
+@pytest.mark.corpus
+def test_a_voice_of_festival_that_is_not_installed_names_its_package(
+    monkeypatch: pytest.MonkeyPatch, need: Callable[[str], str]
+) -> None:
+    need("festival")
+    absent = replace(FESTIVAL_VOICES["ked"], command="not_there", package="festvox-absent")
+    monkeypatch.setitem(FESTIVAL_VOICES, "absent", absent)
+    with pytest.raises(SynthesizerError, match="festvox-absent"):
+        say(Voice("festival", "absent"))
+
+
 def test_splits_share_no_espeak_variant() -> None:
     variants = [{name.split("+")[1] for name in voice_names(split)} for split in SPLITS]
     assert all(not a & b for a, b in combinations(variants, 2))
@@ -159,8 +227,8 @@ def test_without_flite_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_synthesizer_is_refused() -> None:
-    with pytest.raises(InputError, match="espeak, flite"):
-        require_synthesizer("festival")
+    with pytest.raises(InputError, match="espeak, festival, flite"):
+        require_synthesizer("parrot")
 
 
 def energy(waveform: Tensor, step: int) -> Tensor:
