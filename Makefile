@@ -56,11 +56,11 @@ MEASURED = $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(wildcard $(FACES)/index.
 synthesisers: synthesizers  # the earlier name
 
 .PHONY: synthesisers read-tiny read-tiny-drawn ship-read-tiny read-tiny-gpu variants paper synthesizers
-.PHONY: photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill
+.PHONY: photo-corpus photo-vae photo-a2v photo-voices photo-decoder photo-detail photo-eyelids photo-distill
 
-# The corpus speaks with espeak-ng; evaluation and the encoder's figures with flite too.
+# Corpora speak with espeak-ng and Festival; evaluation and the encoder's figures with flite too.
 synthesizers: setup
-	@$(BIN)/python -c "$$NEED" espeak flite
+	@$(BIN)/python -c "$$NEED" espeak festival flite
 
 define NEED
 import sys
@@ -82,9 +82,9 @@ read-tiny: synthesizers
 	$(CORE) evaluate --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/evaluation --faces $(FACES)
 
 # The parts of it one by one, once `scripts/train_read_tiny.sh drawn-corpus drawn` has run.
-photo-corpus: synthesizers
+photo-corpus photo-voices: synthesizers
 
-photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill: setup
+photo-corpus photo-vae photo-a2v photo-voices photo-decoder photo-detail photo-eyelids photo-distill: setup
 	$(READ_TINY) $@
 
 # The earlier read-tiny, for drawn presenters alone, in $(TINY)/checkpoint.

@@ -8,10 +8,11 @@
 # photo-corpus   videos of talking photographs and of aligned drawn presenters
 # photo-vae      the VAE of aligned faces: a first round, and one with more blinks
 # photo-a2v      A2V-DiT and SpeechAE
+# photo-voices   videos in more languages, spoken by Festival; then the Whisper encoder and photo-a2v once more
 # photo-decoder  the VAE's decoder alone
 # photo-detail   the detail network
 # photo-eyelids  the eyelid network
-# photo-distill  the student for fewer steps; after photo-a2v
+# photo-distill  the student for fewer steps; after photo-voices
 # checkpoint     put the parts together
 # all            everything in this order
 #
@@ -161,6 +162,15 @@ step_photo_vae() {
 
 step_photo_a2v() { train two photo/a2v a2v; }
 
+step_photo_voices() {
+    photographs clips train 480 --seed 5000 --synthesizer festival
+    presenters clips train 140 --seed 5000 --synthesizer festival
+    photographs clips validation 6 --synthesizer festival
+    presenters clips validation 3 --synthesizer festival
+    train core photo/whisper whisper
+    train two photo/a2v-2 a2v
+}
+
 step_photo_decoder() { train two photo/vae-3 photo_vae; }
 
 step_photo_detail() { train two photo/detail detail; }
@@ -190,13 +200,13 @@ step_drawn_checkpoint() {
 steps=()
 for step in "$@"; do
     case $step in
-        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-decoder photo-detail photo-eyelids photo-distill checkpoint) ;;
+        all) steps+=(drawn-corpus drawn photo-corpus photo-vae photo-a2v photo-voices photo-decoder photo-detail photo-eyelids photo-distill checkpoint) ;;
         *) steps+=("$step") ;;
     esac
 done
 for step in "${steps[@]}"; do
     [ "$(type -t "step_${step//-/_}")" = function ] || { echo "no step $step; see scripts/train_read_tiny.sh" >&2; exit 2; }
-    case $step in photo-corpus | photo-eyelids) need_faces ;; esac
+    case $step in photo-corpus | photo-voices | photo-eyelids) need_faces ;; esac
 done
 [ "$DRY" = 1 ] || mkdir -p "$OUT"
 for step in "${steps[@]}"; do "step_${step//-/_}"; done

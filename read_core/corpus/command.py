@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--synthesizer",
         choices=SYNTHESIZERS,
         default="espeak",
-        help="speech synthesizer; flite is held out for evaluation; babble is for tests and needs no "
-        "installation",
+        help="speech synthesizer: espeak speaks English, festival nine languages with recorded voices; flite "
+        "is held out for evaluation; babble is for tests and needs no installation",
     )
     parser.add_argument(
         "--synthesiser",

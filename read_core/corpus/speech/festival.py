@@ -88,6 +88,19 @@ def locate_festival() -> str:
     return program
 
 
+def require_festival() -> None:
+    """Raise SynthesizerError, which says what to install, unless Festival and all of its voices are there."""
+    listed = subprocess.run(
+        [locate_festival(), "-b", '(format t "%l" (voice.list))'], capture_output=True, text=True, check=False
+    )
+    installed = set(listed.stdout.strip("()").split())
+    missing = [voice.package for voice in FESTIVAL_VOICES.values() if voice.command not in installed]
+    if missing:
+        raise SynthesizerError(
+            f"voices of Festival are missing; install them: apt-get install {' '.join(missing)}"
+        )
+
+
 class Festival:
     """A running Festival with one voice; use it in a ``with`` statement.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import InputError
 from .babble import BABBLE_VOICES, speak_babble
 from .espeak import Espeak, SynthesizerError, locate_espeak
-from .festival import FESTIVAL_VOICES, Festival, locate_festival
+from .festival import FESTIVAL_VOICES, Festival, require_festival
 from .flite import FLITE_VOICES, locate_flite, speak_flite
 from .sentences import check_split, sentences
 from .synthesized import Speech, Voice
@@ -103,7 +103,7 @@ def require_synthesizer(synthesizer: str) -> None:
     if check_synthesizer(synthesizer) == "espeak":
         locate_espeak()
     elif synthesizer == "festival":
-        locate_festival()
+        require_festival()
     elif synthesizer == "flite":
         locate_flite()
 

@@ -103,7 +103,7 @@ def test_the_photographs_train_in_two_processes():
 def test_parts_fit_each_other():
     vae, decoder, a2v, detail, distill, checkpoint = (
         read_config(ROOT / "configs" / "photo" / f"{name}.yaml")
-        for name in ("vae", "vae-3", "a2v", "detail", "distill", "checkpoint")
+        for name in ("vae", "vae-3", "a2v-2", "detail", "distill", "checkpoint")
     )
     drawn = read_config(ROOT / "configs" / "tiny" / "a2v.yaml")["model"]
     assert vae["model"]["latent_channels"] == drawn["in_channels"] == drawn["out_channels"]
