@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ...corpus.speech.synthesis import SynthesizerError, require_synthesizer
 from ...corpus.speech.visemes import SILENT
+from ...errors import warn
 from ..metrics.seams import whole_clips
 from .portraits import CROPS, lit, other_sizes, resized
 from .samples import Sample, draw_sample, render_video, speakers_here
@@ -20,6 +22,7 @@ from .sounds import (
     active_samples,
     at_level,
     by_telephone,
+    finnish_speech,
     german_speech,
     music_alone,
     noise_alone,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from ...pipeline import ReadPipeline
 
 AS_IS = "as in the corpus"
+FINNISH = "Finnish, a recorded voice"
 PLAIN = f"plain speech, {PLAIN_RATE} words a minute"
 _SEED = 3_000
 _QUIET = -40.0  # dBFS
@@ -126,7 +130,18 @@ def _speeches() -> Iterator[tuple[str, Callable[[int, int], Utterance]]]:
     for word, rate in (("fast", FAST_RATE), ("slow", SLOW_RATE)):
         yield f"{word} speech, {rate} words a minute", partial(speech_at_rate, rate)
     yield "German", german_speech
+    if _has_festival():
+        yield FINNISH, finnish_speech
     yield "singing tone", sung
+
+
+def _has_festival() -> bool:
+    try:
+        require_synthesizer("festival")
+    except SynthesizerError as error:
+        warn(f'"{FINNISH}" is left out: {error}')
+        return False
+    return True
 
 
 def _wordless() -> Iterator[tuple[str, Callable[[int, int], Tensor]]]:

@@ -15,7 +15,7 @@ from torchaudio.functional import resample
 from ...corpus.speech.augment import band_limit, colored_noise, set_loudness
 from ...corpus.speech.babble import speak_babble
 from ...corpus.speech.sentences import sentences
-from ...corpus.speech.synthesis import draw_voice, open_synthesizer
+from ...corpus.speech.synthesis import draw_voice, open_synthesizer, texts_for
 from ...corpus.speech.synthesized import Speech, Voice, join, on_grid, pause
 from ...corpus.speech.utterance import Utterance
 from ...corpus.speech.visemes import SILENT, closure_frames, mouth_track, phoneme_targets
@@ -135,6 +135,16 @@ def german_speech(seed: int, frames: int) -> Utterance:
     voice = replace(drawn, name=f"de+{drawn.name.rpartition('+')[2]}", rate=PLAIN_RATE)
     texts = generator.sample(GERMAN, len(GERMAN))
     return _utterance_of(cycle(texts), voice, frames, _GERMAN_SOUNDS)
+
+
+def finnish_speech(seed: int, frames: int) -> Utterance:
+    """Finnish words by a recorded voice of Festival that no training hears, without augmentation.
+
+    Raises:
+        SynthesizerError: Festival or the voice is not installed.
+    """
+    voice = replace(draw_voice(random.Random(f"finnish/{seed}"), "test", "festival"), rate=PLAIN_RATE)
+    return _utterance_of(texts_for(voice, seed, "test"), voice, frames)
 
 
 def sung(seed: int, frames: int) -> Utterance:

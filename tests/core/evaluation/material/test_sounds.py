@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from read_core.corpus.speech.synthesis import SynthesizerError, require_synthesizer
 from read_core.corpus.speech.visemes import SILENT, VISEMES
 from read_core.evaluation.material.sounds import (
     GERMAN,
@@ -12,6 +13,7 @@ from read_core.evaluation.material.sounds import (
     at_level,
     by_telephone,
     chords,
+    finnish_speech,
     german_speech,
     music_alone,
     noise_alone,
@@ -106,6 +108,22 @@ def test_fast_speech_has_more_sounds_a_second_than_slow():
     assert count[0] > 1.8 * count[1]
     assert fast.waveform.shape == slow.waveform.shape == (64000,)
     assert torch.equal(speech_at_rate(300, 1, 100).waveform, fast.waveform)
+
+
+@pytest.mark.corpus
+def test_finnish_has_a_voice_of_its_own_for_every_video():
+    try:
+        require_synthesizer("festival")
+    except SynthesizerError as error:
+        pytest.skip(str(error))
+    finnish = finnish_speech(0, 200)
+    assert finnish.voice.startswith("festival:mv:r175")
+    assert len(finnish.mouth) == 200
+    assert not torch.equal(finnish.waveform, finnish_speech(1, 200).waveform)
+    names = [VISEMES[index].name for index in finnish.phonemes.tolist()]
+    assert names.count("h") < 0.1 * len(names)
+    loud = finnish.waveform.view(200, 640).square().mean(dim=1).sqrt()
+    assert torch.corrcoef(torch.stack([loud, finnish.mouth[:, 0]]))[0, 1] > 0.3
 
 
 @pytest.mark.corpus
