@@ -57,7 +57,7 @@ _FESTIVAL = {
 _INDIC = _LATIN | {
     "a": "ah", "aa": "aa", "ih": "ih", "iy": "iy", "uh": "uh", "uw": "uw", "eh": "eh", "ee": "eh", "ay": "ae",
     "oh": "ao", "oo": "ao", "aw": "ao", "ch": "sh", "T": "t", "D": "t", "N": "t", "th": "t", "dh": "t",
-    "y": "iy", "R": "l", "sh": "sh", "zh": "sh", "ksh": "k sh", "sri": "s l", "x": "k", "@": "ah",
+    "y": "iy", "j": "sh", "R": "l", "sh": "sh", "zh": "sh", "ksh": "k sh", "sri": "s l", "x": "k", "@": "ah",
 }  # fmt: skip
 _FESTIVAL |= dict.fromkeys(("hi", "mr", "te"), _INDIC)
 ALPHABETS = {
