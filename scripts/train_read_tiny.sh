@@ -163,8 +163,8 @@ step_photo_vae() {
 step_photo_a2v() { train two photo/a2v a2v; }
 
 step_photo_voices() {
-    photographs clips train 480 --seed 5000 --synthesizer festival
-    presenters clips train 140 --seed 5000 --synthesizer festival
+    photographs clips train 376 --seed 5000 --synthesizer festival
+    presenters clips train 120 --seed 5000 --synthesizer festival
     photographs clips validation 6 --synthesizer festival
     presenters clips validation 3 --synthesizer festival
     train core photo/whisper whisper

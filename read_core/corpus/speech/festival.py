@@ -10,16 +10,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import wave
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from ...geometry import SAMPLE_RATE
 from .espeak import SynthesizerError
-from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
+from .synthesized import SILENCE, Segment, Speech, Voice, read_wave
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,8 +102,8 @@ class Festival:
     """A running Festival with one voice; use it in a ``with`` statement.
 
     Raises:
-        SynthesizerError: on entering, when Festival is absent or the voice unknown; on a call, when the voice
-            is not installed or cannot speak the text.
+        SynthesizerError: the voice is unknown; on entering, when Festival or the voice is not installed; on a
+            call, when the voice cannot speak the text.
     """
 
     def __init__(self, voice: Voice) -> None:
@@ -116,12 +113,13 @@ class Festival:
             )
         self.voice, self._of = voice, FESTIVAL_VOICES[voice.name]
         self._folder = tempfile.TemporaryDirectory(prefix="read-festival-")
+        self._errors = Path(self._folder.name) / "errors.txt"
 
     def __enter__(self) -> Festival:
-        self._process = subprocess.Popen(
-            [locate_festival(), "--pipe"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        with self._errors.open("wb") as errors:  # a pipe that nobody reads would fill, and stop the process
+            self._process = subprocess.Popen(
+                [locate_festival(), "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            )
         said = self._run(_CHOOSE.format(name=self._of.command, stretch=175 / self.voice.rate))
         if said is None:
             raise self._failed(
@@ -142,12 +140,8 @@ class Festival:
         listing = self._run(_SPEAK.format(text=text.replace('"', ""), sound=sound))
         if listing is None or not sound.exists():
             raise self._failed(f"festival's voice {self.voice.name} failed on {text!r}")
-        with wave.open(str(sound)) as file:
-            native_rate = file.getframerate()
-            data = bytearray(file.readframes(file.getnframes()))
-        native = torch.frombuffer(data, dtype=torch.int16).float() / INT16
-        waveform = to_corpus_rate(native, native_rate)
-        return Speech(waveform.contiguous(), self._segments(listing, len(waveform) / SAMPLE_RATE), "festival")
+        waveform = read_wave(sound)
+        return Speech(waveform, self._segments(listing, len(waveform) / SAMPLE_RATE), "festival")
 
     def _run(self, body: str) -> str | None:
         """The output of a command; None: it failed."""
@@ -167,9 +161,10 @@ class Festival:
     def _close(self) -> str:
         """End the process; return its error output."""
         self._process.kill()
-        _, said = self._process.communicate()
+        self._process.communicate()
+        said = self._errors.read_text("utf-8", "replace") if self._errors.exists() else ""
         self._folder.cleanup()
-        return " ".join(said.decode("utf-8", "replace").split())
+        return " ".join(said.split())
 
     def _segments(self, listing: str, seconds: float) -> tuple[Segment, ...]:
         """``listing`` is each phoneme with its end in seconds, all with a tab after them."""

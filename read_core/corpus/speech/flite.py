@@ -8,14 +8,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import wave
 from pathlib import Path
-
-import torch
 
 from ...geometry import SAMPLE_RATE
 from .espeak import SynthesizerError
-from .synthesized import INT16, SILENCE, Segment, Speech, Voice, to_corpus_rate
+from .synthesized import SILENCE, Segment, Speech, Voice, read_wave
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal")
 
@@ -54,14 +51,10 @@ def speak_flite(text: str, voice: Voice) -> Speech:
         )  # fmt: skip
         if done.returncode != 0 or not sound.exists():
             raise SynthesizerError(f"flite failed on {text!r}: {done.stderr.strip() or 'no output'}")
-        with wave.open(str(sound)) as file:
-            native_rate = file.getframerate()
-            data = bytearray(file.readframes(file.getnframes()))
-    native = torch.frombuffer(data, dtype=torch.int16).float() / INT16
-    waveform = to_corpus_rate(native, native_rate)
+        waveform = read_wave(sound)
     seconds = waveform.shape[0] / SAMPLE_RATE
     segments = _segments(done.stdout, seconds, _LATE.get(voice.name, 0.0))
-    return Speech(waveform.contiguous(), segments, "flite")
+    return Speech(waveform, segments, "flite")
 
 
 def _segments(listing: str, seconds: float, late: float) -> tuple[Segment, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ...geometry import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -79,6 +81,15 @@ def to_corpus_rate(waveform: Tensor, sample_rate: int) -> Tensor:
     if sample_rate == SAMPLE_RATE:
         return waveform
     return on_grid(_resampler(sample_rate)(waveform.double()))
+
+
+def read_wave(path: Path) -> Tensor:
+    """A mono WAV file of 16-bit samples as (samples,) float32 -1..1 at 16 kHz."""
+    with wave.open(str(path)) as file:
+        native_rate = file.getframerate()
+        data = bytearray(file.readframes(file.getnframes()))
+    native = torch.frombuffer(data, dtype=torch.int16).float() / INT16
+    return to_corpus_rate(native, native_rate).contiguous()
 
 
 def on_grid(waveform: Tensor) -> Tensor:
