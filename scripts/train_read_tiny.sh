@@ -8,7 +8,8 @@
 # photo-corpus   videos of talking photographs and of aligned drawn presenters
 # photo-vae      the VAE of aligned faces: a first round, and one with more blinks
 # photo-a2v      A2V-DiT and SpeechAE
-# photo-voices   videos in more languages, spoken by Festival; then the Whisper encoder and photo-a2v once more
+# photo-voices   videos in more languages, spoken by Festival; then the Whisper encoder and photo-a2v once more,
+#                and the mean of both rounds
 # photo-decoder  the VAE's decoder alone
 # photo-detail   the detail network
 # photo-eyelids  the eyelid network
@@ -95,6 +96,9 @@ train() {
     "$1" train "$CONFIGS/$2.yaml" "${arguments[@]}"
 }
 
+# average BEFORE AFTER OUT: the mean of two rounds' exports, three quarters of it the later one.
+average() { run "$PYTHON" "$SCRIPTS/average_weights.py" "$1/export" "$2/export" --share 0.75 --out "$3"; }
+
 # draw FOLDER SPLIT COUNT [ARGUMENT ...]: videos; a later argument replaces an earlier one.
 draw() {
     local folder=$1 split=$2 count=$3 size=64
@@ -169,6 +173,8 @@ step_photo_voices() {
     presenters clips validation 3 --synthesizer festival
     train core photo/whisper whisper
     train two photo/a2v-2 a2v
+    average $TINY/singing/whisper $PHOTO/whisper $PHOTO/voices/whisper
+    average $PHOTO/a2v $PHOTO/a2v-2 $PHOTO/voices/a2v
 }
 
 step_photo_decoder() { train two photo/vae-3 photo_vae; }

@@ -12,6 +12,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+import average_weights
 import fit_eyelids
 import pytest
 
@@ -23,7 +24,8 @@ from read_core.training.config import read_config
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "scripts" / "train_read_tiny.sh"
 EXPORTS = ("vae", "whisper", "speech_ae", "transformer", "detail", "eyelids", "initial", "distilled")
-FIT = "fit_eyelids.py"
+FIT, AVERAGE = "fit_eyelids.py", "average_weights.py"
+SCRIPTS = {FIT: fit_eyelids.main, AVERAGE: average_weights.main}
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 
@@ -74,16 +76,22 @@ def test_every_input_was_made_by_an_earlier_command(extra):
         if words[0] == FIT:
             made.add(option(words, "--out"))
             continue
+        if words[0] == AVERAGE:
+            assert {*words[1:3]} <= made
+            made |= {option(words, "--out"), option(words, "--out") + "/speech_ae"}
+            continue
         config = settings(words)
         if "clips" in config:
             assert {(config["clips"], split) for split in ("train", "validation")} <= drawn
         missing = {key: config[key] for key in EXPORTS if key in config and config[key] not in made}
         assert not missing, words[1]
-        assert "features" not in config or config["features"] in made
         output = config["output"]
+        assert config.get("features", f"{output}/speech") in {*made, f"{output}/speech"}
         made |= {output, f"{output}/export"}
         if config.get("speech") == "tuned":
-            made |= {f"{output}/export/speech_ae", f"{output}/speech"}
+            made.add(f"{output}/export/speech_ae")
+        if config.get("speech") == "tuned" or config.get("stage") == "distill":
+            made.add(f"{output}/speech")
 
 
 def test_all_configurations_of_the_photographs_are_used_and_none_needs_the_bundled_checkpoint():
@@ -110,7 +118,8 @@ def test_parts_fit_each_other():
     assert decoder["initial"] == a2v["vae"]  # so the decoder reads the latents that A2V-DiT makes
     assert decoder["encoder"] is False
     assert checkpoint["vae"] == detail["vae"] == f"{decoder['output']}/export"
-    assert checkpoint["whisper"] == a2v["whisper"]
+    assert checkpoint["whisper"] == distill["whisper"]
+    assert checkpoint["transformer"] == distill["transformer"]
     assert max(a2v["windows"]) == checkpoint["defaults"]["window"]
     assert checkpoint["defaults"]["distilled"]["steps"] in distill["steps"]
     assert [32 * side for side in vae["model"]["grid"]] == checkpoint["card"]["resolution"]
@@ -148,7 +157,7 @@ def test_every_command_runs_at_toy_size(tmp_path, monkeypatch, photograph):
     monkeypatch.chdir(tmp_path)
     steps = commands("all", "drawn-checkpoint", TOY="1", WORKERS="1")
     for words in steps:
-        done = fit_eyelids.main(words[1:]) if words[0] == FIT else main(words)
+        done = SCRIPTS[words[0]](words[1:]) if words[0] in SCRIPTS else main(words)
         assert done == 0, words
     assert {path.name for path in Path("output").iterdir()} == {"tiny", "photo"}
     pipe = ReadPipeline.from_pretrained(Path("output/photo/checkpoint"))
