@@ -2,8 +2,9 @@
 
     python scripts/average_weights.py BEFORE AFTER --share 0.75 --out FOLDER
 
-``BEFORE`` and ``AFTER`` are exports of one model, such as ``output/photo/a2v/export``. ``--share`` is the share
-of ``AFTER``. Parts in subfolders, such as a SpeechAE, are averaged too. Other files are those of ``AFTER``.
+``BEFORE`` and ``AFTER`` are exports of one model, such as ``output/photo/a2v/export``. ``--share`` is the
+share of ``AFTER``. Parts in subfolders, such as a SpeechAE, are averaged too. Other files are those of
+``AFTER``.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def average(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -
         name = min(dict(shapes[0].items() ^ shapes[1].items()))
         missing = "no such weight"
         raise ValueError(
-            f"{name}: {shapes[0].get(name, missing)} before and {shapes[1].get(name, missing)} after; expected "
-            "two rounds of one model"
+            f"{name}: {shapes[0].get(name, missing)} before and {shapes[1].get(name, missing)} after; "
+            "expected two rounds of one model"
         )
     return {name: before[name].float().lerp(after[name].float(), share) for name in after}
 

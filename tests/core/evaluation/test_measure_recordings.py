@@ -1,10 +1,12 @@
-"""scripts/measure_recordings.py: what counts as a pause, and the figures of a known mouth."""
+"""scripts/measure_recordings.py: pauses, texts, and the figures of a known mouth."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-from measure_recordings import pause_frames, recording_figures
+from measure_recordings import pause_frames, read_texts, recording_figures, text_figures, text_of
 
 
 def test_a_pause_is_silent_for_nine_frames():
@@ -32,3 +34,22 @@ def test_a_mouth_that_stays_open_in_pauses_is_found():
     loudness = torch.cat([torch.ones(50), torch.zeros(50)])
     opening = torch.cat([torch.linspace(0, 1, 50), torch.full((50,), 0.5)])
     assert recording_figures(opening, loudness, 4.0).quiet == pytest.approx(0.5, abs=0.02)
+
+
+def test_lips_that_are_the_text_and_lips_that_are_not():
+    time = torch.arange(100.0)
+    true = torch.stack([(0.3 * time).sin(), (0.5 * time).sin(), (0.7 * time).sin()], 1)
+    figures = text_figures(torch.stack([true[:, 0], -true[:, 1], true[:, 0]], 1), true, torch.ones(100))
+    assert figures.opening == pytest.approx(1.0)
+    assert figures.width == pytest.approx(-1.0)
+    assert abs(figures.rounding) < 0.1
+
+
+def test_a_recording_has_the_text_of_its_longest_name(tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("; prompts\nhello: Hello.\ndigits/hello: Hello, digits: two.\nempty:\n\n")
+    texts = read_texts(file)
+    assert texts == {"hello": "Hello.", "digits/hello": "Hello, digits: two."}
+    assert text_of(Path("sounds/digits/hello.wav"), texts) == "Hello, digits: two."
+    assert text_of(Path("hello.wav"), texts) == "Hello."
+    assert text_of(Path("othello.wav"), texts) is None

@@ -53,7 +53,14 @@ def test_a_folder_without_weights_is_named(tmp_path, capsys, missing):
         speech_ae(0).save_pretrained(tmp_path / name)
     with pytest.raises(SystemExit):
         average_weights.main(
-            [str(tmp_path / "before"), str(tmp_path / "after"), "--share", "1", "--out", str(tmp_path / "mean")]
+            [
+                str(tmp_path / "before"),
+                str(tmp_path / "after"),
+                "--share",
+                "1",
+                "--out",
+                str(tmp_path / "mean"),
+            ]
         )
     assert str(tmp_path / missing) in capsys.readouterr().err
 
