@@ -56,6 +56,14 @@ def open_eyes(blink: Tensor) -> Tensor:
     return torch.tensor(kept, dtype=torch.bool)
 
 
+def share_of_contrast(contrast: Tensor, portrait: Tensor, seen: Tensor) -> float:
+    """Contrast of both eyes in the frames ``seen``, by the portrait's; NaN if there are none.
+
+    The arguments are those of :func:`faded_frames`.
+    """
+    return float((contrast[seen] / portrait).mean())
+
+
 def faded_frames(contrast: Tensor, portrait: Tensor, seen: Tensor) -> int:
     """Number of frames in ``seen`` (F,) with an eye below half of the portrait's contrast.
 

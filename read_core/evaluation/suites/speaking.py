@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..metrics.eyes import eye_contrast, faded_frames, open_eyes
+from ..metrics.eyes import eye_contrast, faded_frames, open_eyes, share_of_contrast
 from ..metrics.face import count_blinks, read_placed
 from ..metrics.head import head_motion
 from ..metrics.seams import SeamScore, score_seams
@@ -47,6 +47,7 @@ class Speaking:
         faded, seen: frames with an eye below half contrast, and frames with open eyes; none behind glasses.
         head, true_head: head motion in the video and in the talk.
         seams: jumps between frames.
+        contrast: of the eyes in frames with open eyes, by the talk's first frame; NaN behind dark glasses.
     """
 
     frames: int
@@ -59,6 +60,7 @@ class Speaking:
     head: float
     true_head: float
     seams: SeamScore
+    contrast: float
 
 
 def read_talk(frames: Tensor, talk: Talk) -> Reading:
@@ -96,4 +98,5 @@ def speaking_of(
         head=found.head,
         true_head=truth.head,
         seams=score_seams(frames, boundaries),
+        contrast=float("nan") if talk.covered else share_of_contrast(found.contrast, truth.contrast[0], seen),
     )

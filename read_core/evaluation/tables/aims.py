@@ -130,10 +130,12 @@ def talk_aims(kind: str, found: TalkFigures) -> tuple[Aim, ...]:
         Aim(f"{kind}: opening in pauses (share of its range)", lips.quiet, most=0.1),
         Aim(f"{kind}: blinks (share of the truth's)", rest.blink_share, least=0.5, most=1.5),
         Aim(f"{kind}: an eye fades (share of open-eye frames)", rest.faded, most=0.05),
+        Aim(f"{kind}: contrast of open eyes (share of the portrait's)", rest.contrast, least=0.9),
         Aim(f"{kind}: head motion (share of the truth's)", rest.head, least=0.6),
         Aim(f"{kind}: codec after detail (dB)", codec.whole, least=31),
         Aim(f"{kind}: its mouths (dB)", codec.mouth, least=26),
         Aim(f"{kind}: its eyes (dB)", codec.eyes, least=31),
+        Aim(f"{kind}: its eyes in blinks (how far open)", codec.lids, most=0.35),
         Aim(f"{kind}: clips meet as latents do (ratio)", rest.clips_by_latents, most=1.1),
     )
 

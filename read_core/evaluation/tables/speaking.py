@@ -30,8 +30,9 @@ _LIP_NOTE = (
 )
 _REST_NOTE = (
     "Blinks: those of all videos, divided by those read in the truth. Faded eyes: share of the frames with "
-    "open eyes in which one eye has less than half of the portrait's contrast. Both leave out faces with "
-    "dark glasses. Head: root mean square motion of the face's upper half, divided by the truth's. "
+    "open eyes in which one eye has less than half of the portrait's contrast. Contrast: mean of both eyes "
+    "in these frames, divided by the portrait's. All three leave out faces with dark glasses. Head: root mean "
+    "square motion of the face's upper half, divided by the truth's. "
     "Clips / latents: difference of frames where clips meet, divided by that where latents of a clip meet."
 )
 _CODEC_NOTE = (
@@ -77,6 +78,7 @@ class TalkRest:
         blinks: a minute.
         blink_share: blinks by those of the truths.
         faded: share of the frames with open eyes in which an eye has faded.
+        contrast: of open eyes, by the portrait's.
         head: motion by the truth's.
         clips_by_latents: jump where clips meet by that where latents meet.
     """
@@ -85,6 +87,7 @@ class TalkRest:
     blinks: float = column("blinks a minute")
     blink_share: float = column("blinks, of the truth")
     faded: float = column("faded eyes")
+    contrast: float = column("contrast")
     head: Estimate = column("head", INTERVAL)
     clips_by_latents: Estimate = column("clips / latents", INTERVAL)
 
@@ -199,6 +202,7 @@ def talk_rest(faces: Sequence[Sequence[Speaking]]) -> TalkRest:
         blinks=sum(video.blinks for video in seen) / minutes if minutes else float("nan"),
         blink_share=blink_share(seen),
         faded=faded_share(seen),
+        contrast=mean(video.contrast for video in seen),
         head=ratio_of_means(
             [mean(video.head for video in videos) for videos in faces],
             [videos[0].true_head for videos in faces],

@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from read_core.evaluation.metrics.eyes import LONGEST_BLINK, eye_contrast, faded_frames, open_eyes
+from read_core.evaluation.metrics.eyes import (
+    LONGEST_BLINK,
+    eye_contrast,
+    faded_frames,
+    open_eyes,
+    share_of_contrast,
+)
 
 SIDE = 128
 
@@ -39,6 +45,11 @@ def test_an_eye_at_less_than_half_of_the_portrait_s_contrast_has_faded():
     contrast = eye_contrast(frames, face(0.0, (0, 0))[1].expand(4, 3, 2))
     assert faded_frames(contrast, contrast[0], torch.ones(4, dtype=torch.bool)) == 2
     assert faded_frames(contrast, contrast[0], torch.tensor([True, True, True, False])) == 1
+    shown = torch.tensor([True, True, False, False])
+    weaker = float(contrast[1, 1] / contrast[0, 1])
+    assert 0.5 < weaker < 0.6
+    assert share_of_contrast(contrast, contrast[0], shown) == pytest.approx((3 + weaker) / 4)
+    assert math.isnan(share_of_contrast(contrast, contrast[0], torch.zeros(4, dtype=torch.bool)))
 
 
 def test_blinks_are_left_out_but_not_lids_that_stay_down():

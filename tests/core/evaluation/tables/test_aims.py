@@ -19,7 +19,7 @@ from read_core.evaluation.tables.speaking import TalkCodec, TalkFigures, TalkLip
 ONE = Estimate(1.0)
 TALK = TalkFigures(
     TalkLips(2, Estimate(0.9, 0.8, 1.0), 0.7, 0.6, 0.7, ONE, 40, 0.8, 0.5, 0.3, 0.05),
-    TalkRest(2, 20.0, 1.6, 0.01, ONE, Estimate(1.2, 1.0, 1.3)),
+    TalkRest(2, 20.0, 1.6, 0.01, 0.95, ONE, Estimate(1.2, 1.0, 1.3)),
     TalkCodec(2, Coded(32.0, 27.0, 30.0, 0.9, 0.9, 0.9, 1.0, 0.2, 0.2)),
 )
 REAL = RealFigures(6, 0.9, 0.65, 0.5, 0.5, 0.8, 0.1, 15.0, 0.0)
@@ -88,9 +88,9 @@ def test_more_is_asked_from_256_pixels_on():
 
 def test_aligned_faces_have_aims_for_what_was_measured():
     drawn = aligned_aims(found({"drawn": TALK}))
-    assert [aim.what.split(":")[0] for aim in drawn] == ["drawn"] * 15 + ["real photographs"]
+    assert [aim.what.split(":")[0] for aim in drawn] == ["drawn"] * 17 + ["real photographs"]
     both = aligned_aims(found({"drawn": TALK, "photographs": TALK}))
-    assert len(both) == 31
+    assert len(both) == 35
     assert both[0].what.startswith("photographs: ")
     assert (both[-1].value, both[-1].met) == (0.65, False)
     missed = {aim.what.split(": ")[1] for aim in drawn if not aim.met}

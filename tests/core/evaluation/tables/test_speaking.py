@@ -18,7 +18,7 @@ from read_core.evaluation.tables.report import Report
 def video(opening=0.8, blinks=2, faded=10, span=0.9, head=0.02):
     cases = ShutCases(hits=7, closures=10, near=40, spoken=100, shut=5, silent=10, opening=0.5)
     sync = SyncScore(opening, 0.5, 0.6, 0, float("nan"), cases)
-    return Speaking(250, sync, span, blinks, 4, faded, 200, head, 0.04, SeamScore(1.1, 1.0, 0.9))
+    return Speaking(250, sync, span, blinks, 4, faded, 200, head, 0.04, SeamScore(1.1, 1.0, 0.9), 0.95)
 
 
 def spoken(name, *videos, kind="photographs", synthesizer="espeak"):
@@ -57,6 +57,7 @@ def test_closures_blinks_and_faded_eyes_are_of_all_videos_together(report):
     assert rest["blinks, of the truth"] == pytest.approx(6 / 16)
     assert rest["blinks a minute"] == pytest.approx(6 / (4 * 10 / 60))
     assert rest["faded eyes"] == pytest.approx(0.05)
+    assert rest["contrast"] == pytest.approx(0.95)
     assert rest["head"] == pytest.approx(0.5)
     assert rest["clips / latents"] == pytest.approx(1.1)
     assert report[tables.CODEC]["photographs"]["eyes (dB)"] == 30
