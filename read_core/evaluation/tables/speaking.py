@@ -31,8 +31,8 @@ _LIP_NOTE = (
 _REST_NOTE = (
     "Blinks: those of all videos, divided by those read in the truth. Faded eyes: share of the frames with "
     "open eyes in which one eye has less than half of the portrait's contrast. Contrast: mean of both eyes "
-    "in these frames, divided by the portrait's. All three leave out faces with dark glasses. Head: root mean "
-    "square motion of the face's upper half, divided by the truth's. "
+    "in these frames, divided by the portrait's. All three leave out faces with dark glasses. Head: root "
+    "mean square motion of the face's upper half, divided by the truth's. "
     "Clips / latents: difference of frames where clips meet, divided by that where latents of a clip meet."
 )
 _CODEC_NOTE = (
