@@ -126,8 +126,8 @@ def decode(graph: Graph, models: Wire, sampler: int, speech: int) -> int:
     return graph.add("READ_Decode", models=models, latent=Wire(sampler, "latent"), frames=frames)
 
 
-def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
-    """A node that restores the portrait's detail; its id."""
+def restore(graph: Graph, models: Wire, decoder: int, reference: int, motion: str = "auto") -> int:
+    """A node that restores the portrait's detail; ``motion``: its switches of blinks and head. Its id."""
     frames = Wire(decoder, "images")
     return graph.add(
         "READ_RestoreDetail",
@@ -135,9 +135,9 @@ def restore(graph: Graph, models: Wire, decoder: int, reference: int) -> int:
         images=frames,
         reference=Wire(reference, "reference"),
         size=0,
-        blinks="auto",
+        blinks=motion,
         blink_seed=0,
-        head_motion="auto",
+        head_motion=motion,
     )
 
 
@@ -312,7 +312,8 @@ def photo_compare(name: str) -> Graph:
     """With and without the portrait's detail, both pasted back."""
     purpose = (
         "# The same frames in the whole picture: on the **left** after *READ Restore Detail*, on the "
-        "**right** as the decoder made them. *READ Encode Reference* finds the face, turns it upright and "
+        "**right** as the decoder made them. Blinks and head motion are off, so both sides differ in the "
+        "detail alone. *READ Encode Reference* finds the face, turns it upright and "
         "crops it. Its preview shows the crop. Its *face* widgets correct it."
     )
     graph = Graph(title="Read me: the portrait's detail", text=note(purpose))
@@ -323,7 +324,7 @@ def photo_compare(name: str) -> Graph:
     graph.group("Decode, restore detail")
     decoder = decode(graph, models, sampler, speech)
     graph.column()
-    restored = restore(graph, models, decoder, reference)
+    restored = restore(graph, models, decoder, reference, motion="off")
     graph.group("Into the picture", width=270)
     left = paste(graph, restored, image, reference, 960, "READ Paste Back · with detail")
     right = paste(graph, decoder, image, reference, 960, "READ Paste Back · without")
