@@ -25,11 +25,12 @@ from read_core.bundled import BUNDLED
 from read_core.corpus.speech.alignment import align_text, espeak_voices
 from read_core.corpus.speech.synthesis import SynthesizerError, require_synthesizer
 from read_core.corpus.speech.visemes import mouth_track
-from read_core.evaluation.figures import column, mean_figures, part
+from read_core.evaluation.figures import column, mean, mean_figures, part
 from read_core.evaluation.metrics.face import read_face
 from read_core.evaluation.metrics.span import opening_span
 from read_core.evaluation.metrics.sync import best_lag, correlation, opening_range, relative_opening
 from read_core.evaluation.suites.real import real_photographs
+from read_core.evaluation.tables.aims import Aim, AimFigures
 from read_core.evaluation.tables.metadata import weights_digest
 from read_core.evaluation.tables.report import Report, make_folder
 from read_core.evaluation.video_check import frame_loudness, smooth_loudness
@@ -161,6 +162,18 @@ def mean_of(every: Sequence[LipsFigures]) -> LipsFigures:
     )
 
 
+def aims_of(every: Sequence[LipsFigures]) -> tuple[Aim, ...]:
+    """What is asked of recordings, by the mean and by the worst video."""
+    follows = [each.heard.follows for each in every]
+    quiet = [each.heard.quiet for each in every if each.heard.pauses]
+    return (
+        Aim("the mouth follows the loudness (r)", mean(follows), least=0.5),
+        Aim("in every video (r)", min(follows), least=0.5),
+        Aim("opening in pauses (share of its range)", mean(quiet), most=0.15),
+        Aim("in every video with a pause", max(quiet, default=float("nan")), most=0.15),
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure every recording and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -190,22 +203,26 @@ def main(arguments: list[str] | None = None) -> int:
     pictures = real_photographs()
     if not pictures:
         parser.error("there is no photograph; install matplotlib or scikit-image, which contain one each")
-    rows = []
+    rows: list[tuple[str, LipsFigures]] = []
     for path in args.recordings:
         whole = read_audio(path)
         sound, text, true = whole[: round(args.seconds * SAMPLE_RATE)], text_of(path, texts), None
         if text is not None:
             aligned = align_text(whole, text, espeak_voices(args.language))
             true = mouth_track(aligned.segments, aligned.alphabet, len(whole) * FPS // SAMPLE_RATE)
-        own = [measure(pipe, picture, sound, true, args.seed) for picture in pictures.values()]
-        rows.append((f"{path.parent.name}/{path.stem}", mean_of(own)))
-        print(rows[-1], flush=True)
-    rows.append(("mean", mean_of([figures for _, figures in rows])))
+        for shown, picture in pictures.items():
+            figures = measure(pipe, picture, sound, true, args.seed)
+            rows.append((f"{path.parent.name}/{path.stem}, {shown}", figures))
+            print(rows[-1], flush=True)
+    every = [figures for _, figures in rows]
+    rows.append(("mean", mean_of(every)))
     everything = {"photographs": ", ".join(pictures), "seed": args.seed, "weights": weights_digest(pipe)}
     report = Report(f"{pipe.card.name} with recordings of people", everything)
     report.add_figures(
         "Recordings of people", "recording", LipsFigures, rows, _NOTE + _TEXT_NOTE * bool(texts)
     )
+    report.add_figures("Aims", "aim", AimFigures, [(aim.what, aim.row) for aim in aims_of(every)])
+    report.tables.insert(0, report.tables.pop())
     report.write(args.out, "recordings")
     print(report.text())
     return 0

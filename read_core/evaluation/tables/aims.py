@@ -54,6 +54,12 @@ class Aim:
             return f"{shown(self.least)} to {shown(self.most)}"
         return f"at most {shown(self.most)}" if self.least is None else f"at least {shown(self.least)}"
 
+    @property
+    def row(self) -> AimFigures:
+        """The cells of a table of aims."""
+        interval = self.found.interval if isinstance(self.found, Estimate) else "-"
+        return AimFigures(self.asked, self.value, interval, "yes" if self.met else "**no**")
+
 
 @dataclass(frozen=True)
 class AimFigures:
@@ -161,11 +167,6 @@ def add_aims(report: Report, found: Found, resolution: tuple[int, int], aligned:
     """
     aims = aligned_aims(found) if aligned else presenter_aims(found, resolution)
     absent = _ABSENT if aligned and DRAWN in found.talks and PHOTOGRAPHS not in found.talks else ""
-    rows = [(aim.what, _row(aim)) for aim in aims]
+    rows = [(aim.what, aim.row) for aim in aims]
     report.add_figures("Aims", "aim", AimFigures, rows, f"{_NOTE}{absent}")
     report.tables.insert(0, report.tables.pop())
-
-
-def _row(aim: Aim) -> AimFigures:
-    interval = aim.found.interval if isinstance(aim.found, Estimate) else "-"
-    return AimFigures(aim.asked, aim.value, interval, "yes" if aim.met else "**no**")

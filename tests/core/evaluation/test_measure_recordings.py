@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from measure_recordings import pause_frames, read_texts, recording_figures, text_figures, text_of
+from measure_recordings import (
+    LipsFigures,
+    RecordingFigures,
+    TextFigures,
+    aims_of,
+    pause_frames,
+    read_texts,
+    recording_figures,
+    text_figures,
+    text_of,
+)
 
 
 def test_a_pause_is_silent_for_nine_frames():
@@ -53,3 +63,18 @@ def test_a_recording_has_the_text_of_its_longest_name(tmp_path):
     assert text_of(Path("sounds/digits/hello.wav"), texts) == "Hello, digits: two."
     assert text_of(Path("hello.wav"), texts) == "Hello."
     assert text_of(Path("othello.wav"), texts) is None
+
+
+def test_aims_leave_out_videos_without_a_pause():
+    text = TextFigures(0.5, 0.5, 0.5, 0.5)
+    videos = [
+        LipsFigures(RecordingFigures(5.0, 0.7, 0.0, 0.1, 9.0, 0.5), text),
+        LipsFigures(RecordingFigures(5.0, 0.4, 0.0, float("nan"), 0.0, 0.5), text),
+    ]
+    found = {aim.what: (pytest.approx(aim.value), aim.met) for aim in aims_of(videos)}
+    assert found == {
+        "the mouth follows the loudness (r)": (0.55, True),
+        "in every video (r)": (0.4, False),
+        "opening in pauses (share of its range)": (0.1, True),
+        "in every video with a pause": (0.1, True),
+    }
