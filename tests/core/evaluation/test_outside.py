@@ -31,12 +31,31 @@ def test_both_readings_are_held_against_the_track(outside, tmp_path, capsys):
     write(tmp_path, "generated-a", 2 * track, theirs, track)
     assert outside.main(["compare", str(tmp_path)]) == 0
     assert "generated, mean of 1" in capsys.readouterr().out
+    assert "| generated-a |" in (tmp_path / "outside.md").read_text(encoding="utf-8")
     found = outside.compare_folder(tmp_path)["generated-a"]
     assert (found.ours, found.theirs, found.both) == pytest.approx((1, 1, 1))
     assert found.lost == pytest.approx(0.02)
     write(tmp_path, "real-b", np.cos(time), track, track)
     assert outside.main(["compare", str(tmp_path)]) == 1
-    assert "NO" in capsys.readouterr().out
+    assert "**no**" in capsys.readouterr().out
+
+
+def test_the_range_is_that_of_the_talk_as_rendered_and_aims_are_of_what_was_read(outside, tmp_path):
+    track = np.sin(np.linspace(0, 12, 100, dtype=np.float32))
+    write(tmp_path, "rendered-a", track, 0.4 * track, track)
+    write(tmp_path, "coded-a", track, 0.3 * track, track)
+    found = outside.compare_folder(tmp_path)
+    assert found["coded-a"].span == pytest.approx(0.75)
+    assert math.isnan(found["rendered-a"].span)
+    report, agree = outside.report_of(found)
+    assert agree
+    assert [row[-1] for row in report.tables[0].rows] == ["yes", "**no**"]
+    write(tmp_path, "real-b", track, -track, track)
+    report, agree = outside.report_of(outside.compare_folder(tmp_path))
+    assert not agree
+    assert [(row[0].split(":")[0], row[-1]) for row in report.tables[0].rows][2:] == [
+        ("real photographs", "**no**")
+    ]
 
 
 def test_a_reader_that_finds_no_face_does_not_agree(outside):
