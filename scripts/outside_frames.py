@@ -43,8 +43,8 @@ MOST_LOST = 0.05  # largest share of frames in which the other reader finds no f
 RENDERED, CODED, GENERATED, REAL = "rendered", "coded", "generated", "real"
 _NOTE = (
     "r: correlation of the opening with the true track. Range: 5th to 95th percentile of the opening, "
-    "divided by that of the talk as rendered, both read by the other package. No face: share of frames in which that "
-    "finds none. Agree: both r within 0.05 of each other."
+    "divided by that of the talk as rendered, both read by the other package. No face: share of frames in "
+    "which that finds none. Agree: both r within 0.05 of each other."
 )
 
 
