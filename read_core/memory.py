@@ -74,7 +74,12 @@ def conditions_memory(
     size: tuple[int, int],
     clips: int = 1,
 ) -> int:
-    """The part of :func:`sampling_memory` that stays between clips: keys, values and rotations."""
+    """The part of :func:`sampling_memory` that stays between clips.
+
+    These are keys, values and rotations, and with a student the merged weights.
+    """
+    from .transformer.student import merged_memory
+
     config, value = transformer.config, transformer.dtype.itemsize
     width = config.num_attention_heads * config.attention_head_dim
     places = size[0] * size[1] // PIXELS_PER_LATENT**2
@@ -84,7 +89,9 @@ def conditions_memory(
     speech = settings.window * config.code_slots * items
     text = len((settings.text or prompt).embedding)
     keys_values = 2 * config.num_layers * width * (speech + text) * value
-    return int(keys_values + 2 * settings.window * places * width * _ROTARY)  # of first and of later clips
+    rotations = 2 * settings.window * places * width * _ROTARY  # of first and of later clips
+    merged = merged_memory(transformer) if settings.guidance.kind == "distilled" else 0
+    return int(keys_values + rotations + merged)
 
 
 def latents_memory(channels: int, window: int, size: tuple[int, int], clips: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ..ans import DistilledCFG, clip_spans
 from ..errors import InputError
 from . import KeyValues
+from .merged import MergedStudent, turn_of
 
 if TYPE_CHECKING:
     from ..ans import Guidance
@@ -58,14 +59,15 @@ class GuidedVelocity:
         self.kept_clips = kept_clips
         sees = [branch.reference for branch in guidance.branches]
         self.sees_reference = torch.tensor(sees, device=transformer.device)
-        self.student: Student | None = None
+        self._student: MergedStudent | None = None
+        self._base = None if student is None else student.base
         self._condition: Tensor | None = None
         if isinstance(guidance, DistilledCFG):
             if student is None:
                 raise InputError(
                     "guidance is distilled, but there is no student; choose split, joint or none"
                 )
-            self.student = student
+            self._student = MergedStudent(student)
             self._condition = student.condition(student.scales(guidance, steps))
         self._null = transformer.project_null_speech(window)
         self._speech: dict[int, KeyValues] = {}
@@ -86,7 +88,7 @@ class GuidedVelocity:
         alike = len(set(later)) == 1
         speech = [self._clip_speech(clip) for clip in clips]
         items = len(clips) * branches
-        with nullcontext() if self.student is None else self.student.applied():
+        with self.applied():
             velocity = self.transformer(
                 z.to(self.transformer.dtype).repeat_interleave(branches, dim=0),
                 t.repeat_interleave(branches, dim=0),
@@ -97,6 +99,10 @@ class GuidedVelocity:
                 condition=None if self._condition is None else self._condition.to(z.device).expand(items, -1),
             )
         return self.guidance.combine(rearrange(velocity.float(), "(b e) c f h w -> e b c f h w", e=branches))
+
+    def applied(self) -> AbstractContextManager[None]:
+        """The context of an evaluation: the transformer with the student's corrections, or as it is."""
+        return turn_of(self._base) if self._student is None else self._student.applied()
 
     def _clip_speech(self, clip: int) -> KeyValues:
         """Keys and values of one clip, one item per branch."""

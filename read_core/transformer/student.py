@@ -21,6 +21,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from ..ans import DistilledCFG
+from .merged import mergeable
 from .model import TIME_SCALE, A2VTransformer3DModel
 
 _FREQUENCIES = 128
@@ -49,9 +50,10 @@ class LowRank(nn.Module):
 
 
 class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """A few-step student of one A2V-DiT, which it corrects in the forward pass. The base keeps its weights.
+    """A few-step student of one A2V-DiT, which it corrects while it runs. The base keeps its weights.
 
-    Keys and values of text and speech are the base's, so both share them.
+    Training corrects in the forward pass (:meth:`applied`); sampling merges, see ``MergedStudent``. Keys and
+    values of text and speech are the base's, so both share them.
 
     Args:
         transformer: arguments of the base, ``A2VTransformer3DModel``.
@@ -77,11 +79,7 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
         with torch.device("meta"):
             base = A2VTransformer3DModel(**transformer)
         self.corrections = nn.Module()
-        self.names: tuple[str, ...] = tuple(
-            name
-            for name, layer in base.named_modules()
-            if isinstance(layer, nn.Linear) and not _OF_CONDITIONS.search(name)
-        )
+        self.names = corrected_names(base)
         for name in self.names:
             layer = base.get_submodule(name)
             _insert(self.corrections, name, LowRank(layer.in_features, layer.out_features, rank))
@@ -93,9 +91,14 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.active = False
         self._base: weakref.ref[nn.Module] | None = None
 
+    @property
+    def base(self) -> nn.Module | None:
+        """The transformer of :meth:`attach`; None: there is none, or it no longer exists."""
+        return None if self._base is None else self._base()
+
     def attach(self, base: A2VTransformer3DModel) -> None:
         """Let ``base`` run with the corrections while :attr:`active` is set. Its weights do not change."""
-        if self._base is not None and self._base() is base:
+        if self.base is base:
             return
         for name in self.names:
             correct = partial(self._corrected, self.corrections.get_submodule(name))
@@ -154,6 +157,21 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
             return output
         correct: Tensor = correction(inputs[0])
         return output + correct.to(output.dtype)
+
+
+def corrected_names(base: nn.Module) -> tuple[str, ...]:
+    """Names of the linear layers of an A2V-DiT that a student corrects."""
+    return tuple(
+        name
+        for name, layer in base.named_modules()
+        if isinstance(layer, nn.Linear) and not _OF_CONDITIONS.search(name)
+    )
+
+
+def merged_memory(base: nn.Module) -> int:
+    """Bytes of the merged weights that sampling with a student holds, see ``MergedStudent``."""
+    layers: list[Any] = [base.get_submodule(name) for name in corrected_names(base)]
+    return sum(layer.weight.nbytes for layer in layers) if mergeable(base, layers) else 0
 
 
 def _insert(root: nn.Module, name: str, module: nn.Module) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -37,6 +39,7 @@ from read_core.pipeline import ReadPipeline
 from read_core.records import Reference, SamplingSettings, SpeechCodes
 from read_core.transformer import TINY, A2VTransformer3DModel, Student
 from read_core.transformer.guided import GuidedVelocity
+from read_core.transformer.merged import MergedStudent
 
 SCALES = DistilledCFG(0.5, 1.5)
 SETTINGS = {"rank": 3, "steps": [4, 2], "alpha": [-1.0, 1.0], "beta": [0.0, 3.0]}
@@ -127,6 +130,105 @@ def test_it_equals_a_transformer_with_the_product_added_to_its_weights(base):
     assert not {"caption_projection.linear_1", "transformer_blocks.0.audio_attn.to_k"} & touched
 
 
+def by_hooks(base, student, guidance=SCALES) -> torch.Tensor:
+    """The velocity with the corrections in the forward pass, evaluated without GuidedVelocity."""
+    own = velocity(base, guidance, student)
+    z, t = latents()
+    scales = torch.tensor([[guidance.alpha, guidance.beta, 4.0]])
+    speech = base.project_speech(own.codes[:, :3])
+    with student.applied():
+        return base(z, t, speech, own.text, condition=student.condition(scales))
+
+
+def test_merged_weights_are_there_only_during_an_evaluation(base):
+    student = make_student()
+    student.attach(base)
+    own = {name: base.get_submodule(name).weight for name in student.names}
+    bits = {name: weight.clone() for name, weight in own.items()}
+    merged = MergedStudent(student)
+
+    def untouched() -> bool:
+        now = {name: base.get_submodule(name).weight for name in student.names}
+        return all(now[n] is own[n] and torch.equal(now[n], bits[n]) for n in own)
+
+    seen = []
+    for error in (RuntimeError, KeyboardInterrupt):
+        with suppress(error), merged.applied():
+            seen.append(base.get_submodule("proj_in").weight)
+            assert not untouched()
+            raise error
+        assert untouched()
+    assert seen[0] is seen[1]  # merged once
+    torch.testing.assert_close(velocity(base, SCALES, student)(*latents(), [0]), by_hooks(base, student))
+    assert merged.merged
+
+
+def test_weights_that_the_host_replaces_are_merged_anew(base):
+    student = make_student()
+    student.attach(base)
+    distilled = velocity(base, SCALES, student)
+    first = distilled(*latents(), [0])
+    layer = base.transformer_blocks[0].ff.net[2]
+    layer.weight = torch.nn.Parameter(layer.weight * 1.5, requires_grad=False)
+    found = distilled(*latents(), [0])
+    torch.testing.assert_close(found, by_hooks(base, student))
+    assert not torch.allclose(found, first, atol=1e-3)
+    merged = MergedStudent(student)
+    for dtype in (torch.float32, torch.float16):
+        torch.nn.Module.to(base, dtype)  # the same parameters, another type
+        with merged.applied():
+            assert merged.merged
+            assert layer.weight.dtype == dtype
+
+
+def test_where_merging_is_impossible_the_corrections_run_as_hooks(base):
+    class Quantized(torch.nn.Linear):
+        """A layer of a host, which converts its weight itself."""
+
+        def forward(self, x):
+            return torch.nn.functional.linear(x, self.weight.to(x.dtype), self.bias)
+
+    student = make_student()
+    student.attach(base)
+    plain = base.proj_in
+    quantized = Quantized(plain.in_features, plain.out_features).requires_grad_(False)
+    quantized.load_state_dict(plain.state_dict())
+    quantized.weight.data = quantized.weight.to(torch.float8_e4m3fn)
+    quantized._forward_hooks = plain._forward_hooks
+    base.proj_in = quantized
+    merged = MergedStudent(student)
+    with merged.applied():
+        assert student.active
+        assert base.proj_in.weight.dtype == torch.float8_e4m3fn
+    assert not merged.merged
+    assert not student.active
+    assert torch.equal(velocity(base, SCALES, student)(*latents(), [0]), by_hooks(base, student))
+
+
+def test_a_student_in_training_is_not_merged(base):
+    student = make_student().requires_grad_(True)
+    student.attach(base)
+    distilled = velocity(base, SCALES, student)
+    distilled(*latents(), [0]).sum().backward()
+    assert student.corrections.proj_in.lora_B.weight.grad.abs().sum() > 0
+
+
+def test_a_thread_with_the_teacher_waits_for_the_student(base):
+    """While one thread evaluates the student, another thread's teacher keeps its own weights."""
+    student = make_student()
+    student.attach(base)
+    teacher = velocity(base, SplitCFG(0.5, 1.5), student)
+    expected = teacher(*latents(), [0])
+    found = []
+    thread = threading.Thread(target=lambda: found.append(teacher(*latents(), [0])))
+    with MergedStudent(student).applied():
+        thread.start()
+        thread.join(0.2)
+        assert not found
+    thread.join()
+    assert torch.equal(found[0], expected)
+
+
 def test_attached_twice_it_corrects_once(base):
     student = make_student()
     student.attach(base)
@@ -157,7 +259,7 @@ def test_algorithm_1_runs_with_a_student_as_with_any_velocity(base):
         (clip,) = clips
         speech = base.project_speech(own.codes[:, 2 * clip : 2 * clip + 3])
         later = torch.tensor([clip > 0])
-        with student.applied():
+        with own.applied():
             return base(z, t, speech, own.text, continuation=later, condition=condition)
 
     found = reverse(own, noise, z_r, timesteps(4), WINDOW)
@@ -237,7 +339,9 @@ def test_its_steps_are_the_default_and_the_tag_and_the_estimate_know_it(folder):
         sampling_memory(pipe.transformer, pipe.prompt, replace(settings, guidance=form), (64, 96))
         for form in (NoCFG(), SplitCFG(0.5, 1.5))
     )
-    assert sampling_memory(pipe.transformer, pipe.prompt, settings, (64, 96)) == one < three
+    merged = sum(pipe.transformer.get_parameter(f"{name}.weight").nbytes for name in pipe.student.names)
+    assert sampling_memory(pipe.transformer, pipe.prompt, settings, (64, 96)) == one + merged
+    assert one < three
     pipe.student = None
     assert own.memory - estimate(pipe, speech, reference, settings).memory == weights_memory(make_student())
     seen: list[int] = []
@@ -364,4 +468,5 @@ def test_it_works_with_weights_that_are_offloaded_in_groups(base):
             offload_type=kind,
             num_blocks_per_group=1 if kind == "block_level" else None,
         )
-        assert torch.equal(velocity(offloaded, SCALES, student)(*latents(), [1]), expected)
+        found = velocity(offloaded, SCALES, student)(*latents(), [1])
+        torch.testing.assert_close(found, expected)  # by hooks here, merged there
