@@ -101,12 +101,13 @@ def test_a_variant_differs_in_the_one_thing(variant, changed):
 
 
 def test_the_unchanged_variant_is_read_tiny_at_another_budget():
-    last = settings(CONFIGS / "tiny" / "a2v-4.yaml")
-    parts = {key: last[key] for key in ("whisper", "speech_ae", "latents")}
-    shipped = settings(CONFIGS / "tiny" / "a2v.yaml") | parts
+    shipped = settings(CONFIGS / "photo" / "a2v.yaml")
     ours = settings(CONFIGS / "variants" / "pretrained" / "a2v.yaml")
+    own = {"output", "initial", "speech"}  # from nothing, with frozen codes
+    model = settings(CONFIGS / "tiny" / "a2v.yaml")  # what the shipped one starts from
     differing = {key for key in shipped | ours if shipped.get(key) != ours.get(key)}
-    assert {key for key in differing if not key.startswith("loop.")} == {"output"}
+    assert all(ours[key] == model[key] for key in differing if key.startswith("model."))
+    assert {key for key in differing if not key.startswith(("loop.", "model."))} == own
     assert ours["loop.steps"] < shipped["loop.steps"]
     assert ours["loop.batch_size"] == shipped["loop.batch_size"]
 
@@ -122,7 +123,7 @@ def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     assert made["transformer"] == export
     assert made["speech_ae"] == (f"{export}/speech_ae" if own else stage["speech_ae"])
     assert made["output"] == f"output/variants/{folder}/checkpoint"
-    finished = settings(CONFIGS / "tiny" / "vae-2.yaml")  # its encoder is that of the latents
+    finished = settings(CONFIGS / "photo" / "vae-3.yaml")  # its encoder is that of the latents
     assert (made["vae"], finished["initial"]) == (f"{finished['output']}/export", stage["vae"])
     assert not finished["encoder"]
     assert made["whisper"] == stage["whisper"]
