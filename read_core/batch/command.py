@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..bundled import BUNDLED
 from ..limits import DTYPES
+from ..terminal import print_warning
 
 if TYPE_CHECKING:
     from .results import Result
@@ -43,7 +44,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1, help="videos that are made at once")
     parser.add_argument("--retries", type=int, default=1, help="further attempts after a failure")
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
+    parser.add_argument(
+        "--gpus-per-worker",
+        type=_gpus,
+        metavar="N",
+        help="with --engine ray: GPUs that Ray sets apart for each worker, for example 0.5 (default: 1, but "
+        "0 with --device cpu; on a cluster that this command starts, this machine's are shared)",
+    )
+    parser.add_argument(
+        "--device",
+        help="cpu, cuda, cuda:1, mps, for all workers (default: the best available; of several GPUs, each "
+        "worker takes another)",
+    )
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
@@ -69,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("workers", "retries"):
         if getattr(args, name) < (name == "workers"):
             raise InputError(f"--{name} is {getattr(args, name)}; expected {int(name == 'workers')} or more")
+    if args.gpus_per_worker is not None and args.engine != "ray":
+        raise InputError("--gpus-per-worker is for --engine ray; other workers take the GPUs in turn")
     device = checked_device(args.device)
     if args.compile:
         check_compiler(str(device or best_device()))
@@ -80,14 +94,28 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(rows)} jobs, {len(rows) - len(missing)} of them done before; results: {results.path}")
     missing = [overwriting(row) if results.made_here(row) else row for row in missing]
     results.prepare()
-    models = Models(args.checkpoint, args.device, args.dtype, args.compile)
+    models = Models(args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker)
     progress = _Progress(len(missing))
-    for row, result in run_rows(args.engine, missing, models, args.workers, args.retries) if missing else ():
+    work = (
+        run_rows(args.engine, missing, models, args.workers, args.retries, print_warning) if missing else ()
+    )
+    for row, result in work:
         results.add(replace(result, fingerprint=prints[row.asked["out"]]))
         progress.ended(row, result)
     failed = sum(results.found[row.asked["out"]].state != DONE for row in rows)
     print(f"{len(rows) - failed} done, {failed} failed")
     return 1 if failed else 0
+
+
+def _gpus(text: str) -> float:
+    """What Ray takes: a fraction of a GPU, or a whole number of GPUs."""
+    try:
+        count = float(text)
+    except ValueError:
+        count = -1.0
+    if not (0 <= count <= 1 or (count > 1 and count.is_integer())):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of GPUs; expected 0 to 1, 2, 3, ...")
+    return count
 
 
 def checkpoint_print(folder: Path) -> str:

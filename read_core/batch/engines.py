@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, MediaError, ReadError, ignore
-from ..on_ray import ray_for
+from ..errors import InputError, MediaError, OnWarning, ReadError, ignore, warn
+from ..on_ray import ray_for, shared_gpus
 from .results import DONE, FAILED, Result
 from .table import Row, checksum
 
@@ -32,12 +32,25 @@ class Models:
         checkpoint: the folder.
         device, dtype: None: chosen as by ``read-core generate``.
         compiled: compile A2V-DiT, see ``read_core.compiler.compile_transformer``.
+        gpus: GPUs that Ray sets apart for a worker; None: one, but none for the device ``cpu``. Where Ray is
+            started on this machine for this work, its workers share the GPUs evenly.
     """
 
     checkpoint: Path
     device: str | None = None
     dtype: str | None = None
     compiled: bool = False
+    gpus: float | None = None
+
+    def of_worker(self, number: int) -> Models:
+        """What worker ``number`` of this machine loads: each takes another GPU, if there are several.
+
+        A device that was named is everybody's.
+        """
+        import torch
+
+        count = torch.cuda.device_count()
+        return replace(self, device=f"cuda:{number % count}") if self.device is None and count > 1 else self
 
     def load(self) -> ReadPipeline:
         """The pipeline.
@@ -75,7 +88,12 @@ class Outcome:
 
 
 def run_rows(
-    engine: str, rows: Sequence[Row], models: Models, workers: int, retries: int
+    engine: str,
+    rows: Sequence[Row],
+    models: Models,
+    workers: int,
+    retries: int,
+    on_warning: OnWarning = warn,
 ) -> Iterator[tuple[Row, Result]]:
     """Make the videos of all rows, in any order; yields each result when it is final.
 
@@ -90,7 +108,7 @@ def run_rows(
         raise InputError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
     waiting = deque(Attempt(row) for row in rows)
     if engine == "ray":
-        outcomes = _on_ray(waiting, models, workers)
+        outcomes = _on_ray(waiting, models, workers, on_warning)
     elif workers == 1:
         outcomes = _in_this_process(waiting, models)
     else:
@@ -148,39 +166,48 @@ def _attempt_in_worker(models: Models, row: Row) -> Outcome:
 
 def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
     """Each worker is a pool of one process: one that is killed ends its own job only."""
-    idle = [_pool() for _ in range(min(workers, len(waiting)))]
-    under_way: dict[Future[Outcome], tuple[Attempt, ProcessPoolExecutor]] = {}
+    idle = [_Worker(_pool(), models.of_worker(number)) for number in range(min(workers, len(waiting)))]
+    under_way: dict[Future[Outcome], tuple[Attempt, _Worker]] = {}
     try:
         while waiting or under_way:
             while waiting and idle:
-                attempt, pool = waiting.popleft(), idle.pop()
+                attempt, worker = waiting.popleft(), idle.pop()
                 try:
-                    future = pool.submit(_attempt_in_worker, models, attempt.row)
+                    future = worker.pool.submit(_attempt_in_worker, worker.models, attempt.row)
                 except BrokenProcessPool:  # killed while it had no job
                     waiting.appendleft(attempt)
-                    idle.append(_renewed(pool))
+                    idle.append(_renewed(worker))
                 else:
-                    under_way[future] = attempt, pool
+                    under_way[future] = attempt, worker
             ended, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in ended:
-                attempt, pool = under_way.pop(future)
+                attempt, worker = under_way.pop(future)
                 killed = isinstance(future.exception(), BrokenProcessPool)
-                idle.append(_renewed(pool) if killed else pool)
+                idle.append(_renewed(worker) if killed else worker)
                 yield attempt, _killed(attempt.row) if killed else future.result()
     finally:
-        for pool in (*idle, *(pool for _, pool in under_way.values())):
-            for process in list((pool._processes or {}).values()):
+        for worker in (*idle, *(worker for _, worker in under_way.values())):
+            for process in list((worker.pool._processes or {}).values()):
                 process.terminate()
-            pool.shutdown(cancel_futures=True)
+            worker.pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process and what it loads."""
+
+    pool: ProcessPoolExecutor
+    models: Models
 
 
 def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, get_context("spawn"), _start_worker)
 
 
-def _renewed(broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
-    broken.shutdown()
-    return _pool()
+def _renewed(broken: _Worker) -> _Worker:
+    """Another process for the same device."""
+    broken.pool.shutdown()
+    return replace(broken, pool=_pool())
 
 
 class _Actor:
@@ -197,9 +224,11 @@ class _Actor:
         return make_video(self.pipe, row)
 
 
-def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
-    with ray_for(workers, models.device) as (ray, share):
-        kind = ray.remote(num_cpus=1, num_gpus=share)(_Actor)
+def _on_ray(
+    waiting: deque[Attempt], models: Models, workers: int, on_warning: OnWarning
+) -> Iterator[tuple[Attempt, Outcome]]:
+    with ray_for(workers) as (ray, here):
+        kind = ray.remote(num_cpus=1, num_gpus=_gpus(ray, here, models, workers, on_warning))(_Actor)
         idle = [kind.remote(models) for _ in range(min(workers, len(waiting)))]
         under_way: dict[Any, tuple[Attempt, Any]] = {}
         while waiting or under_way:
@@ -217,3 +246,16 @@ def _on_ray(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[t
                     raise error.cause from None
                 idle.append(actor)
                 yield attempt, outcome
+
+
+def _gpus(ray: Any, here: bool, models: Models, workers: int, on_warning: OnWarning) -> float:
+    """GPUs of an actor. Of a cluster, how many it has now means nothing: it may grow."""
+    if here and models.gpus is None:
+        return shared_gpus(ray, workers, models.device)
+    needed = float(models.device != "cpu") if models.gpus is None else models.gpus
+    if needed > (present := ray.cluster_resources().get("GPU", 0)):
+        on_warning(
+            f"a worker needs GPUs: {needed:g}; Ray has now: {present:g}. The workers wait for more; for CPUs "
+            "pass --device cpu"
+        )
+    return needed

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..errors import InputError, MediaError
-from ..on_ray import ray_for
+from ..on_ray import ray_for, shared_gpus
 from .settings import Settings
 from .units import Outcome, Unit, work
 
@@ -61,8 +61,8 @@ def _start_worker() -> None:
 
 
 def _on_ray(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
-    with ray_for(workers, settings.device) as (ray, share):
-        remote = ray.remote(max_retries=0, num_gpus=share)(work)
+    with ray_for(workers) as (ray, _):
+        remote = ray.remote(max_retries=0, num_gpus=shared_gpus(ray, workers, settings.device))(work)
         waiting = [remote.remote(out, settings, unit) for unit in units]
         try:
             while waiting:

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -222,9 +223,9 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told_and_not_tried_again(folder, 
 
 
 def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypatch):
-    """The process may be gone before it gets its next job."""
+    """The process may be gone before it gets its next job. Each worker keeps its GPU."""
     rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
-    pools = []
+    pools, devices = [], []
 
     class Pool:
         _processes = None
@@ -233,7 +234,8 @@ def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypa
             pools.append(self)
             self.broken = len(pools) == 1
 
-        def submit(self, _work, _models, row):
+        def submit(self, _work, models, row):
+            devices.append(models.device)
             if self.broken:
                 raise BrokenProcessPool
             future: Future[Outcome] = Future()
@@ -244,8 +246,110 @@ def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypa
             self.shut = True
 
     monkeypatch.setattr(engines, "_pool", Pool)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     waiting = deque(engines.Attempt(row) for row in rows)
     outcomes = list(engines._on_processes(waiting, Models(folder), 1))
     found = [(attempt.number, outcome.result.out) for attempt, outcome in outcomes]
     assert found == [(1, "a.mp4"), (1, "b.mp4")]
     assert [pool.shut for pool in pools] == [True, True]
+    assert devices == ["cuda:0"] * 3
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "expected"),
+    [
+        (2, None, ["cuda:0", "cuda:1", "cuda:0"]),
+        (2, "cuda:1", ["cuda:1"] * 3),
+        (2, "cpu", ["cpu"] * 3),
+        (1, None, [None] * 3),
+        (0, None, [None] * 3),
+    ],
+)
+def test_workers_take_the_gpus_in_turn_unless_a_device_is_named(
+    tmp_path, monkeypatch, gpus, device, expected
+):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    models = Models(tmp_path, device, "float32", compiled=True)
+    found = [models.of_worker(number) for number in range(3)]
+    assert [each.device for each in found] == expected
+    assert {replace(each, device=device) for each in found} == {models}
+
+
+class FakeRay:
+    """A cluster with ``gpus`` now; keeps how it was started, and what actors ask for."""
+
+    exceptions = SimpleNamespace(RayActorError=OSError, RayTaskError=OSError)
+
+    def __init__(self, gpus):
+        self.gpus, self.stopped = gpus, 0
+        self.asked: dict[str, object] | None = None
+        self.started: dict[str, object] | None = None
+
+    def is_initialized(self):
+        return False
+
+    def init(self, **options):
+        self.started = options
+
+    def shutdown(self):
+        self.stopped += 1
+
+    def cluster_resources(self):
+        return {"CPU": 8.0} | ({"GPU": float(self.gpus)} if self.gpus else {})
+
+    def remote(self, **asked):
+        self.asked = asked
+        made = SimpleNamespace(remote=lambda row: Outcome(Result(row.asked["out"], DONE)))
+        return lambda _kind: SimpleNamespace(remote=lambda _models: SimpleNamespace(make=made))
+
+    def wait(self, waiting):
+        return waiting[:1], waiting[1:]
+
+    def get(self, outcome):
+        return outcome
+
+
+HERE, AWAY = "", "head:6379"
+
+
+@pytest.mark.parametrize(
+    ("address", "gpus", "device", "per_worker", "share", "waits"),
+    [
+        (AWAY, 0, None, None, 1, True),  # its machines with GPUs are not up yet
+        (AWAY, 1, None, None, 1, False),  # and not 1/64
+        (AWAY, 8, "cpu", None, 0, False),
+        (AWAY, 1, None, 0.25, 0.25, False),
+        (AWAY, 1, None, 2, 2, True),
+        (HERE, 0, None, None, 0, False),
+        (HERE, 1, None, None, 0.01, False),
+        (HERE, 80, None, None, 1, False),
+        (HERE, 1, None, 0.5, 0.5, False),
+    ],
+)
+def test_an_actor_asks_ray_for_a_gpu_whatever_the_cluster_has_now(
+    folder, defaults, monkeypatch, address, gpus, device, per_worker, share, waits
+):
+    """Only a cluster that is this machine alone is shared evenly between 64 workers."""
+    rows = read_table(write_table(folder, "face.png,talk.wav,a.mp4,1,,"), defaults)
+    ray = FakeRay(gpus)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    models, told = Models(folder, device, gpus=per_worker), list[str]()
+    ((_, result),) = run_rows("ray", rows, models, workers=64, retries=0, on_warning=told.append)
+    assert (result.state, ray.stopped) == (DONE, 1)
+    assert ray.asked == {"num_cpus": 1, "num_gpus": share}
+    assert ray.started is not None
+    assert ray.started.get("address") == ("local" if address == HERE else None)
+    assert [text.count("The workers wait") for text in told] == [1] * waits
+
+
+@pytest.mark.parametrize("wrong", ["-1", "1.5", "nan", "many"])
+def test_a_share_that_ray_does_not_know_is_refused(folder, capsys, wrong):
+    with pytest.raises(SystemExit):
+        main(["batch", str(folder / "jobs.csv"), "--engine", "ray", f"--gpus-per-worker={wrong}"])
+    assert "expected 0 to 1, 2, 3" in capsys.readouterr().err
+
+
+def test_processes_take_no_share(folder, capsys):
+    assert main(["batch", str(folder / "jobs.csv"), "--gpus-per-worker", "1"]) == 2
+    assert "--gpus-per-worker is for --engine ray" in capsys.readouterr().err
