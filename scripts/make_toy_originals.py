@@ -6,9 +6,9 @@ Names, layers and file layout are the originals', widths are small and weights r
     ltx-video-2b-toy.safetensors   transformer and VAE, original names
     whisper-toy/                   a whole Whisper model of transformers
     LTX-Video/                     tokenizer/ and text_encoder/: T5
-    networks/                      Inception of the FID, at its own width
+    networks/                      of FID, FVD, Sync and E-FID, at their own widths
 
-    python scripts/make_toy_originals.py OUT
+    python scripts/make_toy_originals.py OUT --networks fid fvd sync efid
 """
 
 from __future__ import annotations
@@ -23,19 +23,31 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from read_core.evaluation.networks.files import FILES
+from read_core.evaluation.networks.i3d import I3D
 from read_core.evaluation.networks.inception import FidInception
+from read_core.evaluation.networks.recon import FaceReconstruction
+from read_core.evaluation.networks.syncnet import SyncNet
 
 HELPERS = Path(__file__).resolve().parents[1] / "tests" / "core" / "weights"
 """Of the tests: LTX-Video's original names, written down by hand, and a small T5."""
 RELEASE = "0.9.5"
+NETWORKS = {"fid": FidInception, "fvd": I3D, "sync": SyncNet, "efid": FaceReconstruction}
 
 
 def main() -> None:
     """Write all of it."""
     parser = argparse.ArgumentParser(description="Small files of the published formats, random weights.")
     parser.add_argument("out", type=Path, help="folder to write into")
-    out = parser.parse_args().out
-    (out / "networks").mkdir(parents=True, exist_ok=True)
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=NETWORKS,
+        default=list(NETWORKS),
+        help="metrics whose networks to write",
+    )
+    args = parser.parse_args()
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(HELPERS))
     files, t5 = import_module("original_files"), import_module("tiny_t5")
     files.write_original(out / "ltx-video-2b-toy.safetensors", RELEASE)
@@ -47,7 +59,18 @@ def main() -> None:
     words |= {"decoder_start_token_id": 3, "suppress_tokens": None, "begin_suppress_tokens": None}
     config = WhisperConfig(**ear, **mouth, **words, max_source_positions=150, num_mel_bins=80)
     WhisperForConditionalGeneration(config).save_pretrained(out / "whisper-toy")
-    torch.save(FidInception().state_dict(), out / "networks" / FILES["fid"].names[0])
+    for metric in args.networks:
+        write_network(metric, out / "networks")
+
+
+def write_network(metric: str, folder: Path) -> None:
+    """Write the network of a metric under its published name, with the names of the published tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = FILES[metric]
+    state: dict[str, Any] = NETWORKS[metric]().state_dict()
+    if metric == "fid":  # the published file has the classifier too
+        state |= {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    torch.save({about.within: state} if about.within else state, folder / about.names[0])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
 # OUT           folder of all results; it must be empty or not there      output/rehearsal
 # PYTHON        interpreter with the extras train, eval and footage       .venv/bin/python
 # FACES         folder of photographs of faces to animate, too            none
-# SHORT         1: the shortest run with every step                       0
+# SHORT         1: the shortest run with every step, of the metrics FID   0
 # COMFYUI_PATH  a ComfyUI with its environment in .venv (or COMFYUI_PYTHON) to make a video in
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,8 +22,8 @@ FACES=${FACES:-}
 SHORT=${SHORT:-0}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
 
-people=6 seconds=6 size=192 steps=60 speech_steps=30 talks=2
-[ "$SHORT" = 1 ] && people=2 seconds=2 size=160 steps=24 speech_steps=2 talks=1
+people=6 seconds=6 size=192 steps=60 speech_steps=30 talks=2 networks=(fid fvd sync efid)
+[ "$SHORT" = 1 ] && people=2 seconds=2 size=160 steps=24 speech_steps=2 talks=1 networks=(fid)
 layout=0.2,0.42,0.634  # eyes nearer to each other than in a crop, so that a crop lies within its picture
 
 used() {  # seconds of all processors, of this script and what it ran
@@ -58,7 +58,7 @@ footage() {  # videos named as HDTF names them: one person each
     done
 }
 
-published() { "$PYTHON" scripts/make_toy_originals.py "$OUT/published"; }
+published() { "$PYTHON" scripts/make_toy_originals.py "$OUT/published" --networks "${networks[@]}"; }
 
 init() {
     read_core init --ltx "$OUT/published/ltx-video-2b-toy.safetensors" --whisper "$OUT/published/whisper-toy" \
@@ -155,13 +155,29 @@ PY
         name=$(basename "$(dirname "$item")")-$(basename "$item")
         cp "$OUT/footage/$item.mp4" "$OUT/real/$name.mp4"
         read_core generate --checkpoint "$OUT/models/read/read-toy" --portrait "$OUT/real/$name.mp4" \
-            --speech "$OUT/real/$name.mp4" --out "$OUT/generated/$name.mp4" --fit crop --device cpu
+            --speech "$OUT/real/$name.mp4" --out "$OUT/generated/$name.mp4" --fit crop --device cpu --runtime
     done
 }
 
 evaluate() {
-    read_core evaluate videos --generated "$OUT/generated" --reference "$OUT/real" --metrics fid \
-        --weights "$OUT/published/networks" --out "$OUT/evaluation" --device cpu
+    local weights=(--weights "$OUT/published/networks" --device cpu) metrics=()
+    [ "$SHORT" = 1 ] && metrics=(--metrics fid)
+    read_core evaluate videos --generated "$OUT/generated" --reference "$OUT/real" "${weights[@]}" \
+        "${metrics[@]}" --out "$OUT/evaluation"
+    [ "$SHORT" = 1 ] || same
+}
+
+same() {  # random weights draw no faces; so the metrics that need one also measure real videos against themselves
+    read_core evaluate videos --generated "$OUT/real" --reference "$OUT/real" "${weights[@]}" \
+        --metrics sync,efid,mouth,identity --out "$OUT/same"
+    "$PYTHON" - "$OUT/evaluation/videos.json" "$OUT/same/videos.json" <<'PY'
+import json, pathlib, sys
+made, same = ({t["title"]: t["rows"] for t in json.loads(pathlib.Path(f).read_text())["tables"]} for f in sys.argv[1:])
+missing = [title for title in ("FID", "FVD", "Runtime", "Color") if not made[title]]
+missing += [f"{title} of equal videos" for title in ("Sync", "E-FID", "Mouth", "Identity") if not same[title]]
+if missing or not abs(same["E-FID"][0][1]) < 1e-3:
+    sys.exit(f"not measured: {missing or 'E-FID: it is not 0 for equal videos'}")
+PY
 }
 
 comfyui() {

@@ -72,7 +72,7 @@ def measure_fid(work: Comparison) -> Measured[fid.FidFigures]:
             yield fid.fid_features(network, frames.to(work.tools.device))
 
     moments = _moments(work, "fid", inception.FEATURES, features, "has no frames")
-    return Measured(fid.score_fid(*moments))
+    return _distance(work, "fid", lambda: fid.score_fid(*moments))
 
 
 def measure_fvd(work: Comparison) -> Measured[fvd.FvdFigures]:
@@ -84,7 +84,7 @@ def measure_fvd(work: Comparison) -> Measured[fvd.FvdFigures]:
             yield fvd.fvd_features(network, clip[None].to(work.tools.device))
 
     moments = _moments(work, "fvd", i3d.FEATURES, features, f"has fewer than {fvd.FRAMES} frames")
-    return Measured(fvd.score_fvd(*moments))
+    return _distance(work, "fvd", lambda: fvd.score_fvd(*moments))
 
 
 def measure_efid(work: Comparison) -> Measured[efid.EfidFigures]:
@@ -96,7 +96,7 @@ def measure_efid(work: Comparison) -> Measured[efid.EfidFigures]:
             yield efid.efid_features(network, face[None].to(work.tools.device))
 
     moments = _moments(work, "efid", recon.FEATURES, features, "shows no face")
-    return Measured(efid.score_efid(*moments))
+    return _distance(work, "efid", lambda: efid.score_efid(*moments))
 
 
 def measure_sync(work: Comparison) -> Measured[lip_sync.SyncFigures]:
@@ -234,6 +234,15 @@ def _pair_scores(work: Comparison, metric: str, score: Callable[[Path, Path], An
         except ReadError as error:
             work.leave_out(metric, GENERATED, name, str(error))
     return found
+
+
+def _distance(work: Comparison, metric: str, score: Callable[[], Any]) -> Measured[Any]:
+    """The distance of both sets; none if one is too small, so that the other metrics still count."""
+    try:
+        return Measured(score())
+    except InputError as error:
+        work.leave_out(metric, GENERATED, "set", f"it has no distance from the real one: {error}")
+        return Measured()
 
 
 def _moments(

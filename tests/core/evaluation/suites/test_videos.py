@@ -14,6 +14,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from read_core.cli import main as cli
+from read_core.evaluation.comparison import Comparison, Measured, Tools
+from read_core.evaluation.material.video_files import find_videos
 from read_core.evaluation.measures import METRICS as METRICS_THERE
 from read_core.evaluation.metrics import fvd
 from read_core.evaluation.networks.files import FILES
@@ -138,6 +140,17 @@ def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):
     assert clips > elsewhere
     assert Image.open(folders / "out/seams.png").width > 300
     assert 'src="seams.png"' in (folders / "out/videos.html").read_text()
+
+
+def test_a_set_without_enough_clips_has_no_distance_and_the_report_can_still_be_written(folders):
+    tools = Tools(None, torch.device("cpu"), lambda _: None)
+    tools.once("network of fvd", None, torch.nn.Identity)
+    work = Comparison(find_videos(folders / "generated"), find_videos(folders / "real"), tools)
+    assert METRICS_THERE["fvd"].measure(work) == Measured()
+    assert fvd.FRAMES > FRAMES
+    reasons = {(one.side, one.name): one.reason for one in work.left_out}
+    assert "fewer than 16 frames" in reasons["real", "a & b"]
+    assert "needs 2 or more" in reasons["generated", "set"]
 
 
 def read_left_out(folder):
