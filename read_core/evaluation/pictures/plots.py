@@ -12,7 +12,7 @@ from ..figures import Value, columns_of, number
 from ..tables.paper import PaperFigures
 
 _MARKS = "os^DvP*X"
-_LESS = ("fid", "distance", "own")  # smaller is better
+_LESS = ("fid", "fvd", "efid", "distance", "own")  # smaller is better
 _MORE = ("confidence", "opening")
 _COLUMNS = 3
 _CUT = 3  # times the least: what lies above is not shown
@@ -28,7 +28,9 @@ class TradeOff:
 
 
 def plot_trade_off(cells: Sequence[TradeOff], path: Path) -> list[str]:
-    """Draw every measured quality against the network's seconds, and the seconds against steps.
+    """Draw qualities against the network's seconds, and the seconds against steps.
+
+    These are distances, Sync-C and the opening; one that was not measured has no panel.
 
     Distances above three times the least are not shown.
 

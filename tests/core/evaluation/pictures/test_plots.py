@@ -44,3 +44,21 @@ def test_only_what_was_measured_has_a_panel(tmp_path):
     assert blue in one
     assert orange not in one
     assert plot_trade_off([cell("joint (2)", 4, network=0.1, total=0.2)], tmp_path / "none.png") == []
+
+
+def test_all_distances_of_sets_are_drawn_with_their_direction(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    names = ("fid", "fvd", "efid", "distance", "own", "confidence", "opening")
+    values = {name: float(index) for index, name in enumerate(names, start=1)}
+    cells = [cell("joint (2)", steps, network=0.1 * steps, total=1.0, **values) for steps in (4, 8)]
+    titles = ["FID", "FVD", "E-FID", "Sync-D", "own distance", "Sync-C", "open r"]
+    assert plot_trade_off(cells, tmp_path / "all.png") == titles
+    panels = {axes.get_title(): axes for axes in figures[0].axes}
+    for title, value in zip(titles, values.values(), strict=True):
+        better = "more" if title in ("Sync-C", "open r") else "less"
+        line = panels[f"{title} ({better} is better)"].lines[0]
+        assert list(line.get_ydata()) == [value, value]
+        assert list(line.get_xdata()) == pytest.approx([0.4, 0.8])
