@@ -23,7 +23,7 @@ from ..transformer import A2VTransformer3DModel
 from ..transformer.configs import LTX_2B_CAUSAL, TINY
 from ..video import DecodeSettings
 from ..video.configs import TINY as TINY_VAE
-from ..weights.ltx_vae import RELEASES
+from ..weights.ltx_vae import RELEASES, halo_of
 
 Scale = Literal["full", "tiny"]
 _TEXT_TOKENS = {"full": 128, "tiny": 4}
@@ -76,7 +76,7 @@ def random_pipeline(scale: Scale, device: torch.device, dtype: torch.dtype) -> R
         tokens = _TEXT_TOKENS[scale]
         embedding = torch.randn(tokens, shape["caption_channels"])
         prompt = Prompt(embedding, torch.ones(tokens, dtype=torch.bool), "random")
-    decoding = DecodeSettings(halo=3, chunk=8, timestep=0.05, noise_scale=0.025)
+    decoding = DecodeSettings(halo_of(vae), chunk=8, timestep=0.05, noise_scale=0.025)
     defaults = SamplingDefaults("tokens", 8, SplitCFG(2.0, 6.0), 16, decoding)
     card = Card(f"random weights, {scale}", "nothing", (_SIDE[scale], _SIDE[scale]), demonstration=True)
     return ReadPipeline(Components(card, defaults, vae, whisper, speech_ae, transformer, prompt))

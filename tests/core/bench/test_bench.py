@@ -19,6 +19,8 @@ from read_core.bench.variants import chosen_variants, prepared, variants_of
 from read_core.cli.main import main
 from read_core.errors import InputError, ignore
 from read_core.records import SamplingSettings
+from read_core.video.configs import TINY
+from read_core.weights.ltx_vae import HALOS, RELEASES
 
 CPU = torch.device("cpu")
 
@@ -32,6 +34,13 @@ def material():
 @pytest.fixture
 def settings(material):
     return SamplingSettings(steps=2, window=4).resolved(material.pipe.defaults)
+
+
+def test_chunks_are_decoded_with_the_halo_of_the_vae(monkeypatch):
+    release = "LTX-Video 0.9.5 to 0.9.8"
+    layers = {"decoder_layers_per_block": RELEASES[release]["decoder_layers_per_block"]}
+    monkeypatch.setattr("read_core.bench.material.TINY_VAE", {**TINY, **layers})
+    assert random_pipeline("tiny", CPU, torch.float32).defaults.decode.halo == HALOS[release]
 
 
 @pytest.mark.parametrize("branches", [1, 3])
