@@ -1,5 +1,5 @@
-"""The command line: ``read-core generate | batch | face | info | corpus | init | prepare | train |
-checkpoint | evaluate | bench``.
+"""The command line: ``read-core generate | batch | face | info | corpus | init | prepare |
+captions | train | checkpoint | evaluate | bench``.
 
 Exit status: 0 done, 2 bad input or too little memory (one line on standard error), 130 interrupted, 143 and
 129 ended by SIGTERM and SIGHUP.
@@ -64,6 +64,12 @@ def _prepare() -> ModuleType:
     return command
 
 
+def _captions() -> ModuleType:
+    from . import captions as cli_captions
+
+    return cli_captions
+
+
 def _train() -> ModuleType:
     from ..training import command
 
@@ -97,6 +103,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], ModuleType], str]] = {
     "corpus": (_corpus, "make the procedural corpus of synthetic presenters"),
     "init": (_init, "turn the files of LTX-Video and Whisper into the folders that training starts from"),
     "prepare": (_prepare, "turn videos of talking people into material for training"),
+    "captions": (_captions, "embed the captions of prepared videos by T5"),
     "train": (_train, "run one training stage from its YAML file"),
     "checkpoint": (_checkpoint, "assemble a checkpoint folder from finished parts"),
     "evaluate": (_evaluate, "measure a checkpoint on held-out material"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -27,6 +28,11 @@ def embed_text(folder: Path, text: str) -> Tensor:
     Raises:
         CheckpointError: a folder is missing or damaged, or a package that its files need.
     """
+    return next(embed_texts(folder, (text,)))
+
+
+def embed_texts(folder: Path, texts: Iterable[str]) -> Iterator[Tensor]:
+    """As :func:`embed_text`, of each text in turn; T5 is loaded once, when the first one is asked for."""
     from transformers import T5EncoderModel, T5TokenizerFast
 
     for name in ("tokenizer", "text_encoder"):
@@ -48,7 +54,9 @@ def embed_text(folder: Path, text: str) -> Tensor:
     )
     missing = [f"missing {name}" for name in sorted(loaded["missing_keys"])]
     refuse(missing, f"{folder / 'text_encoder'} holds no T5", "Download it again")
-    tokens = tokenizer(text, max_length=TOKENS, truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        embedding: Tensor = encoder.eval()(tokens.input_ids).last_hidden_state[0].float()
-    return embedding
+    encoder.eval()
+    for text in texts:
+        tokens = tokenizer(text, max_length=TOKENS, truncation=True, return_tensors="pt")
+        with torch.no_grad():
+            embedding: Tensor = encoder(tokens.input_ids).last_hidden_state[0].float()
+        yield embedding

@@ -22,6 +22,12 @@ def caption_of(item: Path) -> Path | None:
     return next((file for file in (own, video) if file.is_file()), None)
 
 
+def prompt_file(text: Path) -> Path:
+    """Where the embedding of a text belongs: ``0000.txt`` is of an item, ``prompt.txt`` of a whole video."""
+    video = SUFFIX.removeprefix(".")
+    return text.with_name(video) if text.name == "prompt.txt" else text.with_suffix(SUFFIX)
+
+
 class Captions:
     """Text embeddings by item, padded to one length; read from the disk each time.
 

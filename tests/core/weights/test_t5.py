@@ -1,5 +1,6 @@
 """The embedding of a text by T5, and the file that ``read-core init`` makes of it."""
 
+import os
 import shutil
 import sys
 
@@ -8,8 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
+from read_core.checkpoint import load_prompt
 from read_core.cli.main import main
 from read_core.errors import CheckpointError
+from read_core.training.data.captions import caption_of
 from read_core.training.stages.prompt import training_prompt
 from read_core.weights.t5 import embed_text
 
@@ -93,3 +96,52 @@ def test_a_text_encoder_that_lacks_a_tensor(t5):
     save_file(tensors, path, {"format": "pt"})
     with pytest.raises(CheckpointError, match=r"missing encoder\.block\.1"):
         embed_text(t5, TEXT)
+
+
+def test_captions_are_embedded_with_one_loading_and_made_again_only_if_their_text_is_newer(
+    t5, tmp_path, capsys, monkeypatch
+):
+    loaded = []
+    load = T5EncoderModel.from_pretrained
+    monkeypatch.setattr(
+        T5EncoderModel, "from_pretrained", lambda *args, **named: loaded.append(args) or load(*args, **named)
+    )
+    sources = tmp_path / "sources"
+    texts = {"Ada/0000": TEXT, "Ada/0001": "a camera", "Bob/prompt": ""}
+    for name, text in texts.items():
+        path = sources / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+    command = ["captions", str(sources), "--t5", str(t5)]
+    assert main(command) == 0
+    assert "3 embeddings written, 0 kept" in capsys.readouterr().out
+    assert len(loaded) == 1
+    files = {name: caption_of(sources / f"{name.replace('prompt', '0007')}.safetensors") for name in texts}
+    for name, file in files.items():
+        assert file is not None
+        prompt = load_prompt(file, 12)
+        assert prompt.mask.all()
+        torch.testing.assert_close(prompt.embedding, as_ltx_video_does(t5, texts[name]))
+    before = {file: file.stat().st_mtime_ns for file in files.values()}
+    changed = sources / "Ada" / "0001.txt"
+    changed.write_text("a person")
+    os.utime(changed, ns=(0, max(before.values()) + 1_000_000_000))
+    assert main(command) == 0
+    assert "1 embeddings written, 2 kept" in capsys.readouterr().out
+    assert [file.stat().st_mtime_ns == time for file, time in before.items()] == [True, False, True]
+    torch.testing.assert_close(
+        load_prompt(files["Ada/0001"], 12).embedding, as_ltx_video_does(t5, "a person")
+    )
+    assert main([*command, "--overwrite"]) == 0
+    assert "3 embeddings written" in capsys.readouterr().out
+
+
+def test_captions_without_texts_or_with_another_encoding_are_refused(t5, tmp_path, capsys):
+    command = ["captions", str(tmp_path / "empty"), "--t5", str(t5)]
+    (tmp_path / "empty").mkdir()
+    assert main(command) == 2
+    assert "has no *.txt" in capsys.readouterr().err
+    (tmp_path / "empty" / "0000.txt").write_bytes(b"\xff\xfe\x00")
+    assert main(command) == 2
+    assert "0000.txt is no text in UTF-8" in capsys.readouterr().err
+    assert not list((tmp_path / "empty").glob("*.safetensors"))
