@@ -11,8 +11,8 @@ from .prompts import load, node, quick, quick_file
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 
 
-def ran(client, prompt):
-    run = client.run(prompt)
+def ran(client, prompt, **extra):
+    run = client.run(prompt, **extra)
     assert run.status == "success", run.error
     return run
 

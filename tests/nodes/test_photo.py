@@ -47,8 +47,12 @@ def pasted(prompt, size=0, max_side=1920):
     }
 
 
-def test_detail_and_the_picture_around_it(client):
-    run = ran(client, pasted(by_hand()))
+@pytest.mark.parametrize(("previews", "nonce"), [("none", 0), ("auto", 1)])
+def test_detail_and_the_picture_around_it(client, previews, nonce):
+    prompt = pasted(by_hand())
+    prompt["6"]["inputs"]["seed"] = 300 + nonce  # the host keeps nothing of the other run
+    run = ran(client, prompt, preview_method=previews)
+    assert bool(run.data("preview")) is (previews == "auto")
     restored, picture, mask, original = (
         load_file(run.ui(name, "file"))["value"] for name in ("restored", "pasted", "mask", "original")
     )
