@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="real videos; pairs have the same name",
+        help="real videos; pairs have the same name; of footage from read-core prepare only people held out",
     )
     parser.add_argument(
         "--metrics",

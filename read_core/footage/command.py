@@ -41,7 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(10.0, 20.0),
         metavar=("LEAST", "MOST"),
-        help="length of an item (default: 10 20)",
+        help="length of the items that longer stretches are cut into (default: 10 20)",
+    )
+    parser.add_argument(
+        "--shortest",
+        type=float,
+        metavar="SECONDS",
+        help="shorter stretches than LEAST are kept whole from this length on (default: 4.84, one clip of "
+        "121 frames, or LEAST if that is less)",
     )
     parser.add_argument(
         "--layout",
@@ -102,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         voice=args.voice,
         license=args.license,
         device=args.device,
+        shortest=args.shortest,
     )
     progress = _Progress()
     try:

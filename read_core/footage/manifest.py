@@ -60,6 +60,31 @@ class Manifest:
             )
         return items
 
+    def videos(self, split: str) -> list[Path]:
+        """The crops of the items of a split, with sound.
+
+        Raises:
+            InputError: as :meth:`items`.
+        """
+        return [item.path.with_suffix(".mp4") for item in self.items(split)]
+
+
+def manifest_of(folder: Path) -> Manifest | None:
+    """The manifest of the footage that a folder belongs to; None: it belongs to none.
+
+    The folder is one that ``read-core prepare`` has made, its ``sources``, or the folder of a video in there.
+
+    Raises:
+        InputError: the footage has no manifest yet, or one of another format.
+    """
+    place = folder.resolve()
+    above = [place] + [p.parent for p in (place, place.parent) if p.name == SOURCES]
+    for out in above:
+        made = any((out / name).is_file() for name in (MANIFEST, SETTINGS))
+        if made and (out / SOURCES).is_dir():
+            return read_manifest(out)
+    return None
+
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder that ``read-core prepare`` has made.

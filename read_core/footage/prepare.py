@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,13 @@ def prepare(
         raise InputError(f"workers is {workers}; expected 1 or more")
     sources = find_sources(videos, settings.layout)
     check_ready(settings)
-    begin(out, settings, videos)
+    asked, settings = settings, begin(out, settings, videos)
+    if settings.kept_from > asked.kept_from:
+        on_warning(
+            f"{out} was begun by an earlier version, which leaves out stretches below "
+            f"{settings.seconds[0]:g} s; choose another folder to keep them from "
+            f"{asked.kept_from / FPS:g} s on"
+        )
 
     def run(units: Sequence[Unit]) -> list[Outcome]:
         outcomes = []
@@ -118,15 +124,25 @@ def check_ready(settings: Settings) -> None:
             )
 
 
-def begin(out: Path, settings: Settings, videos: Path) -> None:
+def begin(out: Path, settings: Settings, videos: Path) -> Settings:
     """Write down how ``out`` is made, or check that it was begun in the same way; the license may change.
 
     Only the name of the folder of the footage counts: it may be moved. Another one might have videos of the
     same names, which would take the place of those that are there.
 
+    Returns:
+        The settings to go on with: a folder that an earlier version began keeps no stretch below an item's
+        least.
+
     Raises:
         InputError: it was begun otherwise.
     """
+    path = out / SETTINGS
+    found = read_json(path) if path.is_file() else {}
+    there = found.get("settings", {})
+    if there and "shortest" not in there and settings.shortest is None:
+        settings = replace(settings, shortest=settings.seconds[0])
+        there = there | {"shortest": settings.stamp()["shortest"]}
     content: dict[str, Any] = {
         "license": settings.license,
         "footage": videos.resolve().name,
@@ -134,11 +150,8 @@ def begin(out: Path, settings: Settings, videos: Path) -> None:
         "vae": fingerprint([settings.vae]),
         "whisper": fingerprint([settings.whisper]),
     }
-    path = out / SETTINGS
-    if path.is_file():
-        found = read_json(path)
+    if found:
         differing = [name for name in ("footage", "vae", "whisper") if found.get(name) != content[name]]
-        there = found.get("settings", {})
         differing += [n for n, value in content["settings"].items() if there.get(n) != value]
         if differing:
             raise InputError(
@@ -147,12 +160,13 @@ def begin(out: Path, settings: Settings, videos: Path) -> None:
             )
         content = found | {"license": settings.license}
         if content == found:
-            return
+            return settings
     try:
         (out / SOURCES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"{out}: cannot be made: {error.strerror or error}") from error
     write_json(path, content)
+    return settings
 
 
 def _length(path: Path) -> float:

@@ -81,9 +81,10 @@ def scan(
         remarks.append(f"{path}: {reader.damaged} damaged packets of the picture were left out")
     write_sound(path, folder / SOUND, remarks.append)
     spans: list[Span] = []
+    frames = (settings.kept_from, *settings.frames)
     for first, last in shots:
         within = [one for one in looks if first <= one.index < last]
-        spans += spans_of_shot((first, last), within, size, settings.size, settings.face, settings.frames)
+        spans += spans_of_shot((first, last), within, size, settings.size, settings.face, frames)
     heard = np.memmap(folder / SOUND, np.int16, "r")
     told = [_with_speech(span, heard, voiced) for span in spans]
     return Scanned([span for span, _ in told], stop / FPS, [share for _, share in told], remarks)

@@ -14,6 +14,8 @@ from ..limits import WINDOW
 
 LAYOUTS = ("plain", "hdtf", "mead")
 DETECTORS = ("own", "dlib", "yuface", "yunet")
+ONE_CLIP = 121
+"""Frames of a clip in the paper."""
 VOICES = ("webrtc", "loudness", "none")
 
 
@@ -27,7 +29,7 @@ class Settings:
         size: pixels of a crop's side.
         layout: how the folder names people: ``hdtf``, ``mead``, or ``plain``, not at all.
         face: where a crop has the face.
-        seconds: least and most of an item.
+        seconds: least and most of an item that a longer stretch is cut into.
         span: latents that are encoded at a time.
         context: latents before a span that are encoded with it and thrown away.
         detector: who finds faces, see ``detectors``.
@@ -35,6 +37,8 @@ class Settings:
         voice: who tells speech from silence, see ``voice``.
         license: of the footage.
         device: where models run; None: the best available.
+        shortest: seconds from which a shorter stretch is kept whole; None: one clip of 121 frames, or the
+            least of an item if that is less.
     """
 
     vae: Path
@@ -50,6 +54,7 @@ class Settings:
     voice: str = "webrtc"
     license: str = "not stated"
     device: str | None = None
+    shortest: float | None = None
 
     def __post_init__(self) -> None:
         check_size((self.size, self.size))
@@ -58,6 +63,10 @@ class Settings:
         if not least <= low <= high:
             raise InputError(
                 f"an item lasts {low:g} to {high:g} s; expected {least:g} s or more, the shorter first"
+            )
+        if self.shortest is not None and not least <= self.shortest <= low:
+            raise InputError(
+                f"shortest is {self.shortest:g} s; expected {least:g} to {low:g} s, the least of an item"
             )
         if self.span < 1 or self.context < 1:
             raise InputError(f"span is {self.span}, context is {self.context}; expected 1 latent or more")
@@ -72,8 +81,15 @@ class Settings:
     @property
     def frames(self) -> tuple[int, int]:
         """Least and most frames of an item, 8 n + 1 each."""
-        low, high = (round(seconds * FPS) for seconds in self.seconds)
-        return low + -(low - 1) % FRAMES_PER_LATENT, high - (high - 1) % FRAMES_PER_LATENT
+        low, high = self.seconds
+        count = round(high * FPS)
+        return _whole_latents(low), count - (count - 1) % FRAMES_PER_LATENT
+
+    @property
+    def kept_from(self) -> int:
+        """Least frames of a stretch that becomes an item, 8 n + 1."""
+        least = self.frames[0]
+        return min(least, ONE_CLIP) if self.shortest is None else min(least, _whole_latents(self.shortest))
 
     def stamp(self) -> dict[str, Any]:
         """What the result depends on, but for both models, whose fingerprints tell them."""
@@ -82,8 +98,15 @@ class Settings:
             "layout": self.layout,
             "face": self.face.to_dict(),
             "seconds": list(self.seconds),
+            "shortest": self.kept_from / FPS,
             "span": self.span,
             "context": self.context,
             "detector": self.detector,
             "voice": self.voice,
         }
+
+
+def _whole_latents(seconds: float) -> int:
+    """The least frames, 8 n + 1, that are not shorter."""
+    count = round(seconds * FPS)
+    return count + -(count - 1) % FRAMES_PER_LATENT

@@ -1,7 +1,8 @@
 """Stretches of a video with one steady face, their crops, and why the others are left out.
 
 The face is searched in every ``EVERY``-th frame. A stretch ends with its shot, or if more than ``BRIDGED``
-frames in a row have no face or several. It is cut into items of equal length, whose crops never move.
+frames in a row have no face or several. It is cut into items of equal length, whose crops never move; a short
+one is kept whole.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def spans_of_shot(
     frame: tuple[int, int],
     size: int,
     layout: FaceLayout,
-    frames: tuple[int, int],
+    frames: tuple[int, int, int],
 ) -> list[Span]:
     """Cut one shot into items and left-out spans.
 
@@ -77,7 +78,7 @@ def spans_of_shot(
         frame: height and width of the picture.
         size: pixels of a crop's side.
         layout: where a crop has the face.
-        frames: least and most of an item, 8 n + 1 each.
+        frames: least of a stretch, least and most of an item that it is cut into, 8 n + 1 each.
     """
     spans: list[Span] = []
     done = shot[0]
@@ -93,15 +94,22 @@ def spans_of_shot(
     return spans
 
 
-def divided(start: int, stop: int, frames: tuple[int, int]) -> list[tuple[int, int]]:
-    """Moments [start, stop) in as few parts of equal length as fit, 8 n + 1 each; too few stay whole.
+def divided(start: int, stop: int, frames: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """Moments [start, stop) in as few parts of equal length as fit, 8 n + 1 each; a few may be left over.
 
-    A few moments may be left over at the end.
+    Fewer moments than an item has are one part, and fewer than a stretch has are all of that part.
+
+    Args:
+        start: the first moment.
+        stop: the one after the last.
+        frames: as in :func:`spans_of_shot`.
     """
     count = stop - start
-    least, most = frames
-    if count < least:
+    kept_from, least, most = frames
+    if count < kept_from:
         return [(start, stop)]
+    if count < least:
+        return [(start, start + _frames_of_whole_latents(count))]
     parts = -(-count // most)
     length = _frames_of_whole_latents(count // parts)
     if length < least:

@@ -85,19 +85,25 @@ def clips_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def talk(photographs):
-    """A talking photograph of 61 frames, see ``footage_videos.Talk``."""
+def talking_photograph(photographs):
+    """61 frames, see ``footage_videos.Talk``."""
     from .footage_videos import draw_talk
 
     return draw_talk(photographs)
 
 
 @pytest.fixture(scope="session")
-def videos(tmp_path_factory, talk):
+def talk(talking_photograph):
+    """What footage is made of; other folders of tests have other talks."""
+    return talking_photograph
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory, talking_photograph):
     """A folder of short videos, see ``footage_videos.write_videos``; read it only."""
     from .footage_videos import write_videos
 
-    return write_videos(tmp_path_factory.mktemp("videos"), talk)
+    return write_videos(tmp_path_factory.mktemp("videos"), talking_photograph)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,18 @@ def write_videos(folder: Path, talk: Talk) -> Path:
     write_video(folder / "WRA_Ada_001.mp4", placed(frames[20:57], 60), sound[20 * 640 :])
     write_video(folder / "WDA_Bob_000.mp4", placed(frames[10:47].flip(2), 30, 0.6), sound[6400:])
     return folder
+
+
+def with_splits(footage: Path, folder: Path, held_out: int) -> tuple[Path, dict[str, list[str]]]:
+    """A copy of footage in which only one item is held out; and the names of the items of each split."""
+    shutil.copytree(footage, folder)
+    content = json.loads((folder / "manifest.json").read_text())
+    names: dict[str, list[str]] = {"train": [], "validation": []}
+    for number, item in enumerate(content["items"]):
+        item["split"] = "validation" if number == held_out else "train"
+        names[item["split"]].append(item["file"].removeprefix("sources/").removesuffix(".safetensors"))
+    (folder / "manifest.json").write_text(json.dumps(content))
+    return folder, names
 
 
 def fast_settings(checkpoint: Path):

@@ -20,7 +20,7 @@ from ..metrics.joins import Joins
 from ..metrics.seams import whole_clips
 from ..tables.report import make_folder
 from .talks import FINE, TalkSource
-from .video_files import find_videos, read_frames, read_sound, video_seconds
+from .video_files import find_real, held_out_split, read_frames, read_sound, video_seconds
 from .videos import whole_face
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def real_recordings(
     """The videos of a folder, those of enough frames with sound; others are left out with a warning.
 
     Args:
-        folder: of real videos, already framed as the checkpoint frames its portraits.
+        folder: of real videos, already framed as the checkpoint frames its portraits. Of footage that
+            ``read-core prepare`` has made, only people held out are taken.
         frames: how many each must have.
         count: how many videos at most; 0: all.
         on_warning: is told what is left out.
@@ -118,7 +119,7 @@ def real_recordings(
         MediaError: the folder holds no such video.
     """
     found = 0
-    for name, path in find_videos(folder).items():
+    for name, path in find_real(folder).items():
         if count and found == count:
             return
         try:
@@ -138,7 +139,11 @@ def real_recordings(
 
         yield Recording(name, frames, padded[: frames * SAMPLES_PER_FRAME], read)
     if not found:
-        raise MediaError(f"{folder} holds no video of {frames} frames with sound")
+        split = held_out_split(folder)
+        told = (
+            f" in its split {split}; 'read-core prepare --seconds' sets the length of items" if split else ""
+        )
+        raise MediaError(f"{folder} holds no video of {frames} frames with sound{told}")
 
 
 def write_takes(

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import MediaError, ignore
+from ...errors import InputError, MediaError, ignore
+from ...footage.manifest import manifest_of
 from ...footage.sources import find_sources
 from ...geometry import FPS
 from ...media.audio import read_audio
@@ -21,6 +22,7 @@ from ...media.frames import WHAT, FrameReader
 if TYPE_CHECKING:
     from torch import Tensor
 
+HELD_OUT = "validation"
 _WINDOW = re.compile(r"\bREAD\b.*\bwindow (\d+)\b")
 
 
@@ -40,6 +42,45 @@ def find_videos(folder: Path) -> dict[str, Path]:
             )
         found[name] = source.path
     return found
+
+
+def held_out_split(folder: Path) -> str:
+    """The split that real videos of a folder are taken from; "": it is no prepared footage, so all are taken.
+
+    Raises:
+        InputError: see ``footage.manifest.manifest_of``.
+    """
+    return "" if manifest_of(folder) is None else HELD_OUT
+
+
+def find_real(folder: Path, generated: Collection[str] = ()) -> dict[str, Path]:
+    """The real videos of a folder, as :func:`find_videos`; of prepared footage only people held out.
+
+    Args:
+        folder: of the videos.
+        generated: names of generated videos.
+
+    Raises:
+        MediaError: as :func:`find_videos`, or no one in the folder is held out.
+        InputError: a generated video has the name of one that was for training.
+    """
+    found, manifest = find_videos(folder), manifest_of(folder)
+    if manifest is None:
+        return found
+    held_out = set(manifest.videos(HELD_OUT))
+    kept = {name: path for name, path in found.items() if path.resolve() in held_out}
+    if not kept:
+        raise MediaError(
+            f"{folder} holds no item of the split {HELD_OUT} of {manifest.folder}; expected that folder"
+        )
+    trained = sorted(found.keys() & set(generated) - kept.keys())
+    if trained:
+        raise InputError(
+            f"{len(trained)} generated videos have names of items for training, such as {trained[0]}; "
+            f"evaluation takes the split {HELD_OUT} of {manifest.folder}. Remove them, or copy the real "
+            "videos to another folder"
+        )
+    return kept
 
 
 def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch.utils.data import Dataset
 
 from ...corpus.speech.utterance import sample_utterance
+from ...footage.manifest import manifest_of
 from ...geometry import FEATURES_PER_FRAME, FPS, SAMPLES_PER_FRAME
 from ..config import ConfigError, Strict
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 AUDIO = ("aac", "aif", "aiff", "caf", "flac", "m4a", "m4b", "mp3", "oga", "ogg", "opus", "sph", "wav", "wma")
 VIDEO = ("avi", "m4v", "mka", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "weba", "webm", "wmv")
 HELD_OUT = 20
-"""One in this many recordings is held out, the paper's 5 %."""
+"""One in this many recordings is held out, the paper's 5 %, where no manifest tells who is."""
 
 
 class SpeechConfig(Strict):
@@ -32,7 +33,8 @@ class SpeechConfig(Strict):
         synthesizer: the speech synthesizer of the training utterances; of several, each sample takes one in
             turn.
         recordings: folder of audio or video files to use instead of the corpus, searched with its subfolders;
-            other and hidden files are ignored.
+            other and hidden files are ignored. If ``read-core prepare`` has made it, its manifest tells which
+            recordings are held out.
     """
 
     seconds: float = Field(gt=0)
@@ -81,13 +83,7 @@ class RecordingDataset(Dataset[dict[str, "Tensor"]]):
     def __init__(self, config: SpeechConfig, seed: int, split: str = "train") -> None:
         if config.recordings is None or not config.recordings.is_dir():
             raise ConfigError(f"speech.recordings is {config.recordings}; expected a folder of recordings")
-        files = find_recordings(config.recordings)
-        held_out = files[::HELD_OUT]
-        self.files = [f for f in files if f not in held_out] if split == "train" else held_out
-        if not self.files:
-            raise ConfigError(
-                f"{config.recordings} holds {len(files)} recordings; expected at least two recordings"
-            )
+        self.files = split_recordings(config.recordings, split)
         self.config, self.seed = config, seed
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -99,6 +95,29 @@ class RecordingDataset(Dataset[dict[str, "Tensor"]]):
         length = self.config.frames * SAMPLES_PER_FRAME
         start = int(place * max(0, len(waveform) - length))
         return {"waveform": _fit(waveform[start:], length)}
+
+
+def split_recordings(folder: Path, split: str) -> list[Path]:
+    """The recordings of a split: of footage that was prepared as its manifest says, else by their order.
+
+    Raises:
+        ConfigError: there are none.
+        InputError: the manifest has no items of the split.
+    """
+    manifest = manifest_of(folder)
+    if manifest is not None:
+        found = [path for path in manifest.videos(split) if path.is_relative_to(folder.resolve())]
+        if not found:
+            raise ConfigError(
+                f"{folder} holds no item of the split {split} of {manifest.folder}; expected that folder"
+            )
+        return found
+    files = find_recordings(folder)
+    held_out = files[::HELD_OUT]
+    found = [file for file in files if file not in held_out] if split == "train" else held_out
+    if not found:
+        raise ConfigError(f"{folder} holds {len(files)} recordings; expected at least two recordings")
+    return found
 
 
 def find_recordings(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -18,8 +19,11 @@ from read_core.footage.encode import receptive_latents
 from read_core.footage.engines import run_units
 from read_core.footage.item import Models, make_item
 from read_core.footage.manifest import read_manifest
-from read_core.footage.prepare import prepare
+from read_core.footage.prepare import begin, prepare
 from read_core.footage.records import read_plan
+from read_core.footage.settings import Settings
+from read_core.footage.sources import find_sources
+from read_core.footage.units import Unit, current_plan, work
 from read_core.media import read_audio, read_image
 from read_core.media.frames import FrameReader
 from read_core.speech import WhisperFeatures, load_whisper_encoder
@@ -156,6 +160,44 @@ def test_other_settings_or_another_vae_are_refused(tmp_path, footage, videos, se
     vae.save_pretrained(tmp_path / "vae")
     with pytest.raises(InputError, match="another vae"):
         prepare(videos, footage, replace(settings, vae=tmp_path / "vae"))
+
+
+def test_clips_of_a_few_seconds_are_kept_whole(tmp_path, talk, settings):
+    """At the defaults from 121 frames on: what MEAD has."""
+    usual = Settings(settings.vae, settings.whisper)
+    assert (usual.kept_from, usual.frames) == (121, (257, 497))
+    write_video(tmp_path / "in" / "M003" / "a.mp4", placed(talk.frames[:45]), talk.waveform)
+    mead = replace(settings, layout="mead", seconds=(2.0, 2.4), shortest=1.2)
+    out = tmp_path / "out"
+    begin(out, mead, tmp_path / "in")
+    (source,) = find_sources(tmp_path / "in", "mead")
+    assert work(out, mead, Unit(source, 2.0)).refused == ""
+    plan = current_plan(out, source)
+    assert plan is not None
+    assert [(span.start, span.stop, span.crop is None) for span in plan.spans] == [(0, 41, False)]
+    with pytest.raises(InputError, match=r"shortest is 3 s; expected .* to 2 s"):
+        replace(mead, shortest=3.0)
+
+
+def test_a_folder_of_an_earlier_version_goes_on_by_its_rule(tmp_path, footage, videos, settings):
+    """Its settings have no shortest stretch."""
+    long = replace(settings, seconds=(8.0, 9.0))
+    out = tmp_path / "out"
+    said: list[str] = []
+    assert begin(out, long, videos).kept_from == 121
+    assert begin(out, long, videos).kept_from == 121
+    written = json.loads((out / "settings.json").read_text())
+    del written["settings"]["shortest"]
+    (out / "settings.json").write_text(json.dumps(written))
+    goes_on = begin(out, long, videos)
+    assert goes_on.kept_from == goes_on.frames[0] == 201
+    assert json.loads((out / "settings.json").read_text()) == written
+    with pytest.raises(InputError, match="another shortest"):
+        begin(out, replace(long, shortest=5.0), videos)
+    done = prepare(videos, out, long, on_warning=said.append)
+    assert done.manifest.content["items"] == []
+    assert all("one steady face for" in span["reason"] for span in done.manifest.content["skipped"])
+    assert [told for told in said if "begun by an earlier version" in told and "from 4.84 s on" in told]
 
 
 def test_a_video_that_was_replaced_is_made_again(tmp_path, videos, talk, settings):

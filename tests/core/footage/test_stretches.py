@@ -10,7 +10,7 @@ from read_core.face.finder import Faces
 from read_core.footage.stretches import EVERY, Look, divided, look, spans_of_shot
 
 FRAME, SIZE, LAYOUT = (240, 320), 128, FaceLayout()
-FRAMES = (25, 49)
+FRAMES = (25, 25, 49)
 POINTS = LAYOUT.points((SIZE, SIZE)) * SIZE + torch.tensor([90.0, 60.0])  # a crop of 128 pixels inside
 
 
@@ -43,6 +43,15 @@ def test_a_long_shot_is_cut_into_as_few_equal_items_as_fit():
         assert length % 8 == 1
         assert parts[-1][1] <= count
         assert count - parts[-1][1] < 8 * len(parts) + (25 if count < 58 else 0)
+
+
+def test_a_stretch_shorter_than_an_item_is_one_item_from_one_clip_on():
+    for count in range(100, 260):
+        ((start, stop),) = divided(7, 7 + count, (121, 257, 497))
+        kept = stop - start
+        assert start == 7
+        assert kept == (count if count < 121 else max(n for n in range(1, count + 1, 8)))
+    assert divided(0, 497 + 121, (121, 257, 497)) == [(0, 305), (305, 610)]
 
 
 def test_what_is_too_short_says_how_long_it_is():

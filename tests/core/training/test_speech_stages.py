@@ -15,6 +15,7 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from read_core.corpus.speech.utterance import sample_utterance
+from read_core.errors import InputError
 from read_core.speech import SpeechAE, WhisperFeatures, encode_speech_codes, load_whisper_encoder
 from read_core.training.config import ConfigError
 from read_core.training.data import speech as speech_data
@@ -28,6 +29,8 @@ from read_core.training.stages.speech_figures import (
     ridge,
     track_correlation,
 )
+
+from ..footage_videos import with_splits
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 QUICK = {"loop.steps": 4, "loop.batch_size": 2, "loop.sheet_every": 4, "loop.log_every": 1, "held_out": 2}
@@ -237,6 +240,34 @@ def test_recordings_are_split_and_cut(tmp_path):
     assert long.shape == (48_000,)
     assert long[:40_000].abs().max() > 0.2
     assert not long[40_000:].any()
+
+
+@pytest.mark.parametrize("below", [".", "sources"])
+@pytest.mark.parametrize("held_out", [0, 2])
+def test_recordings_of_footage_are_held_out_as_its_manifest_says(tmp_path, footage, below, held_out):
+    folder, names = with_splits(footage, tmp_path / "footage", held_out)
+    shutil.copy(next(folder.glob("sources/*/0000.mp4")), folder / "sources" / "stray.mp4")
+    config = SpeechConfig(seconds=1.0, recordings=folder / below)
+    for split, expected in names.items():
+        dataset = RecordingDataset(config, 0, split)
+        assert dataset.files == [folder / "sources" / f"{name}.mp4" for name in expected]
+        assert dataset[0]["waveform"].abs().max() > 0.01
+
+
+def test_one_video_of_footage_is_of_one_split(tmp_path, footage):
+    folder, names = with_splits(footage, tmp_path / "footage", 0)
+    (name,) = names["validation"]
+    config = SpeechConfig(seconds=1.0, recordings=(folder / "sources" / name).parent)
+    assert len(RecordingDataset(config, 0, "validation").files) == 1
+    with pytest.raises(ConfigError, match="no item of the split train"):
+        RecordingDataset(config, 0, "train")
+
+
+def test_footage_without_a_manifest_is_no_heap_of_recordings(tmp_path, footage):
+    folder, _ = with_splits(footage, tmp_path / "footage", 0)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"has no manifest\.json; make it with 'read-core prepare"):
+        RecordingDataset(SpeechConfig(seconds=1.0, recordings=folder / "sources"), 0)
 
 
 def test_recordings_need_a_folder_with_files(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import wave
 
 import numpy as np
@@ -12,9 +13,11 @@ from PIL import Image
 from read_core.errors import InputError, MediaError
 from read_core.evaluation.material.made import check_made
 from read_core.evaluation.material.takes import Recording, real_recordings, write_takes
-from read_core.evaluation.material.video_files import find_videos, read_frames
+from read_core.evaluation.material.video_files import find_real, find_videos, held_out_split, read_frames
 from read_core.evaluation.metrics.seams import whole_clips
 from read_core.media import VideoWriter, waveform_track
+
+from ...footage_videos import with_splits
 
 WINDOW = 4
 
@@ -74,6 +77,30 @@ def test_real_videos_without_sound_or_too_short_are_left_out(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(found.read(3, 9), everything[3:9], strict=True))
     with pytest.raises(MediaError, match="no video of 50 frames"):
         list(real_recordings(tmp_path, 50, on_warning=told.append))
+
+
+@pytest.mark.parametrize("held_out", [1, 3])
+def test_of_prepared_footage_only_people_held_out_are_taken(tmp_path, footage, held_out):
+    folder, names = with_splits(footage, tmp_path / "footage", held_out)
+    (found,) = real_recordings(folder / "sources", 25, count=3)
+    assert [found.name] == names["validation"]
+    assert held_out_split(folder / "sources") == "validation"
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    shutil.copy(folder / "sources" / f"{names['train'][0]}.mp4", copied / "a.mp4")
+    assert list(find_real(copied, ["a"])) == ["a"]  # what is copied is a folder like any other
+    assert held_out_split(copied) == ""
+    with pytest.raises(MediaError, match=r"in its split validation; .*--seconds"):
+        list(real_recordings(folder / "sources", 1017, on_warning=lambda _: None))
+    with pytest.raises(MediaError, match="no item of the split validation"):
+        find_real((folder / "sources" / names["train"][0]).parent)
+
+
+def test_generated_videos_named_as_footage_for_training_are_refused(tmp_path, footage):
+    folder, names = with_splits(footage, tmp_path / "footage", 2)
+    assert list(find_real(folder / "sources", [*names["validation"], "of another"])) == names["validation"]
+    with pytest.raises(InputError, match=f"1 generated videos .* such as {names['train'][1]}"):
+        find_real(folder / "sources", [*names["validation"], names["train"][1]])
 
 
 def test_a_folder_of_other_videos_is_refused(tmp_path):
