@@ -41,6 +41,10 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 """Orders in which the cells of Algorithm 1 are computed, the default first."""
 DTYPES = ("float32", "float16", "bfloat16")
 """Types in which models run."""
+ATTENTION_HELP = (
+    "backend of attention as diffusers names it: native, flash, sage, xformers, _native_cudnn, ...; most "
+    "need a package (default: PyTorch's)"
+)
 
 FACE = "face"
 PLAIN_FITS = ("crop", "pad", "stretch")

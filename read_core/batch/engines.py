@@ -34,6 +34,7 @@ class Models:
         compiled: compile A2V-DiT, see ``read_core.compiler.compile_transformer``.
         gpus: GPUs that Ray sets apart for a worker; None: one, but none for the device ``cpu``. Where Ray is
             started on this machine for this work, its workers share the GPUs evenly.
+        attention: backend of attention, see ``read_core.transformer.backends``; None: PyTorch's.
     """
 
     checkpoint: Path
@@ -41,6 +42,7 @@ class Models:
     dtype: str | None = None
     compiled: bool = False
     gpus: float | None = None
+    attention: str | None = None
 
     def of_worker(self, number: int) -> Models:
         """What worker ``number`` of this machine loads: each takes another GPU, if there are several.
@@ -57,15 +59,18 @@ class Models:
 
         Raises:
             CheckpointError: see ``ReadPipeline.from_pretrained``.
-            InputError: there is no compiler.
+            InputError: there is no compiler, or the backend of attention cannot be used.
         """
         import torch
 
         from ..compiler import compile_transformer
         from ..pipeline import ReadPipeline
+        from ..transformer.backends import set_attention
 
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
         pipe = ReadPipeline.from_pretrained(self.checkpoint, self.device, dtype)
+        if self.attention is not None:
+            set_attention(pipe.transformer, self.attention, pipe.prompt)
         if self.compiled:
             compile_transformer(pipe)
         return pipe

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..limits import DTYPES, STEPS, WINDOW
+from ..limits import ATTENTION_HELP, DTYPES, ORDERS, STEPS, WINDOW
+from ..usage import out_of_memory
 
 if TYPE_CHECKING:
-    from ..evaluation.tables.report import Report
-    from ..pipeline import ReadPipeline
-    from .measure import Speed
+    import torch
 
-_STAGES_NOTE = (
-    "Median, least and most of the rounds. The alternative has no audio branch and a time per token; it "
-    "makes one clip with the same weights, tokens, steps and branches."
-)
-_VARIANTS_NOTE = (
-    "End to end: from speech codes and reference to uint8 frames in main memory, clip by clip; writing a "
-    "file is not included. Student: the evaluations of a guidance-distilled student, with these weights. "
-    "TFLOP/s: of sampling, without keys and values of speech and text."
-)
+    from ..pipeline import ReadPipeline
+    from ..records import ResolvedSettings
+    from .results import Results
+
+_OUT_OF_TIME = "not measured: out of time"
+_NOT_YET = "not measured yet"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,16 +49,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=DTYPES, help="of the models (default: bfloat16 on a GPU, else float32)"
     )
     parser.add_argument("--out", type=Path, default=Path("output/bench"), help="folder of the report")
+    parser.add_argument(
+        "--guidance",
+        choices=("split", "joint", "none", "distilled"),
+        help="of the chosen variant and of those that change something else (default: the checkpoint's)",
+    )
+    parser.add_argument(
+        "--order", choices=ORDERS, default=ORDERS[0], help="of the clips, as in read-core generate"
+    )
+    parser.add_argument("--attention", metavar="NAME", help=ATTENTION_HELP)
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="rows that have not begun by then are listed as not measured",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=float,
+        metavar="GB",
+        help="on a CUDA device: refuse tensors more memory than this",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print the tables, and write Markdown, CSV, JSON and a plot."""
+    """Measure, print the tables, and write Markdown, CSV, JSON and a plot after each row."""
+    began = time.monotonic()
     from ..checks import check_size, check_steps
     from ..geometry import check_window
     from ..records import SamplingSettings
+    from ..transformer.backends import set_attention
     from .clock import matmul_ceiling
+    from .limit import limit_memory, memory_share
     from .material import make_material
-    from .measure import Speed, Stage, measure, measure_stages
+    from .results import Results, facts
     from .variants import chosen_variants, variants_of
 
     if args.steps is not None:
@@ -71,36 +92,67 @@ def run(args: argparse.Namespace) -> int:
     size = (args.size, args.size) if args.size else None
     if size:
         check_size(size)
-    pipe = _pipeline(args)
-    device, dtype = pipe.transformer.device, pipe.transformer.dtype
-    settings = SamplingSettings(steps=args.steps, window=args.window).resolved(pipe.defaults)
-    variants = chosen_variants(args.variants, variants_of(settings, device.type == "cuda"))
+    device = _device(args)
+    share = None if args.memory_limit is None else memory_share(device, args.memory_limit)
+    pipe = _pipeline(args, device)
+    if share is not None:  # random weights are made with more
+        limit_memory(device, share)
+    if args.attention is not None:
+        set_attention(pipe.transformer, args.attention, pipe.prompt)
+    guidance = None if args.guidance is None else pipe.defaults.guidance_of(args.guidance)
+    settings = SamplingSettings(args.steps, guidance, args.window, order=args.order).resolved(pipe.defaults)
+    every = variants_of(settings, pipe.defaults, device.type == "cuda")
+    variants = chosen_variants(args.variants, every)
     material = make_material(pipe, args.clips, size, settings.window)
-    ceiling = matmul_ceiling(device, dtype)
-
-    report = _report(args, pipe.card.name, material.pipe.card.resolution, ceiling)
-    stages = measure_stages(material, settings, args.rounds)
-    report.add_figures("Stages", "stage", Stage, list(stages.items()), _STAGES_NOTE)
-    rows: list[tuple[str, Speed]] = []
+    ceiling = matmul_ceiling(device, pipe.transformer.dtype)
+    own = {"clips": args.clips, "rounds": args.rounds, "chosen": _described(settings)}
+    limits = {"attention": args.attention, "GB at most": args.memory_limit}
+    own |= {name: value for name, value in limits.items() if value is not None}
+    results = Results(facts(pipe.card.name, material.pipe.card.resolution, ceiling, own))
+    end = None if args.time_limit is None else began + args.time_limit
+    work: dict[str, Callable[[], None]] = {
+        "stages": partial(results.measure_stages, material, settings, args.rounds)
+    }
     for name, variant in variants.items():
-        print(f"{name} ...", flush=True)
-        rows.append((name, measure(material, variant, ceiling, args.rounds)))
-    report.add_figures("Variants", "variant", Speed, rows, _VARIANTS_NOTE)
-    print(report.text())
-    report.write(args.out, "bench")
-    _plot(rows, args.out / "bench.png")
+        work[name] = partial(results.measure, name, material, variant, ceiling, args.rounds)
+    results.missing = dict.fromkeys(work, _NOT_YET)
+    for name, measure in work.items():
+        _row(results, name, measure, end)
+        results.write(args.out)
+    print(results.report().text())
     print(f"written: {args.out}/bench.md, .csv, .json, .png")
     return 0
 
 
-def _pipeline(args: argparse.Namespace) -> ReadPipeline:
+def _row(results: Results, name: str, measure: Callable[[], None], end: float | None) -> None:
+    """Measure one row, if there are time and memory; else note why not."""
+    if end is not None and time.monotonic() >= end:
+        results.missing[name] = _OUT_OF_TIME
+        return
+    print(f"{name} ...", flush=True)
+    try:
+        measure()
+    except (RuntimeError, MemoryError) as error:
+        lack = out_of_memory(error)
+        if lack is None:
+            raise
+        results.missing[name] = f"not measured: {lack}"
+    else:
+        del results.missing[name]
+
+
+def _device(args: argparse.Namespace) -> torch.device:
+    from ..device import best_device, checked_device
+
+    return checked_device(args.device) or best_device()
+
+
+def _pipeline(args: argparse.Namespace, device: torch.device) -> ReadPipeline:
     import torch
 
-    from ..device import best_device
     from ..pipeline import ReadPipeline
     from .material import random_pipeline
 
-    device = torch.device(args.device or best_device())
     on_gpu = device.type == "cuda"
     dtype = getattr(torch, args.dtype or ("bfloat16" if on_gpu else "float32"))
     if args.checkpoint is not None:
@@ -108,42 +160,6 @@ def _pipeline(args: argparse.Namespace) -> ReadPipeline:
     return random_pipeline(args.random or ("full" if on_gpu else "tiny"), device, dtype)
 
 
-def _report(args: argparse.Namespace, name: str, size: tuple[int, int], ceiling: float) -> Report:
-    import torch
-
-    from ..evaluation.tables.report import Report
-    from ..version import __version__
-
-    graphics = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    machine = f"{platform.machine()}, {os.cpu_count()} logical cores, {torch.get_num_threads()} threads"
-    return Report(
-        "Speed",
-        {
-            "models": name,
-            "size": f"{size[1]} x {size[0]}",
-            "clips": args.clips,
-            "rounds": args.rounds,
-            "GPU": graphics,
-            "machine": machine,
-            "matrix product, TFLOP/s": ceiling / 1e12,
-            "torch": torch.__version__,
-            "read-core": __version__,
-        },
-    )
-
-
-def _plot(rows: list[tuple[str, Speed]], path: Path) -> None:
-    """Frames per second of each variant, next to the line of real time."""
-    from matplotlib.figure import Figure
-
-    from ..geometry import FPS
-
-    figure = Figure(figsize=(8, 1 + 0.4 * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
-    bars = axes.barh([name for name, _ in rows], [speed.fps for _, speed in rows])
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.axvline(FPS, color="gray", linestyle="--", label=f"real time, {FPS} frames per second")
-    axes.invert_yaxis()
-    axes.set_xlabel("frames per second, end to end")
-    axes.legend()
-    figure.savefig(path, dpi=120)
+def _described(settings: ResolvedSettings) -> str:
+    guidance = settings.guidance
+    return f"{guidance.kind}, {settings.steps} steps, window {settings.window}, order {settings.order}"

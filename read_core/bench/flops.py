@@ -35,6 +35,24 @@ def evaluation_flops(transformer: A2VTransformer3DModel, window: int, places: in
     return int(config.num_layers * block + ends + time_embedding)
 
 
+def plain_flops(transformer: A2VTransformer3DModel, window: int, places: int, text_tokens: int) -> int:
+    """FLOPs of one branch of the alternative, ``plain.plain_video``, for one clip.
+
+    It has no audio branch. Every evaluation projects the text anew and embeds a time per token.
+
+    Args: as :func:`evaluation_flops`.
+    """
+    config = transformer.config
+    dim = config.num_attention_heads * config.attention_head_dim
+    tokens = window * places
+    linear = 4 + 2 + 2 * 4  # self-attention; queries and outputs of text; the wide layer, 4 D
+    block = 2 * tokens * dim * (linear * dim + 2 * (tokens + text_tokens)) + 2 * text_tokens * 2 * dim * dim
+    ends = 2 * tokens * dim * (config.in_channels + config.out_channels)
+    time_embedding = 2 * tokens * dim * (256 + dim + 6 * dim)
+    text = 2 * text_tokens * dim * (config.caption_channels + dim)
+    return int(config.num_layers * block + ends + time_embedding + text)
+
+
 def decoder_flops(vae: TemporalVAE, latents: Tensor) -> int:
     """FLOPs of decoding ``latents`` (1, C, L, h, w), counted by torch while it runs."""
     with FlopCounterMode(display=False) as counter:

@@ -11,15 +11,15 @@ from torch import Tensor
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from ..ans import SplitCFG
-from ..checkpoint import Card, Components, Prompt, SamplingDefaults
+from ..ans import DistilledCFG, SplitCFG
+from ..checkpoint import Card, Components, Prompt, SamplingDefaults, StudentDefaults
 from ..errors import ignore
 from ..geometry import SAMPLE_RATE, SAMPLES_PER_FRAME, frames_of_latents, latents_of_clips
 from ..pipeline import ReadPipeline
 from ..precision import at_precision
 from ..records import Reference, SpeechCodes
 from ..speech import SpeechAE
-from ..transformer import A2VTransformer3DModel
+from ..transformer import A2VTransformer3DModel, Student
 from ..transformer.configs import LTX_2B_CAUSAL, TINY
 from ..video import DecodeSettings
 from ..video.configs import TINY as TINY_VAE
@@ -27,6 +27,7 @@ from ..weights.ltx_vae import RELEASES, halo_of
 
 Scale = Literal["full", "tiny"]
 _TEXT_TOKENS = {"full": 128, "tiny": 4}
+_RANK = 64  # of the student, as in configs/full/distill.yaml
 _SIDE = {"full": 512, "tiny": 64}
 
 
@@ -68,8 +69,9 @@ def random_pipeline(scale: Scale, device: torch.device, dtype: torch.dtype) -> R
     shape = LTX_2B_CAUSAL if scale == "full" else TINY
     with torch.device(device):
         transformer = A2VTransformer3DModel(**shape)
+        student = Student(dict(shape), _RANK, alpha=(0.0, 4.0), beta=(1.0, 8.0))
         vae, whisper, speech_ae = _vae(scale), _whisper(scale), _speech_ae(scale)
-        for model in (vae, whisper, speech_ae, transformer):
+        for model in (vae, whisper, speech_ae, transformer, student):
             state = {key: at_precision(key, value, dtype) for key, value in model.state_dict().items()}
             model.load_state_dict(state, assign=True)
             model.eval().requires_grad_(False)
@@ -77,9 +79,12 @@ def random_pipeline(scale: Scale, device: torch.device, dtype: torch.dtype) -> R
         embedding = torch.randn(tokens, shape["caption_channels"])
         prompt = Prompt(embedding, torch.ones(tokens, dtype=torch.bool), "random")
     decoding = DecodeSettings(halo_of(vae), chunk=8, timestep=0.05, noise_scale=0.025)
-    defaults = SamplingDefaults("tokens", 8, SplitCFG(2.0, 6.0), 16, decoding)
+    distilled = StudentDefaults(student.steps[0], DistilledCFG(2.0, 6.0))
+    defaults = SamplingDefaults("tokens", 8, SplitCFG(2.0, 6.0), 16, decoding, distilled=distilled)
     card = Card(f"random weights, {scale}", "nothing", (_SIDE[scale], _SIDE[scale]), demonstration=True)
-    return ReadPipeline(Components(card, defaults, vae, whisper, speech_ae, transformer, prompt))
+    return ReadPipeline(
+        Components(card, defaults, vae, whisper, speech_ae, transformer, prompt, distilled=student)
+    )
 
 
 def make_material(pipe: ReadPipeline, clips: int, size: tuple[int, int] | None, window: int) -> Material:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +15,12 @@ from ..errors import ignore
 from ..evaluation.figures import column
 from ..geometry import FPS
 from ..records import ResolvedSettings
-from ..usage import settle
+from ..transformer import A2VTransformer3DModel
+from ..usage import peak_host_memory, reset_peak_memory, settle
 from .clock import seconds_of
-from .flops import decoder_flops, evaluation_flops
+from .flops import decoder_flops, evaluation_flops, plain_flops
 from .material import Material
-from .plain import plain_clip, plain_model
+from .plain import plain_model, plain_video
 from .variants import Variant, prepared
 
 _TERA = 1e12
@@ -26,7 +28,10 @@ _TERA = 1e12
 
 @dataclass(frozen=True)
 class Speed:
-    """Figures of a variant; seconds are medians. NaN: does not exist here."""
+    """Figures of a variant; seconds are medians. NaN: does not exist here.
+
+    Memory is that of tensors on a GPU, elsewhere that of the process, with its libraries.
+    """
 
     evaluations: int = column("evaluations per clip")
     backbone: float = column("sampling, s per clip")
@@ -35,7 +40,7 @@ class Speed:
     fps: float = column("frames per second")
     factor: float = column("real-time factor")
     first: float = column("first frames, s")
-    memory: float = column("peak of the GPU, GB")
+    memory: float = column("peak memory, GB")
     teraflops: float = column("TFLOP/s")
     share: float = column("share of the ceiling")
 
@@ -64,32 +69,37 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
     pipe, settings, clips = material.pipe, variant.settings, material.clips
     device = pipe.transformer.device
     speech, reference = material.speech(settings.window), material.reference()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
 
     def sample() -> Tensor:
         return pipe.sample(speech, reference, settings, on_warning=ignore)
 
-    def stream() -> float:
+    def decode(latents: Tensor) -> None:
+        for frames in pipe.decode_stream(latents, speech.num_frames):
+            to_host(frames)
+
+    def stream() -> None:
         settle(device)
         started, first = time.perf_counter(), math.nan
-        for frames in pipe.stream(speech, reference, settings, on_warning=ignore):
+        for frames in made():
             to_host(frames)
             first = time.perf_counter() - started if math.isnan(first) else first
-        return first
+        firsts.append(first)
 
+    def made() -> Iterator[Tensor]:
+        if settings.order == "clips":
+            return pipe.stream(speech, reference, settings, on_warning=ignore)
+        return pipe.decode_stream(sample(), speech.num_frames)
+
+    firsts: list[float] = []
     with prepared(pipe, variant):
+        reset_peak_memory(device)
         backbone = seconds_of(sample, device, rounds).median / clips
         latents = sample()
+        decoding = seconds_of(lambda: decode(latents), device, rounds).median / clips
 
-        def decode() -> None:
-            for frames in pipe.decode_stream(latents, speech.num_frames):
-                to_host(frames)
-
-        decoding = seconds_of(decode, device, rounds).median / clips
         total = seconds_of(stream, device, rounds).median / clips
-        first = stream()
-    memory = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else math.nan
+        on_gpu = device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else peak_host_memory()
     evaluations = settings.steps * len(settings.guidance.branches)
     flops = evaluations * _one_evaluation(material, settings)
     return Speed(
@@ -99,8 +109,8 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         total=total,
         fps=speech.num_frames / (total * clips),
         factor=total * clips * FPS / speech.num_frames,
-        first=first,
-        memory=memory,
+        first=statistics.median(firsts[-rounds:]),
+        memory=math.nan if peak is None else peak / 1e9,
         teraflops=flops / backbone / _TERA,
         share=flops / backbone / ceiling,
     )
@@ -117,6 +127,7 @@ def measure_stages(material: Material, settings: ResolvedSettings, rounds: int) 
     evaluations = settings.steps * len(settings.guidance.branches)
     decoder = decoder_flops(pipe.vae, latents) / clips / _TERA
     sampling = evaluations * _one_evaluation(material, settings) / _TERA
+    plainly = evaluations * _one_evaluation(material, settings, plain_flops) / _TERA
 
     def row(call: Callable[[], object], per: int, teraflop: float = math.nan) -> Stage:
         found = seconds_of(call, device, rounds)
@@ -131,7 +142,7 @@ def measure_stages(material: Material, settings: ResolvedSettings, rounds: int) 
         "decoding (VAE decoder)": row(lambda: pipe.decode(latents, speech.num_frames), clips, decoder),
         "frames to main memory, uint8": row(lambda: to_host(frames), clips),
         "alternative: a plain loop over diffusers": row(
-            lambda: plain_clip(other, pipe, z_r, settings), 1, sampling
+            lambda: plain_video(other, pipe, z_r, settings, clips), clips, plainly
         ),
     }
 
@@ -141,8 +152,12 @@ def to_host(frames: Tensor) -> Tensor:
     return (frames * 255).round_().to(torch.uint8).cpu()
 
 
-def _one_evaluation(material: Material, settings: ResolvedSettings) -> int:
+def _one_evaluation(
+    material: Material,
+    settings: ResolvedSettings,
+    count: Callable[[A2VTransformer3DModel, int, int, int], int] = evaluation_flops,
+) -> int:
     pipe = material.pipe
     height, width = pipe.card.resolution
     places = height * width // 32**2
-    return evaluation_flops(pipe.transformer, settings.window, places, len(pipe.prompt.embedding))
+    return count(pipe.transformer, settings.window, places, len(pipe.prompt.embedding))

@@ -1,4 +1,4 @@
-"""Sample one clip with a plain loop over diffusers' LTX-Video transformer, for comparison."""
+"""Sample with a plain loop over diffusers' LTX-Video transformer, for comparison."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def plain_model(model: A2VTransformer3DModel) -> LTXVideoTransformer3DModel:
     return made.eval()
 
 
-@torch.no_grad()
 def plain_clip(
     model: LTXVideoTransformer3DModel,
     pipe: ReadPipeline,
@@ -60,19 +59,74 @@ def plain_clip(
     Returns:
         (1, C, W, h, w), z_R first.
     """
-    device, frames = reference.device, settings.window
-    branches = len(settings.guidance.branches)
     z_r = reference.to(torch.float32)
-    _, channels, _, height, width = z_r.shape
+    z = torch.cat([z_r, plain_noise(z_r, settings.window - 1)], dim=2)
+    return _clip(model, pipe, z, settings, per_token)[-1]
+
+
+def plain_video(
+    model: LTXVideoTransformer3DModel,
+    pipe: ReadPipeline,
+    reference: Tensor,
+    settings: ResolvedSettings,
+    clips: int,
+) -> Tensor:
+    """Sample clips by Algorithm 1, one after the other, with a time per token.
+
+    Args: as :func:`plain_clip`.
+
+    Returns:
+        (1, C, N, h, w), without z_R.
+    """
+    z_r = reference.to(torch.float32)
+    new = settings.window - 1
+    parts: list[Tensor] = []
+    trail: list[Tensor] | None = None
+    for clip in range(clips):
+        noise = plain_noise(z_r, new, clip)
+        noise = noise if trail is None else torch.cat([trail[0], noise[:, :, 1:]], dim=2)
+        states = _clip(model, pipe, torch.cat([z_r, noise], dim=2), settings, True, trail)
+        parts.append(states[-1][:, :, 1 if trail is None else 2 :])
+        trail = [state[:, :, -1:] for state in states]
+    return torch.cat(parts, dim=2)
+
+
+def plain_noise(reference: Tensor, count: int, seed: int = 0) -> Tensor:
+    """Noise for ``count`` latents of the shape of ``reference``, on its device."""
+    _, channels, _, height, width = reference.shape
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(1, channels, count, height, width, generator=generator).to(reference.device)
+
+
+@torch.no_grad()
+def _clip(
+    model: LTXVideoTransformer3DModel,
+    pipe: ReadPipeline,
+    z: Tensor,
+    settings: ResolvedSettings,
+    per_token: bool,
+    trail: list[Tensor] | None = None,
+) -> list[Tensor]:
+    """The latents of a clip (1, C, W, h, w), z_R first, at all times from noise to data.
+
+    ``trail``: the last latent of the clip before at these times, (1, C, 1, h, w) each; it is the motion
+    frame, one step ahead. None: the first clip.
+    """
+    device, frames = z.device, settings.window
+    height, width = z.shape[3:]
+    branches = len(settings.guidance.branches)
     text = pipe.prompt.embedding.to(device, model.dtype).expand(branches, -1, -1)
     mask = pipe.prompt.mask.to(device).expand(branches, -1)
-    noise = torch.randn(1, channels, frames - 1, height, width, generator=torch.Generator().manual_seed(0))
-    z = torch.cat([z_r, noise.to(device)], dim=2)
     moves = torch.ones(frames, device=device)
     moves[0] = 0.0 if per_token else 1.0
     shift = pipe.defaults.shift_at(frames * height * width)
-    for now, after in pairwise(timesteps(settings.steps, shift).tolist()):
-        t = repeat(moves * now, "f -> e (f n)", e=branches, n=height * width)
+    states = [z]
+    for step, (now, after) in enumerate(pairwise(timesteps(settings.steps, shift).tolist())):
+        times = moves * now
+        if trail is not None:
+            z = torch.cat([z[:, :, :1], trail[step + 1], z[:, :, 2:]], dim=2)
+            times[1], moves[1] = after, 0.0
+        t = repeat(times, "f -> e (f n)", e=branches, n=height * width)
         velocity = model(
             hidden_states=repeat(z.to(model.dtype), "1 c f h w -> e (f h w) c", e=branches),
             encoder_hidden_states=text,
@@ -86,4 +140,5 @@ def plain_clip(
         )[0]
         tokens = rearrange(velocity.float(), "e (f h w) c -> e 1 c f h w", f=frames, h=height, w=width)
         z = z + (after - now) * rearrange(moves, "f -> 1 1 f 1 1") * settings.guidance.combine(tokens)
-    return z
+        states.append(z)
+    return states

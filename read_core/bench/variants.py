@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from ..ans import JointCFG, NoCFG, SplitCFG
+from ..ans import DistilledCFG
+from ..checkpoint import SamplingDefaults
 from ..errors import InputError
 from ..limits import WINDOW
 from ..pipeline import ReadPipeline
 from ..records import ResolvedSettings
+from ..transformer.merged import MergedStudent
 
 Compiled = Literal["", "default", "reduce-overhead"]
-STUDENT_STEPS = 4
+_ALIGNED = 16  # channels that products in float8 come in
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Variant:
 
     Attributes:
         settings: how to sample.
-        compiled: mode of ``torch.compile`` for the transformer; ``reduce-overhead`` uses CUDA graphs; empty:
-            eager.
+        compiled: ``default``: every block of the transformer through ``torch.compile``; ``reduce-overhead``:
+            the whole transformer, with CUDA graphs; empty: eager.
         float8: matrices of the transformer in float8, by torchao.
     """
 
@@ -37,17 +39,25 @@ class Variant:
     float8: bool = False
 
 
-def variants_of(settings: ResolvedSettings, on_gpu: bool) -> dict[str, Variant]:
-    """All variants by name; those that need a GPU only there.
+def variants_of(settings: ResolvedSettings, defaults: SamplingDefaults, on_gpu: bool) -> dict[str, Variant]:
+    """All variants by name; those that need a GPU only there, and the student's only if there is one.
 
-    ``student`` has the evaluations of a guidance-distilled student: four, each of one branch.
+    Args:
+        settings: the user's.
+        defaults: give the scales of other kinds of guidance, and the student's steps.
+        on_gpu: whether the models are on a GPU.
     """
-    scale = settings.guidance.beta if isinstance(settings.guidance, SplitCFG) else 2.5  # any takes as long
+
+    def guided(kind: str) -> Variant:
+        return Variant(replace(settings, guidance=defaults.guidance_of(kind)))
+
     found = {
         "chosen": Variant(settings),
-        "joint": Variant(replace(settings, guidance=JointCFG(scale))),
-        "no guidance": Variant(replace(settings, guidance=NoCFG())),
-        "student": Variant(replace(settings, guidance=NoCFG(), steps=STUDENT_STEPS)),
+        "split": guided("split"),
+        "joint": guided("joint"),
+        "no guidance": guided("none"),
+        "wavefront": Variant(replace(settings, order="wavefront")),
+        "steps": Variant(replace(settings, order="steps")),
     }
     for window in (8, 4):
         if window in WINDOW and window < settings.window:
@@ -56,9 +66,13 @@ def variants_of(settings: ResolvedSettings, on_gpu: bool) -> dict[str, Variant]:
     if on_gpu:
         found["CUDA graphs"] = Variant(settings, "reduce-overhead")
         found["float8"] = Variant(settings, "default", float8=True)
-        student = found["student"].settings
-        found["student, CUDA graphs"] = Variant(student, "reduce-overhead")
-        found["student, float8"] = Variant(student, "default", float8=True)
+    if defaults.distilled is not None:
+        own = defaults.distilled
+        student = replace(settings, guidance=own.guidance, steps=own.steps)
+        found["student"] = Variant(student)
+        if on_gpu:
+            found["student, CUDA graphs"] = Variant(student, "reduce-overhead")
+            found["student, float8"] = Variant(student, "default", float8=True)
     return found
 
 
@@ -83,24 +97,53 @@ def prepared(pipe: ReadPipeline, variant: Variant) -> Iterator[None]:
     Raises:
         InputError: torchao is missing.
     """
-    original: nn.Module = pipe.transformer
-    changed = original
-    if variant.float8:
-        changed = _in_float8(copy.deepcopy(original))
-    if variant.compiled:
-        changed = torch.compile(changed, mode=variant.compiled)  # type: ignore[assignment]
-    pipe.transformer = changed  # type: ignore[assignment]
+    original, device = pipe.transformer, pipe.transformer.device
+    changed: Any = original
     try:
+        if variant.float8:
+            changed = _in_float8(pipe, isinstance(variant.settings.guidance, DistilledCFG))
+        if variant.compiled == "default":
+            changed.compile_repeated_blocks()
+        elif variant.compiled:
+            changed = torch.compile(changed, mode=variant.compiled)
+        pipe.transformer = changed
         yield
     finally:
-        pipe.transformer = original  # type: ignore[assignment]
+        pipe.transformer = original
+        for block in original.transformer_blocks:
+            block._compiled_call_impl = None
+        for model in (original, pipe.student):
+            if model is not None:
+                nn.Module.to(model, device)
         torch.compiler.reset()
 
 
-def _in_float8(model: nn.Module) -> nn.Module:
+def _in_float8(pipe: ReadPipeline, distilled: bool) -> nn.Module:
+    """A copy of the transformer in float8, with the student's corrections in it if ``distilled``.
+
+    The transformer itself goes to main memory, so that its device holds only the copy.
+    """
     try:
         from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, quantize_
     except ImportError as error:
         raise InputError("float8 needs the package torchao; install it, or leave float8 out") from error
-    quantize_(model, Float8DynamicActivationFloat8WeightConfig())
-    return model
+    original, student = pipe.transformer, pipe.student
+    device = original.device
+    for model in (original, student):
+        if model is not None:
+            nn.Module.to(model, "cpu")
+    with MergedStudent(student).applied() if student is not None and distilled else nullcontext():
+        made = copy.deepcopy(original)
+    if student is not None:
+        for name in student.names:
+            made.get_submodule(name)._forward_hooks.clear()  # the corrections, which are in the weights
+        nn.Module.to(student, device)
+    quantize_(made, Float8DynamicActivationFloat8WeightConfig(), filter_fn=_fits_float8, device=device)
+    nn.Module.to(made, device)
+    return made
+
+
+def _fits_float8(module: nn.Module, _: str) -> bool:
+    """Whether a layer's sizes suit products in float8."""
+    sizes = (module.in_features, module.out_features) if isinstance(module, nn.Linear) else (1,)
+    return all(size % _ALIGNED == 0 for size in sizes)
