@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bundled import BUNDLED
-from ..limits import DTYPES
+from ..limits import ATTENTION_HELP, DTYPES
 from ..terminal import print_warning
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compile A2V-DiT when it first runs, which takes minutes on a CPU: for many videos",
     )
+    parser.add_argument("--attention", metavar="NAME", help=ATTENTION_HELP)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(rows)} jobs, {len(rows) - len(missing)} of them done before; results: {results.path}")
     missing = [overwriting(row) if results.made_here(row) else row for row in missing]
     results.prepare()
-    models = Models(args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker)
+    models = Models(args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker, args.attention)
     progress = _Progress(len(missing))
     work = (
         run_rows(args.engine, missing, models, args.workers, args.retries, print_warning) if missing else ()

@@ -14,6 +14,7 @@ from ..errors import once
 from ..geometry import FPS, PIXELS_PER_LATENT
 from ..limits import (
     ALPHA,
+    ATTENTION_HELP,
     BETA,
     DTYPES,
     FITS,
@@ -173,6 +174,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compile A2V-DiT when it first runs, which takes minutes on a CPU: for long videos",
     )
+    machine.add_argument("--attention", metavar="NAME", help=ATTENTION_HELP)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -206,6 +208,7 @@ def run(args: argparse.Namespace) -> int:
     from ..device import checked_device
     from ..generate.ranks import assist, start_ring
     from ..pipeline import ReadPipeline
+    from ..transformer.backends import set_attention
 
     device = checked_device(args.device)
     defaults = describe(args.checkpoint).defaults
@@ -215,6 +218,8 @@ def run(args: argparse.Namespace) -> int:
     ring, device = start_ring(device)
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     pipe.ring = ring
+    if args.attention is not None:
+        set_attention(pipe.transformer, args.attention, pipe.prompt)
     if args.compile:
         compile_transformer(pipe)
     if ring is not None and ring.rank:
