@@ -5,8 +5,9 @@
     python scripts/queue_workflow.py workflows/api/READ_long_audio.json --table jobs.csv --hosts a:8188,b:8188
 
 Without a portrait or recording it uses the pack's examples. A table has a line for each video, with the
-columns portrait, speech, out and, if you like, seed. The hosts share its lines. Videos that exist already are
-left out.
+columns portrait, speech, out and, if you like, seed and widgets of the workflow, such as steps or fit. The
+hosts share its lines. Results and checksums go to a CSV file next to the table. A second run makes only what
+is missing or changed.
 
 It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running
 node and its steps to standard error, and the names of the downloaded files to standard output. Ctrl-C also
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from api_prompts import Prompt, chosen, filled, read_prompt
 from comfy_host import HostError, connected, one_line, tell
+from queue_results import Results
 from queue_table import read_table, work_table
 
 
@@ -44,7 +46,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="seed of all samplers (default: the workflow's)")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
-    parser.add_argument("--table", type=Path, help="CSV file of many videos: portrait, speech, out, seed")
+    parser.add_argument(
+        "--table", type=Path, help="CSV file of many videos: portrait, speech, out, seed, widgets"
+    )
+    parser.add_argument(
+        "--results", type=Path, help="with --table: CSV file of the results (default: TABLE.results.csv)"
+    )
     parser.add_argument("--hosts", help="with --table: addresses that share the work, separated by commas")
     args = parser.parse_args()
     for path in filter(None, (args.workflow, args.portrait, args.speech, args.table)):
@@ -52,13 +59,16 @@ def main() -> int:
             parser.error(f"{path}: no such file")
     try:
         prompt = read_prompt(args.workflow)
-        rows = None if args.table is None else read_table(args.table)
+        rows = None if args.table is None else read_table(args.table, prompt)
+        results = (
+            None if args.table is None else Results(args.results or args.table.with_suffix(".results.csv"))
+        )
     except ValueError as error:
         parser.error(str(error))
     try:
-        if rows is not None:
+        if rows is not None and results is not None:
             addresses = [part for part in (args.hosts or args.host).split(",") if part]
-            return asyncio.run(work_table(rows, addresses, prompt))
+            return asyncio.run(work_table(rows, addresses, prompt, results))
         asyncio.run(work(args, prompt))
     except (HostError, OSError) as error:
         tell(f"error: {one_line(str(error))}\n")

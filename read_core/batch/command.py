@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..bundled import BUNDLED
 from ..limits import ATTENTION_HELP, DTYPES
-from ..terminal import print_warning
-
-if TYPE_CHECKING:
-    from .results import Result
-    from .table import Row
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from ..device import best_device, checked_device
     from ..errors import InputError
     from .engines import Models, run_rows
+    from .progress import progress_for
     from .results import DONE, Results
     from .table import overwriting, read_table
 
@@ -95,14 +88,14 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(rows)} jobs, {len(rows) - len(missing)} of them done before; results: {results.path}")
     missing = [overwriting(row) if results.made_here(row) else row for row in missing]
     results.prepare()
-    models = Models(args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker, args.attention)
-    progress = _Progress(len(missing))
-    work = (
-        run_rows(args.engine, missing, models, args.workers, args.retries, print_warning) if missing else ()
+    models = Models(
+        args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker, args.attention
     )
-    for row, result in work:
-        results.add(replace(result, fingerprint=prints[row.asked["out"]]))
-        progress.ended(row, result)
+    with progress_for(len(missing), args.workers) as progress:
+        options = (models, args.workers, args.retries, progress.warned, progress)
+        for row, result in run_rows(args.engine, missing, *options) if missing else ():
+            results.add(replace(result, fingerprint=prints[row.asked["out"]]))
+            progress.ended(row, result)
     failed = sum(results.found[row.asked["out"]].state != DONE for row in rows)
     print(f"{len(rows) - failed} done, {failed} failed")
     return 1 if failed else 0
@@ -125,20 +118,3 @@ def checkpoint_print(folder: Path) -> str:
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return "".join(f"{path.relative_to(folder)} {checksum(path)}" for path in files)
-
-
-class _Progress:
-    """One line for each job that ended: number, state, seconds, time left."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.started = total, time.perf_counter()
-        self.states: Counter[str] = Counter()
-
-    def ended(self, row: Row, result: Result) -> None:
-        self.states[result.state] += 1
-        done = self.states.total()
-        left = (time.perf_counter() - self.started) / done * (self.total - done)
-        words = f"{result.frames} frames in {result.seconds:.1f} s" if result.frames else result.message
-        tried = f", attempt {result.attempts}" if result.attempts > 1 else ""
-        what = f"{result.state}: {row.asked['out']}: {words}{tried}"
-        print(f"{done}/{self.total} {what}; about {left:.0f} s left", flush=True)

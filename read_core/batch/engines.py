@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -19,6 +19,7 @@ from .table import Row, checksum
 
 if TYPE_CHECKING:
     from ..pipeline import ReadPipeline
+    from .progress import Lines
 
 ENGINES = ("local", "ray")
 KILLED = "its process was killed, often for lack of memory; use fewer workers, or a smaller size"
@@ -99,11 +100,14 @@ def run_rows(
     workers: int,
     retries: int,
     on_warning: OnWarning = warn,
+    watch: Lines | None = None,
 ) -> Iterator[tuple[Row, Result]]:
     """Make the videos of all rows, in any order; yields each result when it is final.
 
     A job that fails is tried again, up to ``retries`` times, unless its input is at fault. So is one whose
     worker was killed; a new worker then takes the place of that one.
+
+    ``watch`` is told when a worker begins with a job and when it has ended.
 
     Raises:
         InputError: an unknown engine, or one that is not installed.
@@ -111,7 +115,7 @@ def run_rows(
     """
     if engine not in ENGINES:
         raise InputError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
-    waiting = deque(Attempt(row) for row in rows)
+    waiting = _Waiting((Attempt(row) for row in rows), watch)
     if engine == "ray":
         outcomes = _on_ray(waiting, models, workers, on_warning)
     elif workers == 1:
@@ -119,10 +123,26 @@ def run_rows(
     else:
         outcomes = _on_processes(waiting, models, workers)
     for attempt, outcome in outcomes:
+        if watch is not None:
+            watch.stopped(attempt.row)
         if outcome.try_again and attempt.number <= retries:
             waiting.append(Attempt(attempt.row, attempt.number + 1))
         else:
             yield attempt.row, replace(outcome.result, attempts=attempt.number)
+
+
+class _Waiting(deque[Attempt]):
+    """Attempts to make; whoever takes one begins with it."""
+
+    def __init__(self, attempts: Iterable[Attempt], watch: Lines | None = None) -> None:
+        super().__init__(attempts)
+        self.watch = watch
+
+    def popleft(self) -> Attempt:
+        attempt = super().popleft()
+        if self.watch is not None:
+            self.watch.started(attempt.row, attempt.number)
+        return attempt
 
 
 def make_video(pipe: ReadPipeline, row: Row) -> Outcome:
