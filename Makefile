@@ -107,18 +107,18 @@ read-tiny-gpu: setup
 	PYTHON=$(BIN)/python scripts/train_on_gpu.sh all
 
 # The ablations: Table 2 (SpeechAE) and Fig. 2 (asynchronous noise) at one reduced budget, on the parts of `make read-tiny`.
-# SECOND=1 trains each of Table 2 with a second seed too. WEIGHTS is a folder of feature networks, FACES one of portraits.
+# SECOND=1 trains each with a second seed too. WEIGHTS is a folder of feature networks, FACES one of portraits.
 VARIANT := output/variants
 COMPARED := $(filter-out synchronous,$(VARIANTS))
 NAME_pooled := averages# in tables; the others are called as their folders
 row = $(or $(NAME_$(1)),$(1))
+trained = $(VARIANT)/$(1)/checkpoint $(if $(SECOND),$(VARIANT)/$(1)-2/checkpoint)
 
-variants: synthesizers $(VARIANTS:%=variant-%) $(if $(SECOND),$(COMPARED:%=second-%))
+variants: synthesizers $(VARIANTS:%=variant-%) $(if $(SECOND),$(VARIANTS:%=second-%))
 	$(CORE) evaluate --suite table2 --out $(VARIANT)/table2 $(MEASURED) --variants \
-		$(foreach v,$(COMPARED),$(call row,$(v))=$(VARIANT)/$(v)/checkpoint \
-			$(if $(SECOND),$(call row,$(v))=$(VARIANT)/$(v)-2/checkpoint))
+		$(foreach v,$(COMPARED),$(addprefix $(call row,$(v))=,$(call trained,$(v))))
 	$(CORE) evaluate --suite fig2 --out $(VARIANT)/fig2 $(MEASURED) \
-		--checkpoint $(VARIANT)/pretrained/checkpoint --against $(VARIANT)/synchronous/checkpoint
+		--checkpoint $(call trained,pretrained) --against $(call trained,synchronous)
 
 variant-%:
 	$(CORE) train configs/variants/$*/a2v.yaml
@@ -128,7 +128,7 @@ second-%:
 	$(CORE) train configs/variants/$*/a2v.yaml --output $(VARIANT)/$*-2/a2v --set loop.seed=1
 	$(CORE) checkpoint configs/variants/$*/checkpoint.yaml --set output=$(VARIANT)/$*-2/checkpoint \
 		--set transformer=$(VARIANT)/$*-2/a2v/export \
-		$(if $(filter-out pretrained,$*),--set speech_ae=$(VARIANT)/$*-2/a2v/export/speech_ae)
+		$(if $(filter-out pretrained synchronous,$*),--set speech_ae=$(VARIANT)/$*-2/a2v/export/speech_ae)
 
 # The paper's other experiments, with read-tiny.
 paper: synthesizers

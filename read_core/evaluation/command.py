@@ -58,7 +58,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "split; distill: the checkpoint's student compared with its teacher; table1, table2, fig2, table3, "
         "fig3: the paper's experiments",
     )
-    parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of the checkpoint")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        nargs="+",
+        default=[BUNDLED],
+        metavar="FOLDER",
+        help="folder of the checkpoint; suite fig2: of several trainings of it, too (default: read-tiny)",
+    )
     parser.add_argument("--out", type=Path, default=Path("output/evaluation"), help="folder of the results")
     parser.add_argument("--quick", action="store_true", help="very few videos, to test that everything runs")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise")
@@ -110,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         return paper_command.run(args)
     from ..pipeline import ReadPipeline
 
-    pipe = ReadPipeline.from_pretrained(args.checkpoint, args.device)
+    pipe = ReadPipeline.from_pretrained(args.checkpoint[0], args.device)
     suites = {"tiny": _measure, "select": _select, "robust": _robust, "distill": _distill}
     return suites[args.suite](args, pipe)
 
@@ -125,6 +132,11 @@ def _check_fit(args: argparse.Namespace) -> None:
     if foreign:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
         raise InputError(f"suite {args.suite} does not take {names}; leave it out or choose another suite")
+    if len(args.checkpoint) > 1 and args.suite != "fig2":
+        raise InputError(
+            f"suite {args.suite} takes one --checkpoint, not {len(args.checkpoint)}; several trainings "
+            "are for fig2, and for table2 by --variants"
+        )
 
 
 def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
@@ -147,7 +159,7 @@ def _measure(args: argparse.Namespace, pipe: ReadPipeline) -> int:
         raise InputError(
             f"--workers is {workers}; expected 1, since all would share one device; or --device cpu"
         )
-    processes = Workers(workers, args.checkpoint) if workers > 1 else None
+    processes = Workers(workers, args.checkpoint[0]) if workers > 1 else None
     report = run_suite(pipe, size, args.out, args.seed, args.faces, processes)
     files = [
         "report.txt",

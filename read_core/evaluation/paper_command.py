@@ -45,8 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--against",
         type=Path,
+        nargs="+",
         metavar="FOLDER",
-        help="suite fig2: a checkpoint trained with synchronous noise",
+        help="suite fig2: a checkpoint trained with synchronous noise, or several trainings of it",
     )
 
 
@@ -68,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     changes = {"count": args.count, "seeds": args.seeds, "steps": args.steps and tuple(args.steps)}
     size = replace(size, **{name: value for name, value in changes.items() if value is not None})
     inputs = PaperInputs(
-        checkpoint=next(iter(variants.values()))[0] if variants else args.checkpoint,
-        against=args.against,
+        checkpoint=next(iter(variants.values()))[0] if variants else args.checkpoint[0],
+        again=args.checkpoint[1:],
+        against=args.against or (),
         variants=variants,
         methods={name: folders[0] for name, folders in methods.items()},
         reference=args.reference,

@@ -68,7 +68,8 @@ class PaperInputs:
 
     Attributes:
         checkpoint: the measured one.
-        against: Fig. 2: one trained with synchronous noise.
+        again: Fig. 2: further trainings of it.
+        against: Fig. 2: trainings of one with synchronous noise; none: it is not compared.
         variants: Table 2: checkpoints by name, several trainings for each.
         methods: Table 1: folders of other methods' videos by name.
         reference: folder of real videos; None: drawn recordings of the corpus's test split.
@@ -76,7 +77,8 @@ class PaperInputs:
     """
 
     checkpoint: Path
-    against: Path | None = None
+    again: Sequence[Path] = ()
+    against: Sequence[Path] = ()
     variants: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     methods: Mapping[str, Path] = field(default_factory=dict)
     reference: Path | None = None
@@ -141,7 +143,7 @@ def run_paper(
     if max(lengths) == 1:
         metrics.remove("seams")
     check_metrics(metrics, tools)
-    for others in (*inputs.variants.values(), () if inputs.against is None else (inputs.against,)):
+    for others in (*inputs.variants.values(), inputs.again, inputs.against):
         for other in others:
             _check_alike(info, describe_checkpoint(other))
     make_folder(out)
@@ -245,11 +247,11 @@ def _table2(inputs: PaperInputs, _: PaperSize, __: CheckpointInfo, takes: Sequen
 
 
 def _fig2(inputs: PaperInputs, _: PaperSize, __: CheckpointInfo, takes: Sequence[Sequence[Take]]) -> Cases:
-    own = (inputs.checkpoint,)
+    own = (inputs.checkpoint, *inputs.again)
     ways = [Way("with ANS", own), Way("its clips joined", own, concatenated=True)]
-    if inputs.against is not None:
-        name = describe_checkpoint(inputs.against).card.name
-        ways.append(Way(f"{name}, its clips joined", (inputs.against,), concatenated=True))
+    if inputs.against:
+        name = describe_checkpoint(inputs.against[0]).card.name
+        ways.append(Way(f"{name}, its clips joined", tuple(inputs.against), concatenated=True))
     return [(way, takes[0]) for way in ways]
 
 

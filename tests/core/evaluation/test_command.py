@@ -52,6 +52,7 @@ def test_the_other_suites_say_what_they_wrote(
         "--photo face.png",
         "--against folder --suite table1",
         "--against folder",
+        "--checkpoint one two --suite table1",
         "--variants one --suite table2",
         "--variants one=folder --suite fig2",
         "--methods one=folder one=other --suite table1",

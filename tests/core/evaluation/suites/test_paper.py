@@ -6,19 +6,22 @@ import copy
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
 from read_core.ans import JointCFG, NoCFG
-from read_core.checkpoint import save_checkpoint
+from read_core.checkpoint import describe, save_checkpoint
+from read_core.cli.main import main
 from read_core.errors import InputError, MediaError
 from read_core.evaluation.comparison import Tools
 from read_core.evaluation.material.video_files import find_videos, read_frames
 from read_core.evaluation.paper_command import EXPERIMENTS as NAMES
 from read_core.evaluation.suites import paper
 from read_core.evaluation.suites.paper import EXPERIMENTS, PaperInputs, PaperSize, run_paper
+from read_core.evaluation.tables.report import Report
 
 pytest.importorskip("scipy")
 pytest.importorskip("matplotlib")
@@ -104,7 +107,7 @@ def test_fig2_joins_the_clips_of_both_checkpoints_and_draws_the_seam(
     tiny_checkpoint, tiny_components, tools, tmp_path
 ):
     size = replace(TOY, count=1, clips=(2,))
-    inputs = PaperInputs(tiny_checkpoint, against=tiny_checkpoint)  # itself: both joins are equal
+    inputs = PaperInputs(tiny_checkpoint, against=[tiny_checkpoint])  # itself: both joins are equal
     run_paper("fig2", inputs, size, tools, tmp_path / "out")
     rows = tables_of(tmp_path / "out", "fig2")["Figure 2: asynchronous noise"]
     assert list(rows) == ["with ANS", "its clips joined", "tiny, its clips joined", "the real videos"]
@@ -126,7 +129,29 @@ def test_fig2_joins_the_clips_of_both_checkpoints_and_draws_the_seam(
     longer = replace(tiny_components, defaults=replace(tiny_components.defaults, window=5))
     save_checkpoint(tmp_path / "longer", longer)
     with pytest.raises(InputError, match="it must have"):
-        run_paper("fig2", replace(inputs, against=tmp_path / "longer"), size, tools, tmp_path / "no")
+        run_paper("fig2", replace(inputs, against=[tmp_path / "longer"]), size, tools, tmp_path / "no")
+    with pytest.raises(InputError, match="it must have"):
+        run_paper("fig2", replace(inputs, again=[tmp_path / "longer"]), size, tools, tmp_path / "no")
+
+
+def test_fig2_averages_the_trainings_that_the_command_names(tiny_checkpoint, tmp_path, monkeypatch):
+    seen: list[PaperInputs] = []
+
+    def run(_, inputs, *__):
+        seen.append(inputs)
+        return Report("", {})
+
+    monkeypatch.setattr(paper, "run_paper", run)
+    own, other = [str(tiny_checkpoint), "own-2"], [str(tiny_checkpoint), "other-2"]
+    words = ["--suite", "fig2", "--checkpoint", *own, "--against", *other, "--out", str(tmp_path)]
+    assert main(["evaluate", *words]) == 0
+    cases = EXPERIMENTS["fig2"].cases(seen[0], TOY, describe(tiny_checkpoint), [[]])
+    ours, theirs = (tuple(map(Path, folders)) for folders in (own, other))
+    assert [(way.name, way.checkpoints, way.concatenated) for way, _ in cases] == [
+        ("with ANS", ours, False),
+        ("its clips joined", ours, True),
+        ("tiny, its clips joined", theirs, True),
+    ]
 
 
 def test_table3_makes_every_length_of_the_same_recordings(tiny_checkpoint, tools, tmp_path):
