@@ -1,16 +1,47 @@
-"""Support for commands: stop signals, and output to a terminal, pipe or log that may go away."""
+"""Support for commands: their words, stop signals, and output to a terminal, pipe or log that may go away."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+_running: ContextVar[str | None] = ContextVar("running", default=None)
 _STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def running_command(words: Sequence[str]) -> Iterator[None]:
+    """Remember the words after ``read-core`` for :func:`command_line`."""
+    before = _running.set(shlex.join(["read-core", *map(_without_folders, words)]))
+    try:
+        yield
+    finally:
+        _running.reset(before)
+
+
+def command_line() -> str | None:
+    """The command that is running, as typed; None in a program that uses the library.
+
+    Absolute paths are relative in the working folder; outside of it only their names are left.
+    """
+    return _running.get()
+
+
+def _without_folders(word: str) -> str:
+    name, separator, value = word.rpartition("=")  # --option=PATH, NAME=PATH
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    inside = path.is_relative_to(Path.cwd())
+    return f"{name}{separator}{path.relative_to(Path.cwd()).as_posix() if inside else path.name}"
 
 
 @contextmanager

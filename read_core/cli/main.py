@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import ReadError
-from ..terminal import forgiving_output, print_message, stop_signals
+from ..terminal import forgiving_output, print_message, running_command, stop_signals
 from ..usage import out_of_memory
 from ..version import __version__
 
@@ -138,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         args = _parser(arguments).parse_args(arguments)
-        status: int | None = COMMANDS[args.command][0]().run(args)
+        with running_command(arguments):
+            status: int | None = COMMANDS[args.command][0]().run(args)
         return status or 0
     except ReadError as error:
         return _exit_status(f"error: {error}", BAD_INPUT)

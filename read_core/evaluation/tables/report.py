@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MediaError
+from ...terminal import command_line
 from ..figures import Cell, cells_of, columns_of
 
 if TYPE_CHECKING:
@@ -30,11 +31,21 @@ class Table:
 
 @dataclass
 class Report:
-    """What a suite found: tables in order, and where it comes from."""
+    """What a suite found: tables in order, and where it comes from.
+
+    Attributes:
+        title: of the whole.
+        metadata: facts by name; the first is the command, if one is running.
+        tables: in order.
+    """
 
     title: str
     metadata: dict[str, Any]
     tables: list[Table] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if (command := command_line()) is not None:
+            self.metadata = {"command": command, **self.metadata}
 
     def add(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "") -> None:
         """Append a table."""

@@ -99,6 +99,7 @@ def test_equal_pictures_are_at_no_distance_and_silent_videos_are_left_out(folder
     addresses = [unquote(part.split('"')[0]) for part in page.split('src="')[1:]]
     assert all((folders / "out" / address).resolve().is_file() for address in addresses)
     assert "a &amp; b" in page
+    assert "read-core evaluate videos --generated generated --reference real" in printed.out
 
 
 def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):

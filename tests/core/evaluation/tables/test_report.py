@@ -8,6 +8,7 @@ import pytest
 
 from read_core.errors import MediaError
 from read_core.evaluation.tables.report import Report, shown
+from read_core.terminal import running_command
 
 
 @pytest.fixture
@@ -25,6 +26,28 @@ def test_figures_are_short_and_missing_ones_a_dash():
         "3",
         "x",
     ]
+
+
+def test_the_command_is_a_fact_and_tells_no_folder_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "evaluate",
+        "--suite",
+        "table2",
+        "--out",
+        "output/a b",
+        f"--faces={tmp_path / 'faces'}",
+        "--variants",
+    ]
+    words += [f"one={tmp_path.parent / 'elsewhere' / 'mine'}", "two=here/theirs", "--seed", "1"]
+    with running_command(words):
+        report = Report("A title", {"steps": 4})
+    assert report.metadata == {
+        "command": "read-core evaluate --suite table2 --out 'output/a b' --faces=faces --variants one=mine "
+        "two=here/theirs --seed 1",
+        "steps": 4,
+    }
+    assert Report("", {}).metadata == {}
 
 
 def test_text_is_aligned(report):
