@@ -89,6 +89,16 @@ def test_a_half_downloaded_text_encoder(t5):
         embed_text(t5, TEXT)
 
 
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_a_text_encoder_in_float8_is_refused(t5, kind):
+    path = t5 / "text_encoder" / "model.safetensors"
+    name = "encoder.block.1.layer.0.SelfAttention.q.weight"
+    tensors = load_file(path)
+    save_file(tensors | {name: tensors[name].to(kind)}, path, {"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"holds 1 float8 tensors, such as {name}.* full precision"):
+        embed_text(t5, TEXT)
+
+
 def test_a_text_encoder_that_lacks_a_tensor(t5):
     path = t5 / "text_encoder" / "model.safetensors"
     tensors = load_file(path)
@@ -101,11 +111,14 @@ def test_a_text_encoder_that_lacks_a_tensor(t5):
 def test_captions_are_embedded_with_one_loading_and_made_again_only_if_their_text_is_newer(
     t5, tmp_path, capsys, monkeypatch
 ):
-    loaded = []
+    loaded: list[tuple[object, ...]] = []
     load = T5EncoderModel.from_pretrained
-    monkeypatch.setattr(
-        T5EncoderModel, "from_pretrained", lambda *args, **named: loaded.append(args) or load(*args, **named)
-    )
+
+    def count(*args, **named):
+        loaded.append(args)
+        return load(*args, **named)
+
+    monkeypatch.setattr(T5EncoderModel, "from_pretrained", count)
     sources = tmp_path / "sources"
     texts = {"Ada/0000": TEXT, "Ada/0001": "a camera", "Bob/prompt": ""}
     for name, text in texts.items():
