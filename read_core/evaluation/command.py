@@ -134,8 +134,8 @@ def _check_fit(args: argparse.Namespace) -> None:
         raise InputError(f"suite {args.suite} does not take {names}; leave it out or choose another suite")
     if len(args.checkpoint) > 1 and args.suite != "fig2":
         raise InputError(
-            f"suite {args.suite} takes one --checkpoint, not {len(args.checkpoint)}; several trainings "
-            "are for fig2, and for table2 by --variants"
+            f"suite {args.suite} takes one --checkpoint, not {len(args.checkpoint)}; several trainings are "
+            "for fig2, and for table2 by --variants"
         )
 
 
