@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, warn
 from ..folders import replace_folder
 from ..weights.files import (
     TensorInfo,
@@ -39,6 +39,7 @@ from ..weights.files import (
     refuse_pickles,
     weight_files,
 )
+from ..weights.fingerprint import weights_print
 from ..weights.origin import copy_origin
 from ..weights.strict import compare, load_strict, refuse
 from .prompt import load_prompt, write_prompt
@@ -47,6 +48,8 @@ from .records import Card, CheckpointInfo, Components, PartInfo, SamplingDefault
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from ..transformer import Student
 
 FORMATS = (1, 2)
 CLASS_NAME = "ReadPipeline"
@@ -111,9 +114,14 @@ def load_checkpoint(
     text = str(read_json(folder / "prompt" / "config.json").get("text", ""))
     channels = int(empty["transformer"].config.caption_channels)
     prompt = load_prompt(_prompt_file(folder), channels, text)
-    models: dict[str, Any] = {
-        name: _fill(model, folder / name, device, dtype) for name, model in empty.items()
-    }
+    models: dict[str, Any] = {}
+    for name, model in empty.items():
+        stored = _read_state(folder / name)
+        if "distilled" in empty and name == "transformer":
+            found = weights_print(stored)
+        models[name] = _fill(model, stored, folder / name, device, dtype)
+    if "distilled" in empty:
+        _warn_of_other_base(folder, models["distilled"], found)
     return Components(card=card, defaults=defaults, prompt=prompt, **models)
 
 
@@ -135,7 +143,7 @@ def load_model(
         kinds |= {name: instead.get(str(found), kinds[name])}
     model = _empty_model(folder, kinds[name][1])
     _check_weights(folder, model)
-    return _fill(model, folder, device, dtype)
+    return _fill(model, _read_state(folder), folder, device, dtype)
 
 
 def save_checkpoint(
@@ -181,11 +189,19 @@ def _write_parts(folder: Path, components: Components, dtype: torch.dtype | None
 
     kinds = MODELS | {name: kind for name, kind in OPTIONAL.items() if getattr(components, name) is not None}
     kinds |= {n: kind for n, kind in INSTEAD if type(getattr(components, n)).__name__ == kind[1]}
+    student = components.distilled
+    if student is not None:
+        own = weights_print(components.transformer.state_dict())
+        _warn_of_other_base(folder, student, own)
     for name in kinds:
         model = getattr(components, name)
         stored = model if dtype is None else copy.deepcopy(model).to(dtype)
         for statistic in STATISTICS & dict(model.named_buffers()).keys():
             setattr(stored, statistic, getattr(model, statistic).float())
+        if name == "transformer" and student is not None:
+            rounded = weights_print(stored.state_dict())
+        if name == "distilled" and stored is not model and stored.base_print == own:
+            stored.register_to_config(base_print=rounded)  # bfloat16 gives another hash
         stored.save_pretrained(folder / name)
         _forget_origin(folder / name / "config.json")
     (folder / "prompt").mkdir()
@@ -326,17 +342,34 @@ def _check_weights(folder: Path, model: nn.Module) -> None:
     refuse(compare(model.state_dict(), header), _mismatch(folder), _ADVICE)
 
 
+def _warn_of_other_base(folder: Path, student: Student, found: str) -> None:
+    """Warn if the student was made for other weights than those with the hash ``found``."""
+    from ..transformer.student import OTHER_BASE
+
+    if student.base_print not in (None, found):
+        warn(f"{folder}: {OTHER_BASE}")
+
+
+def _read_state(folder: Path) -> dict[str, Tensor]:
+    """The weights of a checked folder, as stored."""
+    state: dict[str, Tensor] = {}
+    for file in _weight_files(folder):
+        state |= read_tensors(file)
+    return state
+
+
 def _fill(
-    model: Any, folder: Path, device: torch.device | str, dtype: torch.dtype | Literal["stored"] | None
+    model: Any,
+    state: dict[str, Tensor],
+    folder: Path,
+    device: torch.device | str,
+    dtype: torch.dtype | Literal["stored"] | None,
 ) -> Any:
-    """Read the weights of a checked folder into a model on the meta device."""
+    """Put the weights of a folder into a model on the meta device."""
     import torch
 
     from ..precision import at_precision
 
-    state: dict[str, Tensor] = {}
-    for file in _weight_files(folder):
-        state |= read_tensors(file)
     if dtype is None and torch.device(device).type == "cpu":
         dtype = torch.float32
     elif dtype is None or dtype == "stored":

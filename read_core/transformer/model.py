@@ -43,6 +43,9 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         code_dim: channels d_A of a speech code's slot.
         code_slots: slots h_w per speech code.
         causal_coords: latent i is at max(0, 8 i - 7) frames; False: at 8 i (LTX-Video up to 0.9.1).
+
+    Attributes:
+        replaced_print: hash of the weights if those of a file took the place of the checkpoint's; else None.
     """
 
     saved_keys = MappingProxyType({"speech_dim": "code_dim", "speech_slots": "code_slots"})
@@ -80,6 +83,7 @@ class A2VTransformer3DModel(ModelMixin, SavedKeys, PeftAdapterMixin):  # type: i
         self.scale_shift_table = nn.Parameter(torch.randn(2, dim) / dim**0.5)
         self.proj_out = nn.Linear(dim, out_channels)
         self.gradient_checkpointing = False
+        self.replaced_print: str | None = None
         self.reset_additions()
 
     def forward(

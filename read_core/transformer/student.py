@@ -28,6 +28,12 @@ _FREQUENCIES = 128
 _OF_CONDITIONS = re.compile(r"caption_projection|time_embed\.emb|(attn2|audio_attn)\.to_[kv]$")
 
 
+OTHER_BASE = (
+    "the student was made for other weights of the transformer: expect worse videos; use the student of "
+    "these weights, or another guidance"
+)
+
+
 class LowRank(nn.Module):
     """The correction B A x of a linear layer; B starts at zero.
 
@@ -61,6 +67,8 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
         steps: numbers of steps per clip that it was trained for.
         alpha: least and largest alpha in training.
         beta: least and largest beta in training.
+        base_print: hash of the base's weights, see ``read_core.weights.fingerprint.weights_print``; None: not
+            known.
 
     Attributes:
         active: whether the base, after :meth:`attach`, runs with the corrections.
@@ -74,6 +82,7 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
         steps: Sequence[int] = (4, 2),
         alpha: Sequence[float] = (0.0, 0.0),
         beta: Sequence[float] = (1.0, 4.0),
+        base_print: str | None = None,
     ) -> None:
         super().__init__()
         with torch.device("meta"):
@@ -89,6 +98,7 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
         nn.init.zeros_(self.embedding.linear_2.bias)
         self.steps, self.alpha, self.beta = tuple(steps), tuple(alpha), tuple(beta)
         self.active = False
+        self.base_print = base_print
         self._base: weakref.ref[nn.Module] | None = None
 
     @property
@@ -140,6 +150,9 @@ class Student(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def complaints(self, guidance: DistilledCFG, steps: int) -> Iterator[str]:
         """What it was not trained for, as texts for the user."""
+        replaced = getattr(self.base, "replaced_print", None)  # by weights of a file
+        if None not in (self.base_print, replaced) and self.base_print != replaced:
+            yield OTHER_BASE
         if steps not in self.steps:
             known = " or ".join(map(str, self.steps))
             yield f"steps is {steps}, but the student was trained for {known}: expect worse videos"

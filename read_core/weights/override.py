@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .files import read_tensors
+from .fingerprint import weights_print
 from .ltx_transformer import PREFIX, RENAMES, is_addition, rename
 from .strict import load_strict
 
@@ -48,6 +49,7 @@ def override_weights(model: A2VTransformer3DModel, path: str | Path) -> bool:
         absent=None if with_audio else is_addition,
     )
     model.requires_grad_(False)
+    model.replaced_print = weights_print(model.state_dict())
     return with_audio
 
 

@@ -28,6 +28,7 @@ from ...records import Reference, SamplingSettings, SpeechCodes
 from ...speech import SpeechAE, load_whisper_encoder
 from ...transformer import A2VTransformer3DModel, Student
 from ...video import DecodeSettings
+from ...weights.fingerprint import weights_print
 from ..config import ConfigError, require_component
 from ..data.latents import WindowDataset
 from ..loop import Batch, Figures, Logged, Model
@@ -155,6 +156,7 @@ class DistillStage:
 
     def _student(self) -> Student:
         config, base = self.config, self.transformer.config
+        tie = weights_print(self.transformer.state_dict())
         made: Student
         if config.initial is not None:
             made = load_model("distilled", config.initial, dtype=torch.float32)
@@ -163,11 +165,12 @@ class DistillStage:
                     f"initial is {config.initial}, a student for alpha {made.alpha} and beta {made.beta}; "
                     f"expected the ranges of this training, {config.alpha} and {config.beta}"
                 )
-            made.register_to_config(steps=list(config.steps))
-            made.steps = config.steps
+            made.register_to_config(steps=list(config.steps), base_print=tie)
+            made.steps, made.base_print = config.steps, tie
         else:
             sizes = A2VTransformer3DModel.extract_init_dict(dict(base))[0]
-            made = Student(sizes, config.rank, list(config.steps), list(config.alpha), list(config.beta))
+            scales = list(config.alpha), list(config.beta)
+            made = Student(sizes, config.rank, list(config.steps), *scales, base_print=tie)
         return made
 
     def prepare(self, device: torch.device) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import threading
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from read_core.ans import (
     DistilledCFG,
@@ -32,7 +34,7 @@ from read_core.checkpoint import (
     save_checkpoint,
 )
 from read_core.cli.main import main
-from read_core.errors import CheckpointError, InputError
+from read_core.errors import CheckpointError, InputError, ReadWarning
 from read_core.generate.job import estimate, synthesis_tags
 from read_core.memory import sampling_memory, weights_memory
 from read_core.pipeline import ReadPipeline
@@ -40,6 +42,8 @@ from read_core.records import Reference, SamplingSettings, SpeechCodes
 from read_core.transformer import TINY, A2VTransformer3DModel, Student
 from read_core.transformer.guided import GuidedVelocity
 from read_core.transformer.merged import MergedStudent
+from read_core.weights.fingerprint import weights_print
+from read_core.weights.override import override_weights
 
 SCALES = DistilledCFG(0.5, 1.5)
 SETTINGS = {"rank": 3, "steps": [4, 2], "alpha": [-1.0, 1.0], "beta": [0.0, 3.0]}
@@ -439,6 +443,52 @@ def test_a_student_of_another_transformer_is_refused(components, tmp_path):
     other = Student({**TINY, "num_layers": 3}, rank=2)
     with pytest.raises(CheckpointError, match="distilled is of a transformer with num_layers 3"):
         save_checkpoint(tmp_path / "other", replace(components, distilled=other))
+
+
+def tied(components, base=None) -> Student:
+    """A student with the hash of a transformer's weights, the components' own if None."""
+    tie = weights_print((base or components.transformer).state_dict())
+    student = Student(dict(TINY), **SETTINGS, base_print=tie).eval().requires_grad_(False)
+    student.load_state_dict(make_student().state_dict())
+    return student
+
+
+@pytest.mark.parametrize("stored", [None, torch.float16, torch.bfloat16])
+def test_a_student_knows_its_transformer_in_every_type(components, tmp_path, stored):
+    """The training had float32; a checkpoint may store and load another type."""
+    own = replace(components, distilled=tied(components))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReadWarning)
+        save_checkpoint(tmp_path / "own", own, dtype=stored)
+        for dtype in (None, "stored", torch.bfloat16):
+            load_checkpoint(tmp_path / "own", dtype=dtype)
+        save_checkpoint(tmp_path / "again", load_checkpoint(tmp_path / "own"), dtype=torch.float16)
+        load_checkpoint(tmp_path / "again")
+
+
+def test_a_student_of_other_weights_is_warned_of_once(components, tmp_path):
+    nearly = copy.deepcopy(components.transformer)
+    nearly.transformer_blocks[1].attn1.to_q.weight.data.mul_(1.001)
+    mixed = replace(components, distilled=tied(components, nearly))
+    with pytest.warns(ReadWarning, match="made for other weights of the transformer"):
+        save_checkpoint(tmp_path / "mixed", mixed)
+    with pytest.warns(ReadWarning, match="made for other weights of the transformer") as told:
+        load_checkpoint(tmp_path / "mixed")
+    assert len(told) == 1
+
+
+def test_a_transformer_from_a_file_is_noticed_when_the_student_samples(components, tmp_path):
+    save_checkpoint(tmp_path / "own", replace(components, distilled=tied(components)))
+    pipe = ReadPipeline(load_checkpoint(tmp_path / "own"))
+    same = next((tmp_path / "own" / "transformer").glob("*.safetensors"))
+    other = tmp_path / "other.safetensors"
+    save_file({key: value * 1.01 for key, value in load_file(same).items()}, other)
+    for file, count in ((same, 0), (other, 1)):
+        override_weights(pipe.transformer, file)
+        told: list[str] = []
+        pipe.sample(*records(), SamplingSettings(2, SCALES), on_warning=told.append)
+        assert len(told) == count
+        assert all("made for other weights" in text for text in told)
 
 
 def test_half_precision_is_stored_and_runs(components, tmp_path):

@@ -21,6 +21,7 @@ from read_core.training.stages.distill import DistillConfig, DistillStage
 from read_core.training.stages.distill_loss import average_velocity
 from read_core.training.stages.distill_model import student_velocity
 from read_core.training.stages.speech_variants import encode_windows
+from read_core.weights.fingerprint import weights_print
 
 from ..test_assemble import make_config
 from .tiny_distill import STEPS, TEACHER, batch_of, disturb, stage_config
@@ -173,6 +174,8 @@ def test_it_learns_is_exported_and_makes_videos_in_a_checkpoint(config, tiny_che
     state = stage.student.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in loaded.state_dict().items())
     assert (loaded.steps, loaded.alpha, loaded.beta) == (STEPS, (-1.0, 1.0), (1.0, 3.0))
+    teacher = load_model("transformer", config.transformer)
+    assert loaded.base_print == weights_print(teacher.state_dict())
 
     own = {"defaults.distilled": {"steps": 4, "alpha": 0.0, "beta": 2.0}, "dtype": "float32"}
     parts = {"distilled": str(tmp_path / "export"), **own}
