@@ -175,6 +175,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="compile A2V-DiT when it first runs, which takes minutes on a CPU: for long videos",
     )
     machine.add_argument("--attention", metavar="NAME", help=ATTENTION_HELP)
+    machine.add_argument(
+        "--parallel",
+        choices=("clips", "clip"),
+        default="clips",
+        help="with several processes of torchrun: each samples other clips, for long recordings; or all "
+        "share every clip, for the first frames sooner (default: clips)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -206,9 +213,11 @@ def run(args: argparse.Namespace) -> int:
     from ..checkpoint import describe
     from ..compiler import compile_transformer
     from ..device import checked_device
-    from ..generate.ranks import assist, start_ring
+    from ..errors import InputError
+    from ..generate.ranks import assist, leave_together, start_ring
     from ..pipeline import ReadPipeline
     from ..transformer.backends import set_attention
+    from ..transformer.parallel import share_clips
 
     device = checked_device(args.device)
     defaults = describe(args.checkpoint).defaults
@@ -216,21 +225,36 @@ def run(args: argparse.Namespace) -> int:
     guidance = choose_guidance(default, args.guidance, args.alpha, args.beta)
     job = replace(job, settings=replace(job.settings, guidance=guidance))
     ring, device = start_ring(device)
+    shared = args.parallel == "clip"
+    if shared and (ring is None or args.compile):
+        trouble = (
+            "needs several processes; start them with torchrun" if ring is None else "excludes --compile"
+        )
+        raise InputError(f"--parallel clip {trouble}")
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
-    pipe.ring = ring
     if args.attention is not None:
         set_attention(pipe.transformer, args.attention, pipe.prompt)
+    if shared:
+        share_clips(pipe.transformer, job.settings.resolved(defaults).window)
+    else:
+        pipe.ring = ring
     if args.compile:
         compile_transformer(pipe)
     if ring is not None and ring.rank:
-        assist(pipe, job)
+        assist(pipe, job, leave_together if shared else None)
         return 0
-    with _Display(args.sheet is not None, args.order == "clips" and ring is None) as display:
+    with _Display(args.sheet is not None, args.order == "clips" and pipe.ring is None) as display:
+
+        def stepped(done: int, total: int) -> None:
+            if shared:
+                leave_together(done, total)
+            display.stepped(done, total)
+
         report = generate(
             pipe,
             job,
             on_estimate=display.estimated,
-            on_step=display.stepped,
+            on_step=stepped,
             on_frames=display.shown,
             on_window=display.encoded,
             on_time=display.timed,

@@ -1,4 +1,7 @@
-"""Make one video with the processes that torchrun started: all sample, the first one decodes and writes."""
+"""Make one video with the processes that torchrun started: all sample, the first one decodes and writes.
+
+They share the clips of a video, or the latents of every clip.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from ..ans.ranks import Ring
 from ..errors import ignore
@@ -14,6 +18,7 @@ from ..geometry import SAMPLE_RATE
 from ..media import read_audio, read_image
 
 if TYPE_CHECKING:
+    from ..ans import OnStep
     from ..pipeline import ReadPipeline
     from .job import Job
 
@@ -33,8 +38,19 @@ def start_ring(device: torch.device | None) -> tuple[Ring | None, torch.device |
     return Ring(device if on_gpu and device is not None else torch.device("cpu")), device
 
 
-def assist(pipe: ReadPipeline, job: Job) -> None:
-    """Sample this rank's clips of a job that rank 0 writes and warns about.
+def leave_together(done: int, total: int, _clean: Tensor | None = None) -> None:
+    """An ``on_step``: after the last step wait for all processes, since who leaves closes its connections."""
+    if done == total:
+        dist.barrier()
+
+
+def assist(pipe: ReadPipeline, job: Job, on_step: OnStep | None = None) -> None:
+    """Sample this rank's part of a job that rank 0 writes and warns about.
+
+    Args:
+        pipe: with a ring, or with a transformer whose clips are shared.
+        job: the job.
+        on_step: see ``ReadPipeline.sample``.
 
     Raises:
         ReadError: as ``job.generate``.
@@ -45,4 +61,4 @@ def assist(pipe: ReadPipeline, job: Job) -> None:
     )
     waveform = read_audio(job.speech, number=job.track, on_warning=ignore)
     speech = pipe.encode_speech(waveform, SAMPLE_RATE, None, settings.window, "cpu", ignore)
-    pipe.sample(speech, reference, settings, on_warning=ignore)
+    pipe.sample(speech, reference, settings, on_step, on_warning=ignore)

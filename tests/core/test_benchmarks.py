@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_writing_in_a_thread_is_compared_with_waiting(run):
     found = run("writing", "--seconds", "0.5", "--steps", "1", "--plain", "64", "--repeats", "1")
     assert found["the model waits for the encoder"][1] == "1.00 (1.00 to 1.00)"
     assert all(found["the encoder works meanwhile"])
+
+
+def test_turns_of_several_processes_are_those_of_the_document(monkeypatch):
+    """ceil(k / G) n + G - 1 if every rank has as many clips; ranks beyond the steps do not help."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    turns = importlib.import_module("ranks").turns
+    assert [turns(136, 8, ranks) for ranks in (1, 4, 8)] == [136 * 8, 34 * 8 + 3, 17 * 8 + 7]
+    assert turns(136, 8, 17) == turns(136, 8, 8) == 136 + 7
+
+
+@pytest.mark.slow
+def test_several_processes_are_compared_with_one(run, capsys):
+    found = run("ranks", "--clips", "2", "--repeats", "1", "--processes", "1", "2")
+    assert [found[name][0] for name in ("a motion frame", "a clip's latents")] == ["131072", "1966080"]
+    assert all(float(found[name][2]) > 0 for name in ("a motion frame", "a clip's latents"))
+    assert found["1"][1:] == ["1.00", "1.00", "100.0 %"]
+    assert found["2"][2] == "1.33"  # two clips of two steps each take three turns instead of four
+    assert "Latents: equal to those of 1 process(es)." in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ pytest.importorskip("aiohttp", reason="no aiohttp: pip install aiohttp")
 queue_table = pytest.importorskip("queue_table")
 from queue_results import Results  # noqa: E402
 
-PROMPT = {
+PROMPT: dict[str, dict[str, Any]] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "a.png", "index": 1}},
     "2": {"class_type": "LoadAudio", "inputs": {"audio": "a.wav"}},
     "3": {

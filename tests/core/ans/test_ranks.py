@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,19 @@ def inputs() -> dict[str, Any]:
 
 def one_rank(rank: int, world: int, folder: str) -> None:
     dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=world)
-    ring, steps = Ring(CPU), []
-    found = reverse_over_ranks(
-        velocity, **inputs(), window=WINDOW, ring=ring, on_step=lambda *told: steps.append(told[:2])
-    )
+    ring, steps, begun = Ring(CPU), list[tuple[int, int]](), Path(folder, "begun")
+
+    def on_step(done: int, total: int, _: torch.Tensor | None) -> None:
+        steps.append((done, total))
+        if rank == 1 and done == 1:
+            begun.touch()
+        if rank == 0 and world > 1 and done == STEPS - 1:  # without overlap both would wait for ever
+            ends = time.monotonic() + 300
+            while not begun.exists():
+                assert time.monotonic() < ends, "clip 1 does not begin before clip 0 has its last step"
+                time.sleep(0.01)
+
+    found = reverse_over_ranks(velocity, **inputs(), window=WINDOW, ring=ring, on_step=on_step)
     torch.save((found, steps), f"{folder}/{rank}.pt")
     dist.barrier()  # who leaves first would close the other's connections
     dist.destroy_process_group()
@@ -50,6 +60,7 @@ def one_rank(rank: int, world: int, folder: str) -> None:
 
 @pytest.mark.parametrize("world", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_find_the_bits_of_one(tmp_path, world):
+    """Rank 0 takes the last step of its first clip only when rank 1 has begun with the next clip."""
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
     command = [sys.executable, __file__]
     processes = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,7 +48,7 @@ class Clock:
 
 @pytest.fixture
 def wide(monkeypatch):
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: (120, 24))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (120, 24))
 
 
 def told(kind, stream, clock):
@@ -108,7 +109,7 @@ def test_the_second_attempt_is_told(wide):
 
 
 def test_the_table_fits_into_a_small_terminal_and_goes_away(monkeypatch):
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: (40, 7))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (40, 7))
     stream = io.StringIO()
     with Board(9, 9, stream, Clock()) as board:
         for number in range(5):
@@ -123,7 +124,7 @@ def test_the_table_fits_into_a_small_terminal_and_goes_away(monkeypatch):
 def test_the_table_is_redrawn_while_nothing_happens(wide, monkeypatch):
     monkeypatch.setattr(progress, "PERIOD", 0.001)
     stream, clock = io.StringIO(), Clock()
-    drawn = progress.threading.Event()
+    drawn = threading.Event()
     with Board(1, 1, stream, clock) as board:
         board.started(row("a.mp4"), 1)
         clock.now += 7
@@ -143,7 +144,7 @@ def test_only_a_terminal_gets_the_table(monkeypatch, tty, term, kind):
 
 
 def test_the_engine_tells_when_attempts_begin_and_end(monkeypatch):
-    heard = []
+    heard: list[tuple[Any, ...]] = []
 
     class Watch(Lines):
         def started(self, row, attempt):

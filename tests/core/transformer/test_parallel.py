@@ -1,45 +1,48 @@
-"""Context parallelism: two processes share the frames of a clip and find what one process finds."""
+"""Context parallelism: several processes share the frames of a clip and find what one process finds."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 
 pytest.importorskip("diffusers.models._modeling_parallel", reason="diffusers before 0.36")
 
-from diffusers import ContextParallelConfig
-from diffusers.hooks.context_parallel import apply_context_parallel
-from diffusers.models._modeling_parallel import ParallelConfig
 from torch.distributed import barrier, destroy_process_group, init_process_group
-from torch.distributed.device_mesh import init_device_mesh
 
-from read_core.transformer import TINY, A2VTransformer3DModel
-from read_core.transformer.attention import Attention
-from read_core.transformer.parallel import CONTEXT_PARALLEL_PLAN
+from read_core.ans import SplitCFG, reverse, timesteps
+from read_core.errors import InputError
+from read_core.geometry import latents_of_clips
+from read_core.transformer import TINY, A2VTransformer3DModel, parallel
+from read_core.transformer.guided import GuidedVelocity
+from read_core.transformer.parallel import CONTEXT_PARALLEL_PLAN, share_clips
 
-WORLD = 2
+CLIPS, STEPS = 3, 2
+CONFIG = {**TINY, "num_attention_heads": 4, "attention_head_dim": 8}
 BATCH, FRAMES, HEIGHT, WIDTH = 2, 4, 1, 3
 
 
-def velocity(parallel: ContextParallelConfig | None = None) -> tuple[torch.Tensor, list[int]]:
-    """The velocity of fixed weights and inputs, and how many frames every block worked on."""
+def velocity(shared: bool = False) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    """By fixed weights and inputs: a velocity, latents of Algorithm 1, and frames that blocks worked on."""
     torch.manual_seed(0)
-    model = A2VTransformer3DModel(**TINY).eval()
+    model = A2VTransformer3DModel(**CONFIG).eval()
     for block in model.transformer_blocks:
         torch.nn.init.normal_(block.audio_attn.to_out[0].weight, std=0.2)
-    if parallel is not None:
-        share(model, parallel)
+    if shared:
+        share_clips(model, FRAMES)
     worked_on: list[int] = []
     for block in model.transformer_blocks:
         block.ff.register_forward_pre_hook(lambda _, args: worked_on.append(args[0].shape[1]))
     text = model.project_text(torch.randn(BATCH, 5, TINY["caption_channels"]), torch.ones(BATCH, 5).triu())
     codes = torch.randn(BATCH, FRAMES - 1, TINY["code_slots"], TINY["code_dim"])
     with torch.no_grad():
-        found = model(
+        once = model(
             torch.randn(BATCH, TINY["in_channels"], FRAMES, HEIGHT, WIDTH),
             torch.rand(BATCH, FRAMES),
             model.project_speech(codes),
@@ -47,45 +50,74 @@ def velocity(parallel: ContextParallelConfig | None = None) -> tuple[torch.Tenso
             reference_mask=torch.tensor([True, False]),
             continuation=torch.tensor([False, True]),
         )
-    return found, worked_on
+    count, channels = latents_of_clips(CLIPS, FRAMES), TINY["in_channels"]
+    guided = GuidedVelocity(
+        model,
+        torch.randn(1, count, TINY["code_slots"], TINY["code_dim"]),
+        model.project_text(torch.randn(1, 5, TINY["caption_channels"])),
+        SplitCFG(0.5, 1.5),
+        FRAMES,
+    )
+    noise = torch.randn(1, channels, count, HEIGHT, WIDTH)
+    reference = torch.randn(1, channels, 1, HEIGHT, WIDTH)
+    return once, reverse(guided, noise, reference, timesteps(STEPS, 1.5), FRAMES), worked_on
 
 
-def share(model: A2VTransformer3DModel, parallel: ContextParallelConfig) -> None:
-    """What ``model.enable_parallelism`` does, which refuses to run without an accelerator."""
-    config = ParallelConfig(context_parallel_config=parallel)
-    mesh = init_device_mesh("cpu", parallel.mesh_shape, mesh_dim_names=parallel.mesh_dim_names)
-    rank = torch.distributed.get_rank()
-    config.setup(rank, WORLD, torch.device("cpu"), mesh=mesh)
-    for module in model.modules():
-        if isinstance(module, Attention):
-            module.processor._parallel_config = config
-    apply_context_parallel(model, parallel, model._cp_plan)
+def one_of_several(rank: int, world: int, road: str, folder: str) -> None:
+    """``road``: diffusers' own ``enable_parallelism``, with a CPU in place of the accelerator, or ours."""
+    init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=world)
+    if road == "diffusers":
 
+        def enable(model, config):
+            with (
+                patch("torch._C._get_accelerator", lambda: torch.device("cpu")),
+                patch("torch.accelerator.device_count", lambda: 1),
+            ):
+                model.enable_parallelism(config=config)
 
-def one_of_two(rank: int, folder: str) -> None:
-    init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=WORLD)
-    torch.save(velocity(ContextParallelConfig(ulysses_degree=WORLD)), f"{folder}/{rank}.pt")
+        parallel._share_on_cpu = enable
+    torch.save(velocity(shared=True), f"{folder}/{rank}.pt")
     barrier()  # who leaves first would close the other's connections
     destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_find_what_one_finds(tmp_path):
-    command = [sys.executable, __file__, str(tmp_path)]
+@pytest.mark.parametrize(("world", "road"), [(2, "ours"), (2, "diffusers"), (4, "ours")])
+def test_several_processes_find_what_one_finds(tmp_path, world, road):
+    """One velocity, and the latents of Algorithm 1."""
+    command = [sys.executable, __file__]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
     processes = [
-        subprocess.Popen([*command, str(rank)], env=environment, stderr=subprocess.PIPE, text=True)
-        for rank in range(WORLD)
+        subprocess.Popen(
+            [*command, str(rank), str(world), road, str(tmp_path)],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(world)
     ]
     for process in processes:
         _, errors = process.communicate(timeout=400)
         assert process.returncode == 0, errors
-    expected, whole = velocity()
-    assert whole == [FRAMES] * TINY["num_layers"]
-    for rank in range(WORLD):
-        found, worked_on = torch.load(tmp_path / f"{rank}.pt")
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-        assert worked_on == [FRAMES // WORLD] * TINY["num_layers"]
+    once, latents, whole = velocity()
+    blocks = (1 + CLIPS * STEPS) * TINY["num_layers"]
+    assert whole == [FRAMES] * blocks
+    for rank in range(world):
+        found, sampled, worked_on = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(found, once, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(sampled, latents, atol=1e-5, rtol=1e-5)
+        assert worked_on == [FRAMES // world] * blocks
+
+
+@pytest.mark.parametrize(("world", "window"), [(3, 6), (4, 6), (8, 8)])
+def test_a_clip_that_cannot_be_shared_evenly_is_refused(monkeypatch, world, window):
+    """Of its latents and of the four heads, every process takes as many."""
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: world)
+    model: Any = SimpleNamespace(config=SimpleNamespace(num_attention_heads=4))
+    with pytest.raises(
+        InputError, match=f"{world} processes cannot share a clip of {window} latents and 4 heads"
+    ):
+        share_clips(model, window)
 
 
 def test_the_plan_names_what_the_blocks_are_given():
@@ -120,4 +152,4 @@ def test_the_plan_names_what_the_blocks_are_given():
 
 
 if __name__ == "__main__":
-    one_of_two(int(sys.argv[2]), sys.argv[1])
+    one_of_several(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
