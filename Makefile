@@ -12,7 +12,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standalone,train,eval,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[standalone,train,eval,footage,detectors,dev]'
 	@touch $(STAMP)
 
 demo: setup
