@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ...ans import NoCFG
+from ...ans import DistilledCFG, NoCFG
 from ...errors import InputError
 from ...geometry import SAMPLE_RATE, clips_of_latents, latents_of_frames
 from ...records import SamplingSettings
@@ -25,6 +25,7 @@ from ..metrics.face import read_placed
 from ..metrics.intervals import Estimate, difference_of_means
 from ..metrics.psnr import psnr, psnr_in_boxes
 from ..metrics.seams import clip_starts, score_seams, whole_clips
+from ..metrics.span import opening_span
 from ..metrics.sync import score_sync
 from ..tables.metadata import report_metadata
 from ..tables.report import Report, make_folder
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from ..material.talks import Talk
 
 _NOTE = (
-    "open r: correlation of the mouth's opening with the true one; PSNR in dB, of the whole frames to the "
+    "open r: correlation of the mouth's opening with the true one; range: 5th to 95th percentile of the "
+    "opening, by the truth's; PSNR in dB, of the whole frames to the "
     "true ones, of the mouth's box, and to the teacher's frames of the same noise; seam: jump between clips "
     "by that within latents (1: none); seconds: of sampling a clip. Means over talks and seeds."
 )
@@ -70,6 +72,7 @@ class VideoFigures:
     """Of one video, or means."""
 
     opening: float = column("open r")
+    span: float = column("range")
     decibels: float = column("PSNR")
     mouth: float = column("PSNR, mouth")
     to_teacher: float = column("PSNR to teacher")
@@ -83,6 +86,7 @@ class AgainstTeacher:
     """Paired differences of a setting's videos to the teacher's."""
 
     opening: Estimate = column("open r", "95 %")
+    span: Estimate = column("range", "95 %")
     decibels: Estimate = column("PSNR", "95 %")
     mouth: Estimate = column("PSNR, mouth", "95 %")
     seam: Estimate = column("seam", "95 %")
@@ -90,6 +94,8 @@ class AgainstTeacher:
 
 def settings_of(pipe: ReadPipeline) -> dict[str, ResolvedSettings]:
     """Name -> setting: teacher, teacher with the student's steps, no guidance, student; the teacher first.
+
+    The student is also sampled with the least and the largest beta that it learned.
 
     Raises:
         InputError: the checkpoint has no student.
@@ -100,6 +106,11 @@ def settings_of(pipe: ReadPipeline) -> dict[str, ResolvedSettings]:
     chosen += [SamplingSettings(steps, own.guidance) for steps in dict.fromkeys((own.steps, *trained))]
     resolved = [settings.resolved(defaults) for settings in chosen]
     named = {f"{each.guidance.kind}, {each.steps} steps": each for each in resolved}
+    if pipe.student is not None and isinstance(own.guidance, DistilledCFG):
+        for beta in sorted({*pipe.student.beta} - {own.guidance.beta}):
+            scales = DistilledCFG(own.guidance.alpha, beta)
+            name = f"distilled, {own.steps} steps, beta {beta:g}"
+            named[name] = SamplingSettings(own.steps, scales).resolved(defaults)
     if resolved[0].guidance.kind == own.guidance.kind:
         raise InputError("the checkpoint's default guidance is the student; expected the teacher's")
     return named
@@ -149,7 +160,7 @@ def against(own: Sequence[VideoFigures], teacher: Sequence[VideoFigures]) -> Aga
     def difference(name: str) -> Estimate:
         return difference_of_means(*([getattr(each, name) for each in side] for side in (own, teacher)))
 
-    return AgainstTeacher(*(difference(name) for name in ("opening", "decibels", "mouth", "seam")))
+    return AgainstTeacher(*(difference(name) for name in ("opening", "span", "decibels", "mouth", "seam")))
 
 
 def _talks(pipe: ReadPipeline, size: DistillSize, faces: Path | None) -> list[Talk]:
@@ -193,8 +204,11 @@ def _figures(
 ) -> VideoFigures:
     true = talk.frames
     seams = score_seams(frames, clip_starts(latents_of_frames(len(frames)), settings.window))
+    mouth = read_placed(frames, talk.points).mouth
+    span = opening_span(read_placed(true, talk.points).mouth[:, 0])
     return VideoFigures(
-        opening=score_sync(read_placed(frames, talk.points).mouth, talk.mouth).opening,
+        opening=score_sync(mouth, talk.mouth).opening,
+        span=opening_span(mouth[:, 0]) / span if span > 0 else float("nan"),
         decibels=psnr(frames[1:], true[1:]),
         mouth=psnr_in_boxes(frames[1:], true[1:], talk.boxes[1:]),
         to_teacher=float("nan") if frames is teacher else psnr(frames[1:], teacher[1:]),

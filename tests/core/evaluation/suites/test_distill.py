@@ -33,9 +33,12 @@ def test_teacher_student_and_what_lies_between_are_compared(pipe):
         "none, 3 steps",
         "distilled, 3 steps",
         "distilled, 1 steps",
+        "distilled, 3 steps, beta 1",
+        "distilled, 3 steps, beta 2",
     ]
     assert named["split, 2 steps"].guidance == SplitCFG(0.5, 1.5)
     assert named["distilled, 1 steps"].guidance == SCALES
+    assert named["distilled, 3 steps, beta 2"].guidance == DistilledCFG(0.5, 2.0)
 
 
 def test_a_checkpoint_without_a_student_is_refused(tiny_components, tiny_checkpoint, tmp_path, capsys):
@@ -48,7 +51,7 @@ def test_a_checkpoint_without_a_student_is_refused(tiny_components, tiny_checkpo
 
 
 def figures(opening: float, decibels: float) -> VideoFigures:
-    return VideoFigures(opening, decibels, 20.0, 30.0, 1.0, 0.5, 4.0)
+    return VideoFigures(opening, 0.9, decibels, 20.0, 30.0, 1.0, 0.5, 4.0)
 
 
 def test_differences_are_taken_talk_by_talk():
