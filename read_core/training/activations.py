@@ -38,11 +38,24 @@ def _saved_bytes(config: A2VConfig, blocks: int) -> int:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     smaller = config.model_copy(update={"model": {**config.model, "num_layers": blocks}})
+    model = planned_model(smaller)
     with FakeTensorMode():
-        model = planned_model(smaller, "cpu")
+        _move_to_fake_cpu(model)
         given = random_inputs(model, planned_batch(config))
         with _precision(config, "cpu"):
             return saved_bytes(model, given)
+
+
+def _move_to_fake_cpu(model: nn.Module) -> None:
+    """Replace weights of the meta device by fake ones; peft's layers cannot be made in the fake mode."""
+    for module in model.modules():
+        for name, p in module._parameters.items():
+            if p is not None:
+                weight = torch.empty(p.shape, dtype=p.dtype)
+                module._parameters[name] = nn.Parameter(weight, p.requires_grad)
+        for name, value in module._buffers.items():
+            if value is not None:
+                module._buffers[name] = torch.empty(value.shape, dtype=value.dtype)
 
 
 def saved_bytes(model: nn.Module, arguments: tuple[Any, ...]) -> int:

@@ -41,7 +41,7 @@ class LoopConfig(Strict):
             at ``adam_learning_rate``).
         ema: decay of the exponential moving average that is exported; 0 exports the raw weights.
         clip: largest gradient norm.
-        tensorboard: whether scalars and contact sheets also go to ``output/tensorboard``.
+        tensorboard: whether scalars, contact sheets and their videos also go to ``output/tensorboard``.
         save_minutes: a resumable state is written at least this often, and at the end.
         sheet_every: steps between contact sheets; 0 for none.
         mixed_precision: accelerate's ``no``, ``fp16`` or ``bf16``.
@@ -99,7 +99,10 @@ def require_component(key: str, folder: Path, stage: str | None = None) -> None:
         made = f"{_SCRIPTS.get(stage, f'train stage {stage}')} first" if stage else ""
         released = "make it of the published files with 'read-core init'" if stage in _RELEASED else ""
         advice = ", or ".join(filter(None, (made, released)))
-        raise ConfigError(f"{key} is {folder}, which holds no config.json; {advice} (see docs/training.md)")
+        raise ConfigError(
+            f"{key} is {folder}, which holds no config.json; {advice} (see docs/training.md, and for full "
+            "size docs/full-size.md)"
+        )
 
 
 def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

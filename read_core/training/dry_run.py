@@ -5,6 +5,7 @@ The memory of the state is computed from a model without weights, that of the ac
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,10 +18,12 @@ from .config import ConfigError, LoopConfig, StageConfig
 from .optim import make_optimizer
 from .plan import planned_batch, planned_model
 from .stages.a2v import A2VConfig, Conditioned
+from .stages.lora import Lora
 from .stages.speech_variants import TRAINED_ALONG
 
 _MOMENTS = 2  # of a parameter in Adam; momentum alone in Muon
 _MARGIN = 1.2  # for what an operation needs for a moment
+_PROCESSES = (2, 8)  # that could share the state
 _BLOCK, _SMALLEST = 256, 4096  # of torchao's moments of 8 bits
 
 
@@ -92,7 +95,8 @@ def report(config: StageConfig) -> Iterator[str]:
     for name, state in [*parts, ("all", whole)]:
         yield _row(name, [_gb(getattr(state, f.name)) for f in fields(state)] + [_gb(state.together)])
     if config.loop.parallel == "fsdp":
-        yield "loop.parallel: fsdp divides all of these by the number of processes."
+        divided = ", ".join(f"{_gb(whole.together // n)} GB in each of {n}" for n in _PROCESSES)
+        yield f"loop.parallel: fsdp divides all of these by the number of processes: {divided}."
     kept = kept_for_gradient(config)
     yield f"A batch keeps {_gb(kept)} GB more for its gradient: {planned_batch(config)}."
     yield f"On the disk a state has {_gb(whole.written)} GB; two are there while one is written."
@@ -114,6 +118,10 @@ def _options(
     model: Conditioned, config: A2VConfig, whole: StateMemory, kept: int
 ) -> Iterator[tuple[str, str]]:
     """What could be set in the configuration, and what that saves."""
+    if _sharable(config.loop):
+        fewer_in = {count: whole.together - whole.together // count for count in _PROCESSES}
+        told = ", ".join(f"{_gb(fewer)} GB in each of {count} processes" for count, fewer in fewer_in.items())
+        yield "loop.parallel: fsdp", f"saves {told}"
     choices = [("ema", 0), ("optimizer", "adamw_8bit"), ("optimizer", "muon")]
     for key, value in choices[: 2 if config.loop.parallel == "fsdp" else 3]:
         changed = state_memory(model, config.loop.model_copy(update={key: value}))
@@ -123,6 +131,8 @@ def _options(
         frozen = planned_model(config.model_copy(update={"speech": "codes"}))
         saved = whole.together - state_memory(frozen, config.loop).together
         yield "speech: codes", f"saves {_gb(saved)} GB"
+    if config.lora is None and (told := _saved_by_lora(config, whole)):
+        yield "lora: {}", told
     if not config.gradient_checkpointing:
         fewer = kept - kept_for_gradient(config.model_copy(update={"gradient_checkpointing": True}))
         yield "gradient_checkpointing: true", f"saves {_gb(fewer)} GB of activations"
@@ -133,6 +143,23 @@ def _options(
     if config.loop.mixed_precision == "no":
         fewer = kept - kept_for_gradient(_with_loop(config, mixed_precision="bf16"))
         yield "loop.mixed_precision: bf16", f"saves {_gb(fewer)} GB of activations; the state stays float32"
+
+
+def _sharable(loop: LoopConfig) -> bool:
+    """Whether ``parallel: fsdp`` would be another choice, and an allowed one."""
+    return loop.parallel == "ddp" and loop.optimizer != "muon" and loop.mixed_precision != "fp16"
+
+
+def _saved_by_lora(config: A2VConfig, whole: StateMemory) -> str:
+    """What training LoRA of a finished A2V-DiT saves, with a finished SpeechAE; "": nothing."""
+    if importlib.util.find_spec("peft") is None:
+        return "not known here: pip install peft"
+    changes = {"lora": Lora(), "speech": "codes", "initial": config.initial or config.output / "export"}
+    adapted = planned_model(config.model_copy(update=changes))
+    saved = whole.together - state_memory(adapted, config.loop).together
+    return (
+        f"saves {_gb(saved)} GB; adapts a finished A2V-DiT (initial), with speech: codes" if saved > 0 else ""
+    )
 
 
 def _with_loop(config: A2VConfig, **changes: Any) -> A2VConfig:

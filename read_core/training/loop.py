@@ -65,7 +65,10 @@ class Stage(Protocol):
         """
 
     def sheet(self, model: nn.Module, path: Path, /) -> None:
-        """Write a picture of the model's current results (it has the averaged weights)."""
+        """Write a picture of the model's current results (it has the averaged weights).
+
+        It may write a video, too: an MP4 of the same name.
+        """
 
     def export(self, model: nn.Module, folder: Path, /) -> Figures:
         """Write the finished component into ``folder`` (new) and return held-out figures."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .files import read_header, refuse_pickles, weight_files
+from .float8 import refuse_float8
 from .strict import refuse
 
 TOKENS = 128  # LTX-Video's limit, its end token included
@@ -48,7 +49,7 @@ def embed_texts(folder: Path, texts: Iterable[str]) -> Iterator[Tensor]:
         told = "pip install sentencepiece protobuf, which its spiece.model needs" if plain else str(error)
         raise CheckpointError(f"{folder / 'tokenizer'} cannot be read: {told}") from error
     for file in weight_files(folder / "text_encoder"):
-        read_header(file)
+        refuse_float8(file, read_header(file), "the embedding of a text needs full precision")
     encoder, loaded = T5EncoderModel.from_pretrained(
         folder / "text_encoder", local_files_only=True, output_loading_info=True
     )

@@ -29,7 +29,7 @@ from ..data.footage import FootageWindows, write_card
 from ..data.latents import WindowDataset
 from ..loop import Batch, Figures, Logged, Model
 from ..noise import SampleNoise
-from ..pictures import save_rows
+from ..pictures import save_clips, save_rows
 from ..processes import processes
 from .held_out import HeldOut
 from .lora import Lora, add_lora, merged
@@ -329,7 +329,10 @@ class A2VStage:
         )
 
     def sheet(self, _model: nn.Module, path: Path) -> None:
-        """Held-out windows: the true video through the VAE, and the video generated from the same speech."""
+        """Held-out windows: the true video through the VAE, and the video generated from the same speech.
+
+        The first pair moves in the MP4 of the same name.
+        """
         pipeline = self.pipeline()
         rows = []
         for video, item in enumerate(islice(self.held_out.items, 3)):
@@ -338,9 +341,10 @@ class A2VStage:
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
             reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
             made = pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, SamplingSettings(steps=6))
-            for sequence in (latents, made):
-                frames = pipeline.decode(sequence, 8 * f + 1)
-                rows.append([frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)])
+            clips = [pipeline.decode(sequence, 8 * f + 1) for sequence in (latents, made)]
+            rows += [[frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)] for frames in clips]
+            if video == 0:
+                save_clips(clips, path.with_suffix(".mp4"))
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:

@@ -33,7 +33,7 @@ from ..config import ConfigError, require_component
 from ..data.latents import WindowDataset
 from ..loop import Batch, Figures, Logged, Model
 from ..noise import SampleNoise
-from ..pictures import save_rows
+from ..pictures import save_clips, save_rows
 from ..processes import processes, samples_per_step
 from .a2v import motion_weights
 from .distill_loss import Velocity, average_velocity, velocity_error
@@ -237,7 +237,10 @@ class DistillStage:
         )
 
     def sheet(self, _model: nn.Module, path: Path) -> None:
-        """Held-out windows: the true video through the VAE, that of the teacher, and those of the student."""
+        """Held-out windows: the true video through the VAE, that of the teacher, and those of the student.
+
+        The first ones move in the MP4 of the same name.
+        """
         pipeline = self.pipeline()
         f = max(self.config.windows) - 1
         forms = [SamplingSettings()]
@@ -249,9 +252,10 @@ class DistillStage:
             latents = item["latents"][None, :, : f + 1].float().to(self.transformer.device)
             reference = Reference(latent=latents[:, :, :1], image=torch.zeros(1), box=(0, 0, 1, 1))
             made = [pipeline.sample(SpeechCodes(codes, 8 * f + 1), reference, form) for form in forms]
-            for sequence in (latents, *made):
-                frames = pipeline.decode(sequence, 8 * f + 1)
-                rows.append([frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)])
+            clips = [pipeline.decode(sequence, 8 * f + 1) for sequence in (latents, *made)]
+            rows += [[frames[i] for i in range(min(20, 8 * f), 8 * f + 1, 10)] for frames in clips]
+            if video == 0:
+                save_clips(clips, path.with_suffix(".mp4"))
         save_rows(rows, path)
 
     def export(self, _model: nn.Module, folder: Path) -> Figures:

@@ -10,19 +10,24 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 
 from read_core.errors import MediaError
+from read_core.face.alignment import FaceCrop, cut_face
 from read_core.footage.locks import claimed
 from read_core.footage.manifest import read_manifest
 from read_core.footage.prepare import begin, prepare
 from read_core.footage.records import CannotWriteError, write_bytes
 from read_core.footage.sources import find_sources
 from read_core.footage.units import Unit, current_plan, work
+from read_core.media import read_audio
+from read_core.media.frames import FrameReader
 
 from ..footage_videos import placed, write_video
 
@@ -110,6 +115,56 @@ def test_a_video_of_few_frames_per_second(tmp_path, talk, plain):
                     packet.stream = streams[packet.stream.index]
                     new.mux(packet)
     assert "frames per second; expected 20" in refused(tmp_path / "in", plain, tmp_path / "out")
+
+
+def write_variable(path, frames, waveform):
+    """A video whose frames come every 20, 40 or 80 ms, with sound; the number of the frame due at a time."""
+    times = {40 * i: i for i in range(30) if i % 6 != 5} | {
+        20 * i: i // 2 for i in range(60, 2 * len(frames))
+    }
+    path.parent.mkdir(parents=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "4"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv444p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        heard = (waveform.clamp(-1, 1) * 32767).to(torch.int16).numpy()[None]
+        for time, number in times.items():
+            picture = (frames[number] * 255).round().byte().numpy()
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        packet = av.AudioFrame.from_ndarray(heard, "s16", "mono")
+        packet.sample_rate = 16_000
+        container.mux(sound.encode(packet))
+    return lambda time: times[max(t for t in times if t <= time)]
+
+
+def test_a_video_of_variable_rate_keeps_picture_and_sound_together(tmp_path, talk, plain):
+    """The crop shows at every moment the frame that was due then, with the sound of that moment."""
+    wave = 0.8 + 0.15 * torch.sin(torch.arange(len(talk.frames)) * 2 * torch.pi / 17)
+    pictures = placed(talk.frames) * wave[:, None, None, None]
+    due = write_variable(tmp_path / "in" / "a.mkv", pictures, talk.waveform)
+    items = prepare(tmp_path / "in", tmp_path / "out", plain).manifest.content["items"]
+    assert items
+    for item in items:
+        video = (tmp_path / "out" / item["file"]).with_suffix(".mp4")
+        crop = FaceCrop(**item["crop"])
+        levels = torch.stack([cut_face(one, crop, (64, 64)).mean() for one in pictures])
+        shown = [float(one.pixels().mean()) for one in FrameReader(video).read()]
+        moments = range(item["start"], item["stop"])
+        fits = {}
+        for late in range(-3, 4):
+            numbers = [due(max(0, 40 * (moment - late)) + 5) for moment in moments]
+            fits[late] = float(np.corrcoef(shown, levels[numbers])[0, 1])
+        assert max(fits, key=fits.__getitem__) == 0
+        assert fits[0] > 0.98
+        expected = talk.waveform[640 * item["start"] : 640 * item["stop"]].numpy()
+        found = read_audio(video).numpy()[: len(expected)]
+        lags = [np.dot(np.roll(found, lag), expected) for lag in range(-1600, 1601, 80)]
+        assert abs(80 * int(np.argmax(lags)) - 1600) <= 160
 
 
 def test_a_disk_that_is_full_while_a_shard_is_written(tmp_path, talk, plain):

@@ -17,9 +17,10 @@ from read_core.training.dry_run import report, state_memory
 from read_core.training.loop import Ema
 from read_core.training.optim import make_optimizer
 from read_core.training.plan import planned_batch, planned_model, random_inputs
+from read_core.training.sharding import own
 from read_core.training.stages.a2v import A2VConfig, A2VStage
 from read_core.training.stages.lora import Lora
-from read_core.transformer import TINY
+from read_core.transformer import TINY, A2VTransformer3DModel
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -52,6 +53,10 @@ def test_full_size_needs_44_9_gb(tmp_path, capsys, monkeypatch):
     assert rows["transformer"] == ["9.0", "9.0", "18.0", "9.0", "44.9"]
     assert rows["all"][-1] == "45.3"  # with the encoder of the SpeechAE
     assert rows["loop.ema:"] == ["0", "saves", "9.0", "GB"]
+    assert (
+        "loop.parallel: fsdp             saves 22.6 GB in each of 2 processes, 39.6 GB in each of 8" in told
+    )
+    assert rows["lora:"][1:4] == ["saves", "30.0", "GB;"]
     assert "1 window of 16 latents at 512 x 512, a prompt of 128 tokens" in told
     assert "not measured here" in told
     kept, saved = (float(re.findall(words, told)[0]) for words in (r"keeps (\S+) GB", r"saves (\S+) GB of"))
@@ -79,6 +84,48 @@ def test_the_arithmetic_counts_what_a_step_leaves(config, optimizer, ema, reques
     assert told.gradients == sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
     assert told.optimizer == sum(bytes_of(t) for t in moments)
     assert told.average == sum(t.nbytes for t in Ema(model, ema).shadow.values())
+
+
+def rows_of(config, monkeypatch):
+    """What the options of a report save, in bytes."""
+    monkeypatch.setattr("read_core.training.dry_run._gb", str)
+    monkeypatch.setattr("read_core.training.dry_run.free_memory", lambda _: 0)
+    lines = [line for line in report(config) if " saves " in line]
+    return {line[:32].strip(): [int(n) for n in re.findall(r"(\d+) GB", line)] for line in lines}
+
+
+def test_what_lora_saves_is_what_a_training_without_it_holds_more(config, tmp_path, monkeypatch):
+    A2VTransformer3DModel(**{**TINY, "attention_head_dim": 96}).save_pretrained(tmp_path / "initial")
+    given = config.model_copy(update={"speech": "tuned", "model": {}, "initial": tmp_path / "initial"})
+    adapted = {"lora": Lora(), "speech": "codes"}
+    assert "lora: {}" not in rows_of(given.model_copy(update=adapted), monkeypatch)
+
+    def held(changes) -> int:
+        model = A2VStage(given.model_copy(update=changes)).model
+        trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+        return sum(t.nbytes for t in model.state_dict().values()) + 4 * trained  # gradient, moments, average
+
+    expected = held({}) - held(adapted)
+    assert expected > 0
+    assert rows_of(given, monkeypatch)["lora: {}"] == [expected]
+
+
+def test_what_fsdp_saves_is_what_a_process_does_not_hold(config, monkeypatch):
+    """Of two processes, of which there is one: the other one's messages are never waited for."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    model = planned_model(config, "cpu")
+    whole = sum(p.nbytes for p in model.parameters())
+    told = rows_of(config, monkeypatch)["loop.parallel: fsdp"][0]
+    torch.distributed.init_process_group("fake", rank=0, world_size=2, store=FakeStore())
+    try:
+        fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+        parts = sum(own(p).nbytes for p in model.parameters())
+    finally:
+        torch.distributed.destroy_process_group()
+    assert told == pytest.approx(5 * (whole - parts), rel=0.02)  # weight, gradient, moments, average
 
 
 def bytes_of(tensor: torch.Tensor) -> int:

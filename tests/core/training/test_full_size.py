@@ -71,6 +71,8 @@ def test_the_values_of_the_paper():
     assert [frames_of_latents(window) for window in config.windows] == [121]
     assert (config.loop.learning_rate, config.loop.batch_size, config.loop.accumulate) == (1e-5, 1, 1)
     assert (config.times.shift, config.motion_weight, config.eyes_weight) == ("tokens", 0, 0)
+    assert (config.times.schedule, config.times.mean, config.times.std) == (0, 0, 1)
+    assert not config.times.synchronous
     assert config.speech == "tuned"
     _, speech_ae = load_config(CONFIGS / "speech_ae.yaml")
     assert speech_ae.loop.learning_rate == 1e-4
@@ -87,6 +89,28 @@ def test_the_values_of_the_paper():
     assert timesteps(defaults.steps, defaults.shift_at(tokens)).tolist() == pytest.approx(
         [1, 0.982, 0.959, 0.928, 0.886, 0.823, 0.721, 0.526, 0], abs=5e-4
     )
+
+
+STAGES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "checkpoint")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_configuration_is_of_a_stage_and_reads_what_another_one_writes(name):
+    """Or what init, prepare or the user makes."""
+    _, config = load_config(CONFIGS / f"{name}.yaml")
+    outputs = {load_config(CONFIGS / f"{other}.yaml")[1].output for other in STAGES if other != name}
+    given = [value for _, value in config if isinstance(value, Path) and value != config.output]
+    read = [path for path in given if path.is_relative_to("output")]
+    for path in read:
+        within = path.is_relative_to(config.output)  # what the stage makes for itself
+        assert within or any(path.is_relative_to(output / "export") for output in outputs), path
+    assert all(
+        path.parts[:2] in {("models", "start")} or path.parts[0] == "data"
+        for path in given
+        if path not in read
+    )
+    assert config.loop.mixed_precision == "bf16"
+    assert config.loop.tensorboard
 
 
 def test_the_prompt_is_the_part_of_its_file_that_counts(tiny_checkpoint, clips_folder, ltx, tmp_path):
@@ -120,7 +144,7 @@ def test_random_prompts_are_refused_with_weights_of_ltx_video(tiny_checkpoint, c
 
 def test_a_missing_ltx_video_is_named_before_anything_is_encoded(tiny_checkpoint, clips_folder, tmp_path):
     stage_class, config = a2v(tiny_checkpoint, clips_folder, tmp_path / "nothing", tmp_path)
-    with pytest.raises(ConfigError, match=r"ltx is .*nothing.*read-core init"):
+    with pytest.raises(ConfigError, match=r"ltx is .*nothing.*read-core init.*docs/full-size\.md"):
         stage_class(config)
     assert not (tmp_path / "latents").exists()
 

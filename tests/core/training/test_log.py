@@ -7,15 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from safetensors.torch import load_file
 from torch import nn
 
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
-from read_core.training.pictures import save_rows
+from read_core.training.pictures import save_clips, save_rows
 
 from .regression import STEPS, Regression, assert_equal, exported, loop_config
 
@@ -34,6 +35,35 @@ class Drawing(Regression):
     def sheet(self, model: nn.Module, path: Path) -> None:
         weight = model.get_parameter("0.weight").detach()
         save_rows([[(weight[..., None] * 3 + 0.5).expand(-1, -1, 3)]], path)
+
+
+class Moving(Drawing):
+    """Its sheet has a video: eight frames, each brighter than the last, of twice the GIF's height."""
+
+    def sheet(self, model: nn.Module, path: Path) -> None:
+        super().sheet(model, path)
+        levels = torch.arange(8.0)[:, None, None, None] / 8
+        save_clips(
+            [levels.expand(-1, 512, 320, 3), 1 - levels.expand(-1, 512, 320, 3)], path.with_suffix(".mp4")
+        )
+
+
+def test_tensorboard_shows_videos_as_gifs_of_half_of_the_frames(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(Moving(), loop_config(tensorboard=True, sheet_every=6), tmp_path)
+    events = reader.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Images("video")] == [6, 12]
+    event = events.Images("video")[0]
+    gif = Image.open(io.BytesIO(event.encoded_image_string))
+    frames = ImageSequence.all_frames(gif)
+    assert (gif.format, len(frames), gif.size) == ("GIF", 4, (320, 256))
+    assert (event.height, event.width) == (256, 320)
+    assert gif.info["duration"] == 80
+    for index, frame in enumerate(frames):
+        shown = np.asarray(frame.convert("RGB")).astype(float) / 255
+        assert shown[:, :150].mean() == pytest.approx(2 * index / 8, abs=0.03)
+        assert shown[:, 170:].mean() == pytest.approx(1 - 2 * index / 8, abs=0.03)
 
 
 def test_tensorboard_shows_the_log_and_the_sheets(tmp_path, crash):

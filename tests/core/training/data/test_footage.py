@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from read_core.checkpoint import load_model
 from read_core.footage.manifest import read_manifest
 from read_core.geometry import frames_of_latents
+from read_core.media import read_image
+from read_core.media.frames import FrameReader
 from read_core.speech import SpeechAE
 from read_core.speech.speech_ae import CONTEXT_FRAMES
 from read_core.speech.steps import features_of
@@ -78,6 +80,10 @@ def test_codes_of_windows_are_those_of_the_whole_item(footage, tiny_checkpoint):
             torch.testing.assert_close(codes, whole[first : first + 2], rtol=1e-4, atol=1e-5)
 
 
+def made_video(output):
+    return output / "sheets" / "0000002.mp4"
+
+
 @pytest.mark.parametrize("speech", ["codes", "tuned"])
 def test_the_stage_trains_on_footage_and_tells_where_faces_are(tmp_path, tiny_checkpoint, footage, speech):
     stage_class, made = config(tiny_checkpoint, footage, tmp_path / "run", speech=speech)
@@ -86,7 +92,17 @@ def test_the_stage_trains_on_footage_and_tells_where_faces_are(tmp_path, tiny_ch
     assert any(name.startswith("speech_ae.") for name in trained) == (speech == "tuned")
     figures = train(stage, made.loop, made.output)
     assert all(map(math.isfinite, figures.values()))
-    assert (tmp_path / "run" / "sheets" / "0000002.png").is_file()
+    sheet = read_image(tmp_path / "run" / "sheets" / "0000002.png")
+    video = [torch.from_numpy(one.pixels()) / 255 for one in FrameReader(made_video(tmp_path / "run")).read()]
+    assert (len(video), video[0].shape) == (25, (64, 128, 3))
+    for row in (0, 1):  # the true one, the generated one
+        cell = sheet[64 * row : 64 * (row + 1), :64]
+        apart = {
+            (half, index): float((video[index][:, 64 * half : 64 * (half + 1)] - cell).square().mean())
+            for half in (0, 1)
+            for index in (0, 10, 19, 20, 21)
+        }
+        assert min(apart, key=apart.__getitem__) == (row, 20)
     face = read_face(tmp_path / "run" / "export")
     assert face is not None
     assert face.eyes == 0.36
