@@ -20,8 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--reference",
         type=Path,
         metavar="FOLDER",
-        help="real videos with sound, whose first frames and sounds make the generated ones (default: drawn "
-        "presenters of the test split)",
+        help="real videos with sound, whose first frames and sounds make the generated ones; of footage from "
+        "read-core prepare only people held out (default: drawn presenters of the test split)",
     )
     group.add_argument(
         "--weights",

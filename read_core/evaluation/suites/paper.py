@@ -23,7 +23,7 @@ from ..comparison import REAL, Comparison, Tools
 from ..material.made import check_made
 from ..material.samples import speakers_here
 from ..material.takes import Take, drawn_recordings, real_recordings, write_takes
-from ..material.video_files import pick_frames
+from ..material.video_files import held_out_split, pick_frames
 from ..measures import METRICS
 from ..metrics.seams import whole_clips
 from ..networks.files import FILES
@@ -72,7 +72,8 @@ class PaperInputs:
         against: Fig. 2: trainings of one with synchronous noise; none: it is not compared.
         variants: Table 2: checkpoints by name, several trainings for each.
         methods: Table 1: folders of other methods' videos by name.
-        reference: folder of real videos; None: drawn recordings of the corpus's test split.
+        reference: folder of real videos, of prepared footage only people held out; None: drawn recordings of
+            the corpus's test split.
         faces: folder of portraits that are animated as recordings too.
     """
 
@@ -176,7 +177,7 @@ def run_paper(
     facts: dict[str, Any] = {
         "weights": _weights(cases, maker.digests),
         "recordings": f"{len({take.recording for take in takes[-1]})}, "
-        + ("of the corpus's test split" if inputs.reference is None else f"of {inputs.reference}"),
+        + ("of the corpus's test split" if inputs.reference is None else _of_real(inputs.reference)),
         "frames": ", ".join(str(whole_clips(clips, window)) for clips in lengths),
         "seeds": f"{seed} to {seed + size.seeds - 1}",
         "read_core": __version__,
@@ -195,6 +196,11 @@ def run_paper(
     return report
 
 
+def _of_real(folder: Path) -> str:
+    split = held_out_split(folder)
+    return f"of {folder}, split {split}" if split else f"of {folder}"
+
+
 def _weights(cases: Cases, digests: Mapping[Path, str]) -> str:
     """The digests of the weights of each way; one for all where they are equal."""
     found = {way.name: " and ".join(digests[each] for each in way.checkpoints) for way, _ in cases}
@@ -210,6 +216,8 @@ def _takes(inputs: PaperInputs, size: PaperSize, info: CheckpointInfo, out: Path
     content: dict[str, Any] = {"window": window, "frames": frames}
     if inputs.reference is not None:
         content["reference"] = str(inputs.reference.resolve())
+        if split := held_out_split(inputs.reference):
+            content["split"] = split
         recordings = real_recordings(inputs.reference, frames, size.count)
     else:
         speakers = size.speakers or speakers_here()

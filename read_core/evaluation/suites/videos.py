@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...version import __version__
 from ..comparison import GENERATED, REAL, Comparison, Tools, weights_folder
 from ..figures import column
-from ..material.video_files import find_videos
+from ..material.video_files import find_real, find_videos, held_out_split
 from ..measures import METRICS, add_measured, joins_of
 from ..networks.files import FILES, FoundFile, find_file
 from ..pictures.boundary import save_boundary
@@ -70,23 +70,27 @@ def run_videos(
 
     Args:
         generated: folder of the generated videos.
-        real: folder of real ones; on the page, those of the same name stand side by side.
+        real: folder of real ones; on the page, those of the same name stand side by side. Of footage that
+            ``read-core prepare`` has made, only people held out are taken.
         metrics: names in ``METRICS``.
         tools: feature networks, device and warnings.
         out: folder of the results.
         joins: where clips meet in generated videos; None: as the tags of READ's videos say.
 
     Raises:
-        InputError: a metric is unknown or needs a folder of weights, or there are too few frames.
+        InputError: a metric is unknown or needs a folder of weights, or a generated
+            video has the name of footage for training.
         MediaError: a folder holds no videos, or a video cannot be read.
         CheckpointError: a file of weights is missing or is not the network.
     """
     check_metrics(metrics, tools)
-    work = Comparison(find_videos(generated), find_videos(real), tools, joins)
+    made = find_videos(generated)
+    work = Comparison(made, find_real(real, made), tools, joins)
+    of_split = f", split {split}" if (split := held_out_split(real)) else ""
     make_folder(out)
     facts: dict[str, Any] = {
         "generated": f"{len(work.generated)} videos in {generated}",
-        "real": f"{len(work.real)} videos in {real}",
+        "real": f"{len(work.real)} videos in {real}{of_split}",
         "of the same name": len(work.generated.keys() & work.real.keys()),
         "read_core": __version__,
     }
