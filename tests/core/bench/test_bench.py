@@ -188,6 +188,7 @@ def test_float8_is_of_a_copy_with_the_student_in_it(settings, monkeypatch, guida
     monkeypatch.setitem(sys.modules, "torchao.quantization", fake)
     material = make_material(random_pipeline("tiny", CPU, torch.float32), 1, (64, 96), window=4)
     pipe, speech, reference = material.pipe, material.speech(4), material.reference()
+    assert pipe.student is not None
     for parameter in pipe.student.parameters():
         parameter.normal_(std=0.1)
     settings = replace(settings, guidance=guidance)
@@ -223,7 +224,7 @@ def test_rates_follow_from_the_times_of_whole_clips(material, settings):
     assert speed.fps == pytest.approx(41 / (2 * speed.total))
     assert speed.factor == pytest.approx(25 / speed.fps)
     assert speed.share == pytest.approx(speed.teraflops)
-    assert 0.1e9 < speed.memory * 1e9 <= peak_host_memory()
+    assert 0.1e9 < speed.memory * 1e9 <= (peak_host_memory() or 0)
     later = measure(material, Variant(replace(settings, order="wavefront")), 1e12, rounds=1)
     assert later.first > later.backbone  # all clips are sampled before the first frames
 

@@ -202,10 +202,10 @@ def test_where_merging_is_impossible_the_corrections_run_as_hooks(base):
     base.proj_in = quantized
     merged = MergedStudent(student)
     with merged.applied():
-        assert student.active
+        states = [student.active]
         assert base.proj_in.weight.dtype == torch.float8_e4m3fn
     assert not merged.merged
-    assert not student.active
+    assert [*states, student.active] == [True, False]
     assert torch.equal(velocity(base, SCALES, student)(*latents(), [0]), by_hooks(base, student))
 
 
@@ -343,6 +343,7 @@ def test_its_steps_are_the_default_and_the_tag_and_the_estimate_know_it(folder):
         sampling_memory(pipe.transformer, pipe.prompt, replace(settings, guidance=form), (64, 96))
         for form in (NoCFG(), SplitCFG(0.5, 1.5))
     )
+    assert pipe.student is not None
     merged = sum(pipe.transformer.get_parameter(f"{name}.weight").nbytes for name in pipe.student.names)
     assert sampling_memory(pipe.transformer, pipe.prompt, settings, (64, 96)) == one + merged
     assert one < three
