@@ -7,15 +7,23 @@ from .test_page import graph
 
 pytestmark = [pytest.mark.comfy, pytest.mark.slow]
 NAME, KIND = "READ_long_audio", "READ_TalkingHeadToFile"
+CLIPS, STEPS = 5, 16
 WATCH = """
 window.readLive = [];
-let working = false;
+let working = false, steps = [0, 0];
+comfyAPI.api.api.addEventListener("progress", ({ detail }) => (steps = [detail.value, detail.max]));
 comfyAPI.api.api.addEventListener("execution_start", () => (working = true));
 comfyAPI.api.api.addEventListener("execution_success", () => (working = false));
 setInterval(() => {
   for (const video of document.querySelectorAll("video[data-read=live]"))
     if (working && video.buffered.length)
-      window.readLive.push([video.buffered.end(0), video.currentTime, video.videoWidth]);
+      window.readLive.push({
+        end: video.buffered.end(0),
+        at: video.currentTime,
+        width: video.videoWidth,
+        sound: video.webkitAudioDecodedByteCount,
+        steps,
+      });
 }, 50);
 """
 PLAYS = "!!window.MediaSource && MediaSource.isTypeSupported('video/mp4; codecs=\"avc1.64001f, mp4a.40.2\"')"
@@ -53,8 +61,10 @@ def opened(request, browser, usual):
 def run(page, seed, live=True):
     """Run the graph; what was seen of the live video meanwhile. The host keeps results by seed."""
     page.set_widget(KIND, "seed", seed + 100 * bool(page.page.evaluate("LiteGraph.vueNodesMode")))
-    page.set_widget(KIND, "window", 8)  # seven clips
-    page.set_widget(KIND, "steps", 16)
+    page.set_widget(KIND, "window", 8)  # five clips
+    page.set_widget(KIND, "steps", STEPS)
+    for name in ("detail", "paste_back", "blinks", "head_motion"):  # else progress counts finished frames too
+        page.set_widget(KIND, name, "off")
     page.set_widget(KIND, "live", live)
     ending, detail = page.run()
     assert ending == "execution_success", detail
@@ -67,11 +77,14 @@ def test_finished_clips_play_before_the_last_one_is_sampled(opened, installation
         assert seen == []  # its newer drawing, a trial then, shows no widgets that come later
         return
     assert seen, "nothing was played while the node worked"
-    ends = [end for end, _, _ in seen]
+    ends = [found["end"] for found in seen]
     assert ends[0] < 9  # the example lasts 9 s
     assert ends == sorted(ends)
-    assert seen[-1][1] > 0  # it plays
-    assert seen[-1][2] > 0
+    assert seen[0]["steps"][1] == CLIPS * STEPS
+    assert seen[0]["steps"][0] < 3 * STEPS  # the third clip is not sampled yet
+    assert seen[-1]["at"] > 0  # it plays
+    assert seen[-1]["width"] > 0
+    assert seen[-1]["sound"] > 0
     opened.page.wait_for_timeout(1500)
     sources = [video["src"] for video in opened.videos()]
     assert any(f"filename={NAME}_" in source for source in sources)
