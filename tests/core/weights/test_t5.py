@@ -130,13 +130,13 @@ def test_captions_are_embedded_with_one_loading_and_made_again_only_if_their_tex
     assert "3 embeddings written, 0 kept" in capsys.readouterr().out
     assert len(loaded) == 1
     files = {}
-    for name in texts:
+    for name, text in texts.items():
         file = caption_of(sources / f"{name.replace('prompt', '0007')}.safetensors")
         assert file is not None
         files[name] = file
         prompt = load_prompt(file, 12)
         assert prompt.mask.all()
-        torch.testing.assert_close(prompt.embedding, as_ltx_video_does(t5, texts[name]))
+        torch.testing.assert_close(prompt.embedding, as_ltx_video_does(t5, text))
     before = {file: file.stat().st_mtime_ns for file in files.values()}
     changed = sources / "Ada" / "0001.txt"
     changed.write_text("a person")
