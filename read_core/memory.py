@@ -78,7 +78,7 @@ def conditions_memory(
 
     These are keys, values and rotations, and with a student the merged weights.
     """
-    from .transformer.student import merged_memory
+    from .transformer.merged import merged_memory
 
     config, value = transformer.config, transformer.dtype.itemsize
     width = config.num_attention_heads * config.attention_head_dim

@@ -71,7 +71,7 @@ class Models:
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
         pipe = ReadPipeline.from_pretrained(self.checkpoint, self.device, dtype)
         if self.attention is not None:
-            set_attention(pipe.transformer, self.attention, pipe.prompt)
+            set_attention(pipe.transformer, self.attention, pipe.prompt.mask)
         if self.compiled:
             compile_transformer(pipe)
         return pipe

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     if share is not None:  # random weights are made with more
         limit_memory(device, share)
     if args.attention is not None:
-        set_attention(pipe.transformer, args.attention, pipe.prompt)
+        set_attention(pipe.transformer, args.attention, pipe.prompt.mask)
     guidance = None if args.guidance is None else pipe.defaults.guidance_of(args.guidance)
     settings = SamplingSettings(args.steps, guidance, args.window, order=args.order).resolved(pipe.defaults)
     every = variants_of(settings, pipe.defaults, device.type == "cuda")

@@ -217,7 +217,7 @@ def run(args: argparse.Namespace) -> int:
     from ..generate.ranks import assist, leave_together, start_ring
     from ..pipeline import ReadPipeline
     from ..transformer.backends import set_attention
-    from ..transformer.parallel import share_clips
+    from ..transformer.sharing import share_clips
 
     device = checked_device(args.device)
     defaults = describe(args.checkpoint).defaults
@@ -233,7 +233,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--parallel clip {trouble}")
     pipe = ReadPipeline.from_pretrained(args.checkpoint, device, _dtype(args.dtype))
     if args.attention is not None:
-        set_attention(pipe.transformer, args.attention, pipe.prompt)
+        set_attention(pipe.transformer, args.attention, pipe.prompt.mask)
     if shared:
         share_clips(pipe.transformer, job.settings.resolved(defaults).window)
     else:

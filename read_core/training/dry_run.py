@@ -5,7 +5,6 @@ The memory of the state is computed from a model without weights, that of the ac
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -152,7 +151,9 @@ def _sharable(loop: LoopConfig) -> bool:
 
 def _saved_by_lora(config: A2VConfig, whole: StateMemory) -> str:
     """What training LoRA of a finished A2V-DiT saves, with a finished SpeechAE; "": nothing."""
-    if importlib.util.find_spec("peft") is None:
+    try:
+        import peft  # noqa: F401
+    except ImportError:
         return "not known here: pip install peft"
     changes = {"lora": Lora(), "speech": "codes", "initial": config.initial or config.output / "export"}
     adapted = planned_model(config.model_copy(update=changes))

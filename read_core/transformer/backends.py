@@ -9,17 +9,18 @@ import torch
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..checkpoint import Prompt
+    from torch import Tensor
+
     from .model import A2VTransformer3DModel
 
 
-def set_attention(transformer: A2VTransformer3DModel, name: str, prompt: Prompt) -> None:
+def set_attention(transformer: A2VTransformer3DModel, name: str, mask: Tensor) -> None:
     """Let ``transformer`` use a backend, after a small trial on its device and in its type.
 
     Args:
         transformer: on the device that it will run on.
         name: as diffusers names it.
-        prompt: the text that the model will see; if its mask excludes tokens, the backend must support that.
+        mask: (N,) bool of the prompt's tokens; if it excludes any, the backend must support that.
 
     Raises:
         InputError: there is no such backend, its package is missing, or it does not work here.
@@ -33,7 +34,7 @@ def set_attention(transformer: A2VTransformer3DModel, name: str, prompt: Prompt)
         # Newer diffusers also set it for the whole process; leaving the context undoes that.
         with attention_backend(AttentionBackendName(name)):
             transformer.set_attention_backend(name)
-        _try(transformer, prompt)
+        _try(transformer, mask)
     except Exception as error:  # packages of backends raise errors of any kind
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         place = f"on {transformer.device} in {str(transformer.dtype).removeprefix('torch.')}"
@@ -44,15 +45,15 @@ def set_attention(transformer: A2VTransformer3DModel, name: str, prompt: Prompt)
 
 
 @torch.no_grad()
-def _try(transformer: A2VTransformer3DModel, prompt: Prompt) -> None:
-    """Attend once: to all tokens, and to those that the prompt's mask keeps."""
-    config, count = transformer.config, len(prompt.mask)
+def _try(transformer: A2VTransformer3DModel, mask: Tensor) -> None:
+    """Attend once: to all tokens, and to those that the mask (N,) keeps."""
+    config, count = transformer.config, len(mask)
     attend = transformer.transformer_blocks[0].attn1.processor
-    mask = prompt.mask.to(transformer.device, torch.bool)[None, None, None]
+    keeps = mask.to(transformer.device, torch.bool)[None, None, None]
     tokens = torch.zeros(
         (1, count, config.num_attention_heads, config.attention_head_dim),
         dtype=transformer.dtype,
         device=transformer.device,
     )
-    for each in (None,) if bool(mask.all()) else (None, mask):
+    for each in (None,) if bool(keeps.all()) else (None, keeps):
         attend(tokens, tokens, tokens, each)

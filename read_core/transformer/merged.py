@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from .student import corrected_names
+
 if TYPE_CHECKING:
     from .student import LowRank, Student
 
@@ -100,6 +102,12 @@ def mergeable(base: nn.Module, layers: list[Any]) -> bool:
         and not layer.weight.is_meta
         for layer in layers
     )
+
+
+def merged_memory(base: nn.Module) -> int:
+    """Bytes of the merged weights that sampling with a student holds, see ``MergedStudent``."""
+    layers: list[Any] = [base.get_submodule(name) for name in corrected_names(base)]
+    return sum(layer.weight.nbytes for layer in layers) if mergeable(base, layers) else 0
 
 
 def _sum(weight: Tensor, low: LowRank) -> nn.Parameter:

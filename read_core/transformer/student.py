@@ -21,7 +21,6 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from ..ans import DistilledCFG
-from .merged import mergeable
 from .model import TIME_SCALE, A2VTransformer3DModel
 
 _FREQUENCIES = 128
@@ -179,12 +178,6 @@ def corrected_names(base: nn.Module) -> tuple[str, ...]:
         for name, layer in base.named_modules()
         if isinstance(layer, nn.Linear) and not _OF_CONDITIONS.search(name)
     )
-
-
-def merged_memory(base: nn.Module) -> int:
-    """Bytes of the merged weights that sampling with a student holds, see ``MergedStudent``."""
-    layers: list[Any] = [base.get_submodule(name) for name in corrected_names(base)]
-    return sum(layer.weight.nbytes for layer in layers) if mergeable(base, layers) else 0
 
 
 def _insert(root: nn.Module, name: str, module: nn.Module) -> None:

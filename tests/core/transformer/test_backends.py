@@ -7,15 +7,10 @@ import torch
 from diffusers.models.attention_dispatch import AttentionBackendName
 
 from read_core.batch.engines import Models
-from read_core.checkpoint import Prompt
 from read_core.cli.main import main
 from read_core.errors import InputError
 from read_core.transformer import TINY, A2VTransformer3DModel
 from read_core.transformer.backends import set_attention
-
-
-def make_prompt(*mask: bool) -> Prompt:
-    return Prompt(torch.zeros(len(mask), 12), torch.tensor(mask))
 
 
 @pytest.fixture
@@ -31,20 +26,20 @@ def backends(transformer: A2VTransformer3DModel) -> set[AttentionBackendName]:
 
 def test_every_attention_gets_the_backend(transformer):
     assert backends(transformer) == {None}
-    set_attention(transformer, "native", make_prompt(True, False))
+    set_attention(transformer, "native", torch.tensor([True, False]))
     assert backends(transformer) == {AttentionBackendName.NATIVE}
 
 
 def test_an_unknown_backend_is_refused_with_those_that_exist(transformer):
     with pytest.raises(InputError, match=r"attention is 'fast'; expected one of .*native.*xformers"):
-        set_attention(transformer, "fast", make_prompt(True))
+        set_attention(transformer, "fast", torch.tensor([True]))
 
 
 @pytest.mark.parametrize("name", ["sage", "_native_cudnn"])
 def test_a_backend_that_does_not_work_here_is_refused(transformer, name):
     """Its package is missing, or a CPU cannot run it."""
     with pytest.raises(InputError, match=f"attention '{name}' cannot be used on cpu in float32"):
-        set_attention(transformer, name, make_prompt(True))
+        set_attention(transformer, name, torch.tensor([True]))
 
 
 def test_a_backend_without_masks_is_refused_only_if_the_prompt_has_one(transformer, monkeypatch):
@@ -56,9 +51,9 @@ def test_a_backend_without_masks_is_refused_only_if_the_prompt_has_one(transform
         return query
 
     monkeypatch.setattr(AttentionKernel, "__call__", unmasked)
-    set_attention(transformer, "native", make_prompt(True, True))
+    set_attention(transformer, "native", torch.tensor([True, True]))
     with pytest.raises(InputError, match="`attn_mask` is not supported"):
-        set_attention(transformer, "native", make_prompt(True, False))
+        set_attention(transformer, "native", torch.tensor([True, False]))
 
 
 def test_workers_of_a_batch_use_it(tiny_checkpoint):

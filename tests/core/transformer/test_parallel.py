@@ -19,9 +19,10 @@ from torch.distributed import barrier, destroy_process_group, init_process_group
 from read_core.ans import SplitCFG, reverse, timesteps
 from read_core.errors import InputError
 from read_core.geometry import latents_of_clips
-from read_core.transformer import TINY, A2VTransformer3DModel, parallel
+from read_core.transformer import TINY, A2VTransformer3DModel, sharing
 from read_core.transformer.guided import GuidedVelocity
-from read_core.transformer.parallel import CONTEXT_PARALLEL_PLAN, share_clips
+from read_core.transformer.parallel import CONTEXT_PARALLEL_PLAN
+from read_core.transformer.sharing import share_clips
 
 CLIPS, STEPS = 3, 2
 CONFIG = {**TINY, "num_attention_heads": 4, "attention_head_dim": 8}
@@ -75,7 +76,7 @@ def one_of_several(rank: int, world: int, road: str, folder: str) -> None:
             ):
                 model.enable_parallelism(config=config)
 
-        parallel._share_on_cpu = enable
+        sharing._share_on_cpu = enable
     torch.save(velocity(shared=True), f"{folder}/{rank}.pt")
     barrier()  # who leaves first would close the other's connections
     destroy_process_group()

@@ -32,7 +32,7 @@ def test_without_faces_photographs_are_absent_and_the_report_says_so(aligned_pip
     }  # fmt: skip
     assert real is None
     assert list(talks) == ["drawn"]
-    assert len(talk_aims("drawn", talks["drawn"])) == 15
+    assert len(talk_aims("drawn", talks["drawn"])) == 17
     assert not list(tmp_path.glob("*.png"))
 
 
