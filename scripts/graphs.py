@@ -77,9 +77,9 @@ KINDS = {
     "READ_Decode": Kind(
         "READ Temporal VAE Decode", [("images", "IMAGE"), ("fps", "FLOAT"), ("frames", "INT")], 264, 150, 200
     ),
-    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 244, 198, 268),
+    "READ_RestoreDetail": Kind("READ Restore Detail", [("images", "IMAGE")], 244, 222, 292),
     "READ_PasteBack": Kind("READ Paste Back", [("images", "IMAGE"), ("mask", "MASK")], 250, 190, 235),
-    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 792, 1218),
+    "READ_TalkingHeadToFile": Kind("READ Talking Head to File", [("video", "VIDEO")], 400, 816, 1242),
     "READ_Check": Kind(
         "READ Check",
         [("plot", "IMAGE"), ("report", "STRING"), ("follows", "FLOAT"), ("lag", "INT")],
