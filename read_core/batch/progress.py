@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from ..terminal import print_warning
@@ -21,28 +22,26 @@ if TYPE_CHECKING:
 PERIOD = 1.0  # seconds between two drawings
 
 
+@dataclass
 class Lines:
     """One line for each job that ended: number, state, seconds, time left.
 
-    Args:
+    Attributes:
         total: number of jobs.
         workers: videos that are made at once.
-        stream: where to write; None: standard output.
+        stream: where to write.
         clock: the time in seconds.
     """
 
-    def __init__(
-        self,
-        total: int,
-        workers: int,
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self.total, self.workers, self.clock = total, workers, clock
-        self.stream = sys.stdout if stream is None else stream
-        self.begun = clock()
-        self.states: Counter[str] = Counter()
-        self.frames = 0
+    total: int
+    workers: int
+    stream: TextIO = field(default_factory=lambda: sys.stdout)
+    clock: Callable[[], float] = time.perf_counter
+    states: Counter[str] = field(init=False, default_factory=Counter)
+    frames: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
 
     def __enter__(self) -> Lines:
         return self
@@ -80,21 +79,16 @@ class Lines:
         return (self.clock() - self.begun) / self.done * (self.total - self.done)
 
 
+@dataclass
 class Board(Lines):
     """The same lines, and below them a table of the jobs under way, redrawn every second. For a terminal."""
 
-    def __init__(
-        self,
-        total: int,
-        workers: int,
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        super().__init__(total, workers, stream, clock)
-        self.running: dict[str, tuple[int, float]] = {}  # attempt, and when it began
-        self.drawn = 0  # lines
-        self.closed = threading.Event()
-        self.lock = threading.RLock()
+    running: dict[str, tuple[int, float]] = field(init=False, default_factory=dict)  # attempt, and its begin
+    drawn: int = field(init=False, default=0)  # lines
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.closed, self.lock = threading.Event(), threading.RLock()
         self.ticker = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Board:
