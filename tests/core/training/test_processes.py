@@ -59,7 +59,16 @@ from read_core.training.loop import train
 from read_core.training.stages.a2v import A2VConfig, A2VStage
 
 
-class Exact(A2VStage):
+class Written(A2VStage):
+    def sheet(self, model, path):
+        save_file(self.transformer.state_dict(), path)
+
+    def export(self, model, folder):
+        self.transformer.save_pretrained(folder)
+        return {}
+
+
+class Exact(Written):
     def __init__(self, config):
         super().__init__(config)
         self.model.double()
@@ -71,16 +80,10 @@ class Exact(A2VStage):
         exact = {name: v.double() if v.is_floating_point() else v for name, v in batch.items()}
         return super().loss(model, exact, noise)
 
-    def sheet(self, model, path):
-        save_file(self.transformer.state_dict(), path)
-
-    def export(self, model, folder):
-        self.transformer.save_pretrained(folder)
-        return {}
-
 
 config = A2VConfig.model_validate(json.loads(sys.argv[1]))
-train(Exact(config), config.loop, config.output, stop_after=int(sys.argv[2]))
+stage = Exact if config.loop.mixed_precision == "no" else Written
+train(stage(config), config.loop, config.output, stop_after=int(sys.argv[2]))
 """
 
 
@@ -135,7 +138,10 @@ Trained = tuple[dict[str, torch.Tensor], dict[str, list[float]]]
 
 @pytest.fixture(scope="module")
 def train_a2v(clips_folder, tiny_checkpoint, tmp_path_factory):
-    """A function that trains a tiny A2V-DiT in float64: its weights, and its losses and norms by step."""
+    """A function that trains a tiny A2V-DiT: its weights, and its losses and norms by step.
+
+    In float64, except with a ``mixed_precision``.
+    """
     folder = tmp_path_factory.mktemp("a2v")
     (folder / "a2v.py").write_text(A2V)
     parts = {name: str(tiny_checkpoint / name) for name in ("vae", "whisper", "speech_ae")}
@@ -192,6 +198,21 @@ def test_two_processes_that_share_the_weights_train_as_one(train_a2v, one_of_eig
     parts = train_a2v(two, tmp_path / "parts", 2, accumulate=2, parallel="fsdp")
     assert parts[1] == found[1]
     assert all(torch.equal(parts[0][name], value) for name, value in found[0].items())
+
+
+@pytest.mark.slow
+def test_two_processes_share_float32_weights_and_compute_in_bf16(train_a2v, one_of_eight, tmp_path):
+    """As configs/full trains: losses near those of float64, from weights that keep float32's digits."""
+    loop = {"mixed_precision": "bf16", "optimizer": "adamw_fused"}
+    weights, rows = train_a2v(two, tmp_path, 2, accumulate=2, parallel="fsdp", **loop)
+    exact = one_of_eight[1]
+    for key in ("loss", "norm"):
+        assert rows[key] == pytest.approx(exact[key], rel=3e-2), key
+        assert rows[key] != pytest.approx(exact[key], rel=1e-6), key
+    assert rows["loss"][-1] < rows["loss"][0]
+    value = weights["proj_in.weight"]
+    assert value.dtype == torch.float32
+    assert not torch.equal(value, value.bfloat16().float())
 
 
 def settings(**values: object) -> list[str]:
