@@ -118,6 +118,10 @@ class Finish:
         """
         return (picture for _, picture in self.with_faces(frames))
 
+    def begin_at(self, frame: int) -> None:
+        """The next frames are those from ``frame`` on: blinks and head motion go on there."""
+        self._done = frame
+
     def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The same, each after the faces in it: (n, h', w', 3), not pasted back."""
         if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
@@ -141,6 +145,16 @@ class Finish:
                 yield speaking, self._paste(speaking)
             else:
                 yield speaking, resized(speaking, self.size)
+
+    @property
+    def face_size(self) -> tuple[int, int]:
+        """(height, width) of the faces, before they are pasted back or resized."""
+        return self.frame if self._detail is None else self._speaking
+
+    @property
+    def pastes(self) -> bool:
+        """Whether faces are pasted back into a larger picture."""
+        return self._paste is not None
 
     @property
     def busy(self) -> bool:

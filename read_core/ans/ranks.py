@@ -10,6 +10,7 @@ latents of clips would travel, 2 MB each. ``benchmarks/ranks.py`` measures both 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -64,11 +65,27 @@ class Ring:
         dist.recv(buffer, before, group=self._edges[before])
         return buffer.to(like.device)
 
-    def share(self, parts: list[Tensor]) -> None:
-        """Fill part i of every rank with that of its owner, rank i mod G; returns when all have all."""
+    def send_to_first(self, values: Tensor) -> None:
+        """Send to rank 0, and wait until it has what was sent to it before."""
+        self.settle()
+        values = values.to(self.device).contiguous()
+        self._sent.append((dist.isend(values, 0), values))
+
+    def receive_from(self, rank: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """On rank 0: what ``rank`` sent to it next, on the ring's device."""
+        buffer = torch.empty(tuple(shape), dtype=dtype, device=self.device)
+        dist.recv(buffer, rank)
+        return buffer
+
+    def settle(self) -> None:
+        """Wait until all that was sent has arrived."""
         for work, _ in self._sent:
             work.wait()
         self._sent.clear()
+
+    def share(self, parts: list[Tensor]) -> None:
+        """Fill part i of every rank with that of its owner, rank i mod G; returns when all have all."""
+        self.settle()
         if self.size == 1:
             return
         for index, part in enumerate(parts):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,9 +32,11 @@ from ..memory import (
 from ..records import FaceChoice, ResolvedSettings, SamplingSettings
 from ..usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from ..version import __version__
+from .ranks import finished_in_turn
 from .runtime import Runtime, runtime_path
 
 if TYPE_CHECKING:
+    from ..ans import OnStep
     from ..pipeline import ReadPipeline
     from ..records import Reference, SpeechCodes
 
@@ -160,8 +162,8 @@ def generate(
     """Generate the video of a job.
 
     Args:
-        pipe: the loaded pipeline. With a ring, the others call ``generate.ranks.assist``, and the whole video
-            is sampled before the first frame is written.
+        pipe: the loaded pipeline. With a ring, the others call ``generate.ranks.assist``; the whole video is
+            sampled before the first frame is written, and all ranks decode and finish in turn.
         job: the job.
         on_estimate: called before sampling starts.
         on_step: called as on_step(done, total) after each step of each clip.
@@ -180,7 +182,6 @@ def generate(
     started = time.perf_counter()
     check_job(job)
     settings, on_warning = job.settings.resolved(pipe.defaults), once(on_warning)
-    streamed = settings.order == "clips" and pipe.ring is None
     portrait = read_image(job.portrait, on_warning)
     track = file_track(job.speech, job.track, on_warning)
     waveform = read_track(track)
@@ -194,6 +195,7 @@ def generate(
         speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform
         if on_estimate is not None:
+            streamed = _is_streamed(pipe, settings)
             on_estimate(estimate(pipe, speech, reference, settings, finish, streamed))
         tags = synthesis_tags(pipe, job.out.stem, settings)
         writer = VideoWriter(job.out, finish.size, track, tags, job.overwrite, on_warning=on_warning)
@@ -205,16 +207,10 @@ def generate(
                 on_step(done, total)
 
         with writer, backbone if job.runtime else nullcontext():
-            if streamed:
-                video = pipe.stream(speech, reference, settings, step, on_warning)
-            else:
-                latents = pipe.sample(speech, reference, settings, step, on_warning)
-                video = pipe.decode_stream(latents, speech.num_frames, settings.seed)
-            for frames in video:
-                for faces, pictures in finish.with_faces(frames):
-                    writer.write(pictures)
-                    if on_frames is not None:
-                        on_frames(faces)
+            for faces, pictures in _finished(pipe, speech, reference, settings, finish, step, on_warning):
+                writer.write(pictures)
+                if on_frames is not None:
+                    on_frames(faces)
     except KeyboardInterrupt as interrupt:
         if writer is None or writer.kept is None:
             raise Interrupted("nothing was kept") from interrupt
@@ -238,6 +234,33 @@ def generate(
         device_memory=peak_device_memory(),
         backbone_seconds=backbone.seconds if job.runtime else None,
     )
+
+
+def _is_streamed(pipe: ReadPipeline, settings: ResolvedSettings) -> bool:
+    """Whether each clip is decoded when it is sampled; else sampling comes first."""
+    return settings.order == "clips" and pipe.ring is None
+
+
+def _finished(
+    pipe: ReadPipeline,
+    speech: SpeechCodes,
+    reference: Reference,
+    settings: ResolvedSettings,
+    finish: Finish,
+    on_step: OnStep,
+    on_warning: OnWarning,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Faces and pictures of the whole video, see ``Finish.with_faces``."""
+    if _is_streamed(pipe, settings):
+        video = pipe.stream(speech, reference, settings, on_step, on_warning)
+    else:
+        latents = pipe.sample(speech, reference, settings, on_step, on_warning)
+        if pipe.ring is not None:
+            yield from finished_in_turn(pipe, pipe.ring, latents, speech.num_frames, settings.seed, finish)
+            return
+        video = pipe.decode_stream(latents, speech.num_frames, settings.seed)
+    for frames in video:
+        yield from finish.with_faces(frames)
 
 
 def estimate(

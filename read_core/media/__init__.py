@@ -5,11 +5,12 @@ from __future__ import annotations
 from .audio import AudioTrack, file_track, read_audio, read_track, resample, waveform_track
 from .files import check_output
 from .images import fit_image, opaque, read_image
-from .video import VideoWriter
+from .video import VideoWriter, as_bytes
 
 __all__ = [
     "AudioTrack",
     "VideoWriter",
+    "as_bytes",
     "check_output",
     "file_track",
     "fit_image",

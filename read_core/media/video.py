@@ -144,7 +144,7 @@ class VideoWriter:
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_stop(), self._removed_on_error():
-            pixels, first = _bytes(frames.detach()), self.num_frames
+            pixels, first = as_bytes(frames.detach()).cpu().numpy(), self.num_frames
             self._encoder.do(lambda: self._encode(pixels, first), pixels.nbytes)
             self.num_frames += len(pixels)
 
@@ -340,13 +340,12 @@ class _Sound:
         self.container.mux(self.stream.encode(None))
 
 
-def _bytes(frames: Tensor) -> np.ndarray[Any, Any]:
-    """Frames (F, H, W, 3) as bytes, rounded on their device and copied at once."""
+def as_bytes(frames: Tensor) -> Tensor:
+    """Frames (F, H, W, 3), 0..1, as bytes, rounded on their device."""
     pixels = torch.empty(frames.shape, dtype=torch.uint8, device=frames.device)
     for target, frame in zip(pixels, frames, strict=True):  # a float copy of all would be four times as large
         target.copy_(frame.float().clamp(0, 1).mul_(255).round_())
-    found: np.ndarray[Any, Any] = pixels.cpu().numpy()
-    return found
+    return pixels
 
 
 def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:

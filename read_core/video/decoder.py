@@ -27,13 +27,20 @@ class ChunkDecoder:
             so all chunks get the same. It is drawn on the decoder's device, as in diffusers, so it differs
             between kinds of device.
         conv_dtype: type of the convolutions; None: that of the latents. Sums of blocks keep the latents'.
+        begun: the first latent decoded is inside the video, not its latent 0.
     """
 
-    def __init__(self, decoder: nn.Module, seed: int = 0, conv_dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        decoder: nn.Module,
+        seed: int = 0,
+        conv_dtype: torch.dtype | None = None,
+        begun: bool = False,
+    ) -> None:
         self.decoder: Any = decoder
         self.seed = seed
         self.conv_dtype = conv_dtype
-        self.begun = False  # whether latent 0 has been decoded
+        self.begun = begun  # whether latent 0 has been decoded
         self._ahead = frames_ahead(decoder)
         self._kept: dict[nn.Module, Tensor] = {}  # last input frames of each convolution
         self._weights: dict[nn.Module, tuple[Tensor, Tensor | None]] = {}

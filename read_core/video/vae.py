@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -131,21 +132,46 @@ class TemporalVAE:
                 break
         return frames
 
+    def decode_span(self, latents: Tensor, first: int, last: int, seed: int = 0) -> Iterator[Tensor]:
+        """The frames of some chunks of a video, without decoding all that come before.
+
+        The chunk before them is decoded, too. So the frames equal those of :meth:`decode`, up to what the
+        decoder would have seen of earlier latents.
+
+        Args:
+            latents: (B, C, L, h, w), those of the whole video, z_R first.
+            first: index of the first of them, a multiple of ``settings.chunk``.
+            last: the index behind the last; such a multiple, too, or L.
+            seed: as in :meth:`decode`.
+
+        Yields:
+            frames (B, F, H, W, 3) as of :meth:`decode_stream`, chunk by chunk.
+        """
+        begin = max(0, first - self.settings.chunk)
+        stream = self.decode_stream([latents[:, :, begin : last + self.settings.halo]], seed, begin)
+        if begin < first:
+            next(stream)
+        yield from islice(stream, -(-(last - first) // self.settings.chunk))
+
     @torch.no_grad()
-    def decode_stream(self, parts: Iterable[Tensor], seed: int = 0) -> Iterator[Tensor]:
+    def decode_stream(self, parts: Iterable[Tensor], seed: int = 0, start: int = 0) -> Iterator[Tensor]:
         """Decode a sequence of latents that arrives in parts (B, C, any number, h, w); see :meth:`decode`.
 
         Chunks lie on a grid fixed from latent 0 for any parts, so the frames equal those of :meth:`decode`
         bit for bit. A chunk is decoded when its halo has arrived or the parts have ended. At most a part, a
         chunk and a halo are held.
 
+        Args:
+            parts: the latents, z_R first.
+            seed: as in :meth:`decode`.
+            start: index of the first latent in its video; see :meth:`decode_span`.
+
         Yields:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
         """
         chunk, ahead = self.settings.chunk, self.settings.chunk + self.settings.halo
-        decoder = ChunkDecoder(self.vae.decoder, seed, self.conv_dtype)
-        pending: Tensor | None = None
-        start = 0  # index of the first pending latent
+        decoder = ChunkDecoder(self.vae.decoder, seed, self.conv_dtype, begun=start > 0)
+        pending: Tensor | None = None  # from latent `start` on
         for part in parts:
             pending = part if pending is None else torch.cat([pending, part], dim=2)
             while pending.shape[2] >= ahead:

@@ -54,6 +54,13 @@ def one_rank(rank: int, world: int, folder: str) -> None:
 
     found = reverse_over_ranks(velocity, **inputs(), window=WINDOW, ring=ring, on_step=on_step)
     torch.save((found, steps), f"{folder}/{rank}.pt")
+    if rank:
+        for values in ([rank, 7], [rank]):  # the second waits for the first
+            ring.send_to_first(torch.tensor(values, dtype=torch.uint8))
+    for sender in range(1, world) if rank == 0 else ():
+        received = [ring.receive_from(sender, (count,), torch.uint8).tolist() for count in (2, 1)]
+        assert received == [[sender, 7], [sender]]
+    ring.settle()
     dist.barrier()  # who leaves first would close the other's connections
     dist.destroy_process_group()
 
