@@ -172,8 +172,8 @@ class ReadPipeline:
     ) -> Reference:
         """Encode the portrait as the latent z_R (eq. 4); keep its place in the original picture.
 
-        Warns if no face is found, if the face will give a poor video, and if the fit is not ``face`` for a
-        checkpoint of aligned faces.
+        Warns if no face is found, if the face will give a poor video, and if the fit is not ``face`` or the
+        size another than the checkpoint's for a checkpoint of aligned faces.
 
         Args:
             image: (H, W, 3) or (H, W, 4) floating point, 0..1; transparency is composited on mid gray.
@@ -192,15 +192,27 @@ class ReadPipeline:
         image = opaque(image)
         size, own = size or self.card.resolution, self.own_fit
         fit = fit or own
-        if own == FACE and fit != FACE:
-            on_warning(
-                f"the fit is {fit}, but {self.card.name} was trained on aligned faces: expect worse videos; "
-                f"choose {FACE} or the checkpoint's default"
-            )
+        if own == FACE:
+            self._warn_of_framing(size, fit, on_warning)
         framing = frame_portrait(
             image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces, on_warning
         )
         return encoded(self.vae, image, framing)
+
+    def _warn_of_framing(self, size: tuple[int, int], fit: str, on_warning: OnWarning) -> None:
+        """Warn if aligned faces do not come as the checkpoint's training had them."""
+        name, trained = self.card.name, self.card.resolution
+        if fit != FACE:
+            on_warning(
+                f"the fit is {fit}, but {name} was trained on aligned faces: expect worse videos; "
+                f"choose {FACE} or the checkpoint's default"
+            )
+        if size != trained:
+            on_warning(
+                f"the model works at {size[1]} x {size[0]}, but {name} was trained at "
+                f"{trained[1]} x {trained[0]}: lips may hardly move; leave the model's size as it is, "
+                "and set the size of the result instead"
+            )
 
     @property
     def own_fit(self) -> str:

@@ -103,6 +103,16 @@ def test_other_fits_keep_it_too_and_warn_where_the_checkpoint_wants_faces(pipe, 
     torch.testing.assert_close(small[0].permute(1, 2, 0), reference.image, atol=0.03, rtol=0)
 
 
+def test_another_size_than_that_of_aligned_faces_is_a_warning(pipe, original):
+    with pytest.warns(
+        ReadWarning, match="works at 128 x 64, but tiny was trained at 96 x 64: .* size of the result"
+    ):
+        pipe.encode_reference(original, (64, 128), find=find)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReadWarning)
+        pipe.encode_reference(original, (64, 96), find=find)
+
+
 def test_a_card_without_a_layout_warns_of_nothing(tiny_components, original):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ReadWarning)

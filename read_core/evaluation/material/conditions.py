@@ -12,6 +12,10 @@ import torch
 from ...corpus.speech.synthesis import SynthesizerError, require_synthesizer
 from ...corpus.speech.visemes import SILENT
 from ...errors import warn
+from ...face.alignment import cut_face
+from ...face.framing import frame_portrait
+from ...limits import FACE
+from ...records import FaceChoice
 from ..metrics.seams import whole_clips
 from .portraits import CROPS, lit, other_sizes, resized
 from .samples import Sample, draw_sample, render_video, speakers_here
@@ -114,8 +118,33 @@ def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
         drawn = [draw_sample(seed, "test", frames, (height, width), by, layout) for seed, by in faces]
         yield Condition(f"video of {width} x {height}", drawn, (height, width), pictured=True)
     for name, look in _looks():
-        seen = [replace(s, name=f"{s.name}, {name}", pixels=look(s.pixels)) for s in base]
+        seen = [
+            replace(s, name=f"{s.name}, {name}", pixels=as_found(pipe, look(s.pixels), s.pixels.shape[1:3]))
+            for s in base
+        ]
         yield Condition(name, seen, pictured=True)
+
+
+def as_found(pipe: ReadPipeline, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures of a talk as the fit ``face`` would show them to a checkpoint of aligned faces.
+
+    Args:
+        pipe: the checkpoint; others than of aligned faces see the pictures as they are.
+        pixels: (F, H, W, 3) uint8; the face is found in the first one.
+        size: (height, width) of the result.
+
+    Returns:
+        (F, height, width, 3) uint8.
+    """
+    if pipe.card.face is None:
+        return pixels
+    framing = frame_portrait(
+        pixels[0] / 255, pipe.card.resolution, FACE, pipe.card.face, FaceChoice(), pipe.find_faces
+    )
+    if framing.face is None:
+        return pixels
+    cut = torch.stack([cut_face(picture / 255, framing.face, size) for picture in pixels])
+    return cut.mul_(255).round_().byte()
 
 
 def _sounds(size: RobustSize) -> Iterator[tuple[str, Callable[[Tensor, Tensor], Tensor]]]:

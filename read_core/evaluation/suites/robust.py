@@ -38,7 +38,8 @@ _LIP_NOTE = (
     f"{LIP_NOTE} Measure r: the reader's correlation on the drawn videos, with pictures changed like the "
     f'portrait. By its base: open r divided by that of "{AS_IS}"; for other speech divided by that of '
     f'"{PLAIN}". Recordings are those of the corpus, unchanged or with something added, and others without '
-    "noise or music. Changed portraits have unchanged recordings. Beyond the framings of "
+    "noise or music. Changed portraits have unchanged recordings; for a checkpoint of aligned faces the face "
+    "is found in them and aligned, as for users. Beyond the framings of "
     f"`read-core corpus --framing`: {', '.join(crop.name for crop in CROPS if crop.beyond)}."
 )
 _PICTURE_NOTE = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import astuple
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,18 @@ from PIL import Image
 from read_core.corpus.speech.visemes import SILENT
 from read_core.errors import MediaError, ReadWarning
 from read_core.evaluation.material import conditions as material
-from read_core.evaluation.material.conditions import AS_IS, FINNISH, PLAIN, RobustSize, conditions
+from read_core.evaluation.material.conditions import (
+    AS_IS,
+    FINNISH,
+    PLAIN,
+    RobustSize,
+    as_found,
+    conditions,
+)
 from read_core.evaluation.material.portraits import CROPS
 from read_core.evaluation.suites.robust import opening_figures, picture_figures, run_robust
+from read_core.face.alignment import FaceLayout, cut_face, face_crop
+from read_core.pipeline import ReadPipeline
 
 SIZE = RobustSize(count=1, clips=1, steps=1, snrs=(5.0,))
 
@@ -36,6 +46,22 @@ def test_conditions_change_what_they_name_and_nothing_else(found):
     assert not torch.equal(telephone.waveform, base.waveform)
     assert torch.equal(darker.waveform, base.waveform)
     assert darker.portrait.mean() < 0.6 * base.portrait.mean()
+
+
+def test_moved_faces_are_found_and_aligned_for_a_checkpoint_that_needs_it(
+    pipe, aligned_components, monkeypatch
+):
+    aligned, size = ReadPipeline(aligned_components), (96, 96)
+    points = torch.tensor([[40.0, 60.0], [80.0, 60.0], [60.0, 100.0]])
+    monkeypatch.setattr(aligned, "find_faces", lambda image: SimpleNamespace(points=points[None]))
+    pixels = torch.randint(
+        0, 256, (2, 150, 130, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    found = as_found(aligned, pixels, size)
+    crop = face_crop(points, aligned.card.resolution, FaceLayout())
+    for picture, expected in zip(found, pixels, strict=True):
+        assert torch.equal(picture, (cut_face(expected / 255, crop, size) * 255).round().byte())
+    assert torch.equal(as_found(pipe, pixels, size), pixels)
 
 
 @pytest.mark.corpus
