@@ -431,7 +431,16 @@ def test_the_handler_of_ctrl_c_is_put_back(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_x264_has_one_thread_because_more_do_not_always_encode_equal_frames_equally(tmp_path):
-    with VideoWriter(tmp_path / "talk.mp4", (64, 96)) as writer:
-        writer.write(torch.rand(5, 64, 96, 3))
-    assert b" threads=1 " in (tmp_path / "talk.mp4").read_bytes()  # x264 writes its settings into the video
+@pytest.mark.parametrize(("cores", "threads"), [(None, 1), (2, 1), (8, 4), (64, 8)])
+def test_x264_takes_half_of_the_cores_and_no_slices(tmp_path, monkeypatch, cores, threads):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    with VideoWriter(tmp_path / "talk.mp4", SIZE, crf=1) as writer:
+        writer.write(ramp(0, 40))
+    found = (tmp_path / "talk.mp4").read_bytes()  # x264 writes its settings into the video
+    assert f" threads={threads} ".encode() in found
+    assert b" sliced_threads=0 " in found
+    with av.open(str(tmp_path / "talk.mp4")) as file:
+        frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    wanted = (ramp(0, 40) * 255).numpy()
+    assert [frame.shape for frame in frames] == [(*SIZE, 3)] * 40
+    assert max(np.abs(a - b).mean() for a, b in zip(frames, wanted, strict=True)) < 4
