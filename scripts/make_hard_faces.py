@@ -1,4 +1,4 @@
-"""Make docs/images/hard-faces.jpg: difficult pictures, their crops, and the messages about them.
+"""Make docs/images/hard-faces.jpg: difficult pictures, crops, a frame in which each speaks, and what is said.
 
     python scripts/make_hard_faces.py --hopper grace_hopper.jpg --astronaut astronaut.png --cat chelsea.png
 
@@ -18,19 +18,25 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from read_core.bundled import BUNDLED
 from read_core.corpus.drawing.presenter import sample_presenter
 from read_core.corpus.drawing.render import render
 from read_core.corpus.motion import neutral_motion
 from read_core.face.command import drawn
 from read_core.face.finder import Faces, find_faces
-from read_core.face.framing import frame_portrait
 from read_core.face.measure import PUBLIC, as_image
-from read_core.records import FaceChoice
+from read_core.finish import Finishing
+from read_core.geometry import SAMPLE_RATE
+from read_core.media import read_audio
+from read_core.pipeline import ReadPipeline
+from read_core.records import SpeechCodes
 
 ROOT = Path(__file__).resolve().parents[1]
+SPEECH = ROOT / "assets" / "speech.flac"
 OUT = ROOT / "docs" / "images" / "hard-faces.jpg"
 PHOTO = ROOT / "assets" / "photo.jpg"
-COLUMNS, CELL, SHOWN, CROP, LINES = 4, 312, 176, 128, 4  # pixels, but for the columns and lines
+COLUMNS, CELL, SHOWN, CROP, LINES = 3, 448, 176, 128, 4  # pixels, but for the columns and lines
+MOMENT = 19  # frame of assets/speech.flac in which the mouth is wide open
 PAPER, INK, SAID = (250, 248, 244), (40, 44, 52), (170, 60, 30)
 QUALITY = 72
 Point = tuple[float, float]
@@ -61,9 +67,10 @@ def cases(
     yield "gray and dark", astronaut.convert("L").point(lambda value: value * 0.3).convert("RGB")
 
 
-def sheet(pairs: Iterator[tuple[str, Image.Image]]) -> Image.Image:
-    """One cell per case: the picture with what was found, the crop, and the warning."""
-    cells = [_cell(name, picture) for name, picture in pairs]
+def sheet(pairs: Iterator[tuple[str, Image.Image]], pipe: ReadPipeline) -> Image.Image:
+    """One cell per case: the picture with what was found, the crop, a frame of its video, and the warning."""
+    speech = pipe.encode_speech(read_audio(SPEECH)[: 2 * SAMPLE_RATE], SAMPLE_RATE)
+    cells = [_cell(name, picture, pipe, speech) for name, picture in pairs]
     rows = -(-len(cells) // COLUMNS)
     height = cells[0].height
     whole = Image.new("RGB", (COLUMNS * CELL, rows * height), PAPER)
@@ -72,7 +79,7 @@ def sheet(pairs: Iterator[tuple[str, Image.Image]]) -> Image.Image:
     return whole
 
 
-def _cell(name: str, picture: Image.Image) -> Image.Image:
+def _cell(name: str, picture: Image.Image, pipe: ReadPipeline, speech: SpeechCodes) -> Image.Image:
     image = as_image(picture)
     warnings: list[str] = []
     faces: list[Faces] = []
@@ -81,16 +88,18 @@ def _cell(name: str, picture: Image.Image) -> Image.Image:
         faces.append(find_faces(image))
         return faces[0]
 
-    framing = frame_portrait(image, (CROP, CROP), "face", None, FaceChoice(), find, warnings.append)
+    reference = pipe.encode_reference(image, find=find, on_warning=warnings.append)
+    frames = pipe.decode(pipe.sample(speech, reference), MOMENT + 1)
+    speaking = list(pipe.finish(reference, None, Finishing(paste_back=False, size=CROP))(frames))[-1][-1]
     cell = Image.new("RGB", (CELL, 30 + SHOWN + 16 * LINES), PAPER)
     shown = drawn(image, faces[0])
     shown.thumbnail((SHOWN, SHOWN))
     cell.paste(shown, (4 + (SHOWN - shown.width) // 2, 24))
-    crop = Image.fromarray((framing.image * 255).round().byte().numpy())
-    cell.paste(crop, (SHOWN + 8, 24))
+    for place, frame in ((SHOWN + 8, reference.image), (SHOWN + CROP + 16, speaking)):
+        cell.paste(Image.fromarray((frame * 255).round().byte().numpy()), (place, 24))
     draw, font = ImageDraw.Draw(cell), ImageFont.load_default(12)
     draw.text((6, 4), name, fill=INK, font=ImageFont.load_default(14))
-    for line, text in enumerate(textwrap.wrap(" ".join(warnings) or "no warning", 54)[:LINES]):
+    for line, text in enumerate(textwrap.wrap(" ".join(warnings) or "no warning", 78)[:LINES]):
         draw.text((6, 28 + SHOWN + 15 * line), text, fill=SAID if warnings else INK, font=font)
     return cell
 
@@ -154,5 +163,6 @@ if __name__ == "__main__":
         Image.open(path).convert("RGB") for path in (args.hopper, args.astronaut, args.cat)
     )
     profile = Image.open(args.profile).convert("RGB") if args.profile else None
-    sheet(cases(hopper, astronaut, cat, profile)).save(args.out, quality=QUALITY)
+    pipe = ReadPipeline.from_pretrained(BUNDLED, "cpu")
+    sheet(cases(hopper, astronaut, cat, profile), pipe).save(args.out, quality=QUALITY)
     print(f"{args.out}: written, {args.out.stat().st_size // 1000} kB")
