@@ -107,8 +107,8 @@ class Inputs:
 
     @property
     def settings(self) -> SamplingSettings:
-        """The checkpoint's settings, with other steps."""
-        return SamplingSettings(self.steps)
+        """The checkpoint's settings, with other steps, all of them guided."""
+        return SamplingSettings(self.steps, guidance_end=1.0)
 
     @property
     def shift(self) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .geometry import PIXELS_PER_LATENT
-from .limits import FILE_SIZE, OUTPUT_SIZE, SEED, SIZE, STEPS
+from .limits import FILE_SIZE, GUIDANCE_END, OUTPUT_SIZE, SEED, SIZE, STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +46,13 @@ def check_steps(steps: int) -> int:
     if steps not in STEPS or steps != int(steps):
         raise InputError(f"steps is {steps!r}; expected a whole number from {STEPS}")
     return steps
+
+
+def check_guidance_end(end: float) -> float:
+    """Check where guidance ends: a number within ``limits.GUIDANCE_END``."""
+    if end not in GUIDANCE_END:
+        raise InputError(f"guidance_end is {end!r}; expected {GUIDANCE_END}")
+    return end
 
 
 def check_seed(seed: int) -> int:

@@ -28,6 +28,7 @@ WINDOW = Limits(3, 64)  # latents per clip, z_R included
 SEED = Limits(0, 2**64 - 1)
 ALPHA = Limits(-10, 20)  # of the reference, or of both conditions
 BETA = Limits(0, 20)  # of the speech
+GUIDANCE_END = Limits(0, 1)  # share of the way from noise to data; 1: all of it is guided
 SIZE = Limits(64, 2048)  # pixels per side of the model's frames; multiples of 32
 OUTPUT_SIZE = Limits(64, 4096)  # pixels of the longest side of a result
 FILE_SIZE = Limits(2, 8192)  # pixels of a side of a video file; even

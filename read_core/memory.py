@@ -85,7 +85,8 @@ def conditions_memory(
     places = size[0] * size[1] // PIXELS_PER_LATENT**2
     under_way = min(settings.steps, clips) if settings.order == "wavefront" else 1
     copies = 1 if under_way == 1 else 2  # of several clips, joined in each step
-    items = len(settings.guidance.branches) * under_way * copies
+    own = len(settings.guidance.branches)
+    items = (own + (1 if own > 1 and settings.guidance_end < 1 else 0)) * under_way * copies
     speech = settings.window * config.code_slots * items
     text = len((settings.text or prompt).embedding)
     keys_values = 2 * config.num_layers * width * (speech + text) * value

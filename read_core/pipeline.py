@@ -11,7 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .ans import DistilledCFG, LatentNoise, OnStep, reverse, reverse_stream, timesteps
+from .ans import (
+    ByStep,
+    DistilledCFG,
+    Guidance,
+    LatentNoise,
+    NoCFG,
+    OnStep,
+    guided_steps,
+    reverse,
+    reverse_stream,
+    timesteps,
+)
 from .ans.ranks import Ring, reverse_over_ranks
 from .checkpoint import Components, load_checkpoint
 from .checks import check_seed
@@ -45,7 +56,7 @@ _PREVIEW_LATENTS = 3
 class _Run:
     """Everything that the sampler needs for one video."""
 
-    velocity: GuidedVelocity
+    velocity: GuidedVelocity | ByStep
     noise: LatentNoise
     reference: Tensor
     times: Tensor
@@ -421,21 +432,29 @@ class ReadPipeline:
         self._check_records(speech, reference, window, needed)
         z_r = reference.latent.to(device, torch.float32)
         prompt = chosen.text or self.prompt
-        velocity = GuidedVelocity(
-            transformer,
-            speech.codes[:, :needed],
-            transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None]),
-            chosen.guidance,
-            window,
-            kept_clips=steps if chosen.order == "wavefront" else 1,
-            student=self.student,
-            steps=steps,
-        )
+        text = transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None])
+
+        def velocity(guidance: Guidance) -> GuidedVelocity:
+            return GuidedVelocity(
+                transformer,
+                speech.codes[:, :needed],
+                text,
+                guidance,
+                window,
+                kept_clips=steps if chosen.order == "wavefront" else 1,
+                student=self.student,
+                steps=steps,
+            )
+
+        times = timesteps(steps, self.defaults.shift_at(window * z_r.shape[3] * z_r.shape[4]))
+        guided = guided_steps(times, chosen.guidance_end)
+        ends = guided < steps and len(chosen.guidance.branches) > 1
+        own = velocity(chosen.guidance)
         return _Run(
-            velocity=velocity,
+            velocity=ByStep(own, velocity(NoCFG()), guided) if ends else own,
             noise=LatentNoise(chosen.seed, z_r.shape[1], *z_r.shape[3:]),
             reference=z_r,
-            times=timesteps(steps, self.defaults.shift_at(window * z_r.shape[3] * z_r.shape[4])),
+            times=times,
             clips=clips_of_latents(needed, window),
         )
 

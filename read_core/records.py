@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .checks import check_seed, check_steps
+from .checks import check_guidance_end, check_seed, check_steps
 from .errors import InputError
 from .face.alignment import FaceCrop
 from .geometry import check_window
-from .limits import FACE_SIZE, ORDERS, Order
+from .limits import FACE_SIZE, GUIDANCE_END, ORDERS, Order
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,9 @@ class SamplingSettings:
         seed: seed of the noise, within ``limits.SEED``.
         order: order of the cells of Algorithm 1, one of ``limits.ORDERS``; it does not change the video.
         text: a text embedding.
+        guidance_end: share of the way from noise to data that is guided, within ``limits.GUIDANCE_END``: the
+            steps that begin at T > 1 - guidance_end. Later ones take the conditional velocity, 1 evaluation;
+            1: all steps are guided (eq. 16, 17).
 
     Raises:
         InputError: a value out of range.
@@ -41,8 +44,11 @@ class SamplingSettings:
     seed: int = 0
     order: Order = ORDERS[0]
     text: Prompt | None = None
+    guidance_end: float | None = None
 
     def __post_init__(self) -> None:
+        if self.guidance_end is not None:
+            check_guidance_end(self.guidance_end)
         if self.steps is not None:
             check_steps(self.steps)
         if self.window is not None:
@@ -66,6 +72,7 @@ class SamplingSettings:
             seed=self.seed,
             order=self.order,
             text=self.text,
+            guidance_end=defaults.guidance_end if self.guidance_end is None else self.guidance_end,
         )
 
 
@@ -76,6 +83,7 @@ class ResolvedSettings(SamplingSettings):
     steps: int = field()
     guidance: Guidance = field()
     window: int = field()
+    guidance_end: float = GUIDANCE_END.largest
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
 Velocity = Callable[[Tensor, Tensor, list[int]], Tensor]
+
+
+class ByStep(NamedTuple):
+    """Two velocities, for the earlier and the later steps of every clip.
+
+    Attributes:
+        early: of the first steps.
+        late: of the others.
+        step: the first of these, 0-based.
+    """
+
+    early: Velocity
+    late: Velocity
+    step: int
 
 
 def euler_step(z: Tensor, velocity: Tensor, t: Tensor, t_next: Tensor) -> Tensor:
@@ -36,12 +51,12 @@ class Cells:
 
     Attributes:
         velocity: velocity(z (B, C, 1+f, h, w), t (B, 1+f), clips: list of B clip indices) -> (B, C, 1+f, h,
-            w).
+            w); or one by the step.
         reference: (1, C, 1, h, w), z_R.
         times: (steps + 1,) on the device of ``reference``: T_1 .. T_n.
     """
 
-    velocity: Velocity
+    velocity: Velocity | ByStep
     reference: Tensor
     times: Tensor
 
@@ -73,5 +88,20 @@ class Cells:
         pairs = [self.frame_times(step, clip, frames) for step, clip in zip(steps, clips, strict=True)]
         t, t_next = (torch.stack(times) for times in zip(*pairs, strict=True))
         z = torch.cat([self.reference.expand(len(latents), -1, -1, -1, -1), latents], dim=2)
-        velocity = self.velocity(z, t, list(clips))
-        return euler_step(z, velocity, t, t_next)[:, :, 1:]
+        return euler_step(z, self._velocity(z, t, steps, list(clips)), t, t_next)[:, :, 1:]
+
+    def _velocity(self, z: Tensor, t: Tensor, steps: Sequence[int], clips: list[int]) -> Tensor:
+        """One evaluation, or two if the batch has earlier and later steps."""
+        chosen = self.velocity
+        if not isinstance(chosen, ByStep):
+            return chosen(z, t, clips)
+        late = [step >= chosen.step for step in steps]
+        if all(late) or not any(late):
+            return (chosen.late if late[0] else chosen.early)(z, t, clips)
+        found = [z[:0]] * len(clips)
+        for velocity, wanted in ((chosen.early, False), (chosen.late, True)):
+            items = [item for item, is_late in enumerate(late) if is_late == wanted]
+            values = velocity(z[items], t[items], [clips[item] for item in items])
+            for item, value in zip(items, values, strict=True):
+                found[item] = value
+        return torch.stack(found)

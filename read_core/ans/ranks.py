@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..geometry import latents_of_clips
-from .cells import Velocity
+from .cells import ByStep, Velocity
 from .clips import clip_spans
 from .reverse import NoiseSource, OnStep, _cells, _noise_source
 
@@ -96,7 +96,7 @@ class Ring:
 
 @torch.no_grad()
 def reverse_over_ranks(
-    velocity: Velocity,
+    velocity: Velocity | ByStep,
     noise: Tensor | NoiseSource,
     reference: Tensor,
     times: Tensor,

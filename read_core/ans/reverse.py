@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry import latents_of_clips
 from ..limits import ORDERS, Order
-from .cells import Cells, Velocity
+from .cells import ByStep, Cells, Velocity
 from .clips import clip_spans
 
 NoiseSource = Callable[[int, int], Tensor]
@@ -28,7 +28,7 @@ OnStep = Callable[[int, int, Tensor | None], None]
 
 @torch.no_grad()
 def reverse(
-    velocity: Velocity,
+    velocity: Velocity | ByStep,
     noise: Tensor | NoiseSource,
     reference: Tensor,
     times: Tensor,
@@ -43,6 +43,7 @@ def reverse(
     Args:
         velocity: velocity(z, t, clips) -> v with z (B, C, 1+f, h, w), z_R first, t (B, 1+f) and the list of
             the B clip indices (0-based); guidance happens inside. B is 1 except in the order ``wavefront``.
+            Or two of them by the step; in ``wavefront`` a batch may then need both.
         noise: (1, C, N, h, w), N = f + (k - 1)(f - 1), or a function (start, stop) -> that slice.
         reference: (1, C, 1, h, w), z_R; everything runs on its device.
         times: (steps + 1,), T_1 > ... > T_n = 0, see :func:`timesteps`.
@@ -74,7 +75,7 @@ def reverse(
 
 
 def reverse_stream(
-    velocity: Velocity,
+    velocity: Velocity | ByStep,
     noise: Tensor | NoiseSource,
     reference: Tensor,
     times: Tensor,
@@ -154,7 +155,7 @@ def _wavefront_order(steps: int, clips: int) -> Iterator[list[tuple[int, int]]]:
         yield [(diagonal - clip, clip) for clip in range(last, first - 1, -1)]
 
 
-def _cells(velocity: Velocity, reference: Tensor, times: Tensor) -> Cells:
+def _cells(velocity: Velocity | ByStep, reference: Tensor, times: Tensor) -> Cells:
     if reference.ndim != 5 or reference.shape[0] != 1 or reference.shape[2] != 1:
         raise InputError(f"reference has shape {tuple(reference.shape)}; expected (1, C, 1, h, w)")
     if times.ndim != 1 or len(times) < 2 or times[-1] != 0 or not bool((times[1:] < times[:-1]).all()):

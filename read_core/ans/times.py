@@ -47,6 +47,16 @@ def timesteps(steps: int, shift: float = 1.0) -> Tensor:
     return _schedule(torch.arange(steps + 1), torch.tensor(steps), shift)
 
 
+def guided_steps(times: Tensor, end: float) -> int:
+    """How many steps of a schedule are guided if guidance ends early: those that begin at T > 1 - end.
+
+    Args:
+        times: (steps + 1,) on the CPU, see :func:`timesteps`.
+        end: share of the way from noise to data, more than 0; 1: every step is guided.
+    """
+    return int((times[:-1] > 1 - end).sum())
+
+
 def shift_times(t: Tensor, shift: float) -> Tensor:
     """T' = s T / (1 + (s - 1) T), elementwise; 0 and 1 are exactly unchanged."""
     if not 0.0 < shift < float("inf"):

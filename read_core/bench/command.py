@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..limits import ATTENTION_HELP, DTYPES, ORDERS, STEPS, WINDOW
+from ..limits import ATTENTION_HELP, DTYPES, GUIDANCE_END, ORDERS, STEPS, WINDOW
 from ..usage import out_of_memory
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
     if args.attention is not None:
         set_attention(pipe.transformer, args.attention, pipe.prompt.mask)
     guidance = None if args.guidance is None else pipe.defaults.guidance_of(args.guidance)
-    settings = SamplingSettings(args.steps, guidance, args.window, order=args.order).resolved(pipe.defaults)
+    every_step = GUIDANCE_END.largest  # as in the loop over diffusers
+    asked = SamplingSettings(args.steps, guidance, args.window, order=args.order, guidance_end=every_step)
+    settings = asked.resolved(pipe.defaults)
     every = variants_of(settings, pipe.defaults, device.type == "cuda")
     variants = chosen_variants(args.variants, every)
     material = make_material(pipe, args.clips, size, settings.window)

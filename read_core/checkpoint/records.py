@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checks import check_size, check_steps
+from ..checks import check_guidance_end, check_size, check_steps
 from ..errors import InputError
 from ..face.alignment import FaceLayout
 from ..geometry import check_window
+from ..limits import GUIDANCE_END
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLLTXVideo
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..ans import DistilledCFG, Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
     from ..eyelids.network import EyelidNetwork
+    from ..records import ResolvedSettings
     from ..speech import SpeechEncoder
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import DecodeSettings
@@ -117,6 +119,7 @@ class SamplingDefaults:
         split, joint: scales for these kinds of guidance that fit the checkpoint; optional in the file, see
             :meth:`guidance_of`.
         distilled: defaults of the checkpoint's student; None: it has none.
+        guidance_end: see ``SamplingSettings``; optional in the file, default 1.
     """
 
     shift: Shift
@@ -128,9 +131,11 @@ class SamplingDefaults:
     split: SplitCFG | None = None
     joint: JointCFG | None = None
     distilled: StudentDefaults | None = None
+    guidance_end: float = GUIDANCE_END.largest
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
+        check_guidance_end(self.guidance_end)
         check_steps(self.min_steps)
         check_window(self.window)
         if self.shift != "tokens" and not self.shift > 0:
@@ -183,6 +188,13 @@ class SamplingDefaults:
         """
         return self.student.steps if guidance.kind == "distilled" else self.steps
 
+    def evaluations(self, settings: ResolvedSettings, tokens: int) -> int:
+        """How often A2V-DiT is evaluated for a clip, with windows of ``tokens`` = W h w tokens."""
+        from ..ans import guided_steps, timesteps
+
+        guided = guided_steps(timesteps(settings.steps, self.shift_at(tokens)), settings.guidance_end)
+        return guided * len(settings.guidance.branches) + settings.steps - guided
+
     def to_dict(self) -> dict[str, Any]:
         """The content of the file."""
         values: dict[str, Any] = {
@@ -198,6 +210,8 @@ class SamplingDefaults:
         }
         if self.min_steps > 1:
             values["min_steps"] = self.min_steps
+        if self.guidance_end < GUIDANCE_END.largest:
+            values["guidance_end"] = self.guidance_end
         for own in filter(None, (self.split, self.joint)):
             values[own.kind] = asdict(own)
         if self.distilled is not None:
@@ -220,6 +234,9 @@ class SamplingDefaults:
         min_steps = values.get("min_steps", 1)
         if isinstance(min_steps, bool) or not isinstance(min_steps, int):
             raise InputError(f"min_steps is {min_steps!r}; expected a whole number")
+        guidance_end = values.get("guidance_end", GUIDANCE_END.largest)
+        if isinstance(guidance_end, bool) or not isinstance(guidance_end, int | float):
+            raise InputError(f"guidance_end is {guidance_end!r}; expected a number")
         own: dict[str, Any] = {
             kind: guidance_from_dict({"kind": kind, **_object(kind, values[kind])})
             for kind in ("split", "joint")
@@ -239,9 +256,10 @@ class SamplingDefaults:
                 noise_scale=float(values["decode_noise_scale"]),
             ),
             min_steps=min_steps,
+            guidance_end=float(guidance_end),
             **own,
         )
-        foreign = sorted(set(values) - {*defaults.to_dict(), "min_steps"})
+        foreign = sorted(set(values) - {*defaults.to_dict(), "min_steps", "guidance_end"})
         if foreign:
             raise InputError(f"unknown entries {', '.join(foreign)}")
         return defaults

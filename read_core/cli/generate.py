@@ -18,6 +18,7 @@ from ..limits import (
     BETA,
     DTYPES,
     FITS,
+    GUIDANCE_END,
     ORDERS,
     OUTPUT_SIZE,
     PASTED_SIDE,
@@ -90,6 +91,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     sampling.add_argument(
         "--beta", type=float, help=f"speech scale of split and distilled guidance, {BETA} {_OURS}"
+    )
+    sampling.add_argument(
+        "--guidance-end",
+        type=float,
+        help=f"share of the way from noise to video that is guided, {GUIDANCE_END}; later steps take 1 "
+        f"evaluation; 1: all steps are guided {_OURS}",
     )
     sampling.add_argument("--window", type=int, help=f"latents per clip of 8 frames each, {WINDOW} {_OURS}")
     sampling.add_argument("--seed", type=int, default=0, help=f"{SEED}; the same seed, the same video")
@@ -196,7 +203,9 @@ def run(args: argparse.Namespace) -> int:
         portrait=args.portrait,
         speech=args.speech,
         out=args.out,
-        settings=SamplingSettings(args.steps, None, args.window, args.seed, args.order),
+        settings=SamplingSettings(
+            args.steps, None, args.window, args.seed, args.order, guidance_end=args.guidance_end
+        ),
         size=args.size,
         fit=args.fit,
         face=FaceChoice(args.face_index, *(args.face or ())),

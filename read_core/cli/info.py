@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..limits import GUIDANCE_END
+
 if TYPE_CHECKING:
     from ..ans import Guidance, Shift
     from ..checkpoint import Card
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         "face": _face(card.face),
         "window": f"{defaults.window} latents, {frames} frames, {frames / FPS:.2f} s",
         "steps": f"{defaults.steps}, time shift {_shift(defaults.shift)}",
-        "guidance": _guidance(defaults.guidance),
+        "guidance": _guidance(defaults.guidance) + _until(defaults.guidance_end),
         "decoding": f"{defaults.decode.chunk} latents at a time, {defaults.decode.halo} more on each side",
         "prompt": info.prompt_text or "(none)",
     }
@@ -85,6 +87,10 @@ def run(args: argparse.Namespace) -> int:
 def _guidance(guidance: Guidance) -> str:
     scales = [f"{name} {value}" for name, value in guidance.to_dict().items() if name != "kind"]
     return guidance.kind + (f": {', '.join(scales)}" if scales else "")
+
+
+def _until(end: float) -> str:
+    return f", until {end:g} of the way from noise" if end < GUIDANCE_END.largest else ""
 
 
 def _shift(shift: Shift) -> str:

@@ -155,6 +155,57 @@ def test_branches_run_as_one_batch(pipe, speech, reference, guidance, branches):
     assert batches == [branches] * (2 * clips_of_latents(8, 4))
 
 
+@pytest.mark.parametrize("order", ["clips", "wavefront"])
+@pytest.mark.parametrize("guidance", [JointCFG(2.0), SplitCFG(1.0, 2.0)])
+def test_after_the_guidance_s_end_steps_take_the_conditional_velocity(
+    tiny_components, speech, reference, guidance, order
+):
+    even = replace(tiny_components.defaults, shift=1.0)
+    pipe = ReadPipeline(replace(tiny_components, defaults=even))
+    sizes: list[int] = []
+    hook = pipe.transformer.proj_in.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+
+    def sampled(form, end=None):
+        return pipe.sample(speech, reference, SamplingSettings(4, form, order=order, guidance_end=end))
+
+    half = sampled(guidance, 0.5)
+    branches, cells = len(guidance.branches), 2 * clips_of_latents(8, 4)
+    assert sum(sizes) == cells * branches + cells  # two steps of each kind
+    hook.remove()
+    assert torch.equal(sampled(guidance, 1.0), sampled(guidance))
+    assert torch.equal(sampled(guidance, 0.0), sampled(NoCFG()))
+    assert torch.equal(sampled(NoCFG(), 0.5), sampled(NoCFG()))
+    assert not torch.allclose(half, sampled(guidance), atol=1e-3)
+    assert not torch.allclose(half, sampled(NoCFG()), atol=1e-3)
+    own = ReadPipeline(replace(tiny_components, defaults=replace(even, guidance_end=0.5)))
+    found = own.sample(speech, reference, SamplingSettings(4, guidance, order=order))
+    assert torch.equal(found, half)
+
+
+def test_after_the_guidance_s_end_a_step_is_an_unguided_one(tiny_components, speech, reference):
+    """Two steps in all, of which the second is that of no guidance, from the same latents."""
+    even = replace(tiny_components.defaults, shift=1.0)
+    pipe = ReadPipeline(replace(tiny_components, defaults=even))
+    seen: dict[str, list[torch.Tensor]] = {}
+
+    def sampled(name, form, end):
+        seen[name] = []
+        hook = pipe.transformer.register_forward_hook(
+            lambda _, args, output: seen[name].extend((args[0][-1], output[-1]))
+        )
+        latents = pipe.sample(speech, reference, SamplingSettings(2, form, guidance_end=end))
+        hook.remove()
+        return latents
+
+    guided, ended = sampled("guided", JointCFG(3.0), 1.0), sampled("ended", JointCFG(3.0), 0.5)
+    assert torch.equal(seen["guided"][2], seen["ended"][2])  # what the second step starts from
+    velocity = seen["ended"][3].float()
+    assert torch.allclose(
+        ended[0, :, 2:4], seen["ended"][2][:, 2:4].float() - 0.5 * velocity[:, 2:4], atol=1e-5
+    )
+    assert not torch.allclose(guided, ended, atol=1e-3)
+
+
 def test_split_guidance_with_alpha_0_is_joint_guidance(pipe, speech, reference):
     split = pipe.sample(speech, reference, SamplingSettings(guidance=SplitCFG(0.0, 1.7)))
     torch.testing.assert_close(

@@ -119,7 +119,7 @@ def conditions(pipe: ReadPipeline, size: RobustSize) -> Iterator[Condition]:
         yield Condition(f"video of {width} x {height}", drawn, (height, width), pictured=True)
     for name, look in _looks():
         seen = [
-            replace(s, name=f"{s.name}, {name}", pixels=as_found(pipe, look(s.pixels), s.pixels.shape[1:3]))
+            replace(s, name=f"{s.name}, {name}", pixels=as_found(pipe, look(s.pixels), resolution))
             for s in base
         ]
         yield Condition(name, seen, pictured=True)

@@ -177,13 +177,15 @@ def _measured(
     """Figures of one talk by setting, one per seed."""
     speech = pipe.encode_speech(talk.waveform, SAMPLE_RATE)
     reference = encode_framed(pipe, talk.portrait)
+    places = reference.latent.shape[3] * reference.latent.shape[4]
     found: dict[str, list[VideoFigures]] = {name: [] for name in settings}
     for seed in seeds:
         teacher: Tensor | None = None
         for name, each in settings.items():
             frames, seconds = _made(pipe, speech, reference, each, seed)
             teacher = frames if teacher is None else teacher
-            found[name].append(_figures(frames, teacher, talk, each, seconds))
+            evaluations = pipe.defaults.evaluations(each, each.window * places)
+            found[name].append(_figures(frames, teacher, talk, each.window, (seconds, evaluations)))
     return found
 
 
@@ -200,10 +202,11 @@ def _made(
 
 
 def _figures(
-    frames: Tensor, teacher: Tensor, talk: Talk, settings: ResolvedSettings, seconds: float
+    frames: Tensor, teacher: Tensor, talk: Talk, window: int, cost: tuple[float, int]
 ) -> VideoFigures:
+    """``cost``: seconds and evaluations of a clip."""
     true = talk.frames
-    seams = score_seams(frames, clip_starts(latents_of_frames(len(frames)), settings.window))
+    seams = score_seams(frames, clip_starts(latents_of_frames(len(frames)), window))
     mouth = read_placed(frames, talk.points).mouth
     span = opening_span(read_placed(true, talk.points).mouth[:, 0])
     return VideoFigures(
@@ -213,6 +216,6 @@ def _figures(
         mouth=psnr_in_boxes(frames[1:], true[1:], talk.boxes[1:]),
         to_teacher=float("nan") if frames is teacher else psnr(frames[1:], teacher[1:]),
         seam=seams.clips / seams.inside if seams.inside > 0 else float("nan"),
-        seconds=seconds,
-        evaluations=float(settings.steps * len(settings.guidance.branches)),
+        seconds=cost[0],
+        evaluations=float(cost[1]),
     )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from read_core.ans import LatentNoise, reverse, reverse_stream, timesteps
+from read_core.ans import ByStep, LatentNoise, reverse, reverse_stream, timesteps
 from read_core.errors import InputError
 
 CHANNELS, HEIGHT, WIDTH = 3, 2, 2
@@ -98,6 +98,25 @@ def test_in_double_precision_the_oracle_is_met_to_rounding(order):
 
     oracle = algorithm_1(given["noise"], given["reference"][:, :, 0], times, f=4, k=4)
     torch.testing.assert_close(reverse(exact, **given, order=order), oracle, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["clips", "steps", "wavefront"])
+@pytest.mark.parametrize("first_late", [0, 1, 3, 4])
+def test_two_velocities_by_the_step_are_one_that_looks_at_the_time(order, first_late):
+    given = case(clips=5, window=4, steps=4)
+    switch = given["times"][first_late] + 1e-6
+
+    def late(z: Tensor, t: Tensor, clips: list[int]) -> Tensor:
+        return velocity(-z, t, [clip + 2 for clip in clips])
+
+    def by_time(z: Tensor, t: Tensor, clips: list[int]) -> Tensor:
+        both = zip(late(z, t, clips), velocity(z, t, clips), t.amax(dim=1) < switch, strict=True)
+        return torch.stack([other if is_late else own for other, own, is_late in both])
+
+    found = reverse(ByStep(velocity, late, first_late), **given, order=order)
+    torch.testing.assert_close(found, reverse(by_time, **given, order=order), atol=1e-6, rtol=1e-5)
+    if first_late == 4:
+        assert torch.equal(found, reverse(velocity, **given, order=order))
 
 
 def test_a_wavefront_takes_one_batch_per_diagonal():

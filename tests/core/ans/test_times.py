@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from read_core.ans import draw_continuation, draw_times, shift_of, timesteps
+from read_core.ans import draw_continuation, draw_times, guided_steps, shift_of, timesteps
 from read_core.errors import InputError
 
 
@@ -40,6 +40,22 @@ def test_an_unshifted_schedule_is_even():
 def test_a_schedule_out_of_range_is_refused(steps, shift):
     with pytest.raises(InputError):
         timesteps(steps, shift)
+
+
+@pytest.mark.parametrize(
+    ("steps", "shift", "end", "guided"),
+    [
+        (6, 1.0, 1.0, 6),
+        (6, 1.0, 0.5, 3),
+        (6, 1.0, 0.0, 0),
+        (4, 1.0, 0.6, 3),
+        (4, 1.0, 0.1, 1),
+        (8, 7.77, 0.5, 8),
+    ],
+)
+def test_guidance_ends_where_the_noise_time_has_fallen_by_its_share(steps, shift, end, guided):
+    times = timesteps(steps, shift)
+    assert guided_steps(times, end) == guided == sum(time > 1 - end for time in times.tolist()[:-1])
 
 
 def test_the_rule_of_tokens_gives_the_times_of_ltx_video():
