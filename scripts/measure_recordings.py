@@ -212,8 +212,12 @@ def main(arguments: list[str] | None = None) -> int:
             true = mouth_track(aligned.segments, aligned.alphabet, len(whole) * FPS // SAMPLE_RATE)
         for shown, picture in pictures.items():
             figures = measure(pipe, picture, sound, true, args.seed)
-            rows.append((f"{path.parent.name}/{path.stem}, {shown}", figures))
-            print(rows[-1], flush=True)
+            name = f"{path.parent.name}/{path.stem}, {shown}"
+            rows.append((name, figures))
+            print(
+                f"{name}: opening r {figures.text.opening:.2f}, loudness r {figures.heard.follows:.2f}",
+                flush=True,
+            )
     every = [figures for _, figures in rows]
     rows.append(("mean", mean_of(every)))
     everything = {"photographs": ", ".join(pictures), "seed": args.seed, "weights": weights_digest(pipe)}
