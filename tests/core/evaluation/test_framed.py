@@ -17,7 +17,8 @@ from read_core.pipeline import ReadPipeline
 @pytest.mark.parametrize("layout", [None, FaceLayout(0.34, 0.4, 0.72)])
 @pytest.mark.parametrize("shape", [(64, 64), (64, 96), (96, 64)])
 def test_a_portrait_is_encoded_as_it_is(tiny_components, layout, shape):
-    pipe = ReadPipeline(replace(tiny_components, card=replace(tiny_components.card, face=layout)))
+    card = replace(tiny_components.card, face=layout, resolution=shape)
+    pipe = ReadPipeline(replace(tiny_components, card=card))
     portrait = torch.rand(*shape, 3, generator=torch.Generator().manual_seed(0))
     with warnings.catch_warnings():
         warnings.simplefilter("error", ReadWarning)
