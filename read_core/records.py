@@ -85,6 +85,13 @@ class ResolvedSettings(SamplingSettings):
     window: int = field()
     guidance_end: float = GUIDANCE_END.largest
 
+    def evaluations(self, shift: float) -> int:
+        """How often A2V-DiT is evaluated for a clip; ``shift``: s of the schedule."""
+        from .ans import guided_steps, timesteps
+
+        guided = guided_steps(timesteps(self.steps, shift), self.guidance_end)
+        return guided * len(self.guidance.branches) + self.steps - guided
+
 
 @dataclass(frozen=True, repr=False)
 class SpeechCodes:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..ans import DistilledCFG, Guidance, JointCFG, Shift, SplitCFG
     from ..detail import DetailNetwork
     from ..eyelids.network import EyelidNetwork
-    from ..records import ResolvedSettings
     from ..speech import SpeechEncoder
     from ..transformer import A2VTransformer3DModel, Student
     from ..video import DecodeSettings
@@ -187,13 +186,6 @@ class SamplingDefaults:
             InputError: the guidance is ``distilled`` and there is no student.
         """
         return self.student.steps if guidance.kind == "distilled" else self.steps
-
-    def evaluations(self, settings: ResolvedSettings, tokens: int) -> int:
-        """How often A2V-DiT is evaluated for a clip, with windows of ``tokens`` = W h w tokens."""
-        from ..ans import guided_steps, timesteps
-
-        guided = guided_steps(timesteps(settings.steps, self.shift_at(tokens)), settings.guidance_end)
-        return guided * len(settings.guidance.branches) + settings.steps - guided
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the file."""

@@ -32,8 +32,8 @@ from ..memory import (
 from ..records import FaceChoice, ResolvedSettings, SamplingSettings
 from ..usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from ..version import __version__
-from .ranks import finished_in_turn
 from .runtime import Runtime, runtime_path
+from .turns import finished_in_turn
 
 if TYPE_CHECKING:
     from ..ans import OnStep

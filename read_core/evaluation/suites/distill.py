@@ -184,7 +184,7 @@ def _measured(
         for name, each in settings.items():
             frames, seconds = _made(pipe, speech, reference, each, seed)
             teacher = frames if teacher is None else teacher
-            evaluations = pipe.defaults.evaluations(each, each.window * places)
+            evaluations = each.evaluations(pipe.defaults.shift_at(each.window * places))
             found[name].append(_figures(frames, teacher, talk, each.window, (seconds, evaluations)))
     return found
 

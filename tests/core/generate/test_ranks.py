@@ -18,7 +18,7 @@ from PIL import Image
 from read_core.ans.ranks import Ring
 from read_core.cli.main import main
 from read_core.finish import Finishing
-from read_core.generate.ranks import finished_in_turn
+from read_core.generate.turns import finished_in_turn
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice
 from read_core.video import DecodeSettings
