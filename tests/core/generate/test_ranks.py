@@ -43,7 +43,7 @@ def write_noise(path: Path, seconds: float) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_write_the_video_of_one(tmp_path, tiny_checkpoint):
-    """Frames are equal up to rounding and to what the encoder makes of it, of 256 levels."""
+    """Frames are equal up to what random weights see of latents far back, and to rounding, of 256 levels."""
     speech = write_noise(tmp_path / "speech.wav", seconds=3.2)
     asked = ["generate", "--checkpoint", tiny_checkpoint, "--portrait", ROOT / "assets" / "portrait.png"]
     asked += ["--speech", speech, "--steps", "2", "--seed", "3", "--device", "cpu", "--fit", "face"]
@@ -75,7 +75,7 @@ def test_two_processes_write_the_video_of_one(tmp_path, tiny_checkpoint):
     assert np.abs(shared.astype(int) - one).mean() < min(0.5, 0.1 * far)
     assert np.abs(two.astype(int) - one).mean() < 0.2 * far
     drawn = [np.asarray(Image.open(tmp_path / f"{out}.png")).astype(int) for out in ("one", "two")]
-    assert np.abs(drawn[1] - drawn[0]).max() <= 8
+    assert np.abs(drawn[1] - drawn[0])[:240].mean() < 0.02 * far  # its pictures; one misplaced: 0.05
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["clip.mp4", "one.mp4", "two.mp4"]
 
 
