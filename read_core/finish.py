@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from .checks import check_output_size
 from .detail.analysis import analysis_size
 from .errors import InputError
+from .eyelids.blinker import Blinker
 from .eyelids.times import BlinkTimes
 from .face.framing import portrait_size, scaled_size
 from .face.paste import PasteBack, at_once
@@ -21,8 +22,9 @@ from .limits import FACE, PASTED_SIDE
 from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory
 
 if TYPE_CHECKING:
+    from .checkpoint import Card
     from .detail import DetailRestorer
-    from .eyelids.blinker import Blinker
+    from .eyelids.network import EyelidNetwork
     from .records import Reference
 
 
@@ -202,6 +204,38 @@ class Finish:
         if finishing.size is not None:
             return scaled_size(self.frame, finishing.size)
         return portrait_size(reference.crop, self.frame) if finishing.detail else self.frame
+
+
+def chosen_blinker(
+    eyelids: EyelidNetwork | None, reference: Reference, wanted: bool | None
+) -> Blinker | None:
+    """What closes the lids, of :attr:`Finishing.blinks`; None: nothing does.
+
+    Raises:
+        InputError: blinks are wanted, but there is no eyelid network, or the eyes' places are not known.
+    """
+    if wanted is not False and eyelids is not None and reference.points is not None:
+        return Blinker(eyelids, reference.points)
+    if wanted:
+        no_network = "the checkpoint has no eyelid network"
+        lack = no_network if eyelids is None else "the places of the eyes are not known"
+        raise InputError(
+            f"blinks cannot be added: {lack}; expected a checkpoint with eyelids/ and the fit face"
+        )
+    return None
+
+
+def moves_head(card: Card, reference: Reference, wanted: bool | None) -> bool:
+    """Whether the head is moved, of :attr:`Finishing.head_motion`.
+
+    Raises:
+        InputError: motion is wanted, but the places of eyes and mouth are not known.
+    """
+    if wanted and reference.points is None:
+        raise InputError(
+            "the head cannot be moved: the places of the eyes are not known; expected the fit face"
+        )
+    return reference.points is not None and (card.still_head if wanted is None else wanted)
 
 
 class _Detail:

@@ -29,10 +29,9 @@ from .checks import check_seed
 from .detail import DetailRestorer
 from .device import best_device
 from .errors import InputError, OnWarning, warn
-from .eyelids.blinker import Blinker
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
-from .face.framing import encoded, frame_portrait
-from .finish import Finish, Finishing
+from .face.framing import encoded, frame_portrait, warn_of_framing
+from .finish import Finish, Finishing, chosen_blinker, moves_head
 from .geometry import (
     check_window,
     clips_of_latents,
@@ -204,26 +203,11 @@ class ReadPipeline:
         size, own = size or self.card.resolution, self.own_fit
         fit = fit or own
         if own == FACE:
-            self._warn_of_framing(size, fit, on_warning)
+            warn_of_framing(self.card, size, fit, on_warning)
         framing = frame_portrait(
             image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces, on_warning
         )
         return encoded(self.vae, image, framing)
-
-    def _warn_of_framing(self, size: tuple[int, int], fit: str, on_warning: OnWarning) -> None:
-        """Warn if aligned faces do not come as the checkpoint's training had them."""
-        name, trained = self.card.name, self.card.resolution
-        if fit != FACE:
-            on_warning(
-                f"the fit is {fit}, but {name} was trained on aligned faces: expect worse videos; "
-                f"choose {FACE} or the checkpoint's default"
-            )
-        if size != trained:
-            on_warning(
-                f"the model works at {size[1]} x {size[0]}, but {name} was trained at "
-                f"{trained[1]} x {trained[0]}: lips may hardly move; leave the model's size as it is, "
-                "and set the size of the result instead"
-            )
 
     @property
     def own_fit(self) -> str:
@@ -365,29 +349,9 @@ class ReadPipeline:
         """
         chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
         restorer = DetailRestorer(self.detail) if chosen.detail else None
-        blinker = self._blinker(reference, chosen.blinks)
-        chosen = replace(chosen, head_motion=self._moves_head(reference, chosen.head_motion))
+        blinker = chosen_blinker(self.eyelids, reference, chosen.blinks)
+        chosen = replace(chosen, head_motion=moves_head(self.card, reference, chosen.head_motion))
         return Finish(chosen, reference, None if original is None else opaque(original), restorer, blinker)
-
-    def _blinker(self, reference: Reference, wanted: bool | None) -> Blinker | None:
-        """What closes the lids; None: nothing does. InputError if ``wanted`` and impossible."""
-        if wanted is not False and self.eyelids is not None and reference.points is not None:
-            return Blinker(self.eyelids, reference.points)
-        if wanted:
-            no_network = "the checkpoint has no eyelid network"
-            lack = no_network if self.eyelids is None else "the places of the eyes are not known"
-            raise InputError(
-                f"blinks cannot be added: {lack}; expected a checkpoint with eyelids/ and the fit face"
-            )
-        return None
-
-    def _moves_head(self, reference: Reference, wanted: bool | None) -> bool:
-        """Whether finishing moves the head. InputError if ``wanted`` and impossible."""
-        if wanted and reference.points is None:
-            raise InputError(
-                "the head cannot be moved: the places of the eyes are not known; expected the fit face"
-            )
-        return reference.points is not None and (self.card.still_head if wanted is None else wanted)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """Check ``latents``; return the number of frames to decode."""

@@ -17,6 +17,7 @@ from ..records import FaceChoice, Reference
 from .alignment import FaceCrop, FaceLayout, cut_face, face_crop, upright_order
 
 if TYPE_CHECKING:
+    from ..checkpoint import Card
     from ..video import TemporalVAE
     from .finder import Faces
 
@@ -95,6 +96,27 @@ def frame_portrait(
         if (remark := _remark(chosen, crop, image.shape[:2], size, layout)) is not None:
             on_warning(remark)
     return Framing(cut_face(image, crop, size), crop.box, crop, points)
+
+
+def warn_of_framing(card: Card, size: tuple[int, int], fit: str, on_warning: OnWarning = warn) -> None:
+    """Warn if the faces of a checkpoint of aligned faces do not come as in its training.
+
+    Args:
+        card: of the checkpoint.
+        size: (height, width) of the model's frames.
+        fit: of the portrait.
+    """
+    if fit != FACE:
+        on_warning(
+            f"the fit is {fit}, but {card.name} was trained on aligned faces: expect worse videos; "
+            f"choose {FACE} or the checkpoint's default"
+        )
+    if size != card.resolution:
+        trained = f"{card.resolution[1]} x {card.resolution[0]}"
+        on_warning(
+            f"the model works at {size[1]} x {size[0]}, but {card.name} was trained at {trained}: lips may "
+            "hardly move; leave the model's size as it is, and set the size of the result instead"
+        )
 
 
 def encoded(vae: TemporalVAE, image: Tensor, framing: Framing) -> Reference:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checks import check_size
 from ..errors import OnWarning, ReadError, ignore, once, warn
 from ..finish import Finish, Finishing
-from ..geometry import FPS, SAMPLE_RATE, clips_of_latents, latents_of_frames
+from ..geometry import FPS, SAMPLE_RATE, clips_of_latents, latents_of_clips, latents_of_frames
 from ..media import VideoWriter, check_output, file_track, read_image, read_track
 from ..media.files import check_input
 from ..media.partial import check_unclaimed
@@ -33,7 +33,7 @@ from ..records import FaceChoice, ResolvedSettings, SamplingSettings
 from ..usage import ModuleTimer, StepTimer, out_of_memory, peak_device_memory, peak_host_memory
 from ..version import __version__
 from .runtime import Runtime, runtime_path
-from .turns import finished_in_turn
+from .turns import finished_in_turn, turns_memory
 
 if TYPE_CHECKING:
     from ..ans import OnStep
@@ -293,6 +293,9 @@ def estimate(
     decoding = decoding_memory(pipe.vae, size)
     frames = pictures_memory(chunk_pixels(pipe.vae, size))
     finishing = frames + rounded_memory(pipe.vae) + (0 if finish is None else finish.memory)
+    if pipe.ring is not None and finish is not None:
+        total = 1 + latents_of_clips(clips, chosen.window)
+        finishing += turns_memory(pipe, total, speech.num_frames, pipe.ring.size, finish)
     if streamed:  # both wait for each other and keep what they need for what follows
         sampling += frames + rounded_memory(pipe.vae)
         conditions = conditions_memory(pipe.transformer, pipe.prompt, chosen, size, clips)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..geometry import frames_of_latents
+from ..geometry import FRAMES_PER_LATENT, frames_of_latents
 from ..media import as_bytes
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def finished_in_turn(
     Yields:
         on rank 0, as ``Finish.with_faces``: faces and pictures, in order. On the others, nothing.
     """
-    sizes = [finish.size]
-    if finish.pastes or finish.face_size != finish.size:  # else they are the same pictures
-        sizes.append(finish.face_size)
+    sizes = _sizes(finish)
     for number, (first, last) in enumerate(_pieces(pipe, latents.shape[2], ring.size, finish.size)):
         start, stop = (frames_of_latents(index) if index else 0 for index in (first, last))
         stop = min(stop, num_frames)
@@ -57,6 +55,25 @@ def finished_in_turn(
             shapes = [(stop - start, *size, 3) for size in sizes]
             yield from _unpacked(ring, maker, shapes, finish.at_once)
     ring.settle()
+
+
+def turns_memory(pipe: ReadPipeline, latents: int, num_frames: int, ranks: int, finish: Finish) -> int:
+    """Bytes of the pieces that a process of ``ranks`` holds: one under way, and the one being made or shown.
+
+    Args:
+        pipe, num_frames, finish: see :func:`finished_in_turn`.
+        latents: number of latents of the video, z_R included.
+    """
+    first, last = next(_pieces(pipe, latents, ranks, finish.size))
+    frames = min(num_frames, FRAMES_PER_LATENT * (last - first))
+    return 2 * frames * sum(3 * height * width for height, width in _sizes(finish))
+
+
+def _sizes(finish: Finish) -> list[tuple[int, int]]:
+    """(height, width) of the pictures, and of the faces if they are other pictures."""
+    if finish.pastes or finish.face_size != finish.size:
+        return [finish.size, finish.face_size]
+    return [finish.size]
 
 
 def _pieces(pipe: ReadPipeline, latents: int, ranks: int, size: tuple[int, int]) -> Iterator[tuple[int, int]]:

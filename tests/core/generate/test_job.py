@@ -6,6 +6,7 @@ import time
 import warnings
 import wave
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -170,6 +171,18 @@ def test_the_estimate_runs_nothing_and_grows_only_where_the_whole_video_is_held(
     }
     assert (found[25, True].clips, found[25_000, True].clips) == (1, 1562)
     assert found[25, True].memory == found[25_000, True].memory < found[25_000, False].memory
+
+
+def test_the_estimate_counts_the_pieces_that_several_processes_hold(pipe, job, monkeypatch):
+    picture = read_image(job.portrait)
+    reference = pipe.encode_reference(picture)
+    speech = replace(pipe.encode_speech(read_audio(job.speech), 16000), num_frames=25_000)
+    finish = pipe.finish(reference, picture, Finishing(detail=False, paste_back=False, size=1024))
+    alone = estimate(pipe, speech, reference, job.settings, finish)
+    monkeypatch.setattr(pipe, "ring", SimpleNamespace(size=2))
+    shared = estimate(pipe, speech, reference, job.settings, finish)
+    frames = 8 * pipe.vae.settings.chunk  # a piece is one chunk at least
+    assert shared.memory - alone.memory >= 2 * frames * 3 * finish.size[0] * finish.size[1]
 
 
 def test_interrupted_it_keeps_what_was_finished(pipe, job, tmp_path):

@@ -18,7 +18,7 @@ from PIL import Image
 from read_core.ans.ranks import Ring
 from read_core.cli.main import main
 from read_core.finish import Finishing
-from read_core.generate.turns import finished_in_turn
+from read_core.generate.turns import finished_in_turn, turns_memory
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice
 from read_core.video import DecodeSettings
@@ -85,8 +85,10 @@ class Post:
     def __init__(self, size: int) -> None:
         self.size, self.rank = size, 0
         self.sent: dict[int, list[torch.Tensor]] = {rank: [] for rank in range(size)}
+        self.largest = 0  # bytes of a message
 
     def send_to_first(self, values: torch.Tensor) -> None:
+        self.largest = max(self.largest, values.nbytes)
         self.sent[self.rank].append(values)
 
     def receive_from(self, rank: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
@@ -113,6 +115,7 @@ def test_ranks_in_turn_decode_and_finish_the_frames_of_one(tiny_components, rank
         found = list(finished_in_turn(pipe, cast(Ring, post), latents, frames, 3, finish))
         assert bool(found) == (post.rank == 0)
     assert not any(post.sent.values())
+    assert turns_memory(pipe, 23, frames, ranks, finish) >= 2 * post.largest
     for whole, parts in zip(zip(*expected, strict=True), zip(*found, strict=True), strict=True):
         torch.testing.assert_close(torch.cat(parts), torch.cat(whole), atol=0.006, rtol=0)
 
