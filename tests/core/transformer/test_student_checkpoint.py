@@ -35,7 +35,7 @@ from read_core.transformer import TINY, Student
 from read_core.weights.fingerprint import weights_print
 from read_core.weights.override import override_weights
 
-from .test_student import SCALES, SETTINGS, generator, make_base, make_student, velocity
+from .test_student import SCALES, SETTINGS, generator, make_student, velocity
 
 
 @pytest.fixture(scope="module")
