@@ -61,24 +61,28 @@ class DetailNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.refine = Residual(refine_width)
         self.refine_out = zeroed(nn.Conv2d(refine_width, 4 * 4, 3, padding=1))
 
-    def forward(self, frame: Tensor, portrait: Tensor, decoded: Tensor) -> Tensor:
+    def forward(
+        self, frame: Tensor, portrait: Tensor, decoded: Tensor, fine_portrait: Tensor | None = None
+    ) -> Tensor:
         """Restore frames independently.
 
         Args:
             frame: (b, 3, h, w), 0..1, from the decoder.
             portrait: (b, 3, H, W), 0..1.
             decoded: (b, 3, h, w), 0..1, the codec's picture of the portrait.
+            fine_portrait: the portrait on the refinement's grid, see :func:`on_fine_grid`; None: it is
+                resized here.
 
         Returns:
             (b, 3, H, W), float32, not clamped.
         """
         size = portrait.shape[-2:]
-        grid = analysis_size(*frame.shape[-2:])
-        doubled = (2 * grid[0], 2 * grid[1])
+        grid, doubled = analysis_size(*frame.shape[-2:]), fine_size(frame)
         small_frame, small_decoded = shrink(frame, grid), shrink(decoded, grid)
         with torch.no_grad():
             flow, share = analyze(small_frame, small_decoded, None)
-        fine_portrait = resize(portrait, doubled)
+        if fine_portrait is None:
+            fine_portrait = on_fine_grid(portrait, frame)
         small_portrait = F.avg_pool2d(fine_portrait, 2)
         flow, logit, features = self._analysis(small_frame, small_decoded, small_portrait, flow, share)
 
@@ -120,6 +124,17 @@ class DetailNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
         known = torch.cat([folded.to(self.dtype), torch.sigmoid(logit).to(self.dtype), features], dim=1)
         refined = F.pixel_shuffle(self.refine_out(self.refine(self.refine_in(known))), 2).float()
         return refined[:, :3], doubled_size(logit) + refined[:, 3:]
+
+
+def fine_size(frame: Tensor) -> tuple[int, int]:
+    """Height and width of the refinement's grid for frames (b, 3, h, w)."""
+    height, width = analysis_size(*frame.shape[-2:])
+    return 2 * height, 2 * width
+
+
+def on_fine_grid(portrait: Tensor, frame: Tensor) -> Tensor:
+    """The portrait (b, 3, H, W) on that grid: the same for all frames of a video."""
+    return resize(portrait, fine_size(frame))
 
 
 class Residual(nn.Module):

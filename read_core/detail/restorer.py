@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ..errors import InputError
 from .analysis import analyze, resize
 from .flow import resize_flow, warp
+from .network import on_fine_grid
 from .trust import face_places
 
 if TYPE_CHECKING:
@@ -60,13 +61,14 @@ class DetailRestorer:
         places = None
         if points is not None:
             places = face_places(points.to(device, torch.float32), *small.shape[-2:])
+        fine = None if self.network is None else on_fine_grid(large, small)
         result = torch.empty(len(frames), *portrait.shape, device=frames.device)
         for index, frame in enumerate(frames):
             picture = _planes(frame[None], device)
             if self.network is None:
                 restored = restore_unlearned(picture, large, small, places)
             else:
-                restored = self.network(picture, large, small).float()
+                restored = self.network(picture, large, small, fine).float()
             result[index] = restored[0].clamp(0, 1).permute(1, 2, 0)
         return result
 
