@@ -204,7 +204,7 @@ def sampling_settings(
 
 
 def settings_text(settings: ResolvedSettings, size: tuple[int, int]) -> str:
-    """What is used where the widgets say "the checkpoint's": ``steps 6, window 16, joint 3, 128 x 128.``.
+    """What is used where the widgets say "the checkpoint's": ``steps 6, window 16, joint 2.5, 128 x 128.``.
 
     Args:
         settings: result of :func:`sampling_settings`.

@@ -26,9 +26,7 @@ def ray_for(workers: int) -> Iterator[tuple[Any, bool]]:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise InputError(
-            "the engine ray needs the package ray: pip install 'read-talking-head[ray]'"
-        ) from error
+        raise InputError("the engine ray needs the package ray: pip install -e '.[ray]'") from error
     ours = not ray.is_initialized()
     here = ours and not os.environ.get("RAY_ADDRESS")
     if ours:

@@ -38,7 +38,7 @@ def make_voice(name: str) -> Voiced | None:
         import webrtcvad
     except ModuleNotFoundError as error:
         raise InputError(
-            "speech is found with the package webrtcvad-wheels: pip install 'read-talking-head[footage]', "
+            "speech is found with the package webrtcvad-wheels: pip install -e '.[footage]', "
             "or use --voice loudness, which treats any sound as speech"
         ) from error
 

@@ -220,7 +220,7 @@ def generate(
         trouble = out_of_memory(error)
         if trouble is None:
             raise
-        raise ReadError(f"{trouble}; choose a smaller size or window, or the order clips") from error
+        raise ReadError(f"{trouble}; choose a smaller result or window, or the order clips") from error
     seconds = time.perf_counter() - started
     if job.runtime:
         Runtime(backbone.seconds, seconds).save(job.out)

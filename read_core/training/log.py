@@ -86,7 +86,7 @@ def _board(folder: Path, first: int) -> SummaryWriter:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ConfigError(
-            "loop.tensorboard needs the package tensorboard: pip install 'read-talking-head[train]' (or pip "
+            "loop.tensorboard needs the package tensorboard: pip install -e '.[train]' (or pip "
             "install tensorboard)"
         ) from error
     return SummaryWriter(folder, purge_step=first + 1)

@@ -167,7 +167,7 @@ def _adamw(parameters: list[nn.Parameter], config: LoopConfig) -> torch.optim.Op
         except ImportError as error:
             raise ConfigError(
                 "loop.optimizer is adamw_8bit, which needs the package torchao: "
-                "pip install 'read-talking-head[low-bit]', or use adamw"
+                "pip install -e '.[low-bit]', or use adamw"
             ) from error
         eight: torch.optim.Optimizer = AdamW8bit(parameters, **rates)
         return eight

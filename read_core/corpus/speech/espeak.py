@@ -41,9 +41,7 @@ _CLOSURE_SHARE = 0.4
 _MARKS = frozenset({";", "_!", "_|", "_^_", "?", "-", "||", ""})
 _STRESS = "',%=|"
 
-_HOW_TO_INSTALL = (
-    "install the corpus extra: pip install 'read-talking-head[corpus]' (or pip install espeakng-loader)"
-)
+_HOW_TO_INSTALL = "install the corpus extra: pip install -e '.[corpus]' (or pip install espeakng-loader)"
 
 _open = threading.Lock()
 

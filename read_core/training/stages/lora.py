@@ -34,7 +34,7 @@ def add_lora(transformer: A2VTransformer3DModel, lora: Lora) -> None:
         from peft import LoraConfig
     except ImportError as error:
         raise ConfigError(
-            "lora needs the package peft: pip install 'read-talking-head[train]' (or pip install peft)"
+            "lora needs the package peft: pip install -e '.[train]' (or pip install peft)"
         ) from error
     transformer.requires_grad_(False)
     transformer.add_adapter(LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=LAYERS))
