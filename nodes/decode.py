@@ -12,7 +12,7 @@ from ..read_core.memory import decoding_memory
 from .discovery import found_by
 from .feedback import Progress, input_named, show_text
 from .incoming import counted, video_latent, wanted_frames
-from .placement import place
+from .placement import check_room, place
 from .sockets import Models, ReadModels
 
 
@@ -60,6 +60,7 @@ class Decode(io.ComfyNode):
             stream = models.pipe.decode_stream(samples, wanted, latent.get("read_seed", 0))
         height, width = (PIXELS_PER_LATENT * side for side in samples.shape[3:])
         total = wanted or frames_of_latents(samples.shape[2])
+        check_room(total, (height, width), "a shorter recording")
         place(models.vae, activations=decoding_memory(models.pipe.vae, (height, width)))
         images = torch.empty((total, height, width, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0

@@ -67,7 +67,10 @@ class EncodeSpeech(io.ComfyNode):
 
         place(models.speech)
         remarks, preparation = Remarks(), Preparation(normalize_loudness, audio_scale, silence_gate)
-        codes, sound, rate = encode_recording(models, audio, (start, duration), preparation, remarks)
+        # The host's cache keeps the codes: one hour takes a gigabyte at full size.
+        codes, sound, rate = encode_recording(
+            models, audio, (start, duration), preparation, remarks, keep_on=mm.intermediate_device()
+        )
         show_text(f"{counted(codes.num_frames, 'frame')}, {codes.num_frames / 25:.2f} s.", remarks)
         kept = {"waveform": padded_to_frames(sound, rate)[None], "sample_rate": rate}
         return io.NodeOutput(codes, kept, codes.num_frames)
@@ -183,7 +186,7 @@ def encode_recording(
     preparation: Preparation,
     remarks: Remarks,
     max_window: int = WINDOW.largest,
-    keep_on: str | None = None,
+    keep_on: torch.device | str | None = None,
 ) -> tuple[SpeechCodes, torch.Tensor, int]:
     """Encode the host's AUDIO with the values of the widgets of :func:`speech_inputs`.
 
@@ -207,7 +210,9 @@ def encode_recording(
         waveform, rate = recording(audio)
         sound = cut(waveform, rate, *span)
         prepared = prepare(resample(sound, rate, remarks)[None], SAMPLE_RATE, preparation)
-        codes = models.pipe.encode_speech(prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks)
+        codes = models.pipe.encode_speech(
+            prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks, False
+        )
     return codes, sound, rate
 
 

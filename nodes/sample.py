@@ -167,7 +167,8 @@ class Sampler(io.ComfyNode):
         needed += weights_memory(pipe.vae.vae, pipe.transformer, pipe.student)
         show_text(f"{chosen} {estimate_text(speech.num_frames, clips, needed)}")
         started = time.perf_counter()
-        step = timed(Progress(pipe.preview), pipe, chosen, remarks)
+        share = pipe.share_of_step(reference, settings)
+        step = timed(Progress(pipe.preview), pipe, chosen, remarks, share)
         latents = pipe.sample(speech, reference, settings, step, remarks)
         latents = latents.to(mm.intermediate_device())
         show_text(f"{chosen} {sampling_text(speech.num_frames, time.perf_counter() - started)}", remarks)
@@ -236,18 +237,22 @@ def estimate_text(num_frames: int, clips: int, memory: int) -> str:
     return f"{made}: {memory / 2**30:.1f} GB for the models and the work."
 
 
-def timed(progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks) -> OnStep:
+def timed(
+    progress: Progress, pipe: ReadPipeline, chosen: str, remarks: Remarks, share: float = 1.0
+) -> OnStep:
     """Wrap ``progress`` as an ``on_step`` that also says, after the first step, how long sampling takes.
 
     Args:
         chosen: text before that message.
         remarks: warnings after it.
+        share: see ``ReadPipeline.share_of_step``.
     """
     from ..read_core.usage import StepTimer
 
     timer = StepTimer(
         pipe.transformer.device,
         lambda seconds: show_text(f"{chosen} Sampling takes {_about(seconds)}.", remarks),
+        share,
     )
 
     def step(done: int, total: int, finished: torch.Tensor | None) -> None:

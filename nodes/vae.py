@@ -69,13 +69,32 @@ class VAEHolder(ModelHolder):
 
 
 class WholeVAE(comfy.sd.VAE):
-    """A VAE whose latents depend on their position in the picture: it ignores requests for tiles."""
+    """A VAE whose latents depend on their position in the picture: it ignores requests for tiles.
+
+    When memory runs out, the host tries tiles of a few latents. Each would be decoded as a whole face,
+    so that ends with a message.
+    """
 
     def decode_tiled(self, samples: torch.Tensor, **_: Any) -> torch.Tensor:
         return self.decode(samples)
 
     def encode_tiled(self, pixel_samples: torch.Tensor, **_: Any) -> torch.Tensor:
         return self.encode(pixel_samples)
+
+    def decode_tiled_3d(self, *_: Any, **__: Any) -> torch.Tensor:
+        raise self._too_large("READ Temporal VAE Decode, which decodes chunk by chunk")
+
+    def encode_tiled_3d(self, *_: Any, **__: Any) -> torch.Tensor:
+        raise self._too_large("fewer frames, or a smaller picture")
+
+    @staticmethod
+    def _too_large(advice: str) -> Exception:
+        from ..read_core.errors import InputError
+
+        return InputError(
+            "the pictures do not fit into memory at once, and this VAE, which is for aligned faces, cannot "
+            f"work in tiles; use {advice}"
+        )
 
 
 def host_vae(models: ReadModels) -> comfy.sd.VAE:

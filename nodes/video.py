@@ -255,7 +255,8 @@ def _write(
     from ..read_core.media.rate import HeldFrames
 
     progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
-    hold, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks)
+    share = pipe.share_of_step(reference, settings)
+    hold, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks, share)
     with playing(writer.partial, live), writer:
         try:
             for frames in pipe.stream(speech, reference, settings, step, remarks):

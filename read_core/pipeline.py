@@ -145,6 +145,7 @@ class ReadPipeline:
         max_window: int = WINDOW.largest,
         keep_on: torch.device | str | None = None,
         on_warning: OnWarning = warn,
+        rescale: bool = True,
     ) -> SpeechCodes:
         """Encode a recording of any length as speech codes (eq. 5, 6). Warns of silent audio.
 
@@ -160,12 +161,13 @@ class ReadPipeline:
                 smaller one saves encoding silence.
             keep_on: device for the codes; None: the SpeechAE's. One hour takes a gigabyte at full size.
             on_warning: called with each warning.
+            rescale: see :func:`read_core.media.resample`; False: the encoder hears the waveform as it is.
 
         Raises:
             InputError: wrong shape, type or rate, no samples, NaN or infinity, or a window out of range.
         """
         spare = check_window(max_window) - 2
-        samples = resample(waveform, sample_rate, on_warning)
+        samples = resample(waveform, sample_rate, on_warning, rescale)
         num_frames = frames_of_samples(len(samples))
         num_latents = latents_of_frames(num_frames) + spare
         codes = encode_speech_codes(self.features, self.speech_ae, samples, num_latents, on_window, keep_on)
@@ -260,6 +262,12 @@ class ReadPipeline:
         else:
             latents = reverse_over_ranks(*inputs, self.ring, on_step, clips=run.clips)
         return torch.cat([run.reference, latents], dim=2)
+
+    def share_of_step(self, reference: Reference, settings: ResolvedSettings) -> float:
+        """What a step takes on average, by a guided one: below 1 if guidance ends before the last step."""
+        height, width = reference.latent.shape[3:]
+        evaluations = settings.evaluations(self.defaults.shift_at(settings.window * height * width))
+        return evaluations / (settings.steps * len(settings.guidance.branches))
 
     def decode(self, latents: Tensor, num_frames: int | None = None, seed: int = 0) -> Tensor:
         """Decode the frames of a video (eq. 4), chunk by chunk.

@@ -76,7 +76,8 @@ def out_of_memory(error: BaseException) -> str | None:
         return None
     if len(text) > _SHOWN_TEXT:
         text = f"... {text[-_SHOWN_TEXT:]}"
-    graphics = "OutOfMemoryError" in kinds or "MPS" in text
+    torches = any(k.__name__ == "OutOfMemoryError" and k.__module__ == "torch" for k in type(error).__mro__)
+    graphics = torches or "MPS" in text
     return f"out of {'GPU' if graphics else 'main'} memory" + (f" ({text})" if text else "")
 
 
@@ -96,6 +97,7 @@ class StepTimer:
     Args:
         device: where the sampler runs. The timer waits for it once or twice, not after every step.
         on_time: called once with the estimated seconds of all steps; None: do not time.
+        share: what a step takes on average, by the first one: below 1 if guidance ends before the last step.
         clock: returns seconds.
     """
 
@@ -103,9 +105,10 @@ class StepTimer:
         self,
         device: torch.device,
         on_time: Callable[[float], None] | None,
+        share: float = 1.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.device, self.on_time, self.clock = device, on_time, clock
+        self.device, self.on_time, self.share, self.clock = device, on_time, share, clock
         self.warm = device.type == "cpu"
         self.before, self.since = 0, clock()
 
@@ -116,7 +119,8 @@ class StepTimer:
         settle(self.device)
         now = self.clock()
         if self.warm or done == total:
-            self.on_time((now - self.since) / (done - self.before) * total)
+            share = 1.0 if done == total else self.share
+            self.on_time((now - self.since) / (done - self.before) * total * share)
             self.on_time = None
         else:
             self.warm, self.before, self.since = True, done, now

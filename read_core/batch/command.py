@@ -89,7 +89,12 @@ def run(args: argparse.Namespace) -> int:
     missing = [overwriting(row) if results.made_here(row) else row for row in missing]
     results.prepare()
     models = Models(
-        args.checkpoint, args.device, args.dtype, args.compile, args.gpus_per_worker, args.attention
+        args.checkpoint.resolve(),
+        args.device,
+        args.dtype,
+        args.compile,
+        args.gpus_per_worker,
+        args.attention,
     )
     with progress_for(len(missing), args.workers) as progress:
         options = (models, args.workers, args.retries, progress.warned, progress)

@@ -157,6 +157,9 @@ def make_video(pipe: ReadPipeline, row: Row) -> Outcome:
         return Outcome(Result(out, FAILED, message=str(error)))
     except (ReadError, OSError, RuntimeError) as error:
         return Outcome(Result(out, FAILED, message=" ".join(str(error).split())), try_again=True)
+    except Exception as error:  # a fault of one job must not end the others
+        fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Outcome(Result(out, FAILED, message=fault))
     return Outcome(
         Result(out, DONE, report.num_frames, round(report.seconds, 2), sha256=checksum(row.job.out))
     )
@@ -176,9 +179,12 @@ def _in_this_process(waiting: deque[Attempt], models: Models) -> Iterator[tuple[
 _pipe: ReadPipeline | None = None  # of a worker process
 
 
-def _start_worker() -> None:
-    """After Ctrl-C, which all processes get, the first process decides."""
+def _start_worker(workers: int = 1) -> None:
+    """Share the processor's cores. After Ctrl-C, which all processes get, the first process decides."""
+    import torch
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
 def _attempt_in_worker(models: Models, row: Row) -> Outcome:
@@ -191,7 +197,8 @@ def _attempt_in_worker(models: Models, row: Row) -> Outcome:
 
 def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iterator[tuple[Attempt, Outcome]]:
     """Each worker is a pool of one process: one that is killed ends its own job only."""
-    idle = [_Worker(_pool(), models.of_worker(number)) for number in range(min(workers, len(waiting)))]
+    workers = min(workers, len(waiting))
+    idle = [_Worker(_pool(workers), models.of_worker(number), workers) for number in range(workers)]
     under_way: dict[Future[Outcome], tuple[Attempt, _Worker]] = {}
     try:
         while waiting or under_way:
@@ -219,20 +226,21 @@ def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iter
 
 @dataclass(frozen=True)
 class _Worker:
-    """A process and what it loads."""
+    """A process, what it loads, and with how many it shares the machine."""
 
     pool: ProcessPoolExecutor
     models: Models
+    workers: int
 
 
-def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, get_context("spawn"), _start_worker)
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, get_context("spawn"), _start_worker, (workers,))
 
 
 def _renewed(broken: _Worker) -> _Worker:
     """Another process for the same device."""
     broken.pool.shutdown()
-    return replace(broken, pool=_pool())
+    return replace(broken, pool=_pool(broken.workers))
 
 
 class _Actor:
@@ -265,7 +273,7 @@ def _on_ray(
                 attempt, actor = under_way.pop(reference)
                 try:
                     outcome = ray.get(reference)
-                except ray.exceptions.RayActorError:
+                except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError):
                     outcome, actor = _killed(attempt.row), kind.remote(models)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from None

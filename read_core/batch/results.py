@@ -105,7 +105,7 @@ class Results:
         result = replace(result, message=" ".join(result.message.split()))  # a line of the file is a result
         self._keep(result)
         try:
-            with self.path.open("a", encoding="utf-8", newline="") as file:
+            with self.path.open("a", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 csv.DictWriter(file, _COLUMNS, lineterminator="\n").writerow(asdict(result))
         except OSError as error:
             raise write_error(self.path, error) from error

@@ -120,7 +120,7 @@ def _job(path: Path, line: int, asked: Mapping[str, str], defaults: SamplingDefa
             values[name] = read(asked[name]) if name in asked else None
         except ValueError:
             raise InputError(f"{path}, line {line}: {name} is {asked[name]!r}; expected {expected}") from None
-    folder = path.parent
+    folder = path.parent.resolve()  # workers of Ray run in another folder
     try:
         kind = values["guidance"]
         default = defaults.guidance if kind is None else defaults.guidance_of(kind)

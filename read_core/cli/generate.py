@@ -165,9 +165,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output-size",
         type=int,
         metavar="PIXELS",
-        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even (default: the "
-        f"portrait's, at most {PASTED_SIDE}; with --crop-only the crop's, at most {PORTRAIT_SIDE}; without "
-        "--detail the model's)",
+        help=f"longest side of the video, {OUTPUT_SIZE}; width and height are even; a smaller picture "
+        f"that the face is pasted into keeps its size (default: the portrait's, at most {PASTED_SIDE}; "
+        f"with --crop-only the crop's, at most {PORTRAIT_SIDE}; without --detail the model's)",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: the best available)")

@@ -175,6 +175,8 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
     import torch
     from torch.nn import functional as F
 
+    from ..device import cubic
+
     height, width = size
     part, crop = _around(image.float(), crop)
     # Shrink to at most twice the size, then sample single points at twice the size.
@@ -189,7 +191,9 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
     y, x = ((torch.arange(fine * n) + 0.5) / (fine * n) for n in (height, width))
     places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(batch.device)
     grid = crop.to_original(places) / places.new_tensor([batch.shape[3], batch.shape[2]]) * 2 - 1
-    found = F.grid_sample(batch, grid[None], mode="bicubic", padding_mode="border", align_corners=False)
+    found = F.grid_sample(
+        batch, grid[None], mode=cubic(batch.device), padding_mode="border", align_corners=False
+    )
     if fine > 1:
         found = F.interpolate(found, (height, width), mode="bicubic", antialias=True)
     return found[0].permute(1, 2, 0).clamp(0, 1).contiguous()

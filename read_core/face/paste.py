@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..device import cubic
 from ..errors import InputError
 from ..limits import PASTED_SIDE
 from .alignment import FaceCrop
@@ -95,7 +96,9 @@ class PasteBack:
         if shrunk != (h, w):
             batch = F.interpolate(batch, shrunk, mode="bicubic", antialias=True)
         grid = self._grid.expand(len(batch), -1, -1, -1)
-        found = F.grid_sample(batch, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        found = F.grid_sample(
+            batch, grid, mode=cubic(batch.device), padding_mode="border", align_corners=False
+        )
         return found.clamp_(0, 1).permute(0, 2, 3, 1)
 
 

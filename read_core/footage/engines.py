@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -60,7 +61,25 @@ def _start_worker() -> None:
     torch.set_num_threads(1)
 
 
+def _absolute(out: Path, settings: Settings, units: Sequence[Unit]) -> tuple[Path, Settings, list[Unit]]:
+    """The same with absolute paths: workers of Ray run in another folder."""
+    file = settings.detector_file
+    settings = replace(
+        settings,
+        vae=settings.vae.resolve(),
+        whisper=settings.whisper.resolve(),
+        detector_file=None if file is None else file.resolve(),
+    )
+    sources = [replace(unit.source, path=unit.source.path.resolve()) for unit in units]
+    return (
+        out.resolve(),
+        settings,
+        [replace(unit, source=source) for unit, source in zip(units, sources, strict=True)],
+    )
+
+
 def _on_ray(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
+    out, settings, units = _absolute(out, settings, units)
     with ray_for(workers) as (ray, _):
         remote = ray.remote(max_retries=0, num_gpus=shared_gpus(ray, workers, settings.device))(work)
         waiting = [remote.remote(out, settings, unit) for unit in units]

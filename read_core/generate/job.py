@@ -199,7 +199,7 @@ def generate(
             on_estimate(estimate(pipe, speech, reference, settings, finish, streamed))
         tags = synthesis_tags(pipe, job.out.stem, settings)
         writer = VideoWriter(job.out, finish.size, track, tags, job.overwrite, on_warning=on_warning)
-        timer = StepTimer(pipe.transformer.device, on_time)
+        timer = StepTimer(pipe.transformer.device, on_time, pipe.share_of_step(reference, settings))
 
         def step(done: int, total: int, _: Tensor | None) -> None:
             timer(done, total)
@@ -328,11 +328,12 @@ def estimate(
 def synthesis_tags(pipe: ReadPipeline, title: str, settings: ResolvedSettings) -> dict[str, str]:
     """Metadata tags of every file: that it is synthesized, and how."""
     scales = " ".join(f"{name}={value}" for name, value in settings.guidance.to_dict().items())
+    until = f" until {settings.guidance_end:g} of the steps" if settings.guidance_end < 1 else ""
     return {
         "title": title,
         "comment": (
             f"Synthesized video: not a recording of a person. READ {__version__}, "
             f"checkpoint {pipe.card.name}, seed {settings.seed}, "
-            f"steps {settings.steps}, window {settings.window}, guidance {scales}"
+            f"steps {settings.steps}, window {settings.window}, guidance {scales}{until}"
         ),
     }

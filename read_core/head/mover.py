@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..detail.flow import resize_flow, warp
+from ..device import cubic
 from ..face.paste import RIM, smooth
 
 CELLS = 64  # of the grid of displacements, along each side
@@ -55,7 +56,7 @@ class HeadMover:
         if not pose.any():
             return frames
         result = torch.empty_like(frames)
-        mode = "bilinear" if frames.device.type == "mps" else "bicubic"  # not every release has it on MPS
+        mode = cubic(frames.device)
         for index, own in enumerate(pose):
             if not own.any():
                 result[index] = frames[index]

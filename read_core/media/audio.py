@@ -120,12 +120,15 @@ def read_track(track: AudioTrack, sample_rate: int = SAMPLE_RATE) -> Tensor:
     return waveform
 
 
-def resample(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> Tensor:
+def resample(
+    waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn, rescale: bool = True
+) -> Tensor:
     """Convert a waveform of any rate to 16 kHz mono, in the same way as ``read_audio``.
 
     Args:
         waveform: (channels, samples) or (samples,) floating point; channels are averaged.
         sample_rate: of ``waveform``, in Hz.
+        rescale: bring values that must be meant in another unit, as integers are, to -1..1.
 
     Returns:
         (ceil(samples * 16000 / sample_rate),) float32 on the CPU.
@@ -133,7 +136,7 @@ def resample(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -
     Raises:
         InputError: a wrong shape or type, no samples, NaN or infinity, or a rate out of range.
     """
-    waveform = check_waveform(waveform, sample_rate, on_warning)
+    waveform = check_waveform(waveform, sample_rate, on_warning, rescale)
     if sample_rate == SAMPLE_RATE:
         mono = waveform.mean(0) if len(waveform) > 1 else waveform[0]
     else:
@@ -143,8 +146,13 @@ def resample(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -
     return mono
 
 
-def check_waveform(waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn) -> Tensor:
-    """Return ``waveform`` as (channels, samples) float32 on the CPU, scaled to -1..1, or raise InputError."""
+def check_waveform(
+    waveform: Tensor, sample_rate: int, on_warning: OnWarning = warn, rescale: bool = True
+) -> Tensor:
+    """Return ``waveform`` as (channels, samples) float32 on the CPU, or raise InputError.
+
+    ``rescale`` is that of :func:`resample`.
+    """
     if waveform.ndim not in {1, 2} or not waveform.is_floating_point():
         raise InputError(
             f"waveform is {tuple(waveform.shape)} {waveform.dtype}; "
@@ -162,7 +170,7 @@ def check_waveform(waveform: Tensor, sample_rate: int, on_warning: OnWarning = w
         raise InputError(
             f"waveform has {bad} NaN or infinite samples; expected finite values, nominally -1..1"
         )
-    gain = _gain(float(extremes.abs().max()), "the waveform", on_warning)
+    gain = _gain(float(extremes.abs().max()), "the waveform", on_warning) if rescale else 1
     return waveform if gain == 1 else waveform * gain
 
 

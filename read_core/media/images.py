@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import IO
 
-import av
 import numpy as np
 import torch
 from einops import rearrange
@@ -59,7 +58,7 @@ def read_image(path: str | os.PathLike[str], on_warning: OnWarning = warn) -> Te
     except Image.DecompressionBombError as error:
         most = 2e-6 * (Image.MAX_IMAGE_PIXELS or 0)
         raise MediaError(f"{path} has more than {most:.0f} megapixels; make it smaller first") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, RuntimeError, ValueError, SyntaxError) as error:
         almost = _truncated_jpeg(path, on_warning)
         if almost is None:
             raise MediaError(f"{path} is a damaged image ({reason(error)}); expected {_WHAT}") from error
@@ -92,6 +91,8 @@ def _opened(source: Path | IO[bytes]) -> Image.Image:
         try:
             return Image.open(source)
         except Image.DecompressionBombError:
+            if not isinstance(source, Path):
+                source.seek(0)
             try:
                 return JpegImagePlugin.JpegImageFile(source)
             except SyntaxError:
@@ -111,7 +112,7 @@ def _truncated_jpeg(path: Path, on_warning: OnWarning) -> FloatImage | None:
     try:
         one = _decoded(io.BytesIO(data + _JPEG_END), path, on_warning)
         other = _decoded(io.BytesIO(data + filler + _JPEG_END), path, ignore)
-    except (OSError, ValueError, SyntaxError):
+    except (Image.DecompressionBombError, OSError, RuntimeError, ValueError, SyntaxError):
         return None
     if (one != other).any(axis=-1).mean() > _MISSING_END:
         return None
@@ -178,13 +179,13 @@ def _first_frame(path: Path) -> FloatImage:
             raise MediaError(f"{path} contains no picture ({container.format.long_name}); expected {_WHAT}")
         try:
             frame = next(container.decode(video=0), None)
-        except av.error.FFmpegError as error:
+            if frame is None:
+                raise MediaError(f"{path} contains no frame; expected {_WHAT}")
+            deep = frame.format.components[0].bits > 8
+            aspect = container.streams.video[0].sample_aspect_ratio
+            values = SquarePixels(aspect, "rgb48le" if deep else "rgb24")(frame)
+        except OSError as error:  # of FFmpeg too
             raise MediaError(f"{path} cannot be decoded ({reason(error)}); expected {_WHAT}") from error
-        if frame is None:
-            raise MediaError(f"{path} contains no frame; expected {_WHAT}")
-        deep = frame.format.components[0].bits > 8
-        aspect = container.streams.video[0].sample_aspect_ratio
-        values = SquarePixels(aspect, "rgb48le" if deep else "rgb24")(frame)
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)
 

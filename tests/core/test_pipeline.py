@@ -180,6 +180,8 @@ def test_after_the_guidance_s_end_steps_take_the_conditional_velocity(
     own = ReadPipeline(replace(tiny_components, defaults=replace(even, guidance_end=0.5)))
     found = own.sample(speech, reference, SamplingSettings(4, guidance, order=order))
     assert torch.equal(found, half)
+    chosen = SamplingSettings(4, guidance).resolved(own.defaults)
+    assert own.share_of_step(reference, chosen) == (branches + 1) / (2 * branches)
 
 
 def test_after_the_guidance_s_end_a_step_is_an_unguided_one(tiny_components, speech, reference):

@@ -20,6 +20,10 @@ def refused():
     raise AssertionError("the machine has an exabyte")
 
 
+class OutOfMemoryError(Exception):
+    """As Ray's monitor of main memory raises it."""
+
+
 def told(error: BaseException) -> str:
     """The text for an error that is an allocator's refusal."""
     text = out_of_memory(error)
@@ -33,6 +37,7 @@ def told(error: BaseException) -> str:
         (MemoryError(), "out of main memory"),
         (MemoryError("Unable to allocate 9 TiB"), "out of main memory (Unable to allocate 9 TiB)"),
         (torch.OutOfMemoryError("CUDA out of memory."), "out of GPU memory (CUDA out of memory.)"),
+        (OutOfMemoryError("a worker was killed"), "out of main memory (a worker was killed)"),
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), "out of GPU memory (MPS backend"),
         (OSError(12, "Cannot allocate memory"), "out of main memory ([Errno 12]"),
         (RuntimeError("can't start new thread"), "out of main memory (can't start new thread)"),
@@ -96,11 +101,11 @@ def test_settling_waits_for_apples_gpus_too(monkeypatch):
 
 
 def test_the_time_is_told_once_and_from_a_step_like_the_others():
-    def told(device, ends, total):
+    def told(device, ends, total, share=1.0):
         """What is told when steps end at these times, (seconds, steps done) each, begun at 100."""
         clock, seconds = iter([100.0, *(at for at, _ in ends)]), []
         timer = StepTimer(
-            torch.device(device), lambda all_of_it: seconds.append(all_of_it), lambda: next(clock)
+            torch.device(device), lambda all_of_it: seconds.append(all_of_it), share, lambda: next(clock)
         )
         for _, done in ends:
             timer(done, total)
@@ -111,6 +116,8 @@ def test_the_time_is_told_once_and_from_a_step_like_the_others():
     assert told("meta", [(109.0, 1), (110.0, 2), (111.0, 3)], 6) == [6.0]  # the first one warmed up
     assert told("meta", [(109.0, 1), (113.0, 5)], 9) == [9.0]  # four cells of a wavefront at once
     assert told("meta", [(109.0, 1)], 1) == [9.0]
+    assert told("cpu", [(102.0, 1)], 6, share=0.75) == [9.0]  # later steps are not guided
+    assert told("cpu", [(102.0, 1)], 1, share=0.75) == [2.0]
 
 
 def test_only_the_calls_of_the_module_are_timed():

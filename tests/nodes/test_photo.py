@@ -228,10 +228,14 @@ def test_an_interrupt_ends_the_detail(client):
     assert "10" not in run.executed
 
 
-@pytest.mark.parametrize("name", ["restore", "paste"])
+@pytest.mark.parametrize("name", ["restore", "paste", "decode"])
 def test_what_memory_does_not_hold_is_refused_before_the_work(room, name):
     assert "GB are free" in room[name]
     assert "READ Talking Head to File" in room[name]
+
+
+def test_tiles_of_an_aligned_vae_are_refused_when_memory_has_run_out(room):
+    assert "cannot work in tiles; use READ Temporal VAE Decode" in room["tiles"]
 
 
 @pytest.fixture(scope="module")

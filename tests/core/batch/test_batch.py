@@ -194,6 +194,39 @@ def test_what_may_work_the_next_time_is_tried_again(folder, defaults, monkeypatc
         list(run_rows("cloud", [row], Models(folder), workers=1, retries=1))
 
 
+def test_a_fault_of_one_job_does_not_end_the_others(folder, defaults, monkeypatch):
+    lines = ("face.png,talk.wav,a.mp4,1,,", "face.png,talk.wav,b.mp4,1,,")
+    rows = read_table(write_table(folder, *lines), defaults)
+
+    def generate(_pipe, job, **_):
+        if job.out.stem == "a":
+            raise KeyError("unforeseen")
+        job.out.write_bytes(b"video")
+        return SimpleNamespace(num_frames=3, seconds=1.0)
+
+    monkeypatch.setattr("read_core.generate.job.generate", generate)
+    monkeypatch.setattr(Models, "load", lambda _: None)
+    (_, failed), (_, done) = run_rows("local", rows, Models(folder), workers=1, retries=2)
+    assert (failed.state, failed.attempts, failed.message) == (FAILED, 1, "KeyError: 'unforeseen'")
+    assert done.state == DONE
+
+
+def test_paths_do_not_depend_on_the_folder_of_a_worker(folder, defaults, monkeypatch):
+    write_table(folder, "face.png,talk.wav,a.mp4,1,,")
+    monkeypatch.chdir(folder.parent)
+    (row,) = read_table(Path(folder.name) / "jobs.csv", defaults)
+    assert (row.job.portrait, row.job.speech, row.job.out) == tuple(
+        folder.resolve() / name for name in ("face.png", "talk.wav", "a.mp4")
+    )
+
+
+def test_a_message_with_an_odd_file_name_is_kept(tmp_path):
+    results = Results(tmp_path / "r.csv")
+    results.prepare()
+    results.add(Result("a.mp4", FAILED, message="no such file: \udcff.png"))
+    assert Results(tmp_path / "r.csv").found["a.mp4"].message == "no such file: \\udcff.png"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 @pytest.mark.parametrize("engine", ["local", "ray"])
@@ -230,7 +263,7 @@ def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypa
     class Pool:
         _processes = None
 
-        def __init__(self):
+        def __init__(self, _workers):
             pools.append(self)
             self.broken = len(pools) == 1
 
@@ -278,7 +311,10 @@ def test_workers_take_the_gpus_in_turn_unless_a_device_is_named(
 class FakeRay:
     """A cluster with ``gpus`` now; keeps how it was started, and what actors ask for."""
 
-    exceptions = SimpleNamespace(RayActorError=OSError, RayTaskError=OSError)
+    class NoMemoryError(Exception):
+        pass
+
+    exceptions = SimpleNamespace(RayActorError=OSError, OutOfMemoryError=NoMemoryError, RayTaskError=OSError)
 
     def __init__(self, gpus):
         self.gpus, self.stopped = gpus, 0
@@ -307,6 +343,23 @@ class FakeRay:
 
     def get(self, outcome):
         return outcome
+
+
+def test_a_worker_killed_by_rays_monitor_of_memory_is_tried_again(folder, defaults, monkeypatch):
+    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
+    refused: list[Outcome] = []
+
+    class Full(FakeRay):
+        def get(self, outcome):
+            if not refused:
+                refused.append(outcome)
+                raise self.exceptions.OutOfMemoryError
+            return outcome
+
+    monkeypatch.setitem(sys.modules, "ray", Full(0))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    found = [result for _, result in run_rows("ray", rows, Models(folder, "cpu"), 1, retries=1)]
+    assert [(result.state, result.attempts) for result in found] == [(DONE, 1), (DONE, 2)]
 
 
 HERE, AWAY = "", "head:6379"

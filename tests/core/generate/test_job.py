@@ -7,7 +7,7 @@ import warnings
 import wave
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -19,11 +19,19 @@ from PIL import Image
 from read_core.ans import JointCFG
 from read_core.errors import InputError, MediaError, ReadError, ReadWarning
 from read_core.finish import Finishing
-from read_core.generate.job import Estimate, Interrupted, Job, check_job, estimate, generate
+from read_core.generate.job import (
+    Estimate,
+    Interrupted,
+    Job,
+    check_job,
+    estimate,
+    generate,
+    synthesis_tags,
+)
 from read_core.generate.runtime import read_runtime
 from read_core.media import VideoWriter, read_audio, read_image
 from read_core.pipeline import ReadPipeline
-from read_core.records import FaceChoice, SamplingSettings
+from read_core.records import FaceChoice, ResolvedSettings, SamplingSettings
 
 FRAMES = 70
 
@@ -109,6 +117,14 @@ def test_the_video_is_what_the_pipeline_makes(pipe, job, tmp_path):
     blocks = "f (h p) (w q) c -> f h w c"  # color is stored at half the resolution
     given = reduce(frames.numpy(), blocks, "mean", p=8, q=8)
     np.testing.assert_allclose(reduce(decoded / 255, blocks, "mean", p=8, q=8), given, atol=0.05)
+
+
+def test_the_tag_says_when_guidance_ends():
+    settings = ResolvedSettings(8, JointCFG(2.0), seed=7, window=4)
+    named = cast(ReadPipeline, SimpleNamespace(card=SimpleNamespace(name="tiny")))
+    assert "until" not in synthesis_tags(named, "a", settings)["comment"]
+    early = synthesis_tags(named, "a", replace(settings, guidance_end=0.25))["comment"]
+    assert early.endswith("guidance kind=joint alpha=2.0 until 0.25 of the steps")
 
 
 @pytest.mark.parametrize("order", ["steps", "wavefront"])

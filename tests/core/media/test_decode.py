@@ -169,6 +169,13 @@ def test_samples_of_another_scale_are_scaled_in_every_road(tmp_path):
     np.testing.assert_allclose(np.concatenate(chunks, axis=1)[0], 2 * tone(1), atol=1e-6)
 
 
+def test_a_waveform_that_is_prepared_keeps_its_scale():
+    waveform = torch.from_numpy(6 * tone(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(resample(waveform, 16_000, rescale=False), waveform)
+
+
 def test_loud_samples_of_the_usual_scale_are_kept(tmp_path):
     write(tmp_path / "a.wav", 6 * tone(1), "pcm_f32le")
     np.testing.assert_allclose(quietly(tmp_path / "a.wav"), 6 * tone(1), atol=1e-6)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from read_core.errors import InputError, MediaError, ReadWarning
-from read_core.media import fit_image, read_image
+from read_core.media import fit_image, images, read_image
 
 
 @pytest.fixture
@@ -289,6 +289,44 @@ def sound(path):
 
 def heic(path):
     path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(2000))
+
+
+def test_a_huge_jpeg_without_its_end_is_refused_by_name(tmp_path, monkeypatch):
+    path = tmp_path / "portrait.jpg"
+    pixels = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    path.write_bytes(path.read_bytes()[:9000])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    with pytest.raises(MediaError, match=r"portrait\.jpg is a damaged image"):
+        read_image(path)
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+def test_an_image_that_pillow_cannot_decode_is_refused_by_name(tmp_path, monkeypatch):
+    """Pillow raises RuntimeError for some AVIF files."""
+    path = tmp_path / "portrait.png"
+    Image.new("RGB", (64, 64)).save(path)
+    monkeypatch.setattr(images, "_decoded", raising(RuntimeError("Invalid AVIF")))
+    with pytest.raises(MediaError, match=r"portrait\.png is a damaged image .Invalid AVIF"):
+        read_image(path)
+
+
+def test_a_video_s_frame_that_cannot_be_converted_is_refused_by_name(tmp_path, monkeypatch):
+    path = tmp_path / "portrait.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("h264", rate=25)
+        stream.width = stream.height = 64
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    monkeypatch.setattr(images.SquarePixels, "__call__", raising(OSError("Invalid data")))
+    with pytest.raises(MediaError, match=r"portrait\.mp4 cannot be decoded"):
+        read_image(path)
 
 
 @pytest.mark.parametrize(

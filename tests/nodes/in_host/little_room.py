@@ -1,4 +1,4 @@
-"""READ Restore Detail and READ Paste Back where memory has room for few pictures.
+"""Nodes that hold all frames, and the VAE output, where memory has room for few pictures.
 
 Prints, as JSON, what each says.
 """
@@ -26,7 +26,9 @@ def refused(call):
 
 def main():
     import_pack()
-    detail, paste = (importlib.import_module(f"{NAME}.nodes.{name}") for name in ("detail", "paste"))
+    detail, paste, decode, vae = (
+        importlib.import_module(f"{NAME}.nodes.{name}") for name in ("detail", "paste", "decode", "vae")
+    )
     records, finish = (importlib.import_module(f"{NAME}.read_core.{name}") for name in ("records", "finish"))
     mm.get_free_memory = lambda *_, **__: 2**20
     picture = torch.rand(64, 64, 3)
@@ -42,10 +44,15 @@ def main():
     def made(_, original, finishing):
         return finish.Finish(finishing, reference, original, None)
 
-    models = SimpleNamespace(pipe=SimpleNamespace(finish=lambda *given: made(*given)))
+    pipe = SimpleNamespace(finish=lambda *given: made(*given), decode_stream=lambda *_: iter(()))
+    models = SimpleNamespace(pipe=pipe)
+    latent = {"samples": torch.rand(1, 8, 100, 2, 2)}
+    whole = object.__new__(vae.WholeVAE)
     frames = torch.rand(100, 64, 64, 3)
     found = {
         "restore": refused(lambda: detail.RestoreDetail.execute(models, frames, reference, 0)),
+        "decode": refused(lambda: decode.Decode.execute(models, latent)),
+        "tiles": refused(lambda: whole.decode_tiled_3d(latent["samples"], overlap=(1, 8, 8))),
         "paste": refused(lambda: paste.PasteBack.execute(frames, picture[None], reference, 1920, 0)),
     }
     print(json.dumps(found))
