@@ -20,6 +20,7 @@ from .head.mover import HeadMover
 from .head.track import HeadTrack
 from .limits import FACE, PASTED_SIDE
 from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory
+from .side_by_side import frames_at_once
 
 if TYPE_CHECKING:
     from .checkpoint import Card
@@ -102,6 +103,7 @@ class Finish:
         if finishing.paste_back and original is not None:
             check_original(reference, original)
             self._paste = PasteBack(original, reference.crop, finishing.size or PASTED_SIDE)
+        self._device = reference.latent.device
         self._speaking = self._speaking_size(finishing, reference)
         self.size = self._speaking if self._paste is None else self._paste.size
         self._detail = None
@@ -172,16 +174,17 @@ class Finish:
         speaking, picture = (size[0] * size[1] for size in (self._speaking, self.size))
         pictures = pictures_memory(self.at_once * picture)
         restored = detail = 0
+        together = frames_at_once(self.at_once, self._device)
         if self._detail is not None:
             restored = pictures_memory(self.at_once * speaking)
             learned = self._detail.restorer.network is not None
-            detail = detail_memory(self._speaking, analysis_size(*self.frame), learned)
+            detail = together * detail_memory(self._speaking, analysis_size(*self.frame), learned)
         if self._blinker is not None:  # it changes a copy
             restored += pictures_memory(self.at_once * speaking)
         moved = 0
         if self._mover is not None:
             restored += pictures_memory(self.at_once * speaking)
-            moved = moving_memory(speaking)
+            moved = together * moving_memory(speaking)
         made = 0 if self._speaking == self.size else pictures
         if self._paste is not None:
             made = pasting_memory(self.at_once * self._paste.changed, self.at_once * picture)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..side_by_side import for_each_frame
 from .analysis import analyze, resize
 from .flow import resize_flow, warp
 from .network import on_fine_grid
@@ -25,7 +26,7 @@ class DetailRestorer:
     The training-free form warps the portrait along the flow between the codec's picture of it and the frame.
     It shows the warped portrait where both agree, and the enlarged frame elsewhere. A result depends only on
     its frame and the portrait. So chunks of any length give the same frames, and memory beyond the result is
-    that of one frame.
+    that of one frame; on a CPU, of those worked on at once.
 
     Args:
         network: the learned form; it is not moved, and the work runs on its device. None: the training-free
@@ -63,13 +64,16 @@ class DetailRestorer:
             places = face_places(points.to(device, torch.float32), *small.shape[-2:])
         fine = None if self.network is None else on_fine_grid(large, small)
         result = torch.empty(len(frames), *portrait.shape, device=frames.device)
-        for index, frame in enumerate(frames):
-            picture = _planes(frame[None], device)
+
+        def restore(index: int) -> None:
+            picture = _planes(frames[index][None], device)
             if self.network is None:
                 restored = restore_unlearned(picture, large, small, places)
             else:
                 restored = self.network(picture, large, small, fine).float()
             result[index] = restored[0].clamp(0, 1).permute(1, 2, 0)
+
+        for_each_frame(len(frames), restore, device)
         return result
 
 

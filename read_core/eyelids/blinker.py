@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..side_by_side import for_each_frame
 from .network import EyelidNetwork, LidChange
 from .patches import cut_patches, eye_axes, grid_steps
 
@@ -43,9 +44,13 @@ class Blinker:
         height, width = frames.shape[1:3]
         points = self.points.float().cpu() * torch.tensor([float(width), float(height)])
         centers, axes = eye_axes(points)
-        for index in chosen:
+
+        def close(number: int) -> None:
+            index = chosen[number]
             for center, own in zip(centers, axes, strict=True):
                 self._close(result[index], float(closure[index]), center, own)
+
+        for_each_frame(len(chosen), close, frames.device)
         return result
 
     def _close(self, frame: Tensor, closure: float, center: Tensor, axes: Tensor) -> None:

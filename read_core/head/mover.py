@@ -8,6 +8,7 @@ from torch import Tensor
 from ..detail.flow import resize_flow, warp
 from ..device import cubic
 from ..face.paste import RIM, smooth
+from ..side_by_side import for_each_frame
 
 CELLS = 64  # of the grid of displacements, along each side
 # A head of usual proportions, in eye distances from the middle between eyes and mouth:
@@ -57,14 +58,18 @@ class HeadMover:
             return frames
         result = torch.empty_like(frames)
         mode = cubic(frames.device)
-        for index, own in enumerate(pose):
+
+        def move(index: int) -> None:
+            own = pose[index]
             if not own.any():
                 result[index] = frames[index]
-                continue
+                return
             flow = -torch.einsum("p,pchw->chw", own, self._basis)[None].to(frames.device)
             picture = frames[index].float().permute(2, 0, 1)[None]
             moved = warp(picture, resize_flow(flow, frames.shape[1:3]), mode)
             result[index] = moved[0].clamp(0, 1).permute(1, 2, 0)
+
+        for_each_frame(len(frames), move, frames.device)
         return result
 
 

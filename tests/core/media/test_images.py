@@ -324,7 +324,7 @@ def test_a_video_s_frame_that_cannot_be_converted_is_refused_by_name(tmp_path, m
         stream.width = stream.height = 64
         frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    monkeypatch.setattr(images.SquarePixels, "__call__", raising(OSError("Invalid data")))
+    monkeypatch.setattr("read_core.media.images.SquarePixels.__call__", raising(OSError("Invalid data")))
     with pytest.raises(MediaError, match=r"portrait\.mp4 cannot be decoded"):
         read_image(path)
 
