@@ -80,7 +80,13 @@ def measure(args: argparse.Namespace) -> Report:
     rows = [
         (name, FrameTimes(milliseconds(form, 256), milliseconds(form, 512))) for name, form in forms.items()
     ]
-    report.add_figures("Time of a frame", "form", FrameTimes, rows, f"{args.threads} threads, median of 10.")
+    report.add_figures(
+        "Time of a frame",
+        "form",
+        FrameTimes,
+        rows,
+        f"{args.threads} threads, 8 frames in a call, median of 10.",
+    )
     return report
 
 

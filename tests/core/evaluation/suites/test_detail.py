@@ -99,4 +99,4 @@ def test_the_table_has_a_row_for_every_form(video):
 
 
 def test_a_frame_takes_time():
-    assert milliseconds(DetailRestorer(), 64, 32, frames=1) > 0
+    assert milliseconds(DetailRestorer(), 64, 32, rounds=1) > 0
