@@ -17,6 +17,7 @@ from .eyelids.times import BlinkTimes
 from .face.framing import portrait_size, scaled_size
 from .face.paste import PasteBack, at_once
 from .head.mover import HeadMover
+from .head.still import StillHead
 from .head.track import HeadTrack
 from .limits import FACE, PASTED_SIDE
 from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory
@@ -82,6 +83,7 @@ class Finish:
         original: (H, W, 3) float 0..1, the picture that the reference was cut from; needed for paste-back.
         restorer: restores detail; needed for detail.
         blinker: closes the lids; None: they stay as they are.
+        still: keeps the portrait above the mouth; None: the frames are shown as they are.
 
     Attributes:
         size: (height, width) of the result; both even, except for unchanged model frames.
@@ -97,6 +99,7 @@ class Finish:
         original: Tensor | None = None,
         restorer: DetailRestorer | None = None,
         blinker: Blinker | None = None,
+        still: StillHead | None = None,
     ) -> None:
         self.frame = reference.image.shape[0], reference.image.shape[1]
         self._paste = None
@@ -109,6 +112,7 @@ class Finish:
         self._detail = None
         if finishing.detail and restorer is not None:
             self._detail = _Detail(restorer, reference, self._speaking)
+        self._still = still
         self._blinker, self._blinks, self._done = blinker, BlinkTimes(finishing.seed), 0
         self._mover, self._track = None, HeadTrack(finishing.seed)
         if finishing.head_motion and reference.points is not None:
@@ -138,6 +142,8 @@ class Finish:
             return
         for start in range(0, len(frames), self.at_once):
             few = frames[start : start + self.at_once]
+            if self._still is not None:
+                few = self._still.hold(few)
             speaking = few if self._detail is None else self._detail(few)
             if self._blinker is not None:
                 closure = self._blinks.closure(self._done, self._done + len(few))
@@ -163,7 +169,7 @@ class Finish:
     @property
     def busy(self) -> bool:
         """Whether frames are changed at all."""
-        changed = self._detail, self._blinker, self._mover, self._paste
+        changed = self._still, self._detail, self._blinker, self._mover, self._paste
         return any(part is not None for part in changed) or self.size != self.frame
 
     @property
@@ -239,6 +245,13 @@ def moves_head(card: Card, reference: Reference, wanted: bool | None) -> bool:
             "the head cannot be moved: the places of the eyes are not known; expected the fit face"
         )
     return reference.points is not None and (card.still_head if wanted is None else wanted)
+
+
+def still_head(card: Card, reference: Reference) -> StillHead | None:
+    """What keeps the portrait above the mouth, if the checkpoint's own heads keep still; None: nothing."""
+    if not card.still_head or reference.points is None or reference.decoded is None:
+        return None
+    return StillHead(reference.points, reference.decoded)
 
 
 class _Detail:

@@ -31,7 +31,7 @@ from .device import best_device
 from .errors import InputError, OnWarning, warn
 from .face.finder import FaceFinder, Faces, find_faces, load_finder
 from .face.framing import encoded, frame_portrait, warn_of_framing
-from .finish import Finish, Finishing, chosen_blinker, moves_head
+from .finish import Finish, Finishing, chosen_blinker, moves_head, still_head
 from .geometry import (
     check_window,
     clips_of_latents,
@@ -344,7 +344,8 @@ class ReadPipeline:
     ) -> Finish:
         """Create the function that finishes decoded frames.
 
-        It restores detail, blinks, moves the head, and pastes back into the original.
+        If the checkpoint's own heads keep still, it keeps the portrait above the mouth. It restores detail,
+        blinks, moves the head, and pastes back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
@@ -359,7 +360,8 @@ class ReadPipeline:
         restorer = DetailRestorer(self.detail) if chosen.detail else None
         blinker = chosen_blinker(self.eyelids, reference, chosen.blinks)
         chosen = replace(chosen, head_motion=moves_head(self.card, reference, chosen.head_motion))
-        return Finish(chosen, reference, None if original is None else opaque(original), restorer, blinker)
+        picture = None if original is None else opaque(original)
+        return Finish(chosen, reference, picture, restorer, blinker, still_head(self.card, reference))
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """Check ``latents``; return the number of frames to decode."""

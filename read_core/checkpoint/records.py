@@ -38,7 +38,8 @@ class Card:
         resolution: (height, width) in pixels in training.
         demonstration: True if it is a small model that shows the method, not one of full size.
         face: place of the face in its aligned crops; None: it was not trained on aligned faces.
-        still_head: its videos hardly move the head, so finishing does by default.
+        still_head: its videos move little but the mouth. So finishing keeps the portrait above the mouth, and
+            moves the head by default.
     """
 
     name: str

@@ -305,7 +305,7 @@ def test_the_head_moves_the_same_however_the_frames_are_divided(reference):
 
 def test_head_motion_follows_the_checkpoint_and_the_portrait(components, reference):
     still = ReadPipeline(replace(components, card=replace(components.card, still_head=True)))
-    frames = reference.image.repeat(60, 1, 1, 1)
+    frames = reference.decoded.repeat(60, 1, 1, 1)
     choice = Finishing(detail=False, paste_back=False, seed=3)
     moved = result(Finish(replace(choice, head_motion=True), reference), frames)
     assert torch.equal(result(still.finish(reference, None, choice), frames), moved)
