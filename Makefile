@@ -36,7 +36,7 @@ types: setup
 
 # All benchmarks of the CPU, on an idle machine; the tables are written to output/benchmarks.
 bench: setup
-	for name in stages before against_diffusers projections orders ranks presets writing student compiled estimates; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in stages before against_diffusers projections orders ranks presets writing finishing student compiled estimates; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/against_diffusers.py --dtype float32 --out output/benchmarks/against_diffusers_float32.md
 	$(BIN)/python benchmarks/memory.py --steps 1
 

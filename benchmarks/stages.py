@@ -26,6 +26,7 @@ from timing import (
 )
 from torch import Tensor
 
+from read_core.finish import Finish, Finishing
 from read_core.generate.job import Job, generate
 from read_core.geometry import frames_of_latents
 from read_core.media import VideoWriter
@@ -34,7 +35,7 @@ WHOLE = "all of it"
 
 
 def main() -> None:
-    args = parser(__doc__, clips=4, repeats=5).parse_args()
+    args = parser(__doc__, clips=2, repeats=5).parse_args()
     given = inputs(args, args.clips)
     pipe = given.pipe
     features_frames = frames_of_latents(1 + given.speech.codes.shape[1])
@@ -46,8 +47,14 @@ def main() -> None:
         job = Job(PORTRAIT, recording, whole, given.settings, size=given.size, overwrite=True)
 
         def write() -> None:
-            with VideoWriter(written, given.size, recording, overwrite=True) as writer:
-                writer.write(frames)
+            with VideoWriter(written, finish().size, recording, overwrite=True) as writer:
+                for few in finished:
+                    writer.write(few)
+
+        def finish() -> Finish:
+            return pipe.finish(given.reference, given.portrait, Finishing(seed=given.settings.seed or 0))
+
+        finished = list(finish()(frames))
 
         calls = {
             "portrait (VAE encoder)": lambda: pipe.encode_reference(given.portrait, given.size),
@@ -55,6 +62,7 @@ def main() -> None:
             "SpeechAE": lambda: _codes(given, features),
             "sampling (A2V-DiT)": lambda: pipe.sample(given.speech, given.reference, given.settings),
             "decode (VAE decoder)": lambda: pipe.decode(latents, given.speech.num_frames),
+            "finish (detail ... paste back)": lambda: list(finish()(frames)),
             "write (H.264, AAC)": write,
             WHOLE: lambda: generate(pipe, job),
         }
@@ -62,7 +70,8 @@ def main() -> None:
 
     page = Page("Seconds per clip by stage")
     page.say(
-        f"{given.describe}, {pipe.transformer.dtype} on {pipe.transformer.device}; {args.repeats} rounds."
+        f"{given.describe}, {pipe.transformer.dtype} on {pipe.transformer.device}, finished at "
+        f"{finish().size[1]} x {finish().size[0]}; {args.repeats} rounds."
     )
     total = sum(times.median(name) for name in calls if name != WHOLE)
     rows = [

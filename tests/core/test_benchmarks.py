@@ -13,7 +13,13 @@ from read_core.bundled import BUNDLED
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 ROWS = {
-    "stages": ["portrait (VAE encoder)", "sampling (A2V-DiT)", "decode (VAE decoder)", "sum of the stages"],
+    "stages": [
+        "portrait (VAE encoder)",
+        "sampling (A2V-DiT)",
+        "decode (VAE decoder)",
+        "finish (detail ... paste back)",
+        "sum of the stages",
+    ],
     "projections": ["once", "every step", "every step and branch"],
     "orders": ["clips", "steps", "wavefront"],
     "against_diffusers": ["ours", "diffusers, a time per token", "audio attention"],
@@ -77,6 +83,12 @@ def test_presets_are_compared(run):
     found = run("presets", "--sides", "64", "--steps", "1")
     assert set(found) >= {"64, medium", "64, veryfast"}
     assert all(float(found[row][2].removesuffix(" dB")) > 20 for row in ("64, medium", "64, veryfast"))
+
+
+def test_finishing_several_frames_at_once_is_compared(run):
+    found = run("finishing", "--checkpoint", str(BUNDLED), "--frames", "2", "--repeats", "1")
+    assert set(found) >= {"all, pasted back", "the face at 256 pixels"}
+    assert all(float(found[row][2].split()[0]) > 0 for row in ("all, pasted back", "the face at 256 pixels"))
 
 
 def test_writing_in_a_thread_is_compared_with_waiting(run):
