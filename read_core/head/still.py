@@ -8,7 +8,7 @@ from torch import Tensor
 from ..face.paste import smooth
 
 # Heights on the face: 0 at the eyes, 1 at the middle of the mouth.
-_KEPT, _FREE = 0.5, 0.8  # the portrait alone above the first, the frame alone below the second
+_KEPT, _FREE = 0.3, 0.6  # the portrait alone above the first, the frame alone below the second
 
 
 class StillHead:

@@ -25,8 +25,8 @@ def rows(height: float) -> int:
 def test_eyes_are_the_portraits_and_the_mouth_is_the_frames():
     portrait, frames = torch.rand(SIZE, SIZE, 3), torch.rand(2, SIZE, SIZE, 3)
     found = StillHead(POINTS, portrait).hold(frames)
-    assert torch.equal(found[:, : rows(0.5) - 1], portrait[: rows(0.5) - 1].expand(2, -1, -1, -1))
-    torch.testing.assert_close(found[:, rows(0.8) + 1 :], frames[:, rows(0.8) + 1 :])
+    assert torch.equal(found[:, : rows(0.3) - 1], portrait[: rows(0.3) - 1].expand(2, -1, -1, -1))
+    torch.testing.assert_close(found[:, rows(0.6) + 1 :], frames[:, rows(0.6) + 1 :])
     between = StillHead(POINTS, torch.ones(SIZE, SIZE, 3)).hold(torch.zeros(1, SIZE, SIZE, 3))[0, :, 64, 0]
     steps = between[:-1] - between[1:]
     assert (steps >= 0).all()
@@ -37,8 +37,8 @@ def test_a_tilted_face_is_divided_along_its_own_axis():
     """A face that lies on its side: the mouth is right of the eyes."""
     points = torch.tensor([[0.36, 0.64], [0.36, 0.36], [0.66, 0.50]])
     found = StillHead(points, torch.ones(SIZE, SIZE, 3)).hold(torch.zeros(1, SIZE, SIZE, 3))[0, ..., 0]
-    assert (found[:, : rows(0.5) - 1] == 1).all()
-    assert (found[:, rows(0.8) + 1 :] == 0).all()
+    assert (found[:, : rows(0.3) - 1] == 1).all()
+    assert (found[:, rows(0.6) + 1 :] == 0).all()
 
 
 @pytest.mark.parametrize("lacking", ["still_head", "points", "decoded"])

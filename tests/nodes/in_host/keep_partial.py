@@ -41,7 +41,7 @@ def main(folder):
         finish = finishing.Finish(finishing.Finishing(False, False), reference)
         speech = records.SpeechCodes(torch.zeros(1), 100)
         device = SimpleNamespace(device=torch.device("cpu"))
-        pipe = SimpleNamespace(stream=stream, preview=None, transformer=device)
+        pipe = SimpleNamespace(stream=stream, preview=None, transformer=device, share_of_step=lambda *_: 1.0)
         settings, remarks = records.SamplingSettings(), feedback.Remarks()
         writer = media.VideoWriter(folder / f"{name}.mp4", (64, 64))
         try:
