@@ -48,7 +48,7 @@ class Clock:
 
 @pytest.fixture
 def wide(monkeypatch):
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: (120, 24))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: (120, 24))
 
 
 def told(kind, stream, clock):
@@ -109,7 +109,7 @@ def test_the_second_attempt_is_told(wide):
 
 
 def test_the_table_fits_into_a_small_terminal_and_goes_away(monkeypatch):
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: (40, 7))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: (40, 7))
     stream = io.StringIO()
     with Board(9, 9, stream, Clock()) as board:
         for number in range(5):
