@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import IO
 
+import av
 import numpy as np
 import torch
 from einops import rearrange
@@ -184,7 +185,7 @@ def _first_frame(path: Path) -> FloatImage:
             deep = frame.format.components[0].bits > 8
             aspect = container.streams.video[0].sample_aspect_ratio
             values = SquarePixels(aspect, "rgb48le" if deep else "rgb24")(frame)
-        except OSError as error:  # of FFmpeg too
+        except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be decoded ({reason(error)}); expected {_WHAT}") from error
     upright = np.rot90(values, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright).astype(np.float32) / np.float32(65535 if deep else 255)

@@ -335,6 +335,6 @@ def test_too_little_memory_is_one_error(pipe, job, tmp_path):
     def refuse(*_):
         torch.empty(2**60)
 
-    with pytest.raises(ReadError, match=r"out of main memory .*; choose a smaller size"):
+    with pytest.raises(ReadError, match=r"out of main memory .*; choose a smaller result"):
         generate(pipe, job, on_step=refuse)
     assert names(tmp_path) == []
