@@ -344,8 +344,8 @@ class ReadPipeline:
     ) -> Finish:
         """Create the function that finishes decoded frames.
 
-        If the checkpoint's own heads keep still, it keeps the portrait above the mouth. It restores detail,
-        blinks, moves the head, and pastes back into the original.
+        If the checkpoint's own heads keep still, it keeps the portrait above the mouth, unless blinks are off.
+        It restores detail, blinks, moves the head, and pastes back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
@@ -361,7 +361,8 @@ class ReadPipeline:
         blinker = chosen_blinker(self.eyelids, reference, chosen.blinks)
         chosen = replace(chosen, head_motion=moves_head(self.card, reference, chosen.head_motion))
         picture = None if original is None else opaque(original)
-        return Finish(chosen, reference, picture, restorer, blinker, still_head(self.card, reference))
+        still = None if chosen.blinks is False else still_head(self.card, reference)
+        return Finish(chosen, reference, picture, restorer, blinker, still)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:
         """Check ``latents``; return the number of frames to decode."""

@@ -192,8 +192,8 @@ def test_the_file_has_the_picture_or_the_face_alone(host, client, inputs, size):
         assert video.frames == 20
     done = run.progress("4")
     assert done[-1][0] == done[-1][1]
-    held = inputs.get("fit") == "face"  # read-tiny's heads keep still
-    finished = size != (SIDE, SIDE) or inputs.get("detail") == "on" or held
+    lively = inputs.get("fit") == "face" and {inputs.get("blinks"), inputs.get("head_motion")} != {"off"}
+    finished = size != (SIDE, SIDE) or inputs.get("detail") == "on" or lively
     assert (done[-1][1] > 20) == finished  # frames are counted too
 
 

@@ -65,5 +65,7 @@ def test_a_pipeline_of_a_still_head_holds_it(tiny_components):
     found = torch.cat(list(pipe.finish(reference, None, plain)(frames)))
     assert torch.equal(found[:, :20], picture[:20].expand(3, -1, -1, -1))
     torch.testing.assert_close(found[:, 50:], frames[:, 50:])
+    off = replace(plain, blinks=False)
+    assert torch.equal(torch.cat(list(pipe.finish(reference, None, off)(frames))), frames)
     moving = ReadPipeline(replace(tiny_components, card=replace(card, still_head=False)))
     assert torch.equal(torch.cat(list(moving.finish(reference, None, plain)(frames))), frames)
