@@ -344,8 +344,8 @@ class ReadPipeline:
     ) -> Finish:
         """Create the function that finishes decoded frames.
 
-        If the checkpoint's own heads keep still, it keeps the portrait above the mouth, unless blinks are off.
-        It restores detail, blinks, moves the head, and pastes back into the original.
+        If the checkpoint's own heads keep still, it keeps the portrait above the mouth, unless blinks are
+        off. It restores detail, blinks, moves the head, and pastes back into the original.
 
         Args:
             reference: from :meth:`encode_reference`.
