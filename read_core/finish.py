@@ -42,8 +42,8 @@ class Finishing:
             at most ``limits.PASTED_SIDE``; else with detail the portrait's, at most ``limits.PORTRAIT_SIDE``;
             else the model's.
         blinks: close the eyelids at random times; None: if the checkpoint has an eyelid network and the
-            places of the eyes are known, as with the fit ``face``. False also leaves the eyes of a still head as
-            the model made them, see :class:`read_core.head.still.StillHead`.
+            places of the eyes are known, as with the fit ``face``. False also leaves the eyes of a still head
+            as the model made them, see :class:`read_core.head.still.StillHead`.
         seed: seed of those times, and of the head's motion.
         head_motion: move the head a little; None: if the checkpoint's own heads keep still and the places of
             eyes and mouth are known, as with the fit ``face``.
