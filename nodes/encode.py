@@ -211,7 +211,7 @@ def encode_recording(
         sound = cut(waveform, rate, *span)
         prepared = prepare(resample(sound, rate, remarks)[None], SAMPLE_RATE, preparation)
         codes = models.pipe.encode_speech(
-            prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks, False
+            prepared, SAMPLE_RATE, Progress(), max_window, keep_on, remarks, rescale=False
         )
     return codes, sound, rate
 
