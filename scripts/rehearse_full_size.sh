@@ -22,8 +22,8 @@ FACES=${FACES:-}
 SHORT=${SHORT:-0}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
 
-people=6 seconds=6 size=192 steps=60 speech_steps=30 talks=2 networks=(fid fvd sync efid)
-[ "$SHORT" = 1 ] && people=2 seconds=2 size=160 steps=24 speech_steps=2 talks=1 networks=(fid)
+people=6 seconds=6 size=192 steps=60 speech_steps=30 talks=2 workers=2 networks=(fid fvd sync efid)
+[ "$SHORT" = 1 ] && people=2 seconds=2 size=160 steps=24 speech_steps=2 talks=1 workers=1 networks=(fid)
 layout=0.2,0.42,0.634  # eyes nearer to each other than in a crop, so that a crop lies within its picture
 
 used() {  # seconds of all processors, of this script and what it ran
@@ -47,7 +47,7 @@ sets() { for value in "$@"; do printf -- '--set\n%s\n' "$value"; done; }
 
 footage() {  # videos named as HDTF names them: one person each
     local drawing=(--split train --count "$people" --seconds "$seconds" --size "$size" --layout "$layout"
-        --synthesizer babble --workers 2 --preview "$people") number=0 file
+        --synthesizer babble --workers $workers --preview "$people") number=0 file
     read_core corpus --out "$OUT/drawn" "${drawing[@]}"
     [ -z "$FACES" ] || read_core corpus --out "$OUT/photographs" --faces "$FACES" --find "${drawing[@]}"
     mkdir -p "$OUT/videos"
@@ -70,7 +70,7 @@ prepare() {
     "$PYTHON" -c "import webrtcvad" 2>"$OUT/.voice" || voice=loudness  # without the extra footage
     read_core prepare "$OUT/videos" "$OUT/footage" --vae "$OUT/models/start/vae" --voice "$voice" \
         --whisper "$OUT/models/start/whisper" --layout hdtf --license "made for a rehearsal" --size 64 \
-        --seconds 1.0 1.8 --span 4 --context 2 --workers 2 --device cpu
+        --seconds 1.0 1.8 --span 4 --context 2 --workers $workers --device cpu
 }
 
 codes=(code_window=4 code_dim=32 hidden_dim=32)

@@ -120,12 +120,12 @@ def test_unknown_splits_and_synthesizers_are_refused() -> None:
 
 def test_one_training_recording_in_twenty_says_nothing(synthesizer: str) -> None:
     """Noise, music or silence alone: the mouth stays shut."""
-    drawn = [sample_utterance(seed, 0.5, "train", synthesizer) for seed in range(200)]
+    drawn = [sample_utterance(seed, 0.5, "train", synthesizer) for seed in range(100)]
     mute = [utterance for utterance in drawn if not utterance.text]
-    assert 4 <= len(mute) <= 20
+    assert 2 <= len(mute) <= 10
     for utterance in mute:
         assert utterance.mouth[:, 0].max() < 0.01
         assert (utterance.phonemes == SILENT).all()
         assert len(utterance.closures) == 0
     assert any(utterance.waveform.abs().max() > 0.01 for utterance in mute)
-    assert all(sample_utterance(seed, 0.5, "test", synthesizer).text for seed in range(100))
+    assert all(sample_utterance(seed, 0.5, "test", synthesizer).text for seed in range(50))
