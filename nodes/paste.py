@@ -80,16 +80,17 @@ class PasteBack(io.ComfyNode):
         with input_named("images"):
             frames_of(images)
         with input_named("image"):
-            original = opaque(image_of(image, index)).to(mm.get_torch_device())
+            original = opaque(image_of(image, index))
             check_original(reference, original)
             paste = Paste(original, reference.crop, max_side)
         height, width = paste.size
         check_room(len(images), paste.size, "a smaller max_side")
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
         place(activations=pasting_memory(paste.changed, height * width))
+        device = mm.get_torch_device()
         progress = Progress()
         for done, frame in enumerate(torch.split(images[..., :3], 1), 1):
-            pasted[done - 1 : done] = paste(frame.to(original))
+            pasted[done - 1 : done] = paste(frame.to(device, torch.float32))
             progress(done, len(images))
         made = f"{counted(len(images), 'frame')} of {width} x {height} pixels"
         show_text(f"{made}; width and height are even, because video encoders need that.")

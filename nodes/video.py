@@ -212,10 +212,12 @@ def _finishing(
 def _place(
     models: ReadModels, settings: ResolvedSettings, size: tuple[int, int], finishing: Finishing
 ) -> None:
+    from ..read_core.face.paste import at_once
+
     sampling = models.for_sampling(settings.guidance)
     patchers, needed = [models.speech, models.vae, *sampling, models.finder], 0
     if finishing.detail or finishing.blinks is not False:
-        patchers, needed = [*patchers, *models.for_finishing], detail_memory(_LARGEST)
+        patchers, needed = [*patchers, *models.for_finishing], at_once(_LARGEST) * detail_memory(_LARGEST)
     place(*patchers, activations=max(working_memory(models.pipe, settings, size), needed))
 
 
@@ -260,7 +262,7 @@ def _write(
     with playing(writer.partial, live), writer:
         try:
             for frames in pipe.stream(speech, reference, settings, step, remarks):
-                for pictures in finish(frames):
+                for _, pictures in finish.with_faces(frames):
                     progress.finished(len(pictures))
                     writer.write(hold(pictures))
         except BaseException:

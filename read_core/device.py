@@ -14,11 +14,6 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def cubic(device: torch.device) -> str:
-    """The mode of ``grid_sample`` for pictures: cubic; bilinear on MPS, where not every release has it."""
-    return "bilinear" if device.type == "mps" else "bicubic"
-
-
 def checked_device(name: str | None) -> torch.device | None:
     """The device with this name; None: none is chosen.
 

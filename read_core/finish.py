@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .checks import check_output_size
 from .detail.analysis import analysis_size
@@ -20,7 +20,8 @@ from .head.mover import HeadMover
 from .head.still import StillHead
 from .head.track import HeadTrack
 from .limits import FACE, PASTED_SIDE
-from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory
+from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory, waiting_memory
+from .pictures import antialiased, as_bytes
 from .side_by_side import frames_at_once
 
 if TYPE_CHECKING:
@@ -35,15 +36,15 @@ class Finishing:
     """How decoded frames are finished.
 
     Attributes:
-        detail: restore the portrait's detail; None: yes with the fit ``face`` and a checkpoint of aligned
-            faces.
+        detail: restore the portrait's detail, and with still heads everything above the mouth, see
+            :class:`read_core.head.still.StillHead`; None: yes with the fit ``face`` and a checkpoint of
+            aligned faces.
         paste_back: paste them back into the original picture; None: yes with the fit ``face``.
         size: longest side of the result, within ``limits.OUTPUT_SIZE``. None: with paste-back the original's,
             at most ``limits.PASTED_SIDE``; else with detail the portrait's, at most ``limits.PORTRAIT_SIDE``;
             else the model's.
         blinks: close the eyelids at random times; None: if the checkpoint has an eyelid network and the
-            places of the eyes are known, as with the fit ``face``. False also leaves the eyes of a still head
-            as the model made them, see :class:`read_core.head.still.StillHead`.
+            places of the eyes are known, as with the fit ``face``.
         seed: seed of those times, and of the head's motion.
         head_motion: move the head a little; None: if the checkpoint's own heads keep still and the places of
             eyes and mouth are known, as with the fit ``face``.
@@ -125,37 +126,42 @@ class Finish:
         Raises:
             InputError: the frames have another size than the reference's.
         """
-        return (picture for _, picture in self.with_faces(frames))
+        for faces in self._faces(frames):
+            yield resized(faces, self.size) if self._paste is None else self._paste(faces)
+
+    def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same for a video: faces (n, h', w', 3), 0..1, and the pictures with them, as bytes."""
+        for faces in self._faces(frames):
+            if self._paste is None:
+                yield faces, as_bytes(resized(faces, self.size))
+            else:
+                yield faces, self._paste.as_bytes(faces)
 
     def begin_at(self, frame: int) -> None:
         """The next frames are those from ``frame`` on: blinks and head motion go on there."""
         self._done = frame
 
-    def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same, each after the faces in it: (n, h', w', 3), not pasted back."""
+    def _faces(self, frames: Tensor) -> Iterator[Tensor]:
+        """Finished faces (n, h', w', 3), neither pasted back nor resized, a few at a time."""
         if frames.ndim != 4 or frames.shape[1:] != (*self.frame, 3):
             raise InputError(
                 f"frames are {tuple(frames.shape)}; expected those of the reference, "
                 f"(F, {self.frame[0]}, {self.frame[1]}, 3)"
             )
         if not self.busy:
-            yield frames, frames
+            yield frames
             return
-        for start in range(0, len(frames), self.at_once):
-            few = frames[start : start + self.at_once]
-            if self._still is not None:
-                few = self._still.hold(few)
-            speaking = few if self._detail is None else self._detail(few)
+        for few in torch.split(frames, at_once(self._speaking)):
+            speaking = few if self._still is None else self._still.hold(few)
+            if self._detail is not None:
+                speaking = self._detail(speaking)
             if self._blinker is not None:
                 closure = self._blinks.closure(self._done, self._done + len(few))
                 speaking = self._blinker.blink(speaking, closure)
             if self._mover is not None:
                 speaking = self._mover.move(speaking, self._track.pose(self._done, self._done + len(few)))
             self._done += len(few)
-            if self._paste is not None:
-                yield speaking, self._paste(speaking)
-            else:
-                yield speaking, resized(speaking, self.size)
+            yield from torch.split(speaking, self.at_once)
 
     @property
     def face_size(self) -> tuple[int, int]:
@@ -175,27 +181,29 @@ class Finish:
 
     @property
     def memory(self) -> int:
-        """Bytes needed at a time, with the pictures made last, which are still in use."""
+        """Bytes that :meth:`with_faces` needs at a time, with what it gave last, which is still in use."""
         if not self.busy:
             return 0
         speaking, picture = (size[0] * size[1] for size in (self._speaking, self.size))
-        pictures = pictures_memory(self.at_once * picture)
+        faces = at_once(self._speaking)
+        pictures = waiting_memory(self.at_once * picture)
         restored = detail = 0
-        together = frames_at_once(self.at_once, self._device)
+        together = frames_at_once(faces, self._device)
         if self._detail is not None:
-            restored = pictures_memory(self.at_once * speaking)
+            restored = pictures_memory(faces * speaking)
             learned = self._detail.restorer.network is not None
             detail = together * detail_memory(self._speaking, analysis_size(*self.frame), learned)
         if self._blinker is not None:  # it changes a copy
-            restored += pictures_memory(self.at_once * speaking)
+            restored += pictures_memory(faces * speaking)
         moved = 0
         if self._mover is not None:
-            restored += pictures_memory(self.at_once * speaking)
+            restored += pictures_memory(faces * speaking)
             moved = together * moving_memory(speaking)
-        made = 0 if self._speaking == self.size else pictures
+        made = pictures + (0 if self._speaking == self.size else pictures_memory(self.at_once * picture))
         if self._paste is not None:
-            made = pasting_memory(self.at_once * self._paste.changed, self.at_once * picture)
-        return pictures + restored + max(detail, moved, made)
+            made = pictures + pasting_memory(self.at_once * self._paste.changed, 0)
+        last = pictures + (pictures_memory(faces * speaking) if restored else 0)
+        return last + restored + max(detail, moved, made)
 
     @property
     def at_once(self) -> int:
@@ -266,15 +274,11 @@ class _Detail:
         self.restorer = restorer
         # Never smaller than the frames: the restorer only enlarges.
         size = max(size, (reference.decoded.shape[0], reference.decoded.shape[1]))
-        self.portrait = resized(reference.portrait[None], size)[0]
-        self.decoded, self.points = reference.decoded, reference.points
+        portrait = resized(reference.portrait[None], size)[0]
+        self._restore = restorer.of(portrait, reference.decoded.float(), reference.points)
 
     def __call__(self, frames: Tensor) -> Tensor:
-        device = frames.device
-        points = None if self.points is None else self.points.to(device)
-        portrait, decoded = self.portrait.to(device), self.decoded.to(device)
-        restored: Tensor = self.restorer.restore(frames.float(), portrait, decoded.float(), points)
-        return restored
+        return self._restore(frames.float())
 
 
 def check_original(reference: Reference, original: Tensor) -> None:
@@ -295,5 +299,5 @@ def resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     """Pictures (n, h, w, 3), 0..1, at (height, width), antialiased."""
     if tuple(pictures.shape[1:3]) == size:
         return pictures
-    batch = F.interpolate(pictures.permute(0, 3, 1, 2).float(), size, mode="bicubic", antialias=True)
+    batch = antialiased(pictures.permute(0, 3, 1, 2).float(), size)
     return batch.permute(0, 2, 3, 1).clamp(0, 1)

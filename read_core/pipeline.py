@@ -344,8 +344,8 @@ class ReadPipeline:
     ) -> Finish:
         """Create the function that finishes decoded frames.
 
-        If the checkpoint's own heads keep still, it keeps the portrait above the mouth, unless blinks are
-        off. It restores detail, blinks, moves the head, and pastes back into the original.
+        It restores detail, blinks, moves the head, and pastes back into the original. With detail, it keeps
+        the portrait above the mouth, if the checkpoint's own heads keep still.
 
         Args:
             reference: from :meth:`encode_reference`.
@@ -361,7 +361,7 @@ class ReadPipeline:
         blinker = chosen_blinker(self.eyelids, reference, chosen.blinks)
         chosen = replace(chosen, head_motion=moves_head(self.card, reference, chosen.head_motion))
         picture = None if original is None else opaque(original)
-        still = None if chosen.blinks is False else still_head(self.card, reference)
+        still = still_head(self.card, reference) if chosen.detail else None
         return Finish(chosen, reference, picture, restorer, blinker, still)
 
     def _check_latents(self, latents: Tensor, num_frames: int | None) -> int:

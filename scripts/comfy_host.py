@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,14 +113,23 @@ class Host:
     async def _call(self, method: str, path: str, **content: Any) -> Any:
         async with self.session.request(method, path, **content) as answer:
             body = await answer.read()
+            if answer.status in (401, 403):
+                raise HostError(
+                    f"the host asks for credentials (HTTP {answer.status}); give them with --header, such as "
+                    "--header 'Authorization: Bearer TOKEN'"
+                )
             if answer.status != 200:
                 raise HostError(refusal(body))
             return json.loads(body) if body else None
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Host]:
+async def connected(address: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Host]:
     """A connection to a ComfyUI, for example at ``http://127.0.0.1:8188``.
+
+    Args:
+        address: of the host.
+        headers: of every request, for hosts that ask for a token.
 
     Raises:
         HostError: the host does not answer, or stops answering.
@@ -128,7 +137,7 @@ async def connected(address: str) -> AsyncIterator[Host]:
     address = address if "://" in address else f"http://{address}"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
     try:
-        async with aiohttp.ClientSession(address, timeout=timeout) as session:
+        async with aiohttp.ClientSession(address, timeout=timeout, headers=headers) as session:
             yield Host(session, uuid.uuid4().hex)
     except (aiohttp.ClientError, OSError) as error:
         reason = one_line(str(error))

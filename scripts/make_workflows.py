@@ -41,21 +41,24 @@ T5 = {
 }
 NOTE = """{purpose}
 
-# Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and \
-*Load Audio* in place of *READ Example Inputs*.
+{start}
 
 # `read-tiny` comes with the pack. It is a demonstration: a small model that animates **photographs of \
-one face** and drawn presenters. Put a full-size checkpoint's folder into `models/read`, press **R** and \
-choose it in *Load READ Models*. {full_size} Every node has a help page: select it and press **i** \
-above it."""
+one face** and drawn presenters. {settings} There is no full-size checkpoint yet. If you train one, put \
+its folder into `models/read`, press **R** and choose it in *Load READ Models*. Every node has a help page: \
+select it and press **i** above it."""
+START = (
+    "# Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and "
+    "*Load Audio* in place of *READ Example Inputs*."
+)
 AS_TRAINED = (
     "Leave size, steps and window at 0 and guidance at *checkpoint default*: its own values are used."
 )
 
 
-def note(purpose: str = "", full_size: str = AS_TRAINED) -> str:
-    """The note of a graph: its purpose, and what to set for a full-size checkpoint."""
-    return NOTE.format(purpose=purpose, full_size=full_size).lstrip()
+def note(purpose: str = "", settings: str = AS_TRAINED, start: str = START) -> str:
+    """The note of a graph: its purpose, how to start, and what to set."""
+    return NOTE.format(purpose=purpose, settings=settings, start=start).lstrip()
 
 
 def inputs(graph: Graph, title: str | None = None, top: int = HIGHER) -> tuple[Wire, Wire, Wire]:
@@ -251,11 +254,15 @@ def long_audio(name: str) -> Graph:
 def text_and_lora(name: str) -> Graph:
     """With text and a LoRA, for full-size checkpoints."""
     purpose = (
-        "# For a **full-size checkpoint**: `read-tiny` accepts no text. Put your LoRA for LTX-Video 2B into "
-        "`models/loras` and LTX-Video's T5 (`t5xxl_fp16.safetensors`) into `models/text_encoders`. Choose "
-        "checkpoint and LoRA in the loader. Write what the video shows into *CLIP Text Encode*."
+        "# **This graph does not run with `read-tiny`**, which accepts no text. It is for a full-size "
+        "checkpoint that you have trained. Do not download T5 for `read-tiny`."
     )
-    graph = Graph(title="Read me: text and a LoRA", text=note(purpose))
+    start = (
+        "# Put your LoRA for LTX-Video 2B into `models/loras` and LTX-Video's T5 (`t5xxl_fp16.safetensors`) "
+        "into `models/text_encoders`. Choose checkpoint and LoRA in the loader. Write what the video shows "
+        "into *CLIP Text Encode*."
+    )
+    graph = Graph(title="Read me: text and a LoRA", text=note(purpose, start=start))
     models, image, audio = inputs(graph, title="Load READ Models · your LoRA")
     clip = graph.add(
         "CLIPLoader", properties={"models": [T5]}, clip_name=T5["name"], type="ltxv", device="default"
@@ -284,11 +291,11 @@ def compare(name: str) -> Graph:
         "# The same seed and speech with both kinds of guidance. Left: **Split-CFG**, with a scale for the "
         "reference (alpha) and one for the speech (beta). Right: **Joint-CFG**, with one scale for both."
     )
-    full_size = (
-        "Leave size, steps and window at 0. The scales here are for `read-tiny`: set *split* to the paper's "
-        "alpha 2 and beta 6, and *joint* to the alpha that you want to compare."
+    settings = (
+        "Leave size, steps and window at 0. The scales here are for `read-tiny`; for a full-size checkpoint "
+        "set *split* to the paper's alpha 2 and beta 6, and *joint* to the alpha that you want to compare."
     )
-    graph = Graph(title="Read me: Split-CFG and Joint-CFG", text=note(purpose, full_size))
+    graph = Graph(title="Read me: Split-CFG and Joint-CFG", text=note(purpose, settings))
     models, image, audio = inputs(graph)
     speech, reference = encode(graph, models, image, audio)
     own = defaults()["guidance"]
@@ -336,7 +343,8 @@ def check(name: str) -> Graph:
     """The first graph without detail and paste-back, measured."""
     purpose = (
         "# *READ Check* plots mouth opening and loudness. It measures their correlation and lag, the jumps "
-        "where clips meet, and the drift of face and colors."
+        "where clips meet, and the drift of face and colors. It reads the decoder's frames: blinks, head "
+        "motion and the portrait's detail come later, in *READ Restore Detail*."
     )
     graph = Graph(title="Read me: does the mouth follow the sound?", text=note(purpose))
     models, image, audio = inputs(graph)

@@ -7,7 +7,7 @@ import csv
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,11 @@ def _add_checkpoints_scales(widgets: dict[tuple[str, str], Any]) -> None:
 
 
 async def share(
-    rows: list[Row], addresses: list[str], prompt: Prompt, on_end: Callable[[Row, float, str], None]
+    rows: list[Row],
+    addresses: list[str],
+    prompt: Prompt,
+    on_end: Callable[[Row, float, str], None],
+    headers: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Run the rows on several hosts, each one row after the other; return the rows that failed twice.
 
@@ -162,6 +166,7 @@ async def share(
     Args:
         rows, addresses, prompt: the work.
         on_end: called with a row, its seconds, and why it failed, "" if it did not.
+        headers: of every request.
     """
     waiting, failed, under_way = list(rows), list[Row](), set[int]()
 
@@ -176,7 +181,7 @@ async def share(
             under_way.add(id(row))
             begun = time.perf_counter()
             try:
-                async with connected(address) as host:
+                async with connected(address, headers) as host:
                     host.quiet = True
                     await make(host, row, prompt)
                 tell(f"{row.out} ({address})\n")
@@ -207,7 +212,13 @@ async def make(host: Host, row: Row, prompt: Prompt) -> None:
     made.parent.rmdir()
 
 
-async def work_table(rows: list[Row], addresses: list[str], prompt: Prompt, results: Results) -> int:
+async def work_table(
+    rows: list[Row],
+    addresses: list[str],
+    prompt: Prompt,
+    results: Results,
+    headers: Mapping[str, str] | None = None,
+) -> int:
     """Make the videos of a table that are missing or changed; return the exit status."""
     prints = {row.name: row.fingerprint(prompt) for row in rows}
     there = [row for row in rows if row.out.exists()]
@@ -231,6 +242,6 @@ async def work_table(rows: list[Row], addresses: list[str], prompt: Prompt, resu
         results.add(row.name, state, sha256=made, fingerprint=prints[row.name], message=trouble, **told)
 
     wanted = [row for row in missing if row not in foreign]
-    failed = await share(wanted, addresses, prompt, ended)
+    failed = await share(wanted, addresses, prompt, ended, headers)
     tell(f"{len(wanted) - len(failed)} made, {len(failed) + len(foreign)} failed\n")
     return 1 if failed or foreign else 0

@@ -21,6 +21,9 @@ import asyncio
 import sys
 from pathlib import Path
 
+if str(Path(__file__).resolve().parent) not in sys.path:  # portable Python leaves the script's folder out
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 from api_prompts import Prompt, chosen, filled, read_prompt
 from comfy_host import HostError, connected, one_line, tell
 from queue_results import Results
@@ -29,12 +32,29 @@ from queue_table import read_table, work_table
 
 async def work(args: argparse.Namespace, prompt: Prompt) -> None:
     """Upload, run, download."""
-    async with connected(args.host) as host:
+    async with connected(args.host, headers(args.header)) as host:
         paths = chosen(prompt, args.portrait, args.speech)
         files = {kind: await host.upload(path) for kind, path in paths.items()}
         prompt = filled(prompt, files, args.seed)
         for item in await host.results(prompt, await host.run(prompt)):
             sys.stdout.write(f"{await host.fetch(item, args.out)}\n")
+
+
+def headers(lines: list[str]) -> dict[str, str]:
+    """Headers by name, from ``NAME: VALUE`` lines.
+
+    Raises:
+        ValueError: a line has another form.
+    """
+    found = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not (name.strip() and colon and value.strip()):
+            raise ValueError(
+                f"--header is {line!r}; expected NAME: VALUE, such as Authorization: Bearer TOKEN"
+            )
+        found[name.strip()] = value.strip()
+    return found
 
 
 def main() -> int:
@@ -45,6 +65,13 @@ def main() -> int:
     parser.add_argument("--speech", type=Path, help="recording to speak (default: an example)")
     parser.add_argument("--seed", type=int, help="seed of all samplers (default: the workflow's)")
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME: VALUE",
+        help="header of every request, such as 'Authorization: Bearer TOKEN'; may be repeated",
+    )
     parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
     parser.add_argument(
         "--table", type=Path, help="CSV file of many videos: portrait, speech, out, seed, widgets"
@@ -58,6 +85,7 @@ def main() -> int:
         if not path.is_file():
             parser.error(f"{path}: no such file")
     try:
+        headers(args.header)
         prompt = read_prompt(args.workflow)
         rows = None if args.table is None else read_table(args.table, prompt)
         results = (
@@ -68,7 +96,7 @@ def main() -> int:
     try:
         if rows is not None and results is not None:
             addresses = [part for part in (args.hosts or args.host).split(",") if part]
-            return asyncio.run(work_table(rows, addresses, prompt, results))
+            return asyncio.run(work_table(rows, addresses, prompt, results, headers(args.header)))
         asyncio.run(work(args, prompt))
     except (HostError, OSError) as error:
         tell(f"error: {one_line(str(error))}\n")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from ..pictures import sampled
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -50,7 +52,7 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     height, width = flow.shape[-2:]
     places, unit = _base_grid(height, width, flow.device)
     grid = torch.addcmul(places, flow.permute(0, 2, 3, 1), unit)
-    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
+    return sampled(picture, grid, mode)
 
 
 def blur(picture: Tensor, side: int) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
 from ..errors import InputError
-from ..side_by_side import for_each_frame
+from ..side_by_side import for_frames
 from .analysis import analyze, resize
 from .flow import resize_flow, warp
 from .network import on_fine_grid
@@ -36,7 +38,6 @@ class DetailRestorer:
     def __init__(self, network: DetailNetwork | None = None) -> None:
         self.network = network
 
-    @torch.no_grad()
     def restore(
         self, frames: Tensor, portrait: Tensor, decoded: Tensor, points: Tensor | None = None
     ) -> Tensor:
@@ -56,25 +57,70 @@ class DetailRestorer:
         Raises:
             InputError: the shapes do not fit together.
         """
-        _check(frames, portrait, decoded, points)
-        device = frames.device if self.network is None else self.network.device
-        large, small = (_planes(picture[None], device) for picture in (portrait, decoded))
-        places = None
-        if points is not None:
-            places = face_places(points.to(device, torch.float32), *small.shape[-2:])
-        fine = None if self.network is None else on_fine_grid(large, small)
-        result = torch.empty(len(frames), *portrait.shape, device=frames.device)
+        return self.of(portrait, decoded, points)(frames)
 
-        def restore(index: int) -> None:
-            picture = _planes(frames[index][None], device)
-            if self.network is None:
-                restored = restore_unlearned(picture, large, small, places)
-            else:
-                restored = self.network(picture, large, small, fine).float()
-            result[index] = restored[0].clamp(0, 1).permute(1, 2, 0)
+    def of(
+        self, portrait: Tensor, decoded: Tensor, points: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """:meth:`restore` for frames of one portrait, which is prepared once."""
+        return PortraitRestorer(self, portrait, decoded, points)
 
-        for_each_frame(len(frames), restore, device)
+    def device(self, frames: Tensor) -> torch.device:
+        """Where the work on ``frames`` runs."""
+        return frames.device if self.network is None else self.network.device
+
+
+class PortraitRestorer:
+    """:meth:`DetailRestorer.restore` for one portrait: what does not depend on frames is computed once.
+
+    Args:
+        restorer: the restorer.
+        portrait, decoded, points: see there.
+    """
+
+    def __init__(
+        self, restorer: DetailRestorer, portrait: Tensor, decoded: Tensor, points: Tensor | None = None
+    ) -> None:
+        self.restorer, self.portrait, self.decoded, self.points = restorer, portrait, decoded, points
+        self._known: tuple[Tensor, Tensor, Tensor | None] | None = None
+
+    @torch.no_grad()
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Frames (n, h, w, 3), 0..1 -> (n, H, W, 3), float32 in 0..1, on their device.
+
+        Raises:
+            InputError: the shapes do not fit together.
+        """
+        _check(frames, self.portrait, self.decoded, self.points)
+        device = self.restorer.device(frames)
+        if self._known is None or self._known[0].device != device:
+            self._known = self._prepared(device)
+        large, small, more = self._known
+        result = torch.empty(len(frames), *self.portrait.shape, device=frames.device)
+
+        def restore(part: slice) -> None:
+            pictures, network = _planes(frames[part], device), self.restorer.network
+            shape = (len(pictures), -1, -1, -1)
+            own = None if more is None else more.expand(shape)
+            form = (
+                partial(restore_unlearned, places=own)
+                if network is None
+                else partial(network, fine_portrait=own)
+            )
+            restored = form(pictures, large.expand(shape), small.expand(shape)).float()
+            result[part] = restored.clamp_(0, 1).permute(0, 2, 3, 1)
+
+        for_frames(len(frames), restore, device)
         return result
+
+    def _prepared(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Both pictures, and for the network the portrait on its grid, else the places of eyes and mouth."""
+        large, small = (_planes(picture[None], device) for picture in (self.portrait, self.decoded))
+        if self.restorer.network is not None:
+            return large, small, on_fine_grid(large, small)
+        if self.points is None:
+            return large, small, None
+        return large, small, face_places(self.points.to(device, torch.float32), *small.shape[-2:])
 
 
 def restore_unlearned(frame: Tensor, portrait: Tensor, decoded: Tensor, places: Tensor | None) -> Tensor:

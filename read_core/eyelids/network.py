@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..detail.network import Residual, doubled_size, zeroed
+from ..pictures import sampled
 from .patches import GRID, grid_steps
 
 RIM = 0.12  # share of the patch's half sides over which every change fades out
@@ -40,7 +41,7 @@ class LidChange:
             picture: (n, 3, H, W), 0..1, on the grid of this change.
             places: (n, H, W, 2), each pixel's source in the picture, -1..1 along width and height.
         """
-        source = F.grid_sample(picture, places, padding_mode="border", align_corners=False)
+        source = sampled(picture, places)
         stretched = torch.lerp(picture, source, self.moved)
         return torch.lerp(stretched, self.color, self.painted)
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..pictures import sampled
+
 GRID = (64, 80)
 """Rows and columns of a patch."""
 REACH = (0.384, 0.48)
@@ -55,7 +57,7 @@ def cut_patches(pictures: Tensor, centers: Tensor, axes: Tensor) -> Tensor:
         centers[:, None, None] + p[..., None] * axes[:, None, None, 0] + q[..., None] * axes[:, None, None, 1]
     )
     size = places.new_tensor([pictures.shape[3], pictures.shape[2]])
-    return F.grid_sample(pictures, places / size * 2 - 1, padding_mode="border", align_corners=False)
+    return sampled(pictures, places / size * 2 - 1)
 
 
 def grid_steps(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -173,9 +173,8 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
         (height, width, 3) float32, 0..1.
     """
     import torch
-    from torch.nn import functional as F
 
-    from ..device import cubic
+    from ..pictures import antialiased, sampled
 
     height, width = size
     part, crop = _around(image.float(), crop)
@@ -185,17 +184,15 @@ def cut_face(image: Tensor, crop: FaceCrop, size: tuple[int, int]) -> Tensor:
     down, across = (max(1.0, n / m / 2) for n, m in ((crop.height, height), (crop.width, width)))
     if max(down, across) > 1:
         smaller = max(1, round(h / down)), max(1, round(w / across))
-        batch = F.interpolate(batch, smaller, mode="bicubic", antialias=True)
+        batch = antialiased(batch, smaller)
         crop = crop.scaled(smaller[1] / w, smaller[0] / h)
     fine = 2 if max(crop.width / width, crop.height / height) > 1 else 1
     y, x = ((torch.arange(fine * n) + 0.5) / (fine * n) for n in (height, width))
     places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).to(batch.device)
     grid = crop.to_original(places) / places.new_tensor([batch.shape[3], batch.shape[2]]) * 2 - 1
-    found = F.grid_sample(
-        batch, grid[None], mode=cubic(batch.device), padding_mode="border", align_corners=False
-    )
+    found = sampled(batch, grid[None], "bicubic")
     if fine > 1:
-        found = F.interpolate(found, (height, width), mode="bicubic", antialias=True)
+        found = antialiased(found, (height, width))
     return found[0].permute(1, 2, 0).clamp(0, 1).contiguous()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from ..pictures import antialiased
 from ..weights.bundled import load_bundled
 from .network import EYE_POINTS, FEATURES, POINT_SIDE, SIDE, STRIDE, FaceFinder
 
@@ -155,7 +156,7 @@ def candidates(finder: FaceFinder, picture: Tensor) -> tuple[Tensor, Tensor, Ten
         scale = min(1.0, longest / max(height, width))
         size = max(1, round(scale * height)), max(1, round(scale * width))
         if size != small.shape[2:]:
-            small = F.interpolate(small, size, mode="bilinear", antialias=True, align_corners=False)
+            small = antialiased(small, size, "bilinear")
         elif found:
             continue
         padded = F.pad(small - 0.5, (0, -size[1] % 16, 0, -size[0] % 16)) + 0.5

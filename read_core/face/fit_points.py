@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..fitting import one_cycle, update_average
+from ..pictures import antialiased
 from ..weights.bundled import save_bundled
 from .alignment import FaceCrop, cut_face
 from .finder import load_finder, point_frames
@@ -204,7 +205,7 @@ def _spoiled(pictures: Tensor, generator: Generator) -> Tensor:
     for part in pictures.chunk(4):
         side = _COARSE[int(torch.randint(len(_COARSE), (1,), generator=generator))]
         size = (3 * side, side)
-        small = F.interpolate(part, size, mode="bilinear", antialias=True, align_corners=False)
+        small = antialiased(part, size, "bilinear")
         parts.append(F.interpolate(small, part.shape[2:], mode="bilinear", align_corners=False))
     pictures = torch.cat(parts).clamp(1e-3, 1) ** uniform(-0.5, 0.5).exp()
     gray = pictures.mean(dim=1, keepdim=True)

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ..device import cubic
 from ..errors import InputError
 from ..limits import PASTED_SIDE
+from ..pictures import antialiased, as_bytes, sampled
 from .alignment import FaceCrop
 
 RIM = 0.1  # width of the soft edge, relative to the crop's shorter side
@@ -43,13 +42,13 @@ class PasteBack:
             )
         height, width = original.shape[:2]
         self.size = pasted_size((height, width), max_side)
-        self._picture, across, down = original.float(), 1.0, 1.0
+        picture, across, down = original.float(), 1.0, 1.0
         if max(height, width) > max_side:
-            batch = self._picture.permute(2, 0, 1)[None]
-            batch = F.interpolate(batch, self.size, mode="bicubic", antialias=True)
-            self._picture = batch[0].permute(1, 2, 0).clamp(0, 1)
+            batch = antialiased(picture.permute(2, 0, 1)[None], self.size)
+            picture = batch[0].permute(1, 2, 0).clamp(0, 1)
             across, down = self.size[1] / width, self.size[0] / height
-        self._picture = self._picture[: self.size[0], : self.size[1]].contiguous()
+        self._picture = picture[: self.size[0], : self.size[1]].contiguous()
+        self._bytes = torch.empty(0, dtype=torch.uint8)
         self.crop = crop.scaled(across, down)
         left, top, right, bottom = self.crop.box
         self._rows = slice(max(0, top - 1), max(0, min(self.size[0], bottom + 1)))
@@ -58,16 +57,25 @@ class PasteBack:
         self._grid = places[None] * 2 - 1
         self.mask = torch.zeros(self.size)
         self.mask[self._rows, self._columns] = _rim(places, self.crop)
+        self._inside = self._picture[self._rows, self._columns]
+        self._share = self.mask[self._rows, self._columns, None]
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
         self._picture = self._picture.to(frames.device)  # moved once: it is large
-        self._grid = self._grid.to(frames.device)
         pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
-        inside = pictures[:, self._rows, self._columns]
-        if inside.numel():
-            mask = self.mask[self._rows, self._columns, None].to(frames.device)
-            inside.lerp_(self._sampled(frames), mask)
+        if self.changed:
+            pictures[:, self._rows, self._columns] = self._blended(frames)
+        return pictures
+
+    def as_bytes(self, frames: Tensor) -> Tensor:
+        """The same pictures as bytes; what lies outside the crop is converted once."""
+        if not self._bytes.numel():
+            self._bytes = as_bytes(self._picture[None])[0]
+        self._bytes = self._bytes.to(frames.device)
+        pictures = self._bytes.expand(len(frames), -1, -1, -1).clone()
+        if self.changed:
+            pictures[:, self._rows, self._columns] = as_bytes(self._blended(frames))
         return pictures
 
     @property
@@ -88,18 +96,22 @@ class PasteBack:
         x = torch.arange(self._columns.start, max(self._columns.start, self._columns.stop)) + 0.5
         return self.crop.to_crop(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
 
+    def _blended(self, frames: Tensor) -> Tensor:
+        """The changed region of the pictures: (n, rows, columns, 3)."""
+        self._inside, self._share = (kept.to(frames.device) for kept in (self._inside, self._share))
+        found = self._sampled(frames)
+        return found.sub_(self._inside).mul_(self._share).add_(self._inside)
+
     def _sampled(self, frames: Tensor) -> Tensor:
         """The frames sampled at the pixels of the region, antialiased: (n, rows, columns, 3)."""
         batch = frames.float().permute(0, 3, 1, 2)
         h, w = batch.shape[2:]
         shrunk = max(1, min(h, round(self.crop.height))), max(1, min(w, round(self.crop.width)))
         if shrunk != (h, w):
-            batch = F.interpolate(batch, shrunk, mode="bicubic", antialias=True)
+            batch = antialiased(batch, shrunk)
+        self._grid = self._grid.to(frames.device)
         grid = self._grid.expand(len(batch), -1, -1, -1)
-        found = F.grid_sample(
-            batch, grid, mode=cubic(batch.device), padding_mode="border", align_corners=False
-        )
-        return found.clamp_(0, 1).permute(0, 2, 3, 1)
+        return sampled(batch, grid, "bicubic").clamp_(0, 1).permute(0, 2, 3, 1)
 
 
 def paste_back(

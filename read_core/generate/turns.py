@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import FRAMES_PER_LATENT, frames_of_latents
-from ..media import as_bytes
+from ..pictures import as_bytes
 
 if TYPE_CHECKING:
     from ..ans.ranks import Ring
@@ -101,7 +101,7 @@ def _packed(made: Iterator[tuple[Tensor, Tensor]], kinds: int) -> Tensor:
     pieces: list[list[Tensor]] = [[] for _ in range(kinds)]
     for faces, pictures in made:
         for kept, values in zip(pieces, (pictures, faces), strict=False):
-            kept.append(as_bytes(values).flatten())
+            kept.append((values if values.dtype == torch.uint8 else as_bytes(values)).flatten())
     return torch.cat([values for kept in pieces for values in kept])
 
 
@@ -113,5 +113,4 @@ def _unpacked(
     parts = torch.split(ring.receive_from(rank, (sum(lengths),), torch.uint8), lengths)
     kinds = [torch.split(part.view(shape), at_once) for part, shape in zip(parts, shapes, strict=True)]
     for few in zip(*kinds, strict=True):
-        floats = [values.float().div_(255) for values in few]
-        yield floats[-1], floats[0]
+        yield few[-1].float().div_(255), few[0]

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..detail.flow import resize_flow, warp
-from ..device import cubic
 from ..face.paste import RIM, smooth
 from ..side_by_side import for_each_frame
 
@@ -57,7 +56,6 @@ class HeadMover:
         if not pose.any():
             return frames
         result = torch.empty_like(frames)
-        mode = cubic(frames.device)
 
         def move(index: int) -> None:
             own = pose[index]
@@ -66,7 +64,7 @@ class HeadMover:
                 return
             flow = -torch.einsum("p,pchw->chw", own, self._basis)[None].to(frames.device)
             picture = frames[index].float().permute(2, 0, 1)[None]
-            moved = warp(picture, resize_flow(flow, frames.shape[1:3]), mode)
+            moved = warp(picture, resize_flow(flow, frames.shape[1:3]), "bicubic")
             result[index] = moved[0].clamp(0, 1).permute(1, 2, 0)
 
         for_each_frame(len(frames), move, frames.device)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ..pictures import as_bytes
 from .audio import AudioTrack, file_track, read_audio, read_track, resample, waveform_track
 from .files import check_output
 from .images import fit_image, opaque, read_image
-from .video import VideoWriter, as_bytes
+from .video import VideoWriter
 
 __all__ = [
     "AudioTrack",

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from ..checks import check_image, check_size
 from ..errors import InputError, MediaError, OnWarning, ignore, once, warn
 from ..limits import PLAIN_FITS
+from ..pictures import antialiased
 from .files import check_input, open_input, reason
 from .square import SquarePixels
 
@@ -238,6 +239,6 @@ def fit_image(
     # Negative padding crops.
     edges = (-left, box_w - w + left, -top, box_h - h + top)
     batch = F.pad(batch, edges) if fit == "crop" else F.pad(batch, edges, mode="replicate")
-    batch = F.interpolate(batch, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
+    batch = antialiased(batch, (height, width)).clamp(0, 1)
     box = (left, top, left + box_w, top + box_h)
     return rearrange(batch, "1 c h w -> h w c").contiguous(), box

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -16,6 +19,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+_TRIES, _PAUSE = 20, 0.05  # times and seconds
 _LOCKED_BYTE = 2**31 - 2  # Windows locks bytes, not files: lock a byte that players hardly read
 
 
@@ -64,9 +68,10 @@ class PartialFile:
         self.file.close()
 
     def remove(self) -> None:
-        """Let go of the file and delete it."""
+        """Let go of the file and delete it, if that is allowed."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(PermissionError):  # the finished video is there: do not fail because of this file
+            patiently(lambda: self.path.unlink(missing_ok=True))
 
 
 def check_unclaimed(target: Path) -> list[Path]:
@@ -109,6 +114,22 @@ def publish(finished: Path, target: Path, overwrite: bool) -> None:
             finished.replace(target)
         else:
             finished.unlink()
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Call ``act``; on Windows again for a second, while somebody else, such as a page, reads the file.
+
+    Raises:
+        PermissionError: it stays forbidden.
+    """
+    for _ in range(_TRIES if sys.platform == "win32" else 0):
+        try:
+            act()
+        except PermissionError:
+            time.sleep(_PAUSE)
+        else:
+            return
+    act()
 
 
 def _claimed_error(target: Path, partial: Path) -> MediaError:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,10 +23,11 @@ from ..checks import check_finite, check_video_size
 from ..errors import InputError, MediaError, OnWarning, warn
 from ..geometry import FPS
 from ..limits import CRF
+from ..pictures import as_bytes
 from .audio import AudioTrack, at_rate, file_track
 from .decode import Chunk
 from .files import check_output, reason, temporary_beside, write_error
-from .partial import PartialFile, publish
+from .partial import PartialFile, patiently, publish
 from .playable import check_playable
 from .worker import Worker
 
@@ -128,22 +130,28 @@ class VideoWriter:
         an interrupt loses none of them.
 
         Args:
-            frames: (F, H, W, 3) floating point, 0..1 (values outside are clamped).
+            frames: (F, H, W, 3) floating point, 0..1 (values outside are clamped), or bytes.
 
         Raises:
             InputError: wrong shape or type, or NaN.
             MediaError: the disk is full or the recording cannot be decoded, at this or an earlier call.
         """
-        if frames.ndim != 4 or frames.shape[1:] != (*self.size, 3) or not frames.is_floating_point():
+        floats = frames.is_floating_point()
+        if (
+            frames.ndim != 4
+            or frames.shape[1:] != (*self.size, 3)
+            or not (floats or frames.dtype == torch.uint8)
+        ):
             raise InputError(
                 f"frames are {tuple(frames.shape)} {frames.dtype}; "
-                f"expected (F, {self.size[0]}, {self.size[1]}, 3) floating point, 0..1"
+                f"expected (F, {self.size[0]}, {self.size[1]}, 3) floating point, 0..1, or bytes"
             )
-        check_finite(frames)
+        if floats:
+            check_finite(frames)
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_stop(), self._removed_on_error():
-            pixels, first = as_bytes(frames.detach()).cpu().numpy(), self.num_frames
+            pixels, first = (as_bytes(frames) if floats else frames).detach().cpu().numpy(), self.num_frames
             self._encoder.do(lambda: self._encode(pixels, first), pixels.nbytes)
             self.num_frames += len(pixels)
 
@@ -254,7 +262,7 @@ class VideoWriter:
     def _keep(self, whole: Path | None) -> None:
         self._partial.close()
         if whole is not None:
-            whole.replace(self._partial.path)
+            patiently(partial(whole.replace, self._partial.path))
         self.kept = self._partial.path
 
     def _defragmented(self) -> Path | None:
@@ -337,14 +345,6 @@ class _Sound:
 
     def finish(self) -> None:
         self.container.mux(self.stream.encode(None))
-
-
-def as_bytes(frames: Tensor) -> Tensor:
-    """Frames (F, H, W, 3), 0..1, as bytes, rounded on their device."""
-    pixels = torch.empty(frames.shape, dtype=torch.uint8, device=frames.device)
-    for target, frame in zip(pixels, frames, strict=True):  # a float copy of all would be four times as large
-        target.copy_(frame.float().clamp(0, 1).mul_(255).round_())
-    return pixels
 
 
 def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..pictures import sampled
 from ..weights.bundled import load_bundled
 from .reader import relative
 
@@ -116,4 +116,4 @@ def _crop(pictures: Tensor, middles: Tensor, across: Tensor, side: int, mirrored
     down = torch.stack([-across[:, 1], across[:, 0]], dim=1)
     x, y = (-steps if mirrored else steps)[None, None, :, None], steps[None, :, None, None]
     grid = middles[:, None, None] + x * across[:, None, None] + y * down[:, None, None]
-    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return sampled(pictures, grid)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..pictures import antialiased, sampled
 from ..weights.bundled import load_bundled
 
 SIDE = 128  # size in pixels of the picture's shorter side after resizing
@@ -82,7 +83,7 @@ def square(frames: Tensor) -> Tensor:
     middle = frames[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
     if side == SIDE:
         return middle
-    return F.interpolate(middle, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+    return antialiased(middle, (SIDE, SIDE), "bilinear")
 
 
 def crop(pictures: Tensor, centers: Tensor) -> Tensor:
@@ -91,7 +92,7 @@ def crop(pictures: Tensor, centers: Tensor) -> Tensor:
     x = (centers[:, :1] + steps)[:, None, :].expand(-1, CROP, -1)
     y = (centers[:, 1:] + steps)[:, :, None].expand(-1, -1, CROP)
     grid = torch.stack([x, y], dim=-1)
-    return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return sampled(pictures, grid)
 
 
 def gaussian_blur(pictures: Tensor, sigma: float) -> Tensor:

@@ -17,6 +17,7 @@ from read_core.eyelids.times import BlinkTimes
 from read_core.face.alignment import FaceLayout, cut_face
 from read_core.face.paste import paste_back
 from read_core.finish import Finish, Finishing
+from read_core.pictures import as_bytes
 from read_core.pipeline import ReadPipeline
 from read_core.records import FaceChoice
 
@@ -53,11 +54,15 @@ def reference(pipe, original):
 class Adding(DetailRestorer):
     """Stands for the restorer: what it is given decides, frame by frame, and can be worked out by hand."""
 
-    def restore(self, frames, portrait, decoded, points=None):
-        assert frames.shape[1:] == decoded.shape
+    def of(self, portrait, decoded, points=None):
         assert points is None or points.shape == (3, 2)
-        level = (frames - decoded).mean(dim=(1, 2, 3), keepdim=True)
-        return (portrait + level).clamp(0, 1)
+
+        def restore(frames):
+            assert frames.shape[1:] == decoded.shape
+            level = (frames - decoded).mean(dim=(1, 2, 3), keepdim=True)
+            return (portrait + level).clamp(0, 1)
+
+        return restore
 
 
 def result(finish, frames):
@@ -197,9 +202,9 @@ def test_a_smaller_result_wants_less_detail(reference, original):
     sizes = []
 
     class Noting(Adding):
-        def restore(self, frames, portrait, decoded, points=None):
+        def of(self, portrait, decoded, points=None):
             sizes.append(portrait.shape[0])
-            return super().restore(frames, portrait, decoded, points)
+            return super().of(portrait, decoded, points)
 
     finish = Finish(Finishing(True, True, 200), reference, original, Noting())
     assert finish.size == (150, 200)
@@ -341,5 +346,6 @@ def test_faces_come_with_the_pictures_that_they_are_pasted_into(reference, origi
     faces, pictures = (torch.cat(parts) for parts in zip(*finish.with_faces(frames), strict=True))
     alone = Finish(Finishing(True, False, max(faces.shape[1:3])), reference, original, Adding())
     assert torch.equal(faces, result(alone, frames))
-    assert torch.equal(pictures, result(Finish(Finishing(True, True), reference, original, Adding()), frames))
+    floats = result(Finish(Finishing(True, True), reference, original, Adding()), frames)
+    assert torch.equal(pictures, as_bytes(floats))
     assert pictures.shape[1:3] == (300, 400)

@@ -122,7 +122,7 @@ def test_moving_heads(paste):
     reference = Reference(torch.zeros(1), frame, (0, 0, side, side), original=(side, side), points=points)
     finish = Finish(Finishing(False, paste, side, head_motion=True), reference, frame)
     frames = torch.rand(8, side, side, 3)
-    peak = peak_allocated(lambda: [few.shape for few in finish(frames)])
+    peak = peak_allocated(lambda: [few.shape for _, few in finish.with_faces(frames)])
     assert near(finish.memory, peak)
 
 
@@ -137,7 +137,7 @@ def test_finishing(network, paste):
     )
     restorer = DetailRestorer(None if network is None else network.eval())
     finish = Finish(Finishing(True, paste, side), reference, portrait, restorer)
-    peak = peak_allocated(lambda: [few.shape for few in finish(torch.rand(8, 128, 128, 3))])
+    peak = peak_allocated(lambda: [few.shape for _, few in finish.with_faces(torch.rand(8, 128, 128, 3))])
     assert near(finish.memory, peak)
     idle = Finish(Finishing(False, False), replace(reference, image=frame))
     assert idle.memory == 0

@@ -10,7 +10,7 @@ import torch
 from read_core.detail import DetailRestorer
 from read_core.finish import Finish, Finishing
 from read_core.records import Reference
-from read_core.side_by_side import MOST, for_each_frame, frames_at_once
+from read_core.side_by_side import MOST, for_each_frame, for_frames, frames_at_once
 
 CPU = torch.device("cpu")
 
@@ -43,11 +43,31 @@ def test_frames_meet_on_a_cpu_and_each_has_one_thread(two_threads):
     assert torch.get_num_threads() == seen_in_a_new_thread() == 2
 
 
+def test_few_frames_share_all_threads():
+    before, threads = torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(6)
+        for count in (1, 2, 6):
+            for_each_frame(count, lambda _: threads.append(torch.get_num_threads()), CPU)
+        assert torch.get_num_threads() == 6
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [6] + 2 * [3] + 6 * [1]
+
+
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_on_another_device_frames_follow_each_other_here(two_threads, device):
     found: list[tuple[int, int]] = []
     for_each_frame(3, lambda i: found.append((i, threading.get_ident())), torch.device(device))
     assert found == [(i, threading.get_ident()) for i in range(3)]
+
+
+@pytest.mark.parametrize(("device", "lengths"), [("cpu", [1] * 10), ("cuda", [8, 2])])
+def test_a_cpu_works_on_single_frames_and_others_on_batches(two_threads, device, lengths):
+    parts: list[slice] = []
+    for_frames(10, parts.append, torch.device(device))
+    assert sorted(index for part in parts for index in range(part.start, part.stop)) == list(range(10))
+    assert [part.stop - part.start for part in parts] == lengths
 
 
 @pytest.mark.parametrize("inference", [False, True])
@@ -88,7 +108,7 @@ def test_memory_counts_the_frames_at_once(two_threads):
     picture = torch.rand(64, 64, 3)
     box = (0, 0, 64, 64)
     reference = Reference(torch.zeros(1, 8, 1, 2, 2), picture, box, portrait=picture, decoded=picture)
-    made = Finish(Finishing(detail=True, paste_back=False, size=256), reference, None, DetailRestorer())
+    made = Finish(Finishing(detail=True, paste_back=False, size=1024), reference, None, DetailRestorer())
     two = made.memory
     torch.set_num_threads(1)
     assert two > made.memory
@@ -98,4 +118,4 @@ def test_few_frames_are_at_once(monkeypatch):
     monkeypatch.setattr("torch.get_num_threads", lambda: 64)
     assert frames_at_once(100, CPU) == MOST
     assert frames_at_once(3, CPU) == 3
-    assert frames_at_once(100, torch.device("cuda")) == 1
+    assert frames_at_once(100, torch.device("cuda")) == MOST

@@ -48,7 +48,7 @@ def test_what_the_work_itself_needs_makes_another_model_leave(found):
 
 
 def test_what_core_gets_lies_on_the_host_s_intermediate_device(found):
-    assert found["handed on"] == {"image": "meta", "latent": "meta", "frames": "meta"}
+    assert found["handed on"] == dict.fromkeys(("codes", "image", "latent", "frames"), "meta")
 
 
 def test_the_bundled_models_can_be_placed_and_unloaded(found):

@@ -123,6 +123,32 @@ class TestHost:
         app.add_routes([web.get("/ws", follow), web.post("/prompt", queue), web.get("/history/p", answer)])
         return app
 
+    @pytest.mark.parametrize(("token", "reason"), [("Bearer yes", None), ("Bearer no", "--header")])
+    def test_a_host_behind_a_token(self, tmp_path, token, reason):
+        async def upload(request):
+            if request.headers.get("Authorization") != "Bearer yes":
+                return web.Response(status=401, text="<html>who are you?</html>")
+            return web.json_response({"name": "a.png"})
+
+        async def name():
+            app = web.Application()
+            app.add_routes([web.post("/upload/image", upload)])
+            async with (
+                StubServer(app) as server,
+                comfy_host.connected(str(server.make_url("/")), {"Authorization": token}) as host,
+            ):
+                return await host.upload(file)
+
+        file = tmp_path / "a.png"
+        file.write_bytes(b"")
+        with ThreadPoolExecutor() as pool:
+            work = pool.submit(asyncio.run, name())
+            if reason is None:
+                assert work.result() == "a.png"
+            else:
+                with pytest.raises(comfy_host.HostError, match=reason):
+                    work.result()
+
     def test_history_is_asked_when_it_is_stored(self):
         async def outputs():
             async with (

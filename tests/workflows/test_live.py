@@ -16,7 +16,7 @@ comfyAPI.api.api.addEventListener("execution_start", () => (working = true));
 comfyAPI.api.api.addEventListener("execution_success", () => (working = false));
 setInterval(() => {
   for (const video of document.querySelectorAll("video[data-read=live]"))
-    if (working && video.buffered.length)
+    if (working && video.src.startsWith("blob:") && video.buffered.length)
       window.readLive.push({
         end: video.buffered.end(0),
         at: video.currentTime,

@@ -14,8 +14,8 @@ from ..nodes.host import ROOT
 pytest.importorskip("aiohttp", reason="no aiohttp: pip install aiohttp")
 
 
-def script(*arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "queue_workflow.py"), *map(str, arguments)]
+def script(*arguments, options=()):
+    command = [sys.executable, *options, str(ROOT / "scripts" / "queue_workflow.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -30,6 +30,17 @@ class TestCommand:
         assert done.returncode == 1
         assert done.stderr.startswith("error: no ComfyUI answers at http://127.0.0.1:9")
         assert done.stderr.count("\n") == 1
+
+    def test_it_starts_in_a_portable_python(self):
+        """Which, as with -I, does not look for modules in the script's folder."""
+        done = script("--help", options=["-I"])
+        assert done.returncode == 0, done.stderr
+        assert "--portrait" in done.stdout
+
+    def test_a_header_needs_a_name_and_a_value(self):
+        done = script(ROOT / "workflows" / "api" / "READ_check.json", "--header", "Bearer TOKEN")
+        assert done.returncode == 2
+        assert "expected NAME: VALUE" in done.stderr
 
     @pytest.mark.comfy
     @pytest.mark.slow

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import functional as F
+
+from ...pictures import sampled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ def eye_contrast(frames: Tensor, places: Tensor) -> Tensor:
         points = places[:, eye, None, None] + u[None, None, :, None] * across[:, None, None]
         points = points + v[None, :, None, None] * down[:, None, None]
         grid = points / points.new_tensor([width, height]) * 2 - 1
-        box = F.grid_sample(bright, grid, padding_mode="border", align_corners=False)
+        box = sampled(bright, grid)
         found.append(box.flatten(1).std(dim=1))
     return torch.stack(found, dim=1)
 

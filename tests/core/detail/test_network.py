@@ -60,6 +60,22 @@ def test_frames_are_restored_one_by_one(changed, portrait):
         assert torch.equal(restored(changed, frames[index : index + 1], portrait)[0], together[index])
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_on_a_gpu_frames_are_restored_in_batches(monkeypatch, changed, portrait, learned):
+    frames = torch.stack([frame_of(codec(shifted(portrait, x, 1.0))) for x in (0.0, 2.0, 5.0)])
+    network, parts = changed if learned else None, []
+    alone = restored(network, frames, portrait)
+
+    def in_batches(count, work, _):
+        for part in (slice(0, 2), slice(2, count)):
+            parts.append(part)
+            work(part)
+
+    monkeypatch.setattr("read_core.detail.restorer.for_frames", in_batches)
+    torch.testing.assert_close(restored(network, frames, portrait), alone, rtol=0, atol=1e-4)
+    assert len(parts) == 2
+
+
 def test_a_batch_is_its_pictures_one_by_one(changed, portrait):
     frames = torch.cat([codec(shifted(portrait, x, 1.0)) for x in (0.0, 4.0)])
     large, small = (picture.expand(2, -1, -1, -1) for picture in (portrait, codec(portrait)))

@@ -116,8 +116,11 @@ def test_ranks_in_turn_decode_and_finish_the_frames_of_one(tiny_components, rank
         assert bool(found) == (post.rank == 0)
     assert not any(post.sent.values())
     assert turns_memory(pipe, 23, frames, ranks, finish) >= 2 * post.largest
-    for whole, parts in zip(zip(*expected, strict=True), zip(*found, strict=True), strict=True):
-        torch.testing.assert_close(torch.cat(parts), torch.cat(whole), atol=0.006, rtol=0)
+    for whole, parts, step in zip(
+        zip(*expected, strict=True), zip(*found, strict=True), (1 / 255, 1), strict=True
+    ):
+        difference = torch.cat(parts).float() - torch.cat(whole).float()
+        assert float(difference.abs().max()) <= 1.5 * step
 
 
 def test_one_process_cannot_share_a_clip(tmp_path, tiny_checkpoint, capsys):

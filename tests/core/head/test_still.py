@@ -59,13 +59,15 @@ def test_a_pipeline_of_a_still_head_holds_it(tiny_components):
     card = replace(tiny_components.card, face=FaceLayout(), still_head=True)
     pipe = ReadPipeline(replace(tiny_components, card=card))
     picture = torch.rand(64, 64, 3)
-    reference = Reference(torch.zeros(1, 8, 1, 2, 2), picture, (0, 0, 64, 64), decoded=picture, points=POINTS)
-    plain = Finishing(detail=False, paste_back=False, head_motion=False)
+    reference = Reference(
+        torch.zeros(1, 8, 1, 2, 2), picture, (0, 0, 64, 64), portrait=picture, decoded=picture, points=POINTS
+    )
+    restored = Finishing(detail=True, paste_back=False, head_motion=False)
     frames = torch.rand(3, 64, 64, 3)
-    found = torch.cat(list(pipe.finish(reference, None, plain)(frames)))
-    assert torch.equal(found[:, :20], picture[:20].expand(3, -1, -1, -1))
-    torch.testing.assert_close(found[:, 50:], frames[:, 50:])
-    off = replace(plain, blinks=False)
-    assert torch.equal(torch.cat(list(pipe.finish(reference, None, off)(frames))), frames)
+    found = torch.cat(list(pipe.finish(reference, None, restored)(frames)))
+    torch.testing.assert_close(found[:, :20], picture[:20].expand(3, -1, -1, -1))
+    plain = replace(restored, detail=False)
+    assert torch.equal(torch.cat(list(pipe.finish(reference, None, plain)(frames))), frames)
     moving = ReadPipeline(replace(tiny_components, card=replace(card, still_head=False)))
-    assert torch.equal(torch.cat(list(moving.finish(reference, None, plain)(frames))), frames)
+    others = torch.cat(list(moving.finish(reference, None, restored)(frames)))
+    assert float((others[:, :20] - picture[:20]).abs().mean()) > 0.1

@@ -329,7 +329,7 @@ def test_impossible_frames_are_refused(tmp_path):
         VideoWriter(tmp_path / "a.mp4", SIZE, tmp_path / "missing.wav")
     for frames, words in (
         (torch.zeros(2, 32, 32, 3), "expected"),
-        (torch.zeros(2, *SIZE, 3, dtype=torch.uint8), "floating point"),
+        (torch.zeros(2, *SIZE, 3, dtype=torch.int64), "floating point"),
         (torch.full((1, *SIZE, 3), float("nan")), "NaN"),
     ):
         with pytest.raises(InputError, match=words), VideoWriter(tmp_path / "a.mp4", SIZE) as writer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 
 from outside import NAME, import_pack
 
@@ -166,13 +167,14 @@ def handed_on(checkpoints):
             "silence_gate": -100.0,
         }
         speech, *_ = encode.EncodeSpeech.execute(models, wave, **how).args
+        codes, speech = speech.codes, replace(speech, codes=torch.randn(speech.codes.shape))
         how = {"seed": 0, "steps": 1, "window": 3, "guidance": {"guidance": "none"}, "order": "clips"}
         (latent,) = sample.Sampler.execute(models, speech, reference, **how).args
         on_cpu = {**latent, "samples": torch.randn(latent["samples"].shape)}
         frames, *_ = decode.Decode.execute(models, on_cpu).args
     finally:
         mm.intermediate_device = own
-    made = {"image": image, "latent": latent["samples"], "frames": frames}
+    made = {"codes": codes, "image": image, "latent": latent["samples"], "frames": frames}
     return {name: value.device.type for name, value in made.items()}
 
 
