@@ -14,6 +14,7 @@ async def comfy_entrypoint() -> Any:
     try:
         from .nodes import ReadExtension
     except Exception:
-        logging.getLogger("READ").exception("The READ nodes could not be loaded:")
+        needed = "ComfyUI 0.8.0 or later, and the packages of its requirements.txt"
+        logging.getLogger("READ").exception("The READ nodes could not be loaded. They need %s:", needed)
         raise
     return ReadExtension()

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 import folder_paths
 
-from .feedback import input_named, log
+from .feedback import input_named, log, packages_installed
 from .placement import model_dtype, on_cpu, patcher_of, patcher_of_models
 from .sockets import ReadModels
 from .vae import VAEHolder
@@ -92,11 +92,12 @@ def load_models(
 def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: str | None) -> ReadModels:
     import torch
 
-    from ..read_core import ReadPipeline
-    from ..read_core.checkpoint import load_checkpoint
-    from ..read_core.video import TemporalVAE
-    from ..read_core.weights.ltx_vae import halo_of, load_vae_file
-    from ..read_core.weights.override import override_weights
+    with packages_installed():
+        from ..read_core import ReadPipeline
+        from ..read_core.checkpoint import load_checkpoint
+        from ..read_core.video import TemporalVAE
+        from ..read_core.weights.ltx_vae import halo_of, load_vae_file
+        from ..read_core.weights.override import override_weights
 
     with input_named("checkpoint"):
         pipe = ReadPipeline(load_checkpoint(find_checkpoint(name), "cpu", "stored"))

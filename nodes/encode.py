@@ -266,8 +266,9 @@ def size_inputs() -> list[io.Input]:
     """Widgets for the size of the model's frames and the fit; shared with READ Talking Head to File."""
     side = {"default": 0, "min": 0, "max": SIZE.largest, "step": PIXELS_PER_LATENT}
     tip = (
-        f"Size that the model works at, a multiple of {PIXELS_PER_LATENT}, from {SIZE.least}; "
-        "0: the size that the checkpoint was trained with."
+        "Size that the model works at, not that of the video. Leave 0, the checkpoint's own: with read-tiny, "
+        "lips hardly move at others. Choose the video's size with output_size, or with size in READ Restore "
+        f"Detail. Multiples of {PIXELS_PER_LATENT}, from {SIZE.least}."
     )
     return [
         io.Int.Input("width", **side, tooltip=tip),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import comfy.model_management as mm
 import comfy.utils
@@ -20,6 +22,7 @@ from ..read_core.errors import ReadError
 
 log = logging.getLogger("READ")
 _PREVIEW_SIZE = 512
+_REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
 _PREVIEW_STAYS = 1.0  # seconds; the page removes a preview 0.4 s after it is told to
 
 
@@ -115,6 +118,18 @@ def input_named(widget: str) -> Iterator[None]:
         yield
     except ReadError as error:
         raise type(error)(f"{widget}: {error}") from error
+
+
+@contextmanager
+def packages_installed() -> Iterator[None]:
+    """Say what to do if a package that the pack needs is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ReadError(
+            f"the package {error.name} is not installed; run with ComfyUI's own Python: "
+            f'"{sys.executable}" -m pip install -r "{_REQUIREMENTS}", and restart ComfyUI'
+        ) from error
 
 
 def _image(pixels: Tensor) -> Image.Image:

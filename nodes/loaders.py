@@ -128,9 +128,8 @@ class LoadModels(io.ComfyNode):
             defaults.steps,
             defaults.guidance,
         )
-        if card.demonstration:
-            notes = f"A demonstration, trained on {card.trained_on}. {notes}"
-        show_text(f"{card.name}, {width} x {height}. {notes}".rstrip())
+        parts = [f"{card.name}, {width} x {height}.", notes, "A demonstration." if card.demonstration else ""]
+        show_text(" ".join(filter(None, parts)))
         return io.NodeOutput(models, host_vae(models))
 
 

@@ -23,44 +23,44 @@ if TYPE_CHECKING:
     from ..read_core.ans import Guidance, OnStep
     from ..read_core.records import ResolvedSettings
 
-GUIDANCE = {
-    "checkpoint default": (),
-    "split (checkpoint's)": (),
-    "joint (checkpoint's)": (),
-    "split": ("alpha", "beta"),
-    "joint": ("alpha",),
-    "none": (),
-    "distilled (checkpoint's)": (),
-    "distilled": ("alpha", "beta"),
+GUIDANCE: dict[str, dict[str, float]] = {
+    "checkpoint default": {},
+    "split (checkpoint's)": {},
+    "joint (checkpoint's)": {},
+    "split": {"alpha": -1.0, "beta": 3.0},
+    "joint": {"alpha": 2.5},
+    "none": {},
+    "distilled (checkpoint's)": {},
+    "distilled": {"alpha": 0.0, "beta": 2.5},
 }
-"""Options of the guidance widget -> their scales."""
+"""Options of the guidance widget -> their scales, with values for read-tiny."""
 _CHECKPOINTS = " (checkpoint's)"
+
+
+def _scale(name: str, value: float) -> io.Input:
+    """The widget of a scale of guidance."""
+    span, tooltip = {
+        "alpha": (
+            ALPHA,
+            "Strength of the reference (for joint, of both conditions); 0 means 0, not the default. The "
+            "value at the start fits read-tiny; the paper's, for full-size checkpoints, is 2.",
+        ),
+        "beta": (
+            BETA,
+            "Strength of the speech: higher for livelier lips; 0 means 0, not the default. The value at the "
+            "start fits read-tiny; the paper's, for full-size checkpoints, is 6.",
+        ),
+    }[name]
+    return io.Float.Input(
+        name, default=value, min=float(span.least), max=float(span.largest), step=0.1, tooltip=tooltip
+    )
 
 
 def sampling_inputs() -> list[io.Input]:
     """Widgets that the sampler shares with READ Talking Head to File."""
-    alpha = io.Float.Input(
-        "alpha",
-        default=2.0,
-        min=float(ALPHA.least),
-        max=float(ALPHA.largest),
-        step=0.1,
-        tooltip="Strength of the reference (for joint, of both conditions); 0 means 0, not the default. The "
-        "paper's value is 2, for full-size checkpoints; for small ones choose split (checkpoint's) or joint "
-        "(checkpoint's).",
-    )
-    beta = io.Float.Input(
-        "beta",
-        default=6.0,
-        min=float(BETA.least),
-        max=float(BETA.largest),
-        step=0.1,
-        tooltip="Strength of the speech: higher for livelier lips; 0 means 0, not the default. The paper's "
-        "value is 6, for full-size checkpoints.",
-    )
-    scales = {"alpha": alpha, "beta": beta}
     options = [
-        io.DynamicCombo.Option(kind, [scales[name] for name in names]) for kind, names in GUIDANCE.items()
+        io.DynamicCombo.Option(kind, [_scale(name, value) for name, value in scales.items()])
+        for kind, scales in GUIDANCE.items()
     ]
     return [
         io.Int.Input(
@@ -83,10 +83,10 @@ def sampling_inputs() -> list[io.Input]:
         io.DynamicCombo.Input(
             "guidance",
             options=options,
-            tooltip="Strength of reference and speech. split: one scale for each, 3 evaluations per step; "
-            "joint: one scale for both, 2 evaluations; none: 1 evaluation. distilled: split with 1 "
-            "evaluation and fewer steps, for checkpoints with a student. (checkpoint's): scales that fit the "
-            "loaded checkpoint; start from these.",
+            tooltip="checkpoint default is best. distilled (checkpoint's): faster, for checkpoints with a "
+            "student, as read-tiny. split: one scale for the reference and one for the speech, 3 evaluations "
+            "per step; joint: one scale for both, 2; none: 1. (checkpoint's): scales that fit the loaded "
+            "checkpoint.",
         ),
         io.Int.Input(
             "window",

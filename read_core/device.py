@@ -14,6 +14,15 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def works(device: torch.device) -> bool:
+    """Whether anything can still be computed there: after some faults of a GPU its process cannot use it."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except RuntimeError:
+        return False
+    return True
+
+
 def checked_device(name: str | None) -> torch.device | None:
     """The device with this name; None: none is chosen.
 

@@ -209,7 +209,7 @@ class ReadPipeline:
         framing = frame_portrait(
             image, size, fit, self.card.face, face or FaceChoice(), find or self.find_faces, on_warning
         )
-        return encoded(self.vae, image, framing)
+        return replace(encoded(self.vae, image, framing), fit=fit)
 
     @property
     def own_fit(self) -> str:
@@ -351,12 +351,12 @@ class ReadPipeline:
             reference: from :meth:`encode_reference`.
             original: the image that was passed there; None: no paste-back.
             finishing: what to do; None values follow ``fit`` and the checkpoint.
-            fit: the fit that was passed there.
+            fit: None: the reference's.
 
         Raises:
             InputError: see :class:`read_core.finish.Finish`.
         """
-        chosen = finishing.resolved(fit or self.own_fit, self.card.face is not None)
+        chosen = finishing.resolved(fit or reference.fit or self.own_fit, self.card.face is not None)
         restorer = DetailRestorer(self.detail) if chosen.detail else None
         blinker = chosen_blinker(self.eyelids, reference, chosen.blinks)
         chosen = replace(chosen, head_motion=moves_head(self.card, reference, chosen.head_motion))
@@ -378,7 +378,7 @@ class ReadPipeline:
 
     def _trimmed(self, latents: Iterator[Tensor], num_frames: int, seed: int) -> Iterator[Tensor]:
         left = num_frames
-        for frames in self.vae.decode_stream(latents, seed):
+        for frames in self.vae.decode_stream(latents, seed, stop=1 + latents_of_frames(num_frames)):
             yield frames[0, :left]
             left -= frames.shape[1]
             if left <= 0:

@@ -156,6 +156,7 @@ class Reference:
         portrait: (P, Q, 3) float 0..1, the same crop at the original's resolution, see ``portrait_size``.
         decoded: (H, W, 3) float 0..1, the VAE's reconstruction of ``image``.
         original: height and width of the original picture.
+        fit: how the crop was chosen, see ``ReadPipeline.encode_reference``; None: unknown.
     """
 
     latent: Tensor
@@ -166,6 +167,7 @@ class Reference:
     portrait: Tensor | None = None
     decoded: Tensor | None = None
     original: tuple[int, int] | None = None
+    fit: str | None = None
 
     @property
     def crop(self) -> FaceCrop:

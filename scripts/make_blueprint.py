@@ -1,4 +1,4 @@
-"""Write ``subgraphs/READ Talking Head.json``: the five nodes from portrait and speech to frames as one node.
+"""Write ``subgraphs/READ Talking Head.json``: the nodes from portrait and speech to pictures as one node.
 
 ComfyUI lists it among the subgraph blueprints with the file's name. After a change of the nodes run ``python
 scripts/make_blueprint.py``. With ``--check`` it writes nothing and fails if the file differs.
@@ -19,8 +19,9 @@ from schemas import ROOT, Schema, read_schemas
 NAME = "READ Talking Head"
 PATH = ROOT / "subgraphs" / f"{NAME}.json"
 DESCRIPTION = (
-    "One portrait and one recording to the frames of a talking head (lip sync, avatar, audio to video): Load "
-    "READ Models, both encoders, READ ANS Sampler and READ Temporal VAE Decode."
+    "One portrait and one recording to the pictures of a talking head (lip sync, avatar, audio to video): "
+    "Load READ Models, both encoders, READ ANS Sampler, READ Temporal VAE Decode, READ Restore Detail and READ "
+    "Paste Back."
 )
 INPUT, OUTPUT = -10, -20  # the page's numbers of a subgraph's own ends
 WIDTH, SLOT = 160, 20  # pixels of these ends, and of a line in them
@@ -59,6 +60,14 @@ class Blueprint:
             slot["link"] = self._link(INPUT, len(self.inputs), node, places[name], slot["type"])
             shown = {key: slot[key] for key in slot if key != "link"}
             self.inputs.append(shown | {"linkIds": [slot["link"]]})
+
+    def share(self, shown: str, node: int, name: str) -> None:
+        """Connect an input of the subgraph also to another node."""
+        index = next(index for index, slot in enumerate(self.inputs) if slot["name"] == shown)
+        slots = self.graph.nodes[node - 1]["inputs"]
+        place = next(place for place, slot in enumerate(slots) if slot["name"] == name)
+        link = slots[place]["link"] = self._link(INPUT, index, node, place, slots[place]["type"])
+        self.inputs[index]["linkIds"].append(link)
 
     def give(self, node: int, *names: str) -> None:
         """Expose outputs of a node as the subgraph's outputs."""
@@ -157,7 +166,7 @@ class Blueprint:
 
 
 def talking_head() -> Blueprint:
-    """The nodes of READ_talking_head up to the frames."""
+    """The nodes of READ_talking_head up to the pictures."""
     made = Blueprint()
     made.graph.group("1 · Models")
     models = made.add("READ_LoadModels")
@@ -171,13 +180,18 @@ def talking_head() -> Blueprint:
     made.graph.group("4 · Decode")
     frames = Wire(speech, "frames")
     decoder = made.add("READ_Decode", **own, latent=Wire(sampler, "latent"), frames=frames)
+    made.graph.group("5 · Detail, paste back")
+    decoded, portrait = Wire(decoder, "images"), Wire(reference, "reference")
+    restored = made.add("READ_RestoreDetail", **own, images=decoded, reference=portrait)
+    pasted = made.add("READ_PasteBack", images=Wire(restored, "images"), reference=portrait)
     made.take(reference, "image")
+    made.share("image", pasted, "image")
     made.take(speech, "audio")
     made.take(models, "checkpoint")
     made.take(reference, "fit")
     made.take(speech, "start", "duration", "audio_scale")
     made.take(sampler, "seed", "steps")
-    made.give(decoder, "images")
+    made.give(pasted, "images")
     made.give(speech, "audio")
     made.give(decoder, "fps")
     made.give(models, "models")

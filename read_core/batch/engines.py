@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..device import works
 from ..errors import InputError, MediaError, OnWarning, ReadError, ignore, warn
 from ..on_ray import ray_for, shared_gpus
 from .results import DONE, FAILED, Result
@@ -87,10 +89,17 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one attempt gave, and whether another one may give more."""
+    """What one attempt gave.
+
+    Attributes:
+        result: of the job.
+        try_again: whether another attempt may give more.
+        broken: the process can no longer use its device; a new one can.
+    """
 
     result: Result
     try_again: bool = False
+    broken: bool = False
 
 
 def run_rows(
@@ -156,7 +165,8 @@ def make_video(pipe: ReadPipeline, row: Row) -> Outcome:
     except (InputError, MediaError) as error:
         return Outcome(Result(out, FAILED, message=str(error)))
     except (ReadError, OSError, RuntimeError) as error:
-        return Outcome(Result(out, FAILED, message=" ".join(str(error).split())), try_again=True)
+        failed = Result(out, FAILED, message=" ".join(str(error).split()))
+        return Outcome(failed, try_again=True, broken=not works(pipe.transformer.device))
     except Exception as error:  # a fault of one job must not end the others
         fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return Outcome(Result(out, FAILED, message=fault))
@@ -173,7 +183,13 @@ def _in_this_process(waiting: deque[Attempt], models: Models) -> Iterator[tuple[
     pipe = models.load()
     while waiting:
         attempt = waiting.popleft()
-        yield attempt, make_video(pipe, attempt.row)
+        outcome = make_video(pipe, attempt.row)
+        if outcome.broken:
+            raise ReadError(
+                f"this process can no longer use {pipe.transformer.device} ({outcome.result.message}); run "
+                "the same command again: finished videos are kept"
+            )
+        yield attempt, outcome
 
 
 _pipe: ReadPipeline | None = None  # of a worker process
@@ -215,8 +231,9 @@ def _on_processes(waiting: deque[Attempt], models: Models, workers: int) -> Iter
             for future in ended:
                 attempt, worker = under_way.pop(future)
                 killed = isinstance(future.exception(), BrokenProcessPool)
-                idle.append(_renewed(worker) if killed else worker)
-                yield attempt, _killed(attempt.row) if killed else future.result()
+                outcome = _killed(attempt.row) if killed else future.result()
+                idle.append(_renewed(worker) if killed or outcome.broken else worker)
+                yield attempt, outcome
     finally:
         for worker in (*idle, *(worker for _, worker in under_way.values())):
             for process in list((worker.pool._processes or {}).values()):
@@ -246,13 +263,16 @@ def _renewed(broken: _Worker) -> _Worker:
 class _Actor:
     """A worker of Ray."""
 
-    def __init__(self, models: Models) -> None:
-        self.models = models
+    def __init__(self, models: Models, threads: int) -> None:
+        self.models, self.threads = models, threads
         self.pipe: ReadPipeline | None = None
 
     def make(self, row: Row) -> Outcome:
         """Make one video; the first one loads the models, so that an error in loading is this call's."""
         if self.pipe is None:
+            import torch
+
+            torch.set_num_threads(self.threads)
             self.pipe = self.models.load()
         return make_video(self.pipe, row)
 
@@ -262,7 +282,9 @@ def _on_ray(
 ) -> Iterator[tuple[Attempt, Outcome]]:
     with ray_for(workers) as (ray, here):
         kind = ray.remote(num_cpus=1, num_gpus=_gpus(ray, here, models, workers, on_warning))(_Actor)
-        idle = [kind.remote(models) for _ in range(min(workers, len(waiting)))]
+        workers = min(workers, len(waiting))
+        threads = max(1, (os.cpu_count() or 1) // workers) if here else 1  # Ray would give each one thread
+        idle = [kind.remote(models, threads) for _ in range(workers)]
         under_way: dict[Any, tuple[Attempt, Any]] = {}
         while waiting or under_way:
             while waiting and idle:
@@ -274,9 +296,12 @@ def _on_ray(
                 try:
                     outcome = ray.get(reference)
                 except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError):
-                    outcome, actor = _killed(attempt.row), kind.remote(models)
+                    outcome, actor = _killed(attempt.row), kind.remote(models, threads)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from None
+                if outcome.broken:
+                    ray.kill(actor)
+                    actor = kind.remote(models, threads)
                 idle.append(actor)
                 yield attempt, outcome
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class Row:
         """A hash of the options, both input files and ``checkpoint``: another one means another video."""
         digest = hashlib.sha256(json.dumps([checkpoint, self.asked], sort_keys=True).encode())
         for path in (self.job.portrait, self.job.speech):
-            digest.update(checksum(path).encode())
+            digest.update(_input_checksum(path).encode())
         return digest.hexdigest()
 
 
@@ -155,6 +156,19 @@ def _job(path: Path, line: int, asked: Mapping[str, str], defaults: SamplingDefa
 def overwriting(row: Row) -> Row:
     """The same row, whose job may replace its output."""
     return replace(row, job=replace(row.job, overwrite=True))
+
+
+def _input_checksum(path: Path) -> str:
+    """:func:`checksum`, computed once for a file that many jobs share."""
+    if not path.is_file():
+        return checksum(path)
+    about = path.stat()
+    return _of_version(path, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _of_version(path: Path, _changed: int, _size: int) -> str:
+    return checksum(path)
 
 
 def checksum(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -101,13 +100,11 @@ class PortraitRestorer:
         def restore(part: slice) -> None:
             pictures, network = _planes(frames[part], device), self.restorer.network
             shape = (len(pictures), -1, -1, -1)
-            own = None if more is None else more.expand(shape)
-            form = (
-                partial(restore_unlearned, places=own)
-                if network is None
-                else partial(network, fine_portrait=own)
-            )
-            restored = form(pictures, large.expand(shape), small.expand(shape)).float()
+            both = large.expand(shape), small.expand(shape)
+            if network is None:
+                restored = restore_unlearned(pictures, *both, places=more)
+            else:
+                restored = network(pictures, *both, None if more is None else more.expand(shape)).float()
             result[part] = restored.clamp_(0, 1).permute(0, 2, 3, 1)
 
         for_frames(len(frames), restore, device)

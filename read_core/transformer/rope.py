@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -92,6 +93,10 @@ class RotaryEmbedding(nn.Module):
         self.dim = dim
         self.causal = causal
         self._kept: tuple[tuple[tuple[int, int, int], torch.device], Tensor] | None = None
+
+    def _apply(self, *arguments: Any, **options: Any) -> Any:
+        self._kept = None  # else a module that leaves a GPU would leave this there
+        return super()._apply(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def forward(
         self, grid: tuple[int, int, int], continuation: Tensor | bool, device: torch.device

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..ans.noise import DECODING_STREAM, LatentNoise
 from ..errors import InputError
-from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents
+from ..geometry import FRAMES_PER_LATENT, PIXELS_PER_LATENT, frames_of_latents, latents_of_frames
 from ..offload import onloaded
 from ..precision import bfloat16_is_fast
 from .aligned import AlignedAutoencoder
@@ -124,7 +124,7 @@ class TemporalVAE:
         size = (height * PIXELS_PER_LATENT, width * PIXELS_PER_LATENT)
         frames = torch.empty(batch, total, *size, 3, device=latents.device)
         done = 0
-        for part in self.decode_stream([latents], seed):
+        for part in self.decode_stream([latents], seed, stop=1 + latents_of_frames(total)):
             kept = part[:, : total - done]
             frames[:, done : done + kept.shape[1]] = kept
             done += kept.shape[1]
@@ -154,7 +154,9 @@ class TemporalVAE:
         yield from islice(stream, -(-(last - first) // self.settings.chunk))
 
     @torch.no_grad()
-    def decode_stream(self, parts: Iterable[Tensor], seed: int = 0, start: int = 0) -> Iterator[Tensor]:
+    def decode_stream(
+        self, parts: Iterable[Tensor], seed: int = 0, start: int = 0, stop: int | None = None
+    ) -> Iterator[Tensor]:
         """Decode a sequence of latents that arrives in parts (B, C, any number, h, w); see :meth:`decode`.
 
         Chunks lie on a grid fixed from latent 0 for any parts, so the frames equal those of :meth:`decode`
@@ -165,6 +167,7 @@ class TemporalVAE:
             parts: the latents, z_R first.
             seed: as in :meth:`decode`.
             start: index of the first latent in its video; see :meth:`decode_span`.
+            stop: index behind the last latent whose frames are wanted; None: all are.
 
         Yields:
             frames (B, F, H, W, 3), float32 in 0..1, on the VAE's device: 8 per latent, 1 for latent 0.
@@ -174,11 +177,12 @@ class TemporalVAE:
         pending: Tensor | None = None  # from latent `start` on
         for part in parts:
             pending = part if pending is None else torch.cat([pending, part], dim=2)
-            while pending.shape[2] >= ahead:
-                yield self._decode_chunk(decoder, pending[:, :, :ahead], start, chunk, seed)
-                pending, start = pending[:, :, chunk:], start + chunk
-        while pending is not None and pending.shape[2]:
-            count = min(chunk, pending.shape[2])
+            while pending.shape[2] >= ahead and (stop is None or start < stop):
+                count = chunk if stop is None else min(chunk, stop - start)
+                yield self._decode_chunk(decoder, pending[:, :, :ahead], start, count, seed)
+                pending, start = pending[:, :, count:], start + count
+        while pending is not None and pending.shape[2] and (stop is None or start < stop):
+            count = min(chunk, pending.shape[2], chunk if stop is None else stop - start)
             yield self._decode_chunk(decoder, pending[:, :, :ahead], start, count, seed)
             pending, start = pending[:, :, count:], start + count
 

@@ -41,6 +41,13 @@ def part(host):
         file.unlink()
 
 
+def test_a_missing_package_is_named_with_what_to_do(installation):
+    said = run_in_host(installation, "missing_package.py")
+    assert "the package diffusers is not installed" in said
+    assert "pip install -r" in said
+    assert "requirements.txt" in said
+
+
 def weights(folder):
     found: dict[str, torch.Tensor] = {}
     for file in sorted((BUNDLED / folder).glob("*.safetensors")):

@@ -13,9 +13,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from read_core.batch import engines
@@ -24,7 +26,7 @@ from read_core.batch.results import DONE, FAILED, Result, Results
 from read_core.batch.table import checksum, read_table
 from read_core.checkpoint import describe
 from read_core.cli.main import main
-from read_core.errors import CheckpointError, InputError, MediaError
+from read_core.errors import CheckpointError, InputError, MediaError, ReadError
 
 
 @pytest.fixture
@@ -192,6 +194,53 @@ def test_what_may_work_the_next_time_is_tried_again(folder, defaults, monkeypatc
     assert (result.state, result.attempts, len(tried)) == (FAILED, 2, 2)
     with pytest.raises(InputError, match="engine is 'cloud'"):
         list(run_rows("cloud", [row], Models(folder), workers=1, retries=1))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_lost_its_gpu_makes_no_more_videos(folder, defaults, monkeypatch, workers):
+    """One for itself ends; among several another takes its place."""
+    lines = ("face.png,talk.wav,a.mp4,1,,", "face.png,talk.wav,b.mp4,1,,")
+    rows = read_table(write_table(folder, *lines), defaults)
+
+    def lost(*_, **__):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr("read_core.generate.job.generate", lost)
+    monkeypatch.setattr(engines, "works", lambda _: False)
+    pipe: Any = SimpleNamespace(transformer=SimpleNamespace(device=torch.device("cpu")))
+    outcome = engines.make_video(pipe, rows[0])
+    assert (outcome.try_again, outcome.broken) == (True, True)
+    if workers == 1:
+        monkeypatch.setattr(Models, "load", lambda _: pipe)
+        with pytest.raises(ReadError, match=r"illegal memory access.*run the same command again"):
+            list(run_rows("local", rows, Models(folder), workers=1, retries=2))
+        return
+    served: list[int] = []
+
+    class Worker:
+        """In place of a process."""
+
+        _processes = None
+
+        def __init__(self, *_):
+            self.number = len(served)
+            served.append(0)
+
+        def submit(self, _work, _models, row):
+            served[self.number] += 1
+            future: Future[Outcome] = Future()
+            broken = self.number == 0
+            made = Result(row.asked["out"], FAILED if broken else DONE, message="lost" if broken else "")
+            future.set_result(Outcome(made, try_again=broken, broken=broken))
+            return future
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(engines, "_pool", Worker)
+    found = list(run_rows("local", rows, Models(folder, device="cpu"), workers=2, retries=1))
+    assert [result.state for _, result in found] == [DONE, DONE]
+    assert served[0] == 1
 
 
 def test_a_fault_of_one_job_does_not_end_the_others(folder, defaults, monkeypatch):

@@ -14,7 +14,7 @@ import torch
 
 from read_core.errors import MediaError, ReadWarning
 from read_core.media import VideoWriter, check_output
-from read_core.media.partial import check_unclaimed, publish
+from read_core.media.partial import check_unclaimed, patiently, publish
 from read_core.media.playable import check_playable
 
 SIZE = (64, 96)
@@ -161,3 +161,24 @@ def test_missing_pictures_and_missing_sound_are_found_out(tmp_path):
         check_playable(good, len(FRAMES) + 1, with_sound=False)
     with pytest.raises(MediaError, match="cannot be decoded"):
         check_playable(good, len(FRAMES), with_sound=True)
+
+
+@pytest.mark.parametrize(
+    ("system", "refusals", "calls"), [("win32", 3, 4), ("win32", 99, 21), ("linux", 1, 1)]
+)
+def test_windows_is_given_time_to_let_go_of_a_file(monkeypatch, system, refusals, calls):
+    tried = []
+
+    def act():
+        tried.append(1)
+        if len(tried) <= refusals:
+            raise PermissionError
+
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    if refusals < calls:
+        patiently(act)
+    else:
+        with pytest.raises(PermissionError):
+            patiently(act)
+    assert len(tried) == calls
