@@ -20,8 +20,8 @@ NAME = "READ Talking Head"
 PATH = ROOT / "subgraphs" / f"{NAME}.json"
 DESCRIPTION = (
     "One portrait and one recording to the pictures of a talking head (lip sync, avatar, audio to video): "
-    "Load READ Models, both encoders, READ ANS Sampler, READ Temporal VAE Decode, READ Restore Detail and READ "
-    "Paste Back."
+    "Load READ Models, both encoders, READ ANS Sampler, READ Temporal VAE Decode, READ Restore Detail and "
+    "READ Paste Back."
 )
 INPUT, OUTPUT = -10, -20  # the page's numbers of a subgraph's own ends
 WIDTH, SLOT = 160, 20  # pixels of these ends, and of a line in them

@@ -153,7 +153,8 @@ def handed_on(checkpoints):
         importlib.import_module(f"{NAME}.nodes.{n}") for n in ("encode", "sample", "decode")
     )
     models = checkpoints.load_models("read-tiny", "float32", "auto", None, None)
-    own, mm.intermediate_device = mm.intermediate_device, lambda: GPU
+    own = mm.intermediate_device, mm.get_free_memory
+    mm.intermediate_device, mm.get_free_memory = lambda: GPU, lambda *_: 2**40
     try:
         reference, image, *_ = encode.EncodeReference.execute(
             models, torch.rand(1, 64, 64, 3), 64, 64, "crop", 0
@@ -173,7 +174,7 @@ def handed_on(checkpoints):
         on_cpu = {**latent, "samples": torch.randn(latent["samples"].shape)}
         frames, *_ = decode.Decode.execute(models, on_cpu).args
     finally:
-        mm.intermediate_device = own
+        mm.intermediate_device, mm.get_free_memory = own
     made = {"codes": codes, "image": image, "latent": latent["samples"], "frames": frames}
     return {name: value.device.type for name, value in made.items()}
 
