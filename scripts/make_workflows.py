@@ -47,10 +47,8 @@ NOTE = """{purpose}
 one face** and drawn presenters. {settings} There is no full-size checkpoint yet. If you train one, put \
 its folder into `models/read`, press **R** and choose it in *Load READ Models*. Every node has a help page: \
 select it and press **i** above it."""
-START = (
-    "# Press **Run**: portrait and speech come with the pack. For your own, connect *Load Image* and "
-    "*Load Audio* in place of *READ Example Inputs*."
-)
+OWN = "For your own, connect *Load Image* and *Load Audio* in place of *READ Example Inputs*."
+START = f"# Press **Run**: portrait and speech come with the pack. {OWN}"
 AS_TRAINED = (
     "Leave size, steps and window at 0 and guidance at *checkpoint default*: its own values are used."
 )
@@ -260,7 +258,7 @@ def text_and_lora(name: str) -> Graph:
     start = (
         "# Put your LoRA for LTX-Video 2B into `models/loras` and LTX-Video's T5 (`t5xxl_fp16.safetensors`) "
         "into `models/text_encoders`. Choose checkpoint and LoRA in the loader. Write what the video shows "
-        "into *CLIP Text Encode*."
+        f"into *CLIP Text Encode*. Portrait and speech come with the pack. {OWN}"
     )
     graph = Graph(title="Read me: text and a LoRA", text=note(purpose, start=start))
     models, image, audio = inputs(graph, title="Load READ Models · your LoRA")

@@ -63,7 +63,7 @@ class StubHost:
 @pytest.fixture
 def hosts(monkeypatch):
     @asynccontextmanager
-    async def connected(address):
+    async def connected(address, headers=None):
         if address == "gone":
             raise queue_table.HostError("no ComfyUI answers at gone")
         yield StubHost(address)
