@@ -37,7 +37,8 @@ def main() -> None:
 
     def finished(finishing: Finishing, most: int) -> list[Tensor]:
         with patch.object(side_by_side, "MOST", most):
-            return list(pipe.finish(reference, picture, finishing)(frames))
+            made = pipe.finish(reference, picture, finishing).with_faces(frames)
+            return [pictures for _, pictures in made]
 
     page = Page("Finishing, several frames at once")
     page.say(

@@ -54,7 +54,10 @@ def main() -> None:
         def finish() -> Finish:
             return pipe.finish(given.reference, given.portrait, Finishing(seed=given.settings.seed or 0))
 
-        finished = list(finish()(frames))
+        def finished_frames() -> list[Tensor]:
+            return [pictures for _, pictures in finish().with_faces(frames)]
+
+        finished = finished_frames()
 
         calls = {
             "portrait (VAE encoder)": lambda: pipe.encode_reference(given.portrait, given.size),
@@ -62,7 +65,7 @@ def main() -> None:
             "SpeechAE": lambda: _codes(given, features),
             "sampling (A2V-DiT)": lambda: pipe.sample(given.speech, given.reference, given.settings),
             "decode (VAE decoder)": lambda: pipe.decode(latents, given.speech.num_frames),
-            "finish (detail ... paste back)": lambda: list(finish()(frames)),
+            "finish (detail ... paste back)": finished_frames,
             "write (H.264, AAC)": write,
             WHOLE: lambda: generate(pipe, job),
         }
