@@ -44,7 +44,7 @@ def test_it_says_what_to_expect_and_what_it_was(client):
 def test_the_small_checkpoint_is_called_one(client):
     client.free(unload_models=True, free_memory=True)
     run = client.run(quick(seed=23))
-    assert any("demonstration, trained on" in text and "presenters" in text for text in run.texts)
+    assert any("read-tiny, 128 x 128. A demonstration." in text for text in run.texts)
 
 
 def test_previews_show_the_last_frame_of_each_clip(client):

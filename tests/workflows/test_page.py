@@ -195,9 +195,11 @@ class TestGuidance:
         page.open(graph("READ_talking_head"), "scales")
         assert self.sampler(page) == {"guidance": "checkpoint default"}
         page.set_widget(self.KIND, "guidance", "split")
-        assert self.sampler(page) == {"guidance": "split", "guidance.alpha": 2.0, "guidance.beta": 6.0}
+        assert self.sampler(page) == {"guidance": "split", "guidance.alpha": -1.0, "guidance.beta": 3.0}
         page.set_widget(self.KIND, "guidance", "joint")
-        assert self.sampler(page) == {"guidance": "joint", "guidance.alpha": 2.0}
+        assert self.sampler(page) == {"guidance": "joint", "guidance.alpha": 2.5}
+        page.set_widget(self.KIND, "guidance", "distilled")
+        assert self.sampler(page) == {"guidance": "distilled", "guidance.alpha": 0.0, "guidance.beta": 2.5}
         page.set_widget(self.KIND, "guidance", "none")
         assert self.sampler(page) == {"guidance": "none"}
 
