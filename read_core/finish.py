@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .checks import check_output_size
+from .checks import check_finite, check_output_size
 from .detail.analysis import analysis_size
 from .errors import InputError
 from .eyelids.blinker import Blinker
@@ -130,8 +130,13 @@ class Finish:
             yield resized(faces, self.size) if self._paste is None else self._paste(faces)
 
     def with_faces(self, frames: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same for a video: faces (n, h', w', 3), 0..1, and the pictures with them, as bytes."""
+        """The same for a video: faces (n, h', w', 3), 0..1, and the pictures with them, as bytes.
+
+        Raises:
+            InputError: as :meth:`__call__`, or the faces hold NaN, which bytes would hide.
+        """
         for faces in self._faces(frames):
+            check_finite(faces)
             if self._paste is None:
                 yield faces, as_bytes(resized(faces, self.size))
             else:

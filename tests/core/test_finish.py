@@ -349,3 +349,11 @@ def test_faces_come_with_the_pictures_that_they_are_pasted_into(reference, origi
     floats = result(Finish(Finishing(True, True), reference, original, Adding()), frames)
     assert torch.equal(pictures, as_bytes(floats))
     assert pictures.shape[1:3] == (300, 400)
+
+
+@pytest.mark.parametrize("paste", [False, True])
+def test_what_is_no_number_does_not_become_a_pixel(reference, original, paste):
+    frames = torch.full((1, *SIZE, 3), float("nan"))
+    finish = Finish(Finishing(False, paste), reference, original)
+    with pytest.raises(InputError, match="NaN"):
+        list(finish.with_faces(frames))
