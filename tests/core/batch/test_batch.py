@@ -385,7 +385,7 @@ class FakeRay:
     def remote(self, **asked):
         self.asked = asked
         made = SimpleNamespace(remote=lambda row: Outcome(Result(row.asked["out"], DONE)))
-        return lambda _kind: SimpleNamespace(remote=lambda _models: SimpleNamespace(make=made))
+        return lambda _kind: SimpleNamespace(remote=lambda _models, _threads: SimpleNamespace(make=made))
 
     def wait(self, waiting):
         return waiting[:1], waiting[1:]
