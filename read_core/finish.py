@@ -22,7 +22,7 @@ from .head.track import HeadTrack
 from .limits import FACE, PASTED_SIDE
 from .memory import detail_memory, moving_memory, pasting_memory, pictures_memory, waiting_memory
 from .pictures import antialiased, as_bytes
-from .side_by_side import frames_at_once
+from .side_by_side import MOST, frames_at_once
 
 if TYPE_CHECKING:
     from .checkpoint import Card
@@ -156,7 +156,7 @@ class Finish:
         if not self.busy:
             yield frames
             return
-        for few in torch.split(frames, at_once(self._speaking)):
+        for few in torch.split(frames, self._faces_at_once):
             speaking = few if self._still is None else self._still.hold(few)
             if self._detail is not None:
                 speaking = self._detail(speaking)
@@ -190,7 +190,7 @@ class Finish:
         if not self.busy:
             return 0
         speaking, picture = (size[0] * size[1] for size in (self._speaking, self.size))
-        faces = at_once(self._speaking)
+        faces = self._faces_at_once
         pictures = waiting_memory(self.at_once * picture)
         restored = detail = 0
         together = frames_at_once(faces, self._device)
@@ -213,7 +213,12 @@ class Finish:
     @property
     def at_once(self) -> int:
         """Number of pictures made at a time."""
-        return min(at_once(self._speaking), at_once(self.size))
+        return min(self._faces_at_once, at_once(self.size))
+
+    @property
+    def _faces_at_once(self) -> int:
+        """Number of faces made at a time: more than are worked on at once would only take memory."""
+        return min(at_once(self._speaking), MOST)
 
     @property
     def pixels(self) -> int:
