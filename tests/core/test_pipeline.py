@@ -282,6 +282,14 @@ def test_decoding_in_pieces_gives_the_frames_of_decoding(pipe, speech, reference
     assert torch.equal(torch.cat(parts), pipe.decode(latents, FRAMES, seed=4))
 
 
+def test_no_latent_is_decoded_for_frames_that_nobody_wants(pipe, speech, reference, monkeypatch):
+    latents = pipe.sample(speech, reference, SamplingSettings(seed=4, window=4))
+    decoded, whole = [], pipe.vae._decode_chunk
+    monkeypatch.setattr(pipe.vae, "_decode_chunk", lambda *given: decoded.append(given[3]) or whole(*given))
+    assert sum(len(part) for part in pipe.decode_stream(latents, 18, seed=4)) == 18
+    assert sum(decoded) == 4  # z_R and 3 latents: frames 1 to 24
+
+
 def test_a_preview_is_a_frame_of_the_clip(pipe, speech, reference):
     latents = pipe.sample(speech, reference)
     picture = pipe.preview(latents[:, :, 1:])

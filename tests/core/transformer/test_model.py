@@ -10,6 +10,7 @@ from diffusers.models.attention_dispatch import attention_backend
 from read_core.errors import InputError
 from read_core.transformer import TINY, A2VTransformer3DModel, KeyValues
 from read_core.transformer.attention import Attention
+from read_core.transformer.rope import RotaryEmbedding
 
 BATCH, FRAMES, HEIGHT, WIDTH, TOKENS = 2, 4, 2, 3, 5
 
@@ -369,3 +370,11 @@ def test_shapes_that_do_not_fit_are_named(model, inputs, codes, embedding):
         model.project_text(embedding[..., :4])
     with pytest.raises(InputError, match="excludes all tokens"):
         model.project_text(embedding, torch.zeros(BATCH, TOKENS))
+
+
+def test_rotations_do_not_stay_on_a_device_that_the_model_leaves():
+    rotary = RotaryEmbedding(48, causal=False)
+    rotary((2, 2, 2), False, torch.device("cpu"))
+    assert rotary._kept is not None
+    rotary.to(torch.float64)
+    assert rotary._kept is None
