@@ -284,8 +284,13 @@ def test_decoding_in_pieces_gives_the_frames_of_decoding(pipe, speech, reference
 
 def test_no_latent_is_decoded_for_frames_that_nobody_wants(pipe, speech, reference, monkeypatch):
     latents = pipe.sample(speech, reference, SamplingSettings(seed=4, window=4))
-    decoded, whole = [], pipe.vae._decode_chunk
-    monkeypatch.setattr(pipe.vae, "_decode_chunk", lambda *given: decoded.append(given[3]) or whole(*given))
+    decoded, whole = list[int](), pipe.vae._decode_chunk
+
+    def counted(decoder, few, first, count, seed):
+        decoded.append(count)
+        return whole(decoder, few, first, count, seed)
+
+    monkeypatch.setattr(pipe.vae, "_decode_chunk", counted)
     assert sum(len(part) for part in pipe.decode_stream(latents, 18, seed=4)) == 18
     assert sum(decoded) == 4  # z_R and 3 latents: frames 1 to 24
 
