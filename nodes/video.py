@@ -139,7 +139,7 @@ class TalkingHeadToFile(io.ComfyNode):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)
             _place(models, settings, size, finishing)
             reference = pipe.encode_reference(picture, size, chosen_fit(fit), face, on_warning=remarks)
-            finish = pipe.finish(reference, picture, finishing, chosen_fit(fit))
+            finish = pipe.finish(reference, picture, finishing)
         target, chosen = target_of(prefix, finish.size, crf, fps, save), settings_text(settings, size)
         heard = Preparation(normalize_loudness, audio_scale, silence_gate)
         speech, waveform, rate = encode_recording(

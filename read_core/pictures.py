@@ -33,7 +33,9 @@ def within(places: Tensor, pictures: Tensor) -> Tensor:
 
 
 def as_bytes(frames: Tensor) -> Tensor:
-    """Frames (F, H, W, 3), 0..1, as bytes, rounded on their device."""
+    """Frames (F, H, W, 3), 0..1, as bytes, rounded on their device. Bytes stay as they are."""
+    if frames.dtype == torch.uint8:
+        return frames
     pixels = torch.empty(frames.shape, dtype=torch.uint8, device=frames.device)
     for target, frame in zip(pixels, frames, strict=True):  # a float copy of all would be four times as large
         target.copy_(frame.float().clamp(0, 1).mul_(255).round_())

@@ -63,20 +63,14 @@ class PasteBack:
     def __call__(self, frames: Tensor) -> Tensor:
         """Frames (n, h, w, 3), 0..1 -> pictures (n, height, width, 3), float32, on their device."""
         self._picture = self._picture.to(frames.device)  # moved once: it is large
-        pictures = self._picture.expand(len(frames), -1, -1, -1).clone()
-        if self.changed:
-            pictures[:, self._rows, self._columns] = self._blended(frames)
-        return pictures
+        return self._filled(self._picture, self._blended(frames))
 
     def as_bytes(self, frames: Tensor) -> Tensor:
         """The same pictures as bytes; what lies outside the crop is converted once."""
         if not self._bytes.numel():
             self._bytes = as_bytes(self._picture[None])[0]
         self._bytes = self._bytes.to(frames.device)
-        pictures = self._bytes.expand(len(frames), -1, -1, -1).clone()
-        if self.changed:
-            pictures[:, self._rows, self._columns] = as_bytes(self._blended(frames))
-        return pictures
+        return self._filled(self._bytes, as_bytes(self._blended(frames)))
 
     @property
     def changed(self) -> int:
@@ -96,8 +90,16 @@ class PasteBack:
         x = torch.arange(self._columns.start, max(self._columns.start, self._columns.stop)) + 0.5
         return self.crop.to_crop(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
 
+    def _filled(self, picture: Tensor, changed: Tensor) -> Tensor:
+        """Copies of the picture with the changed regions (n, rows, columns, 3)."""
+        pictures = picture.expand(len(changed), -1, -1, -1).clone()
+        pictures[:, self._rows, self._columns] = changed
+        return pictures
+
     def _blended(self, frames: Tensor) -> Tensor:
         """The changed region of the pictures: (n, rows, columns, 3)."""
+        if not self.changed:  # the crop lies outside the picture
+            return frames.new_zeros(len(frames), *self._inside.shape)
         self._inside, self._share = (kept.to(frames.device) for kept in (self._inside, self._share))
         found = self._sampled(frames)
         return found.sub_(self._inside).mul_(self._share).add_(self._inside)

@@ -190,7 +190,7 @@ def generate(
     try:
         reference = pipe.encode_reference(portrait, job.size, job.fit, job.face, on_warning=on_warning)
         finishing = replace(job.finishing, seed=settings.seed)
-        finish = pipe.finish(reference, portrait, finishing, job.fit)
+        finish = pipe.finish(reference, portrait, finishing)
         # Reading the track has already warned.
         speech = pipe.encode_speech(waveform, SAMPLE_RATE, on_window, settings.window, "cpu", ignore)
         del waveform

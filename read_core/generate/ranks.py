@@ -65,6 +65,6 @@ def assist(pipe: ReadPipeline, job: Job, on_step: OnStep | None = None) -> None:
     speech = pipe.encode_speech(waveform, SAMPLE_RATE, None, settings.window, "cpu", ignore)
     latents = pipe.sample(speech, reference, settings, on_step, on_warning=ignore)
     if pipe.ring is not None:
-        finish = pipe.finish(reference, portrait, replace(job.finishing, seed=settings.seed), job.fit)
+        finish = pipe.finish(reference, portrait, replace(job.finishing, seed=settings.seed))
         for _ in finished_in_turn(pipe, pipe.ring, latents, speech.num_frames, settings.seed, finish):
             pass  # only rank 0 is given pictures

@@ -101,7 +101,7 @@ def _packed(made: Iterator[tuple[Tensor, Tensor]], kinds: int) -> Tensor:
     pieces: list[list[Tensor]] = [[] for _ in range(kinds)]
     for faces, pictures in made:
         for kept, values in zip(pieces, (pictures, faces), strict=False):
-            kept.append((values if values.dtype == torch.uint8 else as_bytes(values)).flatten())
+            kept.append(as_bytes(values).flatten())
     return torch.cat([values for kept in pieces for values in kept])
 
 

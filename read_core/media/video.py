@@ -151,7 +151,7 @@ class VideoWriter:
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
         with _deferred_stop(), self._removed_on_error():
-            pixels, first = (as_bytes(frames) if floats else frames).detach().cpu().numpy(), self.num_frames
+            pixels, first = as_bytes(frames.detach()).cpu().numpy(), self.num_frames
             self._encoder.do(lambda: self._encode(pixels, first), pixels.nbytes)
             self.num_frames += len(pixels)
 

@@ -8,6 +8,7 @@ import torch
 from read_core.errors import InputError
 from read_core.face.alignment import FaceCrop, cut_face
 from read_core.face.paste import PasteBack, paste_back, pasted_size
+from read_core.pictures import as_bytes
 
 from .test_alignment import painted
 
@@ -153,3 +154,10 @@ def test_what_is_no_picture_is_refused(original):
 def test_a_picture_of_one_pixel_is_refused():
     with pytest.raises(InputError, match="1 x 1 pixels"):
         PasteBack(torch.rand(1, 1, 3), CROP)
+
+
+@pytest.mark.parametrize("crop", [CROP, FaceCrop.of_box((900, 900, 960, 960))], ids=["inside", "outside"])
+def test_bytes_are_the_rounded_pictures(crop):
+    paste, frames = PasteBack(painted(220, 300), crop), torch.rand(3, 64, 64, 3)
+    assert torch.equal(paste.as_bytes(frames), as_bytes(paste(frames)))
+    assert (paste.changed > 0) == (crop is CROP)
