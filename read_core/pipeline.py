@@ -423,7 +423,7 @@ class ReadPipeline:
 
         times = timesteps(steps, self.defaults.shift_at(window * z_r.shape[3] * z_r.shape[4]))
         guided = guided_steps(times, chosen.guidance_end)
-        ends = guided < steps and len(chosen.guidance.branches) > 1
+        ends = guided < steps and chosen.guidance.branches != NoCFG().branches
         own = velocity(chosen.guidance)
         return _Run(
             velocity=ByStep(own, velocity(NoCFG()), guided) if ends else own,

@@ -22,17 +22,31 @@ class Branch:
     reference: bool
 
 
+_NOTHING = Branch(speech=False, reference=False)
+_PORTRAIT = Branch(speech=False, reference=True)
+_ALL = Branch(speech=True, reference=True)
+
+
 @dataclass(frozen=True)
 class Guidance(ABC):
     """Base of the forms: a weighted sum of the velocities of the branches."""
 
     kind: ClassVar[str]
-    branches: ClassVar[tuple[Branch, ...]]
 
     @property
     @abstractmethod
+    def terms(self) -> tuple[tuple[float, Branch], ...]:
+        """Every branch of the form, with the factor of its velocity; the factors sum to 1."""
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The branches that count: one of factor 0 is not evaluated."""
+        return tuple(branch for factor, branch in self.terms if factor)
+
+    @property
     def weights(self) -> tuple[float, ...]:
-        """The factor of each branch's velocity, in the order of ``branches``; they sum to 1."""
+        """The factor of each of ``branches``, in their order."""
+        return tuple(factor for factor, _ in self.terms if factor)
 
     def combine(self, velocities: Tensor) -> Tensor:
         """The guided velocity, summed in at least float32.
@@ -65,17 +79,16 @@ class NoCFG(Guidance):
     """The conditional velocity without guidance: 1 evaluation."""
 
     kind: ClassVar[str] = "none"
-    branches: ClassVar[tuple[Branch, ...]] = (Branch(speech=True, reference=True),)
 
     @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the branches, in their order."""
-        return (1.0,)
+    def terms(self) -> tuple[tuple[float, Branch], ...]:
+        """One branch sees all."""
+        return ((1.0, _ALL),)
 
 
 @dataclass(frozen=True)
 class JointCFG(Guidance):
-    """(1 - alpha) v(none) + alpha v(speech, reference) (eq. 16): 2 evaluations.
+    """(1 - alpha) v(none) + alpha v(speech, reference) (eq. 16): 2 evaluations, 1 if alpha is 0 or 1.
 
     Attributes:
         alpha: within ``limits.ALPHA``; 1 is the conditional velocity itself.
@@ -87,23 +100,20 @@ class JointCFG(Guidance):
     alpha: float
 
     kind: ClassVar[str] = "joint"
-    branches: ClassVar[tuple[Branch, ...]] = (
-        Branch(speech=False, reference=False),
-        Branch(speech=True, reference=True),
-    )
 
     def __post_init__(self) -> None:
         _check_scale("alpha", self.alpha, ALPHA)
 
     @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the branches, in their order."""
-        return (1.0 - self.alpha, self.alpha)
+    def terms(self) -> tuple[tuple[float, Branch], ...]:
+        """Of eq. 16."""
+        return ((1.0 - self.alpha, _NOTHING), (self.alpha, _ALL))
 
 
 @dataclass(frozen=True)
 class SplitCFG(Guidance):
-    """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations.
+    """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations,
+    fewer if a factor is 0.
 
     Attributes:
         alpha: scale of the reference alone, within ``limits.ALPHA``; negative values fit small checkpoints.
@@ -118,20 +128,15 @@ class SplitCFG(Guidance):
     beta: float
 
     kind: ClassVar[str] = "split"
-    branches: ClassVar[tuple[Branch, ...]] = (
-        Branch(speech=False, reference=False),
-        Branch(speech=False, reference=True),
-        Branch(speech=True, reference=True),
-    )
 
     def __post_init__(self) -> None:
         _check_scale("alpha", self.alpha, ALPHA)
         _check_scale("beta", self.beta, BETA)
 
     @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the branches, in their order."""
-        return (1.0 - self.alpha - self.beta, self.alpha, self.beta)
+    def terms(self) -> tuple[tuple[float, Branch], ...]:
+        """Of eq. 17."""
+        return ((1.0 - self.alpha - self.beta, _NOTHING), (self.alpha, _PORTRAIT), (self.beta, _ALL))
 
 
 @dataclass(frozen=True)
@@ -149,16 +154,15 @@ class DistilledCFG(Guidance):
     beta: float
 
     kind: ClassVar[str] = "distilled"
-    branches: ClassVar[tuple[Branch, ...]] = NoCFG.branches
 
     def __post_init__(self) -> None:
         _check_scale("alpha", self.alpha, ALPHA)
         _check_scale("beta", self.beta, BETA)
 
     @property
-    def weights(self) -> tuple[float, ...]:
-        """Of the branches, in their order."""
-        return (1.0,)
+    def terms(self) -> tuple[tuple[float, Branch], ...]:
+        """One branch sees all."""
+        return ((1.0, _ALL),)
 
 
 _KINDS: dict[str, type[Guidance]] = {form.kind: form for form in (NoCFG, JointCFG, SplitCFG, DistilledCFG)}

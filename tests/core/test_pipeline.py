@@ -145,7 +145,8 @@ def test_z_r_comes_first_and_whole_clips_follow(pipe, speech, reference):
 
 
 @pytest.mark.parametrize(
-    ("guidance", "branches"), [(NoCFG(), 1), (JointCFG(2.0), 2), (SplitCFG(1.0, 2.0), 3)]
+    ("guidance", "branches"),
+    [(NoCFG(), 1), (JointCFG(2.0), 2), (SplitCFG(1.0, 2.0), 3), (JointCFG(1.0), 1), (SplitCFG(0.0, 2.0), 2)],
 )
 def test_branches_run_as_one_batch(pipe, speech, reference, guidance, branches):
     batches = []
@@ -156,7 +157,7 @@ def test_branches_run_as_one_batch(pipe, speech, reference, guidance, branches):
 
 
 @pytest.mark.parametrize("order", ["clips", "wavefront"])
-@pytest.mark.parametrize("guidance", [JointCFG(2.0), SplitCFG(1.0, 2.0)])
+@pytest.mark.parametrize("guidance", [JointCFG(2.0), SplitCFG(1.0, 2.0), SplitCFG(1.0, 0.0)])
 def test_after_the_guidance_s_end_steps_take_the_conditional_velocity(
     tiny_components, speech, reference, guidance, order
 ):
