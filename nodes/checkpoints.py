@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from weakref import WeakValueDictionary
 
+import comfy.model_management as mm
 import folder_paths
 
 from .feedback import input_named, log, packages_installed
@@ -79,8 +79,8 @@ def load_models(
         vae, transformer: files to use instead of the checkpoint's parts; None: the checkpoint's.
 
     Raises:
-        CheckpointError: a part is missing, damaged or does not fit, or the attention package is not
-            installed.
+        CheckpointError: a part is missing, damaged or does not fit.
+        InputError: the attention cannot be used here.
     """
     key = repr((name, dtype, attention, vae, transformer, fingerprint(name, vae, transformer)))
     models = _in_use.get(key)
@@ -95,6 +95,7 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
     with packages_installed():
         from ..read_core import ReadPipeline
         from ..read_core.checkpoint import load_checkpoint
+        from ..read_core.transformer.backends import set_attention
         from ..read_core.video import TemporalVAE
         from ..read_core.weights.ltx_vae import halo_of, load_vae_file
         from ..read_core.weights.override import override_weights
@@ -121,7 +122,9 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         torch.nn.Module.to(pipe.student, pipe.transformer.dtype)
     if wanted is None and on_cpu():
         pipe.round_for_speed()
-    _set_attention(pipe.transformer, attention)
+    if attention != "auto":
+        device = mm.get_torch_device()
+        set_attention(pipe.transformer, attention, pipe.prompt.mask, device, "choose auto")
     return ReadModels(
         pipe=pipe,
         speech=patcher_of_models(whisper=pipe.features.encoder, speech_ae=pipe.speech_ae),
@@ -132,20 +135,3 @@ def _load(name: str, dtype: str, attention: str, vae: str | None, transformer: s
         eyelids=None if pipe.eyelids is None else patcher_of_models(eyelids=pipe.eyelids),
         student=None if pipe.student is None else patcher_of_models(student=pipe.student),
     )
-
-
-def _set_attention(transformer: Any, attention: str) -> None:
-    from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
-
-    from ..read_core.errors import CheckpointError
-
-    if attention == "auto":
-        return
-    try:
-        # Newer diffusers also set it for the whole process; leaving the context undoes that.
-        with attention_backend(AttentionBackendName(attention)):
-            transformer.set_attention_backend(attention)
-    except (RuntimeError, ValueError, ImportError) as error:
-        raise CheckpointError(
-            f"attention {attention!r} cannot be used here ({error}); choose auto, or install its package"
-        ) from error
