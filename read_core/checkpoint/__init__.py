@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .folder import MODELS, describe, load_checkpoint, load_model, save_checkpoint
+from .folder import MODELS
+from .load import describe, load_checkpoint, load_model
 from .prompt import load_prompt, write_prompt
 from .records import Card, CheckpointInfo, Components, PartInfo, Prompt, SamplingDefaults, StudentDefaults
+from .save import save_checkpoint
 
 __all__ = [
     "MODELS",

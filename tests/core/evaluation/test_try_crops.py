@@ -8,17 +8,21 @@ from safetensors.torch import load_file, save_file
 from try_crops import CROPS, SIDE, Crop, main, measure_codec, write_crops
 
 from read_core.corpus.video_file import ClipFile
+from read_core.video import TemporalVAE
 
 FRAMES = 9
 
 
-class Lossless:
+class Lossless(TemporalVAE):
     """A codec that keeps every frame."""
+
+    def __init__(self):
+        pass
 
     def encode(self, frames):
         return frames
 
-    def decode(self, latents):
+    def decode(self, latents, seed=0, num_frames=None):
         return latents
 
 
