@@ -133,5 +133,6 @@ second-%:
 # The paper's other experiments, with read-tiny.
 paper: synthesizers
 	$(CORE) evaluate --suite table1 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table1 $(MEASURED)
+	$(CORE) evaluate --suite fig2 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/fig2 $(MEASURED)
 	$(CORE) evaluate --suite table3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/table3 $(MEASURED)
 	$(CORE) evaluate --suite fig3 --checkpoint $(PHOTO)/checkpoint --out $(PHOTO)/fig3 $(MEASURED)

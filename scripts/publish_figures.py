@@ -24,10 +24,11 @@ TABLES = {
     "tiny/select/select.md": "select.md",
     "tiny/distill/distill.md": "distill.md",
     "tiny/table1/table1.md": "table1.md",
+    "tiny/fig2/fig2.md": "fig2.md",
     "tiny/table3/table3.md": "table3.md",
     "tiny/fig3/fig3.md": "fig3.md",
     "variants/table2/table2.md": "table2.md",
-    "variants/fig2/fig2.md": "fig2.md",
+    "variants/fig2/fig2.md": "variants-fig2.md",
 }
 PICTURES = {
     "tiny/evaluation/sheet.png": "read-tiny-sheet.jpg",
@@ -36,8 +37,10 @@ PICTURES = {
     "tiny/evaluation/photographs.png": "read-tiny-photographs.jpg",
     "tiny/fig3/fig3.png": "fig3.png",
     "tiny/robust/robust.png": "read-tiny-robust.jpg",
-    "variants/fig2/fig2.png": "fig2.png",
-    "variants/fig2/fig2-mean.png": "fig2-mean.png",
+    "tiny/fig2/fig2.png": "fig2.png",
+    "tiny/fig2/fig2-mean.png": "fig2-mean.png",
+    "variants/fig2/fig2.png": "variants-fig2.png",
+    "variants/fig2/fig2-mean.png": "variants-fig2-mean.png",
 }
 CARD = "read-tiny.md"
 AIMS = re.compile(r"\| aim \|.*?\n(?=\n)", re.DOTALL)
