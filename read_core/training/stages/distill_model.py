@@ -75,16 +75,16 @@ def teacher_velocity(
         model: a :class:`Distilling`, perhaps wrapped.
         prompt: (1, tokens, channels).
         states: whose speech the teacher hears.
-        forms: guidance of each state; all have the same branches.
+        forms: guidance of each state, all of one kind; branches of factor 0 are evaluated too.
         z: (S, C, 1+f, h, w).
         t: (S, 1+f).
     """
-    weights = torch.tensor([form.weights for form in forms], device=z.device)
+    factors = torch.tensor([[factor for factor, _ in form.terms] for form in forms], device=z.device)
     total = torch.zeros_like(z)
-    for branch, weight in zip(forms[0].branches, weights.unbind(dim=1), strict=True):
+    for (_, branch), factor in zip(forms[0].terms, factors.unbind(dim=1), strict=True):
         sees = _full_mask(z, branch.speech), _full_mask(z, branch.reference)
         velocity = model(z, t, states.codes, prompt, sees, states.continuation)
-        total += weight[:, None, None, None, None] * velocity.float()
+        total += factor[:, None, None, None, None] * velocity.float()
     return total
 
 
