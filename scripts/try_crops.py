@@ -35,6 +35,7 @@ from read_core.evaluation.metrics.span import opening_span
 from read_core.evaluation.metrics.sync import correlation
 from read_core.evaluation.tables.report import Report
 from read_core.media.files import written_whole
+from read_core.mouth.face_reader import box_places, place_points
 from read_core.pictures import antialiased, as_bytes
 from read_core.video import TemporalVAE
 
@@ -138,15 +139,15 @@ def measure_codec(file: ClipFile, codec: TemporalVAE, crop: Crop) -> CodecFigure
     true = frames.float() / 255
     count = len(true)
     eyes, blink, track = file.eyes(0, count), file.blink(0, count), file.mouth()[:count]
-    points = torch.cat([eyes[0], boxes[:1]])
-    points = (points[:, :2] + points[:, 2:]) / 2
+    places = box_places(eyes[0], boxes[0])
+    points = place_points(places)
     small = crop.cut(true)
     decoded = codec.decode(codec.encode(small[None]))[0]
     portrait = codec.decode(codec.encode(small[None, :1]))[0, 0]
-    inside = (points - points.new_tensor([crop.left, crop.top])) / crop.side
+    inside = (places - places.new_tensor([crop.left, crop.top])) / crop.side
     restored = DetailRestorer().restore(decoded, crop.of(true)[0], portrait, inside)
     plain, finished = (_in_place(true, crop, part) for part in (decoded, restored))
-    seen = (blink < _OPEN).nonzero()[1:, 0]
+    seen = 1 + (blink[1:] < _OPEN).nonzero()[:, 0]
     open_eyes = rearrange(eyes[seen], "f e b -> (f e) b")
 
     def in_mouth(video: Tensor) -> float:

@@ -112,8 +112,9 @@ class JointCFG(Guidance):
 
 @dataclass(frozen=True)
 class SplitCFG(Guidance):
-    """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations,
-    fewer if a factor is 0.
+    """(1 - alpha - beta) v(none) + alpha v(reference) + beta v(speech, reference) (eq. 17): 3 evaluations.
+
+    A branch of factor 0 is not evaluated.
 
     Attributes:
         alpha: scale of the reference alone, within ``limits.ALPHA``; negative values fit small checkpoints.
