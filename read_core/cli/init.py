@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ltx-license", metavar="TEXT", help="license of LTX-Video's file")
     parser.add_argument("--whisper-license", metavar="TEXT", help="license of Whisper's folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace folders that this command wrote")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace folders that this command wrote; other files stay"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,11 +57,14 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import InputError
     from ..weights.files import read_json
     from ..weights.ltx_transformer import CAUSAL
-    from ..weights.start import write_start
+    from ..weights.start import check_start, write_start
 
     if args.caption and args.t5 is None:
         raise InputError("--caption needs --t5, the folder of the text encoder that embeds it")
-    prompt = None if args.t5 is None else _prompt(args.t5, args.caption)
+    prompt = None
+    if args.t5 is not None:
+        check_start(args.ltx, args.whisper, args.out, args.overwrite)  # T5 takes long to load
+        prompt = _prompt(args.t5, args.caption)
     licenses = (args.ltx_license, args.whisper_license)
     origins = write_start(args.ltx, args.whisper, args.out, licenses, args.overwrite)
     for name, origin in origins.items():

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .files import read_json
+from .files import read_json, weight_files
 
 FILE = "origin.json"
 LICENSE = "LICENSE.txt"
@@ -65,6 +65,27 @@ def copy_origin(source: Path | None, target: Path) -> None:
     for name in (FILE, LICENSE):
         if source is not None and (source / name).is_file():
             shutil.copyfile(source / name, target / name)
+
+
+def inherit_origin(ltx: Path, target: Path) -> None:
+    """Write into ``target`` that its weights were trained from LTX-Video's, in the diffusers folder ``ltx``.
+
+    What ``ltx`` says is copied. A folder that ``read-core init`` has not made says nothing: the release is
+    then not stated.
+
+    Raises:
+        CheckpointError: the ``origin.json`` of ``ltx`` is damaged.
+    """
+    if read_origin(ltx) is not None:
+        copy_origin(ltx, target)
+        return
+    text = find_license(ltx)
+    license_name = NOT_STATED if text is None else text.name
+    write_origin(
+        target,
+        Origin("LTX-Video, release not stated", ltx.name, checksum(weight_files(ltx)), license_name),
+        text,
+    )
 
 
 def find_license(source: Path) -> Path | None:

@@ -20,6 +20,7 @@ import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
 from safetensors import SafetensorError
 from torch import Tensor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ..errors import CheckpointError
 from ..folders import replace_folder
@@ -91,6 +92,8 @@ def write_start(
 ) -> dict[str, Origin]:
     """Write the folders; under its name there is a complete folder or none.
 
+    What else lies in a replaced ``out``, such as ``prompt.safetensors``, is kept.
+
     Args:
         ltx: see :func:`read_start`.
         whisper: folder of transformers.
@@ -105,13 +108,7 @@ def write_start(
         CheckpointError: a source is refused, or there is something already that may not be replaced.
         MediaError: it cannot be written, for example because the disk is full.
     """
-    replaceable = overwrite and (out / PARTS[0] / FILE).is_file()
-    if out.exists() and any(out.iterdir()) and not replaceable:
-        raise CheckpointError(f"{out} exists already; choose another folder, or replace it (--overwrite)")
-    start = read_start(ltx)
-    for file in weight_files(whisper):
-        refuse_float8(file, read_header(file))
-    encoder = load_whisper_encoder(whisper)
+    start, encoder = _sources(ltx, whisper, out, overwrite)
     heard, text = weight_files(whisper), find_license(whisper)
     origins = {"transformer": start.origin(licenses[0])}
     origins["vae"] = origins["transformer"]
@@ -129,6 +126,7 @@ def write_start(
             write_origin(partial / name, origins[name], text if name == "whisper" else start.license_file)
         config = partial / "transformer" / "config.json"
         config.write_text(json.dumps(read_json(config) | {CAUSAL: start.causal}, indent=2) + "\n")
+        _keep_others(out, partial)
         out.parent.mkdir(parents=True, exist_ok=True)
         replace_folder(partial, out)
     except (OSError, SafetensorError) as error:
@@ -136,6 +134,34 @@ def write_start(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return origins
+
+
+def check_start(ltx: Path, whisper: Path, out: Path, overwrite: bool = False) -> None:
+    """Refuse what :func:`write_start` would refuse, before other work that takes long.
+
+    Raises:
+        CheckpointError: as :func:`write_start`.
+    """
+    _sources(ltx, whisper, out, overwrite)
+
+
+def _sources(ltx: Path, whisper: Path, out: Path, overwrite: bool) -> tuple[Start, WhisperEncoder]:
+    """Both sources, once ``out`` may be written."""
+    replaceable = overwrite and (out / PARTS[0] / FILE).is_file()
+    if out.exists() and any(out.iterdir()) and not replaceable:
+        raise CheckpointError(f"{out} exists already; choose another folder, or replace it (--overwrite)")
+    start = read_start(ltx)
+    for file in weight_files(whisper):
+        refuse_float8(file, read_header(file))
+    return start, load_whisper_encoder(whisper)
+
+
+def _keep_others(out: Path, made: Path) -> None:
+    """Copy what ``out`` holds besides the parts into the folder that will replace it."""
+    for path in out.iterdir() if out.is_dir() else ():
+        if path.name not in PARTS:
+            copy = shutil.copytree if path.is_dir() else shutil.copy2
+            copy(path, made / path.name)
 
 
 def _from_file(path: Path) -> Start:

@@ -22,7 +22,7 @@ from ...speech import SpeechAE, SpeechEncoder, load_whisper_encoder
 from ...transformer import A2VTransformer3DModel
 from ...video import DecodeSettings
 from ...weights.ltx_transformer import load_diffusers
-from ...weights.origin import copy_origin
+from ...weights.origin import copy_origin, inherit_origin
 from ..config import ConfigError, Strict, require_component
 from ..data.captions import Captions
 from ..data.footage import FootageWindows, write_card
@@ -351,7 +351,10 @@ class A2VStage:
         """Save the transformer, and the SpeechAE of a variant; measure it on held-out windows."""
         made = self.transformer if self.config.lora is None else merged(self.transformer)
         made.save_pretrained(folder)
-        copy_origin(self.config.initial or self.config.ltx, folder)
+        if self.config.initial is None and self.config.ltx is not None:
+            inherit_origin(self.config.ltx, folder)
+        else:
+            copy_origin(self.config.initial, folder)
         if self.footage is not None:
             write_card(folder, self.footage)
         if self.config.speech != "codes":

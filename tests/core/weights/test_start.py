@@ -216,3 +216,19 @@ def test_a_training_that_says_otherwise_about_positions_is_refused(tmp_path, whi
     write_start(tmp_path / "ltx.safetensors", whisper, tmp_path / "start")
     with pytest.raises(CheckpointError, match=r"causal_coords is True.*leave causal_coords out"):
         load_diffusers(tmp_path / "start" / "transformer", causal_coords=True, code_dim=10, code_slots=3)
+
+
+def test_what_lies_next_to_the_parts_stays_when_they_are_replaced(tmp_path, whisper):
+    """Such as the prompt, which only a run with --t5 writes."""
+    write_original(tmp_path / "ltx.safetensors")
+    start = tmp_path / "start"
+    write_start(tmp_path / "ltx.safetensors", whisper, start)
+    (start / "prompt.safetensors").write_bytes(b"embedding")
+    (start / "notes").mkdir()
+    (start / "notes" / "a.txt").write_text("mine")
+    (start / "transformer" / "config.json").unlink()
+    write_start(tmp_path / "ltx.safetensors", whisper, start, overwrite=True)
+    assert (start / "prompt.safetensors").read_bytes() == b"embedding"
+    assert (start / "notes" / "a.txt").read_text() == "mine"
+    assert (start / "transformer" / "config.json").is_file()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("start")] == ["start"]

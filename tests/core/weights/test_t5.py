@@ -54,6 +54,24 @@ def test_init_writes_what_training_reads(t5, tiny_checkpoint, tmp_path, capsys):
     torch.testing.assert_close(prompt.embedding, as_ltx_video_does(t5, TEXT))
 
 
+def test_init_refuses_a_wrong_file_or_folder_before_it_loads_t5(
+    t5, tiny_checkpoint, tmp_path, capsys, monkeypatch
+):
+    def load(*_, **__):
+        raise AssertionError("T5 was loaded")
+
+    monkeypatch.setattr(T5EncoderModel, "from_pretrained", load)
+    arguments = ["--whisper", tiny_checkpoint / "whisper", "--t5", t5, "--out", tmp_path / "start"]
+    save_file({"a": torch.zeros(1)}, tmp_path / "wrong.safetensors")
+    assert main(["init", "--ltx", str(tmp_path / "wrong.safetensors"), *map(str, arguments)]) == 2
+    assert "expected an original LTX-Video 2B file" in capsys.readouterr().err
+    write_original(tmp_path / "ltx.safetensors")
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "diary.txt").write_text("dear")
+    assert main(["init", "--ltx", str(tmp_path / "ltx.safetensors"), *map(str, arguments)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
 def test_a_caption_without_t5(tmp_path, capsys):
     arguments = ["--ltx", tmp_path, "--whisper", tmp_path, "--out", tmp_path / "start", "--caption", TEXT]
     assert main(["init", *map(str, arguments)]) == 2
