@@ -392,8 +392,8 @@ class ReadPipeline:
         self, speech: SpeechCodes, reference: Reference, chosen: ResolvedSettings, on_warning: OnWarning
     ) -> _Run:
         steps, window = chosen.steps, chosen.window
-        if window != self.defaults.window:
-            trained = f"{self.card.name} was trained for {self.defaults.window}"
+        if window not in self.defaults.windows:
+            trained = f"{self.card.name} was trained for {' or '.join(map(str, self.defaults.windows))}"
             on_warning(f"window is {window}, but {trained}: expect worse videos")
         if isinstance(chosen.guidance, DistilledCFG):
             for complaint in () if self.student is None else self.student.complaints(chosen.guidance, steps):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..limits import ATTENTION_HELP, DTYPES, GUIDANCE_END, ORDERS, STEPS, WINDOW
 from ..usage import out_of_memory
 
@@ -46,7 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variants", nargs="*", metavar="NAME", help="rows to measure (default: all)")
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best available)")
     parser.add_argument(
-        "--dtype", choices=DTYPES, help="of the models (default: bfloat16 on a GPU, else float32)"
+        "--dtype",
+        choices=DTYPES,
+        help="of the models (default: as read-core generate; of random weights bfloat16 on a GPU, else float32)",
     )
     parser.add_argument("--out", type=Path, default=Path("output/bench"), help="folder of the report")
     parser.add_argument(
@@ -103,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     every_step = GUIDANCE_END.largest  # as in the loop over diffusers
     asked = SamplingSettings(args.steps, guidance, args.window, order=args.order, guidance_end=every_step)
     settings = asked.resolved(pipe.defaults)
-    every = variants_of(settings, pipe.defaults, device.type == "cuda")
+    every = variants_of(settings, pipe.defaults)
     variants = chosen_variants(args.variants, every)
     material = make_material(pipe, args.clips, size, settings.window)
     ceiling = matmul_ceiling(device, pipe.transformer.dtype)
@@ -127,13 +130,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(results: Results, name: str, measure: Callable[[], None], end: float | None) -> None:
-    """Measure one row, if there are time and memory; else note why not."""
+    """Measure one row, if there are time, memory and all that it needs; else note why not."""
     if end is not None and time.monotonic() >= end:
         results.missing[name] = _OUT_OF_TIME
         return
     print(f"{name} ...", flush=True)
     try:
         measure()
+    except InputError as error:
+        results.missing[name] = f"not measured: {error}"
     except (RuntimeError, MemoryError) as error:
         lack = out_of_memory(error)
         if lack is None:
@@ -156,9 +161,10 @@ def _pipeline(args: argparse.Namespace, device: torch.device) -> ReadPipeline:
     from .material import random_pipeline
 
     on_gpu = device.type == "cuda"
-    dtype = getattr(torch, args.dtype or ("bfloat16" if on_gpu else "float32"))
     if args.checkpoint is not None:
-        return ReadPipeline.from_pretrained(args.checkpoint, device, dtype)
+        own = args.dtype and getattr(torch, args.dtype)
+        return ReadPipeline.from_pretrained(args.checkpoint, device, own)
+    dtype = getattr(torch, args.dtype or ("bfloat16" if on_gpu else "float32"))
     return random_pipeline(args.random or ("full" if on_gpu else "tiny"), device, dtype)
 
 

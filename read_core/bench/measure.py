@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ignore
+from ..errors import InputError, ignore
 from ..evaluation.figures import column
-from ..geometry import FPS
+from ..geometry import FPS, frames_of_latents
 from ..records import ResolvedSettings
 from ..transformer import A2VTransformer3DModel
 from ..usage import peak_host_memory, reset_peak_memory, settle
@@ -30,7 +30,9 @@ _TERA = 1e12
 class Speed:
     """Figures of a variant; seconds are medians. NaN: does not exist here.
 
-    Memory is that of tensors on a GPU, elsewhere that of the process, with its libraries.
+    Frames per second are those of a clip after the first, which has 8 (W - 2) new ones; with it, a short
+    video would look faster. Memory is that of tensors on a GPU, elsewhere that of the process, with its
+    libraries.
     """
 
     evaluations: int = column("evaluations per clip")
@@ -42,7 +44,7 @@ class Speed:
     first: float = column("first frames, s")
     memory: float = column("peak memory, GB")
     teraflops: float = column("TFLOP/s")
-    share: float = column("share of the ceiling")
+    share: float = column("share of the ceiling")  # which is of the models' type: not for float8
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,14 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         variant: what to change.
         ceiling: FLOP/s of a matrix product, see ``clock.matmul_ceiling``.
         rounds: timed calls of each part.
+
+    Raises:
+        InputError: the variant needs a CUDA device, or torchao is missing.
     """
     pipe, settings, clips = material.pipe, variant.settings, material.clips
     device = pipe.transformer.device
+    if variant.needs_cuda and device.type != "cuda":
+        raise InputError("it needs a CUDA device")
     speech, reference = material.speech(settings.window), material.reference()
 
     def sample() -> Tensor:
@@ -100,6 +107,7 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         total = seconds_of(stream, device, rounds).median / clips
         on_gpu = device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(device) if on_gpu else peak_host_memory()
+    new = frames_of_latents(settings.window) - frames_of_latents(2)
     evaluations = settings.steps * len(settings.guidance.branches)
     flops = evaluations * _one_evaluation(material, settings)
     return Speed(
@@ -107,12 +115,12 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         backbone=backbone,
         decoding=decoding,
         total=total,
-        fps=speech.num_frames / (total * clips),
-        factor=total * clips * FPS / speech.num_frames,
+        fps=new / total,
+        factor=total * FPS / new,
         first=statistics.median(firsts[-rounds:]),
         memory=math.nan if peak is None else peak / 1e9,
         teraflops=flops / backbone / _TERA,
-        share=flops / backbone / ceiling,
+        share=math.nan if variant.float8 else flops / backbone / ceiling,
     )
 
 

@@ -38,14 +38,18 @@ class Variant:
     compiled: Compiled = ""
     float8: bool = False
 
+    @property
+    def needs_cuda(self) -> bool:
+        """Whether it exists on a CUDA device only."""
+        return self.float8 or self.compiled == "reduce-overhead"
 
-def variants_of(settings: ResolvedSettings, defaults: SamplingDefaults, on_gpu: bool) -> dict[str, Variant]:
-    """All variants by name; those that need a GPU only there, and the student's only if there is one.
+
+def variants_of(settings: ResolvedSettings, defaults: SamplingDefaults) -> dict[str, Variant]:
+    """All variants by name; the student's only if there is one.
 
     Args:
         settings: the user's.
         defaults: give the scales of other kinds of guidance, and the student's steps.
-        on_gpu: whether the models are on a GPU.
     """
 
     def guided(kind: str) -> Variant:
@@ -63,16 +67,14 @@ def variants_of(settings: ResolvedSettings, defaults: SamplingDefaults, on_gpu: 
         if window in WINDOW and window < settings.window:
             found[f"window {window}"] = Variant(replace(settings, window=window))
     found["compiled"] = Variant(settings, "default")
-    if on_gpu:
-        found["CUDA graphs"] = Variant(settings, "reduce-overhead")
-        found["float8"] = Variant(settings, "default", float8=True)
+    found["CUDA graphs"] = Variant(settings, "reduce-overhead")
+    found["float8"] = Variant(settings, "default", float8=True)
     if defaults.distilled is not None:
         own = defaults.distilled
         student = replace(settings, guidance=own.guidance, steps=own.steps)
         found["student"] = Variant(student)
-        if on_gpu:
-            found["student, CUDA graphs"] = Variant(student, "reduce-overhead")
-            found["student, float8"] = Variant(student, "default", float8=True)
+        found["student, CUDA graphs"] = Variant(student, "reduce-overhead")
+        found["student, float8"] = Variant(student, "default", float8=True)
     return found
 
 

@@ -112,7 +112,7 @@ class SamplingDefaults:
         shift: s of the shifted schedule, or the rule ``tokens``, see :meth:`shift_at`.
         steps: updates per clip, within ``limits.STEPS``.
         guidance: see ``read_core.ans``.
-        window: latents per clip in training, z_R included.
+        window: latents per clip, z_R included.
         decode: halo, chunk, time and noise scale of decoding; in the file ``halo``, ``decode_chunk``,
             ``decode_timestep`` and ``decode_noise_scale``.
         min_steps: fewer updates break the pictures; optional in the file, default 1.
@@ -120,6 +120,8 @@ class SamplingDefaults:
             :meth:`guidance_of`.
         distilled: defaults of the checkpoint's student; None: it has none.
         guidance_end: see ``SamplingSettings``; optional in the file, default 1.
+        windows: all lengths of training's windows, among them ``window``; optional in the file, default that
+            one.
     """
 
     shift: Shift
@@ -132,12 +134,15 @@ class SamplingDefaults:
     joint: JointCFG | None = None
     distilled: StudentDefaults | None = None
     guidance_end: float = GUIDANCE_END.largest
+    windows: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
         check_guidance_end(self.guidance_end)
         check_steps(self.min_steps)
-        check_window(self.window)
+        for window in (self.window, *self.windows):
+            check_window(window)
+        object.__setattr__(self, "windows", tuple(sorted({self.window, *self.windows})))
         if self.shift != "tokens" and not self.shift > 0:
             raise InputError(f"shift is {self.shift}; expected more than 0")
         self.steps_of(self.guidance)  # refuses a distilled one without a student
@@ -205,6 +210,8 @@ class SamplingDefaults:
             values["min_steps"] = self.min_steps
         if self.guidance_end < GUIDANCE_END.largest:
             values["guidance_end"] = self.guidance_end
+        if len(self.windows) > 1:
+            values["windows"] = list(self.windows)
         for own in filter(None, (self.split, self.joint)):
             values[own.kind] = asdict(own)
         if self.distilled is not None:
@@ -230,6 +237,9 @@ class SamplingDefaults:
         guidance_end = values.get("guidance_end", GUIDANCE_END.largest)
         if isinstance(guidance_end, bool) or not isinstance(guidance_end, int | float):
             raise InputError(f"guidance_end is {guidance_end!r}; expected a number")
+        windows = values.get("windows", [])
+        if not isinstance(windows, list) or not all(type(window) is int for window in windows):
+            raise InputError(f"windows is {windows!r}; expected a list of whole numbers")
         own: dict[str, Any] = {
             kind: guidance_from_dict({"kind": kind, **_object(kind, values[kind])})
             for kind in ("split", "joint")
@@ -250,9 +260,10 @@ class SamplingDefaults:
             ),
             min_steps=min_steps,
             guidance_end=float(guidance_end),
+            windows=tuple(windows),
             **own,
         )
-        foreign = sorted(set(values) - {*defaults.to_dict(), "min_steps", "guidance_end"})
+        foreign = sorted(set(values) - {*defaults.to_dict(), "min_steps", "guidance_end", "windows"})
         if foreign:
             raise InputError(f"unknown entries {', '.join(foreign)}")
         return defaults

@@ -292,6 +292,8 @@ def test_wrong_entries_of_the_index(broken_checkpoint, changes, message):
         ({"min_steps": "few"}, "min_steps is 'few'; expected"),
         ({"guidance_end": "late"}, "guidance_end is 'late'; expected a number"),
         ({"guidance_end": 1.5}, "guidance_end is 1.5; expected 0 to 1"),
+        ({"windows": 8}, r"windows is 8; expected a list"),
+        ({"windows": [1]}, "window is 1; expected"),
         ({"split": {"alpha": 1.0}}, "split.*beta"),
         ({"joint": 2.0}, "joint is 2.0; expected"),
     ],
@@ -305,7 +307,7 @@ def test_wrong_defaults(broken_checkpoint, changes, message):
 
 def test_scales_and_a_minimum_of_its_own_are_kept(tmp_path, tiny_components):
     own = {"min_steps": 2, "guidance_end": 0.5, "split": SplitCFG(-1.0, 3.0), "joint": JointCFG(2.5)}
-    defaults = replace(tiny_components.defaults, guidance=JointCFG(9.0), **own)
+    defaults = replace(tiny_components.defaults, guidance=JointCFG(9.0), windows=(4, 8), **own)
     save_checkpoint(tmp_path / "own", replace(tiny_components, defaults=defaults))
     kept = describe(tmp_path / "own").defaults
     assert kept == defaults
@@ -315,7 +317,7 @@ def test_scales_and_a_minimum_of_its_own_are_kept(tmp_path, tiny_components):
 
 def test_without_scales_of_its_own_speech_is_as_strong_as_in_the_default(tiny_components):
     defaults = tiny_components.defaults
-    assert not {"min_steps", "guidance_end", "split", "joint"} & defaults.to_dict().keys()
+    assert not {"min_steps", "guidance_end", "windows", "split", "joint"} & defaults.to_dict().keys()
     assert defaults.guidance_of("split") == SplitCFG(0.5, 1.5)
     assert defaults.guidance_of("joint") == JointCFG(1.5)
 

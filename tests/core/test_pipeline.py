@@ -434,6 +434,15 @@ def test_another_window_warns(pipe, speech, reference):
         assert pipe.sample(speech, reference, SamplingSettings(window=64, steps=1)).shape[2] == 64
 
 
+def test_a_window_of_training_does_not_warn(tiny_components, speech, reference):
+    pipe = ReadPipeline(replace(tiny_components, defaults=replace(tiny_components.defaults, windows=(5, 8))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReadWarning)
+        pipe.sample(speech, reference, SamplingSettings(window=5, steps=1))
+    with pytest.warns(ReadWarning, match="window is 6, but tiny was trained for 4 or 5 or 8"):
+        pipe.sample(speech, reference, SamplingSettings(window=6, steps=1))
+
+
 def test_the_reference_is_the_cropped_portrait_encoded(pipe):
     image = torch.rand(50, 200, 3, generator=generator(3))
     reference = pipe.encode_reference(image)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from read_core.bench.material import make_material, random_pipeline
 from read_core.bench.measure import Speed, measure, measure_stages, to_host
 from read_core.bench.plain import plain_clip, plain_model, plain_noise, plain_video
 from read_core.bench.variants import Variant, chosen_variants, prepared, variants_of
+from read_core.bundled import BUNDLED
 from read_core.cli.main import main
 from read_core.errors import InputError, ignore
 from read_core.records import SamplingSettings
@@ -137,19 +140,21 @@ def test_seconds_are_of_the_calls_that_count():
 
 def test_variants_change_one_thing_each(material, settings):
     defaults = material.pipe.defaults
-    found = variants_of(settings, defaults, on_gpu=False)
-    evaluations = {n: v.settings.steps * len(v.settings.guidance.branches) for n, v in found.items()}
+    everywhere = {n: v for n, v in variants_of(settings, defaults).items() if not v.needs_cuda}
+    found = variants_of(settings, defaults)
+    evaluations = {n: v.settings.steps * len(v.settings.guidance.branches) for n, v in everywhere.items()}
     same = dict.fromkeys(("chosen", "split", "wavefront", "steps", "compiled"), 6)
     assert evaluations == same | {"joint": 4, "no guidance": 2, "student": 4}
     assert found["wavefront"].settings == replace(settings, order="wavefront")
     assert found["joint"].settings.guidance == defaults.guidance_of("joint")
     assert found["student"].settings.guidance == DistilledCFG(2.0, 6.0)
-    assert {"CUDA graphs", "float8", "student, float8"} <= variants_of(settings, defaults, True).keys()
+    needy = {"CUDA graphs", "float8", "student, CUDA graphs", "student, float8"}
+    assert found.keys() - everywhere.keys() == needy
     assert list(chosen_variants(["joint"], found)) == ["joint"]
     assert chosen_variants(None, found) == found
     with pytest.raises(InputError, match="no variant is called 'faster'"):
         chosen_variants(["faster"], found)
-    without = variants_of(settings, replace(defaults, distilled=None), on_gpu=True)
+    without = variants_of(settings, replace(defaults, distilled=None))
     assert not [name for name in without if "student" in name]
 
 
@@ -166,7 +171,7 @@ def test_the_student_of_random_models_has_the_rank_of_the_recipe(material):
 def test_a_variant_leaves_the_model_as_it_was(material, settings, name):
     pipe = material.pipe
     model, blocks = pipe.transformer, pipe.transformer.transformer_blocks
-    with prepared(pipe, variants_of(settings, pipe.defaults, on_gpu=True)[name]):
+    with prepared(pipe, variants_of(settings, pipe.defaults)[name]):
         compiled = [block._compiled_call_impl is not None for block in blocks]
         assert compiled == [name == "compiled"] * len(blocks)
         assert (pipe.transformer is model) == (name == "compiled")
@@ -221,7 +226,7 @@ def test_rates_follow_from_the_times_of_whole_clips(material, settings):
     frames = [to_host(f) for f in pipe.stream(speech, reference, settings, on_warning=ignore)]
     assert torch.cat(frames).shape == (41, 64, 96, 3)
     speed = measure(material, Variant(settings), 1e12, rounds=1)
-    assert speed.fps == pytest.approx(41 / (2 * speed.total))
+    assert speed.fps == pytest.approx(16 / speed.total)  # new frames of the second clip
     assert speed.factor == pytest.approx(25 / speed.fps)
     assert speed.share == pytest.approx(speed.teraflops)
     assert 0.1e9 < speed.memory * 1e9 <= (peak_host_memory() or 0)
@@ -278,6 +283,35 @@ def test_rows_without_time_or_memory_are_listed(tmp_path, monkeypatch):
     ]
 
 
+def test_rows_that_this_machine_cannot_have_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setattr("read_core.bench.results.measure_stages", lambda *_: {})
+    monkeypatch.setattr(Variant, "needs_cuda", property(lambda self: self.compiled == "reduce-overhead"))
+    options = ["--random", "tiny", "--size", "64", "--steps", "1", "--window", "4", "--clips", "1"]
+    chosen = ["--rounds", "1", "--variants", "CUDA graphs", "float8", "--out", str(tmp_path)]
+    assert main(["bench", *options, *chosen]) == 0
+    assert json.loads((tmp_path / "bench.json").read_text())["tables"][-1]["rows"] == [
+        ["CUDA graphs", "not measured: it needs a CUDA device"],
+        ["float8", "not measured: float8 needs the package torchao; install it, or leave float8 out"],
+    ]
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_a_checkpoint_runs_as_generate_runs_it(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr("read_core.pipeline.bfloat16_is_fast", lambda: True)
+    monkeypatch.setattr("read_core.bench.results.measure_stages", lambda *_: {})
+    seen = []
+
+    def measured(material, *_):
+        seen.append((material.pipe.transformer.dtype, material.pipe.vae.rounded))
+        return Speed(1, *[1.0] * 9)
+
+    monkeypatch.setattr("read_core.bench.results.measure", measured)
+    chosen = ["--device", "cpu", "--clips", "1", "--variants", "chosen", "--out", str(tmp_path)]
+    assert main(["bench", "--checkpoint", str(BUNDLED), *chosen, *(["--dtype", dtype] if dtype else [])]) == 0
+    assert seen == [(torch.bfloat16, True) if dtype is None else (torch.float32, False)]
+
+
 def test_guidance_and_order_are_those_of_the_chosen_row(tmp_path):
     options = ["--random", "tiny", "--steps", "1", "--window", "4", "--clips", "1", "--rounds", "1"]
     chosen = ["--guidance", "joint", "--order", "steps", "--variants", "chosen", "--out", str(tmp_path)]
@@ -309,3 +343,14 @@ def test_a_memory_limit_is_refused_on_a_cpu(capsys):
 def test_bad_options_end_before_any_model_is_made(capsys):
     assert main(["bench", "--random", "tiny", "--size", "65"]) == 2
     assert "65" in capsys.readouterr().err
+
+
+def test_the_script_for_a_gpu_is_rehearsed_at_toy_size(tmp_path):
+    environment = os.environ | {"TOY": "1", "PYTHON": sys.executable}
+    rows = ["--variants", "chosen", "student, float8"]
+    command = ["bash", str(ROOT / "scripts" / "gpu_bench.sh"), str(tmp_path), *rows]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    tables = json.loads((tmp_path / "bench.json").read_text())["tables"]
+    assert [row[0] for row in tables[1]["rows"]] == ["chosen"]
+    assert tables[2]["rows"] == [["student, float8", "not measured: it needs a CUDA device"]]
