@@ -27,7 +27,7 @@ _STAGES_NOTE = (
 _VARIANTS_NOTE = (
     "End to end: from speech codes and reference to uint8 frames in main memory, clip by clip (wavefront and "
     "steps: after all is sampled); writing a file is not included. Frames per second: the 8 (W - 2) new ones "
-    "of a clip after the first, by the seconds of a clip. Memory: of tensors on a GPU, elsewhere of the process "
+    "of a clip after the first, by the seconds of a clip. Memory: of tensors on a GPU, else of the process "
     "with its libraries. TFLOP/s: of sampling, without keys and values of speech and text."
 )
 
