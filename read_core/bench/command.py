@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=DTYPES,
-        help="of the models (default: as read-core generate; random weights: bfloat16 on a GPU, else float32)",
+        help="of the models (default: as read-core generate; if random bfloat16 on a GPU, else float32)",
     )
     parser.add_argument("--out", type=Path, default=Path("output/bench"), help="folder of the report")
     parser.add_argument(
