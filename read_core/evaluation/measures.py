@@ -167,11 +167,14 @@ def measure_seams(work: Comparison) -> Measured[joins.JoinFigures]:
         return joins.score_joins(work.tools.jumps(path), places[name])
 
     generated = _scores(work, "seams", GENERATED, score)
-    real = {
-        name: joins.score_joins(work.tools.jumps(work.real[name]), places[name])
-        for name in generated
-        if name in work.real
-    }
+    real = {}
+    for name in generated:
+        if name not in work.real:
+            continue
+        try:
+            real[name] = joins.score_joins(work.tools.jumps(work.real[name]), places[name])
+        except ReadError as error:
+            work.leave_out("seams", REAL, name, str(error))
     return Measured(generated=generated, real=real)
 
 
@@ -253,11 +256,16 @@ def _moments(
     def gather(side: str) -> Moments:
         moments = Moments.empty(size)
         for name, path in work.each(metric, side):
-            before = moments.count
-            for vectors in features(path):
-                moments = moments.with_batch(vectors)
-            if moments.count == before:
-                work.leave_out(metric, side, name, f"{path} {without}")
+            found = moments
+            try:
+                for vectors in features(path):
+                    found = found.with_batch(vectors)
+                if found.count == moments.count:
+                    raise InputError(f"{path} {without}")
+            except ReadError as error:
+                work.leave_out(metric, side, name, str(error))
+            else:
+                moments = found  # only of a video that was read to its end
         return moments
 
     real = work.tools.once(f"moments of {metric}", tuple(work.real.values()), lambda: gather(REAL))

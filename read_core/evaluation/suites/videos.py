@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
+from ...errors import InputError, ReadError
 from ...version import __version__
 from ..comparison import GENERATED, REAL, Comparison, Tools, weights_folder
 from ..figures import column
@@ -80,7 +80,7 @@ def run_videos(
     Raises:
         InputError: a metric is unknown or needs a folder of weights, or a generated
             video has the name of footage for training.
-        MediaError: a folder holds no videos, or a video cannot be read.
+        MediaError: a folder holds no videos, or a result cannot be written.
         CheckpointError: a file of weights is missing or is not the network.
     """
     check_metrics(metrics, tools)
@@ -139,12 +139,12 @@ def _draw_seam(report: Report, work: Comparison, path: Path) -> list[Path]:
     for name, video in work.generated.items():
         if name not in work.real:
             continue
+        real = work.real[name]
         try:
             joins = joins_of(work.joins, video)
-        except InputError:
+            frames = 1 + min(len(work.tools.jumps(each)) for each in (video, real))
+        except ReadError:  # the table of what is left out says why
             continue
-        real = work.real[name]
-        frames = 1 + min(len(work.tools.jumps(each)) for each in (video, real))
         if lasts := joins.lasts(frames):
             sides = [(GENERATED, video, lasts[0]), (REAL, real, lasts[0])]
             report.metadata[f"white in {path.name} (1/255)"] = (

@@ -11,20 +11,24 @@ from urllib.parse import unquote
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 
 from read_core.cli import main as cli
+from read_core.errors import MediaError
+from read_core.evaluation import measures
 from read_core.evaluation.comparison import Comparison, Measured, Tools
 from read_core.evaluation.material.video_files import find_videos
 from read_core.evaluation.measures import METRICS as METRICS_THERE
 from read_core.evaluation.metrics import fvd
 from read_core.evaluation.networks.files import FILES
 from read_core.evaluation.networks.i3d import I3D
-from read_core.evaluation.networks.inception import FidInception
+from read_core.evaluation.networks.inception import FEATURES, FidInception
 from read_core.evaluation.networks.recon import FaceReconstruction
 from read_core.evaluation.networks.syncnet import SyncNet
 from read_core.evaluation.videos_command import METRICS, WITH_NETWORK
 from read_core.media import VideoWriter, read_image, waveform_track
+from read_core.media.frames import FrameReader
 
 PHOTO = Path(__file__).parents[4] / "assets" / "photo.jpg"
 NETWORKS = {"fid": FidInception, "fvd": I3D, "sync": SyncNet, "efid": FaceReconstruction}
@@ -152,6 +156,42 @@ def test_a_set_without_enough_clips_has_no_distance_and_the_report_can_still_be_
     reasons = {(one.side, one.name): one.reason for one in work.left_out}
     assert "fewer than 16 frames" in reasons["real", "a & b"]
     assert "needs 2 or more" in reasons["generated", "set"]
+
+
+def test_a_video_that_cannot_be_read_to_its_end_does_not_count(folders, monkeypatch):
+    """Not even with the frames before; every metric goes on with the others."""
+    torch.manual_seed(0)
+    tools = Tools(None, torch.device("cpu"), lambda _: None)
+    stand_in = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, FEATURES))
+    tools.once("network of fid", None, lambda: stand_in)
+    (folders / "real" / "broken.mp4").write_bytes(b"no video")
+    shutil.copy(folders / "real" / "a & b.mp4", folders / "real" / "ends early.mp4")
+    frames_of = FrameReader._frames
+
+    def frames(reader, container, stream):
+        for number, frame in enumerate(frames_of(reader, container, stream)):
+            if number == FRAMES - 1 and reader.path.stem == "ends early":
+                raise MediaError(f"{reader.path} cannot be read to its end")
+            yield frame
+
+    monkeypatch.setattr(FrameReader, "_frames", frames)
+    monkeypatch.setattr(measures, "_BATCH", 4)
+    work = Comparison(find_videos(folders / "generated"), find_videos(folders / "real"), tools)
+    found = METRICS_THERE["fid"].measure(work).whole
+    assert found is not None
+    assert (found.frames, found.real_frames) == (2 * FRAMES, 2 * FRAMES)
+    assert {(one.side, one.name) for one in work.left_out} == {("real", "broken"), ("real", "ends early")}
+
+
+def test_seams_of_a_pair_whose_real_video_is_broken(folders, capsys):
+    pytest.importorskip("matplotlib")
+    (folders / "real" / "a & b.mp4").write_bytes(b"no video")
+    assert cli.main([*command(folders, "seams"), "--clip-frames", "4,4"]) == 0
+    tables = tables_of(json.loads((folders / "out/videos.json").read_text()))
+    assert {"generated a & b", "generated sub/c", "real sub/c"} <= tables["Seams"].keys()
+    assert "real a & b" not in tables["Seams"]
+    assert [row[:2] for row in read_left_out(folders)] == [["real a & b", "seams"]]
+    assert (folders / "out/seams.png").is_file()  # of the other pair
 
 
 def read_left_out(folder):
