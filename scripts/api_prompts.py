@@ -9,6 +9,7 @@ from typing import Any
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 UPLOADED = {"LoadImage": "image", "LoadAudio": "audio"}
+SEEDS = ("seed", "blink_seed")
 EXAMPLES = "READ_ExampleInputs"  # its outputs replace what those two load
 Prompt = dict[str, Any]
 
@@ -22,7 +23,14 @@ def chosen(prompt: Prompt, portrait: Path | None, speech: Path | None) -> dict[s
 
 
 def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Prompt:
-    """A copy of a prompt with changed inputs: ``files`` by class of the loading node."""
+    """A copy of a prompt with changed inputs.
+
+    Args:
+        prompt: the prompt.
+        files: names of files in the host's input folder, by class of the loading node.
+        seed: of all inputs in ``SEEDS``, so that sampling, blinks and head motion follow from one number, as
+            in ``read-core generate``; None: they stay.
+    """
     prompt = json.loads(json.dumps(prompt))
     for number in [number for number, node in prompt.items() if node["class_type"] == EXAMPLES]:
         replace_examples(prompt, number, files)
@@ -30,8 +38,8 @@ def filled(prompt: Prompt, files: dict[str, str], seed: int | None = None) -> Pr
         kind, inputs = node["class_type"], node["inputs"]
         if kind in files:
             inputs[UPLOADED[kind]] = files[kind]
-        if seed is not None and "seed" in inputs:
-            inputs["seed"] = seed
+        if seed is not None:
+            inputs.update({name: seed for name in SEEDS if name in inputs})
     return prompt
 
 

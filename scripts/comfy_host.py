@@ -22,7 +22,14 @@ try:
 except ImportError:
     sys.exit("error: aiohttp is missing; run this with ComfyUI's own Python, or: pip install aiohttp")
 
-QUIET = 30.0  # seconds without a message before the host's history is checked
+QUIET = 30.0  # seconds without a message before the host's queue and history are checked
+
+
+REMOVED = (
+    "the prompt is neither in the host's queue nor in its history: somebody has removed it, for example with "
+    "Clear queue; queue it again"
+)
+STRANGER = "the answer is not ComfyUI's; give the address of a ComfyUI with --host"
 
 
 class HostError(Exception):
@@ -42,12 +49,17 @@ class Host:
         with path.open("rb") as file:
             form = aiohttp.FormData()
             form.add_field("image", file, filename=path.name)
-            return str((await self._call("POST", "/upload/image", data=form))["name"])
+            return str(_named("name", await self._call("POST", "/upload/image", data=form)))
 
     async def queue(self, prompt: Prompt) -> str:
         """Queue a prompt; return its id."""
         body = {"prompt": prompt, "client_id": self.client}
-        return str((await self._call("POST", "/prompt", json=body))["prompt_id"])
+        return str(_named("prompt_id", await self._call("POST", "/prompt", json=body)))
+
+    async def queued(self) -> set[str]:
+        """The ids of all prompts that run or wait on the host."""
+        queue = await self._call("GET", "/queue")
+        return {str(item[1]) for part in ("queue_running", "queue_pending") for item in _named(part, queue)}
 
     async def cancel(self, prompt_id: str) -> None:
         """Remove a prompt from the queue, or stop it if it runs."""
@@ -67,7 +79,10 @@ class Host:
                 raise
             finally:
                 tell("\n" if sys.stderr.isatty() and not self.quiet else "")
-        return finished((await self._call("GET", f"/history/{prompt_id}"))[prompt_id])
+        history = await self._call("GET", f"/history/{prompt_id}")
+        if prompt_id not in history:
+            raise HostError(REMOVED)
+        return finished(history[prompt_id])
 
     async def results(self, prompt: Prompt, outputs: Prompt) -> list[dict[str, str]]:
         """The files of a prompt's output nodes, without previews of other nodes."""
@@ -81,8 +96,20 @@ class Host:
 
     async def fetch(self, item: dict[str, str], folder: Path) -> Path:
         """Download an output into ``folder``; the file gets its name when it is complete."""
-        folder.mkdir(parents=True, exist_ok=True)
         target = folder / Path(item["filename"]).name
+        async with self.downloaded(item, target) as file:
+            file.replace(target)
+        return target
+
+    @asynccontextmanager
+    async def downloaded(self, item: dict[str, str], target: Path) -> AsyncIterator[Path]:
+        """A complete download of an output next to ``target``, to be renamed; else it is removed.
+
+        Raises:
+            HostError: the host does not send it.
+            OSError: it cannot be written.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.part")
         wanted = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}
         try:
@@ -92,23 +119,32 @@ class Host:
                 with temporary.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(1 << 20):
                         file.write(chunk)
-            temporary.replace(target)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
-        return target
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse, work: Work) -> None:
         try:
             message = await socket.receive(timeout=QUIET)
         except asyncio.TimeoutError:
-            work.ended = work.prompt_id in await self._call("GET", f"/history/{work.prompt_id}")
+            await self._check(work)
             return
         if message.type == aiohttp.WSMsgType.TEXT:
-            line = work.hear(json.loads(message.data))
+            heard = json.loads(message.data)
+            line = work.hear(heard)
             if line is not None and not self.quiet:
                 tell(f"\r{line:<78}" if sys.stderr.isatty() else f"{line}\n")
+            if heard["type"] == "status" and not work.begun:  # the queue has changed
+                await self._check(work)
         elif message.type != aiohttp.WSMsgType.BINARY:
             raise HostError("the host has closed the connection; look at its log")
+
+    async def _check(self, work: Work) -> None:
+        """Whether work has ended. When waiting work is removed, the host sends no message about it."""
+        waits = work.prompt_id in await self.queued()  # asked first: it may end between both questions
+        work.ended = work.prompt_id in await self._call("GET", f"/history/{work.prompt_id}")
+        if not waits and not work.ended:
+            raise HostError(REMOVED)
 
     async def _call(self, method: str, path: str, **content: Any) -> Any:
         async with self.session.request(method, path, **content) as answer:
@@ -120,7 +156,10 @@ class Host:
                 )
             if answer.status != 200:
                 raise HostError(refusal(body))
-            return json.loads(body) if body else None
+            try:
+                return json.loads(body) if body else None
+            except ValueError as error:
+                raise HostError(f"{STRANGER} (no JSON at {path})") from error
 
 
 @asynccontextmanager
@@ -132,14 +171,18 @@ async def connected(address: str, headers: Mapping[str, str] | None = None) -> A
         headers: of every request, for hosts that ask for a token.
 
     Raises:
-        HostError: the host does not answer, or stops answering.
+        HostError: the host does not answer, or stops answering. Errors of local files stay ``OSError``.
     """
     address = address if "://" in address else f"http://{address}"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
     try:
-        async with aiohttp.ClientSession(address, timeout=timeout, headers=headers) as session:
+        session = aiohttp.ClientSession(address, timeout=timeout, headers=headers)
+    except ValueError as error:
+        raise HostError(f"{address} is no address ({error}); expected one such as 127.0.0.1:8188") from error
+    try:
+        async with session:
             yield Host(session, uuid.uuid4().hex)
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, ConnectionError) as error:
         reason = one_line(str(error))
         raise HostError(
             f"no ComfyUI answers at {address} ({reason}); start it, or give its address with --host"
@@ -190,6 +233,13 @@ class Work:
         known = self.prompt.get(node, {})
         name = known.get("_meta", {}).get("title") or known.get("class_type", node)
         return f"[{len(self.begun)}/{len(self.prompt)}] {name}"
+
+
+def _named(name: str, answer: Any) -> Any:
+    """A part of an answer of the host."""
+    if not isinstance(answer, dict) or name not in answer:
+        raise HostError(f"{STRANGER} (it has no {name})")
+    return answer[name]
 
 
 def one_line(text: str) -> str:

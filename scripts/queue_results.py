@@ -11,12 +11,15 @@ import io
 from pathlib import Path
 
 COLUMNS = ("out", "state", "frames", "seconds", "attempts", "sha256", "fingerprint", "message")
-DONE, FAILED = "done", "failed"
+DONE, FAILED, STARTED = "done", "failed", "started"
 FOUND = "was there before results were kept"
 
 
 class Results:
     """The results of a table; the last line of a video counts.
+
+    A line ``started`` is no result: the process was about to give the video of that checksum its name, or, in
+    ``read-core batch``, to make it. If it was killed before the result, the next run may replace that video.
 
     Args:
         path: the file, which need not exist.
@@ -29,7 +32,8 @@ class Results:
         self.path = path
         self.new = not path.is_file()
         self.last: dict[str, dict[str, str]] = {}
-        self.made: dict[str, str] = {}  # checksum of the last video of each name, failures since then or not
+        self.started: set[str] = set()  # videos whose work was cut off, and whose checksum is unknown
+        self.made: set[tuple[str, str]] = set()  # names and checksums of all videos so far
         self.whole = b"" if self.new else path.read_bytes()
         self.whole = self.whole[: self.whole.rfind(b"\n") + 1]  # a kill may cut the last line
         for line in csv.DictReader(io.StringIO(self.whole.decode(errors="replace"))):
@@ -39,7 +43,9 @@ class Results:
 
     def prepare(self) -> None:
         """Write the header, or cut off an unfinished line, before any work."""
-        self.path.write_bytes(self.whole or (",".join(COLUMNS) + "\n").encode())
+        with self.path.open("wb" if self.new else "r+b") as file:  # no moment without the results
+            file.write(self.whole or (",".join(COLUMNS) + "\n").encode())
+            file.truncate()
 
     def finished(self, out: str, path: Path, fingerprint: str) -> bool:
         """Whether the video is there, unchanged, and made from the same inputs."""
@@ -48,8 +54,8 @@ class Results:
         return same and line["sha256"] == checksum(path)
 
     def made_here(self, out: str, path: Path) -> bool:
-        """Whether the file is an earlier result: it may be replaced."""
-        return out in self.made and self.made[out] == checksum(path)
+        """Whether the file is an earlier result, or of work that was cut off: it may be replaced."""
+        return out in self.started or (out, checksum(path)) in self.made
 
     def add(self, out: str, state: str, **values: str | float) -> None:
         """Keep a result and append it to the file. Frames are not known here: 0."""
@@ -66,9 +72,14 @@ class Results:
             csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow({"out": out, **line})
 
     def _keep(self, line: dict[str, str]) -> None:
-        self.last[line["out"]] = line
+        out = line["out"]
+        self.started.discard(out)
         if line["sha256"]:
-            self.made[line["out"]] = line["sha256"]
+            self.made.add((out, line["sha256"]))
+        elif line["state"] == STARTED:
+            self.started.add(out)
+        if line["state"] != STARTED:
+            self.last[out] = line
 
 
 def checksum(path: Path) -> str:

@@ -6,7 +6,7 @@
 
 Without a portrait or recording it uses the pack's examples. A table has a line for each video, with the
 columns portrait, speech, out and, if you like, seed and widgets of the workflow, such as steps or fit. The
-hosts share its lines. Results and checksums go to a CSV file next to the table. A second run makes only what
+hosts share its lines (docs/scaling.md). Results and checksums go to a CSV file next to the table. A second run makes only what
 is missing or changed.
 
 It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running
@@ -27,7 +27,8 @@ if str(Path(__file__).resolve().parent) not in sys.path:  # portable Python leav
 from api_prompts import Prompt, chosen, filled, read_prompt
 from comfy_host import HostError, connected, one_line, tell
 from queue_results import Results
-from queue_table import read_table, work_table
+from queue_rows import read_table
+from queue_table import work_table
 
 
 async def work(args: argparse.Namespace, prompt: Prompt) -> None:
@@ -37,7 +38,7 @@ async def work(args: argparse.Namespace, prompt: Prompt) -> None:
         files = {kind: await host.upload(path) for kind, path in paths.items()}
         prompt = filled(prompt, files, args.seed)
         for item in await host.results(prompt, await host.run(prompt)):
-            sys.stdout.write(f"{await host.fetch(item, args.out)}\n")
+            sys.stdout.write(f"{await host.fetch(item, args.out or Path('output'))}\n")
 
 
 def headers(lines: list[str]) -> dict[str, str]:
@@ -63,7 +64,9 @@ def main() -> int:
     parser.add_argument("workflow", type=Path, help="an API prompt, for example from workflows/api")
     parser.add_argument("--portrait", type=Path, help="image to animate (default: an example)")
     parser.add_argument("--speech", type=Path, help="recording to speak (default: an example)")
-    parser.add_argument("--seed", type=int, help="seed of all samplers (default: the workflow's)")
+    parser.add_argument(
+        "--seed", type=int, help="of samplers, blinks and head motion (default: the workflow's)"
+    )
     parser.add_argument("--host", default="http://127.0.0.1:8188", help="address of ComfyUI")
     parser.add_argument(
         "--header",
@@ -72,7 +75,7 @@ def main() -> int:
         metavar="NAME: VALUE",
         help="header of every request, such as 'Authorization: Bearer TOKEN'; may be repeated",
     )
-    parser.add_argument("--out", type=Path, default=Path("output"), help="folder for the results")
+    parser.add_argument("--out", type=Path, help="folder for the results (default: output)")
     parser.add_argument(
         "--table", type=Path, help="CSV file of many videos: portrait, speech, out, seed, widgets"
     )
@@ -81,6 +84,14 @@ def main() -> int:
     )
     parser.add_argument("--hosts", help="with --table: addresses that share the work, separated by commas")
     args = parser.parse_args()
+    for name in ("hosts", "results") if args.table is None else ("portrait", "speech", "seed", "out"):
+        if getattr(args, name) is not None:
+            need = "needs --table" if args.table is None else "does not go with --table, whose columns say it"
+            parser.error(f"--{name} {need}")
+    # A host that is named twice gets one video at a time, too.
+    addresses = list(dict.fromkeys(filter(None, map(str.strip, (args.hosts or args.host).split(",")))))
+    if not addresses:
+        parser.error("--hosts names no host; expected addresses such as 10.0.0.1:8188,10.0.0.2:8188")
     for path in filter(None, (args.workflow, args.portrait, args.speech, args.table)):
         if not path.is_file():
             parser.error(f"{path}: no such file")
@@ -95,7 +106,6 @@ def main() -> int:
         parser.error(str(error))
     try:
         if rows is not None and results is not None:
-            addresses = [part for part in (args.hosts or args.host).split(",") if part]
             return asyncio.run(work_table(rows, addresses, prompt, results, headers(args.header)))
         asyncio.run(work(args, prompt))
     except (HostError, OSError) as error:

@@ -62,6 +62,14 @@ class TestFilled:
         assert loaded["LoadImage"]["image"] == "me.png"
         assert loaded["LoadAudio"]["audio"] == "talk.wav"
 
+    def test_blinks_and_head_motion_follow_the_seed(self):
+        before = read_prompt(ROOT / "workflows" / "api" / "READ_talking_head.json")
+        made = filled(before, {}, 7)
+        found = {
+            name: node["inputs"][name] for node in made.values() for name in node["inputs"] if "seed" in name
+        }
+        assert found == {"seed": 7, "blink_seed": 7}
+
     def test_keeps_the_seed_without_another(self):
         assert filled(PROMPT, {}) == PROMPT
 

@@ -159,3 +159,68 @@ class TestHost:
 
         with ThreadPoolExecutor() as pool:  # the browser of other tests has a loop in this thread
             assert pool.submit(asyncio.run, outputs()).result() == {"9": {}}
+
+    def test_an_error_of_a_local_file_is_not_the_hosts(self, tmp_path):
+        async def upload():
+            async with comfy_host.connected("127.0.0.1:9") as host:
+                await host.upload(tmp_path / "gone.png")
+
+        with ThreadPoolExecutor() as pool, pytest.raises(FileNotFoundError):
+            pool.submit(asyncio.run, upload()).result()
+
+    @pytest.mark.parametrize("quiet", [0.05, 30.0])
+    def test_a_prompt_that_somebody_removes_is_told(self, monkeypatch, quiet):
+        """At once if the host says that its queue has changed, else after a pause."""
+        monkeypatch.setattr(comfy_host, "QUIET", quiet)
+        asked = []
+
+        async def follow(request):
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            if quiet > 1:
+                await socket.send_json({"type": "status", "data": {}})
+            await socket.receive()
+            return socket
+
+        async def queue(_):
+            return web.json_response({"prompt_id": "p"})
+
+        async def queued(_):
+            asked.append("queue")
+            waits = [[1, "p", {}, {}, []]] if len(asked) == 1 and quiet < 1 else []
+            return web.json_response({"queue_running": [[0, "q", {}, {}, []]], "queue_pending": waits})
+
+        async def history(_):
+            return web.json_response({})
+
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/ws", follow),
+                web.post("/prompt", queue),
+                web.get("/queue", queued),
+                web.get("/history/p", history),
+            ]
+        )
+
+        async def outputs():
+            async with StubServer(app) as server, comfy_host.connected(str(server.make_url("/"))) as host:
+                return await host.run(PROMPT)
+
+        with ThreadPoolExecutor() as pool, pytest.raises(comfy_host.HostError, match="removed it"):
+            pool.submit(asyncio.run, outputs()).result(timeout=20)
+        assert len(asked) == (2 if quiet < 1 else 1)
+
+    @pytest.mark.parametrize("answer", ["<html>welcome</html>", '{"no": "queue"}', "[]"])
+    def test_another_server_is_no_comfyui(self, answer):
+        async def any_page(_):
+            return web.Response(text=answer)
+
+        async def queued():
+            app = web.Application()
+            app.add_routes([web.get("/queue", any_page)])
+            async with StubServer(app) as server, comfy_host.connected(str(server.make_url("/"))) as host:
+                return await host.queued()
+
+        with ThreadPoolExecutor() as pool, pytest.raises(comfy_host.HostError, match="not ComfyUI's"):
+            pool.submit(asyncio.run, queued()).result()

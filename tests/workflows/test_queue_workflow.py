@@ -31,6 +31,27 @@ class TestCommand:
         assert done.stderr.startswith("error: no ComfyUI answers at http://127.0.0.1:9")
         assert done.stderr.count("\n") == 1
 
+    @pytest.mark.parametrize(
+        ("options", "reason"),
+        [
+            (("--hosts", "a:1,b:1"), "--hosts needs --table"),
+            (("--results", "r.csv"), "--results needs --table"),
+            (("--table", "jobs.csv", "--seed", 1), "--seed does not go with --table"),
+            (("--table", "jobs.csv", "--hosts", " , "), "--hosts names no host"),
+        ],
+    )
+    def test_an_option_that_would_be_ignored_gives_2(self, options, reason):
+        done = script(ROOT / "workflows" / "api" / "READ_check.json", *options)
+        assert done.returncode == 2
+        assert reason in done.stderr
+
+    @pytest.mark.parametrize("address", ["127.0.0.1:99999", "http://"])
+    def test_a_wrong_address_gives_1_and_one_line(self, address):
+        done = script(ROOT / "workflows" / "api" / "READ_check.json", "--host", address)
+        assert done.returncode == 1
+        assert "is no address" in done.stderr
+        assert done.stderr.count("\n") == 1
+
     def test_it_starts_in_a_portable_python(self):
         """Which, as with -I, does not look for modules in the script's folder."""
         done = script("--help", options=["-I"])
