@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -253,23 +254,34 @@ def _write(
     remarks: Remarks,
     live: bool,
 ) -> None:
-    """Sample, decode, finish and write clip by clip; keep the finished part if anything interrupts."""
+    """Sample, decode, finish and write clip by clip."""
     from ..read_core.media.rate import HeldFrames
 
     progress = _Progress(pipe.preview, speech.num_frames if finish.busy else 0)
     share = pipe.share_of_step(reference, settings)
     hold, step = HeldFrames(writer.fps), timed(progress, pipe, chosen, remarks, share)
-    with playing(writer.partial, live), writer:
+    with playing(writer.partial, live), _keeping(writer):
+        for frames in pipe.stream(speech, reference, settings, step, remarks):
+            for _, pictures in finish.with_faces(frames):
+                progress.finished(len(pictures))
+                writer.write(hold(pictures))
+
+
+@contextmanager
+def _keeping(writer: VideoWriter) -> Iterator[None]:
+    """Close the file; if anything interrupts or fails, keep the finished part and say where it is."""
+    writer.keep = True
+    try:
+        yield
+        writer.close()
+    except BaseException:
         try:
-            for frames in pipe.stream(speech, reference, settings, step, remarks):
-                for _, pictures in finish.with_faces(frames):
-                    progress.finished(len(pictures))
-                    writer.write(hold(pictures))
-        except BaseException:
-            kept = writer.abort(partial=True)
-            if kept is not None:
-                show_text(f"{writer.num_frames / writer.fps:.2f} s of video are kept in {kept}.")
-            raise
+            writer.abort(partial=True)
+        finally:
+            if writer.kept is not None:
+                seconds = writer.num_frames / writer.fps
+                show_text(f"{seconds:.2f} s of video are kept in {writer.kept}.")
+        raise
 
 
 class _Progress(Progress):

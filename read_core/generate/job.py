@@ -175,8 +175,9 @@ def generate(
         on_warning: called once for each warning.
 
     Raises:
-        ReadError: an input or value is unusable, the disk is full, or there is too little memory; nothing is
-            kept.
+        ReadError: an input or value is unusable, or there is too little memory; nothing is kept.
+        MediaError: the disk is full or the video cannot be written. The message says where the finished part
+            is, or that nothing was kept.
         Interrupted: Ctrl-C; the finished part is kept as ``<stem>.partial.mp4``.
     """
     started = time.perf_counter()
@@ -198,7 +199,9 @@ def generate(
             streamed = _is_streamed(pipe, settings)
             on_estimate(estimate(pipe, speech, reference, settings, finish, streamed))
         tags = synthesis_tags(pipe, job.out.stem, settings)
-        writer = VideoWriter(job.out, finish.size, track, tags, job.overwrite, on_warning=on_warning)
+        writer = VideoWriter(
+            job.out, finish.size, track, tags, job.overwrite, keep=True, on_warning=on_warning
+        )
         timer = StepTimer(pipe.transformer.device, on_time, pipe.share_of_step(reference, settings))
 
         def step(done: int, total: int, _: Tensor | None) -> None:

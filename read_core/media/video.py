@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
@@ -24,19 +24,14 @@ from ..errors import InputError, MediaError, OnWarning, warn
 from ..geometry import FPS
 from ..limits import CRF
 from ..pictures import as_bytes
-from .audio import AudioTrack, at_rate, file_track
-from .decode import Chunk
+from .audio import AudioTrack, file_track
 from .files import check_output, reason, temporary_beside, write_error
+from .fragments import cut_to_whole, fragment_options, remux
 from .partial import PartialFile, patiently, publish
 from .playable import check_playable
+from .sound import SoundStream
 from .worker import Worker
 
-# Rates that AAC in MP4 supports and every player accepts; other rates are resampled to the last.
-_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_FRAGMENTS = "frag_keyframe+delay_moov+default_base_moof"
-_FRAGMENT_SECONDS = 0.5  # at most; so a page that plays the file while it grows is hardly behind
-_ANY_TAGS = "+use_metadata_tags"  # without it MP4 keeps only known tags
-_KNOWN_TAGS = {"title", "comment"}
 _KEYFRAME_SECONDS = 2
 _PRESET = "veryfast"  # half the time of "medium", 0.2 to 0.8 dB less, files of about the same size
 _REPEATABLE = "asm=avx2"  # with AVX-512, x264 now and then made another file of equal frames
@@ -54,8 +49,9 @@ class VideoWriter:
     manager it closes at the end, keeps the partial file after a KeyboardInterrupt, and removes it after any
     other error.
 
-    One thread encodes frames and sound while the caller makes the next frames. If it fails, the next call
-    raises its error, and nothing is kept.
+    One thread encodes frames and sound while the caller makes the next frames. If it fails, for example on a
+    full disk, the next call raises its error. The partial file is removed, or with ``keep`` cut to its whole
+    fragments, which can be played.
 
     Args:
         path: the target, ``*.mp4``.
@@ -66,11 +62,12 @@ class VideoWriter:
         overwrite: replace an existing target. If false, a target that appears meanwhile is kept too.
         crf: constant rate factor of x264, within ``limits.CRF``; 0 is lossless.
         fps: frames per second.
+        keep: keep the finished part if writing fails. The error names its file.
         on_warning: called with warnings about the file. Warnings about the sound go to the ``on_warning`` of
             the ``AudioTrack``, in the encoder's thread.
 
     Attributes:
-        num_frames: frames passed to ``write`` so far.
+        num_frames: frames passed to ``write`` so far; after a failure those in ``kept``.
         kept: path of the finished or partial file; None before, or if nothing was kept.
 
     Raises:
@@ -79,7 +76,7 @@ class VideoWriter:
         InputError: the size or crf is impossible.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         path: str | os.PathLike[str],
         size: tuple[int, int],
@@ -88,9 +85,11 @@ class VideoWriter:
         overwrite: bool = False,
         crf: int = 17,
         fps: int = FPS,
+        keep: bool = False,
         on_warning: OnWarning = warn,
     ) -> None:
         self.fps = fps
+        self.keep = keep
         self.on_warning = on_warning
         self.path = check_output(path, ".mp4", overwrite)
         self.size = check_video_size(size)
@@ -111,13 +110,12 @@ class VideoWriter:
         self._converter = VideoReformatter()  # one for all frames: setting it up takes longer than a frame
         # With a name, PyAV does not report a full disk for the last fragments; with a file, it does.
         self._partial = PartialFile(self.path, on_warning)
-        options = _options(_FRAGMENTS, self.metadata)
-        options["frag_duration"] = str(int(1e6 * _FRAGMENT_SECONDS))
+        options = fragment_options(self.metadata)
         self._container = av.open(self._partial.file, "w", format="mp4", options=options)
-        with self._removed_on_error():
+        with self._ended_on_error():
             self._container.metadata.update(self.metadata)
             self._video = _video_stream(self._container, self.size, crf, fps)
-            self._sound = None if track is None else _Sound(self._container, track, fps)
+            self._sound = None if track is None else SoundStream(self._container, track, fps)
 
     @property
     def partial(self) -> Path:
@@ -151,7 +149,7 @@ class VideoWriter:
             check_finite(frames)
         if not self._open:
             raise InputError(f"{self.path} is closed; no more frames can be written")
-        with _deferred_stop(), self._removed_on_error():
+        with _deferred_stop(), self._ended_on_error():
             pixels, first = as_bytes(frames.detach()).cpu().numpy(), self.num_frames
             self._encoder.do(lambda: self._encode(pixels, first), pixels.nbytes)
             self.num_frames += len(pixels)
@@ -162,7 +160,7 @@ class VideoWriter:
         Raises:
             MediaError: as :meth:`write`.
         """
-        with _deferred_stop(), self._removed_on_error():
+        with _deferred_stop(), self._ended_on_error():
             self._encoder.wait()
 
     def close(self) -> Path:
@@ -189,10 +187,14 @@ class VideoWriter:
 
         Returns:
             The path of the partial file, or None when nothing was kept.
+
+        Raises:
+            MediaError: the frames that wait cannot be written. What could be written is kept.
         """
         if not self._open:
             return None
         if partial and self.num_frames:
+            self.keep = True
             with _deferred_stop():
                 self._end()
                 self._keep(self._defragmented())
@@ -230,15 +232,18 @@ class VideoWriter:
 
     def _end(self) -> None:
         """End the streams of the partial file, and the encoder's thread."""
-        with self._removed_on_error():
+        with self._ended_on_error():
             self._encoder.wait()
-            self._container.mux(self._video.encode(None))
-            if self._sound is not None:
-                self._sound.finish()
-            self._container.close()
-            self._partial.file.flush()
+            self._end_streams()
             self._open = False
         self._encoder.end()
+
+    def _end_streams(self) -> None:
+        self._container.mux(self._video.encode(None))
+        if self._sound is not None:
+            self._sound.finish()
+        self._container.close()
+        self._partial.file.flush()
 
     def _publish(self) -> None:
         """Give the finished video its final name, and remove the partial file."""
@@ -274,7 +279,7 @@ class VideoWriter:
         """
         whole = temporary_beside(self.path)
         try:
-            _remux(self._partial.path, whole, self.metadata)
+            remux(self._partial.path, whole, self.metadata)
             check_playable(whole, self.num_frames, self._sound is not None, self.fps)
         except (av.error.FFmpegError, OSError, MediaError) as error:
             whole.unlink(missing_ok=True)
@@ -300,52 +305,41 @@ class VideoWriter:
         self._open = False
         with _deferred_stop():
             self._encoder.end()
-            for close in (self._container.close, self._partial.close):
-                with _ignored_errors():
-                    close()
+            self._let_go(self._container.close)
             self._partial.remove()
 
+    def _keep_whole(self) -> None:
+        """Keep the fragments that are whole after a failure; remove the file if none is."""
+        self._open = False
+        with _deferred_stop():
+            self._encoder.end()
+            self._let_go(self._end_streams, self._container.close)
+            with _ignored_errors():
+                self.num_frames = cut_to_whole(self._partial.path)
+                self.kept = self._partial.path if self.num_frames else None
+            if self.kept is None:
+                self._partial.remove()
+
+    def _let_go(self, *ends: Callable[[], None]) -> None:
+        for end in (*ends, self._partial.close):
+            with _ignored_errors():
+                end()
+
     @contextmanager
-    def _removed_on_error(self) -> Iterator[None]:
+    def _ended_on_error(self) -> Iterator[None]:
+        """After an error, stop writing, and keep the finished part if that is wanted."""
         try:
             yield
         except BaseException as error:
-            self._discard()
+            if self.keep and self.num_frames:
+                self._keep_whole()
+            else:
+                self._discard()
             if isinstance(error, av.error.FFmpegError | OSError):
-                raise write_error(self.path, error) from error
+                raise write_error(self.path, error, self.kept) from error
+            if isinstance(error, MediaError) and self.kept is not None:
+                raise MediaError(f"{error}; the finished part is {self.kept}") from error
             raise
-
-
-class _Sound:
-    """The audio stream of the written file, kept in sync with the frames to the sample."""
-
-    def __init__(self, container: Any, track: AudioTrack, fps: int) -> None:
-        self.container, self.fps = container, fps
-        self.rate = track.sample_rate if track.sample_rate in _AAC_RATES else _AAC_RATES[-1]
-        self.layout = "mono" if track.channels == 1 else "stereo"
-        self.stream = container.add_stream("aac", rate=self.rate, layout=self.layout)
-        self.stream.codec_context.bit_rate = track.channels * min(128_000, 5 * self.rate)
-        self.chunks = at_rate(track.chunks(), track.sample_rate, self.rate, track.channels)
-        self.rest: Chunk = np.zeros((track.channels, 0), np.float32)
-        self.written = 0
-
-    def write_until(self, num_frames: int) -> None:
-        """Write sound up to the end of frame ``num_frames``; silence after the end of the recording."""
-        wanted = num_frames * self.rate // self.fps - self.written
-        while self.rest.shape[1] < wanted:
-            chunk = next(self.chunks, None)
-            if chunk is None:
-                self.rest = np.pad(self.rest, ((0, 0), (0, wanted - self.rest.shape[1])))
-                break
-            self.rest = np.concatenate([self.rest, chunk], axis=1)
-        piece, self.rest = self.rest[:, :wanted], self.rest[:, wanted:]
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self.layout)
-        frame.sample_rate, frame.pts, frame.time_base = self.rate, self.written, Fraction(1, self.rate)
-        self.written += wanted
-        self.container.mux(self.stream.encode(frame))
-
-    def finish(self) -> None:
-        self.container.mux(self.stream.encode(None))
 
 
 def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> Any:
@@ -363,24 +357,6 @@ def _video_stream(container: Any, size: tuple[int, int], crf: int, fps: int) -> 
     codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
     codec.color_range = ColorRange.MPEG
     return stream
-
-
-def _options(movflags: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    return {"movflags": movflags + (_ANY_TAGS if set(metadata) - _KNOWN_TAGS else "")}
-
-
-def _remux(source: Path, target: Path, metadata: Mapping[str, str]) -> None:
-    """Copy the streams of a fragmented MP4 into an ordinary one with its index first, without re-encoding."""
-    with (
-        av.open(f"file:{source}") as old,
-        av.open(f"file:{target}", "w", format="mp4", options=_options("faststart", metadata)) as new,
-    ):
-        new.metadata.update(metadata)
-        streams = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
-        for packet in old.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream.index]
-                new.mux(packet)
 
 
 @contextmanager

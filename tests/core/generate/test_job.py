@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 import warnings
 import wave
@@ -225,6 +226,21 @@ def test_interrupted_at_once_it_keeps_nothing(pipe, job, tmp_path):
     with pytest.raises(Interrupted, match="nothing was kept"):
         generate(pipe, job, on_estimate=interrupt)
     assert names(tmp_path) == []
+
+
+def test_a_full_disk_keeps_what_was_finished(pipe, job, tmp_path):
+    """The system refuses to let the file grow, as a full disk does."""
+    generate(pipe, job)
+    room = round(0.8 * job.out.stat().st_size)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(MediaError, match=r"out of disk space.* the finished part is .*out\.partial\.mp4"):
+            generate(pipe, replace(job, overwrite=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with av.open(str(tmp_path / "out.partial.mp4")) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < FRAMES
 
 
 def test_a_failure_in_the_middle_leaves_nothing(pipe, job, tmp_path):

@@ -240,9 +240,8 @@ def test_no_frame_is_an_error_and_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("limit", "pieces"), [(1_000, 1), (30_000, 1), (30_000, 8), (300_000, 8)])
-def test_out_of_space_is_one_message_and_leaves_nothing(tmp_path, limit, pieces):
-    """The system refuses to let the file grow, as a full disk does: early, late, or in the last write."""
+def written_on_a_full_disk(tmp_path, limit, pieces, keep, ending=""):
+    """What a writer says that may not let its file grow beyond ``limit`` bytes, as on a full disk."""
     code = f"""
 import resource, torch
 from read_core.errors import MediaError
@@ -250,9 +249,10 @@ from read_core.media import VideoWriter, waveform_track
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 try:
     sound = waveform_track(torch.rand(160000), 16000)
-    with VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128), sound) as writer:
-        for _ in range({pieces}):
-            writer.write(torch.rand(25, 128, 128, 3))
+    with VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128), sound, keep={keep}) as writer:
+        for piece in range({pieces}):
+            writer.write(torch.rand(25, 128, 128, 3, generator=torch.Generator().manual_seed(piece)))
+        {ending}
 except MediaError as error:
     raise SystemExit(f"MediaError: {{error}}")
 """
@@ -262,6 +262,30 @@ except MediaError as error:
     assert done.returncode == 1
     assert done.stderr.startswith("MediaError")
     assert "out of disk space" in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(("limit", "pieces"), [(1_000, 1), (30_000, 1), (30_000, 8), (300_000, 8)])
+def test_out_of_space_is_one_message_and_leaves_nothing(tmp_path, limit, pieces):
+    """Early, late, or in the last write."""
+    assert "nothing was kept" in written_on_a_full_disk(tmp_path, limit, pieces, keep=False)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("keep", "ending"), [(True, ""), (False, "raise KeyboardInterrupt")])
+def test_out_of_space_keeps_the_whole_fragments_if_wanted(tmp_path, keep, ending):
+    """A writer that keeps them does so at once; after an interrupt, where the last frames do not fit."""
+    limit, pieces = (1_500_000, 12) if keep else (1_050_000, 4)
+    said = written_on_a_full_disk(tmp_path, limit, pieces, keep, ending)
+    assert f"the finished part is {tmp_path / 'a.partial.mp4'}" in said
+    assert names(tmp_path) == ["a.partial.mp4"]
+    found = streams(tmp_path / "a.partial.mp4")
+    assert 0 < found["frames"] < 25 * pieces
+    assert (tmp_path / "a.partial.mp4").stat().st_size > limit / 2
+
+
+def test_out_of_space_before_the_first_fragment_leaves_nothing(tmp_path):
+    assert "nothing was kept" in written_on_a_full_disk(tmp_path, 30_000, 8, keep=True)
     assert names(tmp_path) == []
 
 
@@ -294,11 +318,11 @@ generator = torch.Generator().manual_seed(0)
 writer = video.VideoWriter({str(tmp_path / "a.mp4")!r}, (128, 128))
 for _ in range(4):
     writer.write(torch.rand(25, 128, 128, 3, generator=generator))
-remux = video._remux
+remux = video.remux
 def tight(source, target, metadata):
     resource.setrlimit(resource.RLIMIT_FSIZE, (source.stat().st_size // 2, resource.RLIM_INFINITY))
     remux(source, target, metadata)
-video._remux = tight
+video.remux = tight
 writer.close()
 """
     done = subprocess.run(
@@ -412,10 +436,14 @@ def broken_sound():
     return AudioTrack(16000, 1, "the recording", chunks)
 
 
+@pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("at", ["write", "close", "interrupt"])
-def test_an_error_of_the_encoder_is_one_message_at_the_next_call(tmp_path, at):
-    """Whatever the next call is: nothing is kept and no thread is left. Calls after it find a closed file."""
-    writer = VideoWriter(tmp_path / "a.mp4", SIZE, broken_sound())
+def test_an_error_of_the_encoder_is_one_message_at_the_next_call(tmp_path, at, keep):
+    """Whatever the next call is: no thread is left. Calls after it find a closed file.
+
+    Where the finished part is wanted, the frames are kept up to the one whose sound could not be read.
+    """
+    writer = VideoWriter(tmp_path / "a.mp4", SIZE, broken_sound(), keep=keep)
     writer.write(ramp(0, 50))
 
     def write_on() -> None:
@@ -427,12 +455,16 @@ def test_an_error_of_the_encoder_is_one_message_at_the_next_call(tmp_path, at):
         "close": writer.close,
         "interrupt": lambda: writer.abort(partial=True),
     }
-    with pytest.raises(MediaError, match=r"a\.mp4: cannot be written .*nothing was kept") as caught:
+    kept = keep or at == "interrupt"
+    told = r"the finished part is .*a\.partial\.mp4" if kept else "nothing was kept"
+    with pytest.raises(MediaError, match=rf"a\.mp4: cannot be written .*{told}") as caught:
         calls[at]()
     assert getattr(caught.value.__cause__, "errno", None) == errno.EIO
-    assert names(tmp_path) == []
+    assert names(tmp_path) == (["a.partial.mp4"] if kept else [])
     assert not encoders()
-    assert writer.kept is None
+    assert writer.kept == (writer.partial if kept else None)
+    if kept:
+        assert streams(writer.kept)["frames"] == writer.num_frames == 26
     with pytest.raises(InputError, match="closed"):
         writer.write(ramp(0, 1))
 

@@ -64,6 +64,24 @@ def test_the_next_call_raises_the_first_error_once(worker, call):
     again()
 
 
+def test_nothing_is_called_after_a_function_that_failed(worker):
+    """Else frames would be encoded after a gap."""
+    go, found = threading.Event(), []
+
+    def fail():
+        go.wait(60)
+        raise OSError("first")
+
+    worker.do(fail, 1)
+    worker.do(lambda: found.append("later"), 1)
+    go.set()
+    with pytest.raises(OSError, match="first"):
+        worker.wait()
+    worker.do(lambda: found.append("last"), 1)
+    worker.wait()
+    assert found == []
+
+
 def test_its_end_waits_for_one_function_and_forgets_the_others(worker):
     begun, go, found = threading.Event(), threading.Event(), []
 

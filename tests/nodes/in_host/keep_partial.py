@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import resource
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,9 @@ ERRORS = {
     "memory": torch.OutOfMemoryError("no memory left"),
     "broken": ValueError("broken"),
     "ctrl-c": KeyboardInterrupt(),
+    "full": None,  # the writer's own, on a full disk
 }
+ROOM = 1_000_000  # bytes that a file may have then: about 14 s of noise
 
 
 def main(folder):
@@ -33,8 +36,12 @@ def main(folder):
     for name, error in ERRORS.items():
 
         def stream(*_, error=error, **__):
-            yield torch.full((50, 64, 64, 3), 0.5)
-            raise error
+            if error is not None:
+                yield torch.full((50, 64, 64, 3), 0.5)
+                raise error
+            resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, resource.RLIM_INFINITY))
+            while True:
+                yield torch.rand(50, 64, 64, 3)
 
         picture = torch.rand(64, 64, 3)
         reference = records.Reference(latent=torch.zeros(1), image=picture, box=(0, 0, 64, 64))
@@ -47,7 +54,12 @@ def main(folder):
         try:
             video._write(pipe, speech, reference, settings, finish, writer, "", remarks, live=False)
         except BaseException as raised:
-            found[name] = {"raised": raised is error, "told": told[-1]}
+            found[name] = {
+                "raised": raised is error,
+                "told": told[-1],
+                "message": str(raised),
+                "frames": writer.num_frames,
+            }
     print(json.dumps(found))
 
 
