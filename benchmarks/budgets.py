@@ -1,6 +1,6 @@
 """Memory of full size by arithmetic: bfloat16, Split-CFG and the student, by size of the video and window.
 
-Nothing is run and no weights are needed. The figures are those of read_core.memory: weights of A2V-DiT, the VAE
+Nothing is run and no weights are needed. The figures are those of read_core.memory: weights of A2V-DiT, VAE
 and the student, and the work of the order clips with the frames of a chunk.
 """
 

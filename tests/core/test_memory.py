@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -142,3 +145,42 @@ def test_finishing(network, paste):
     assert near(finish.memory, peak)
     idle = Finish(Finishing(False, False), replace(reference, image=frame))
     assert idle.memory == 0
+
+
+_LIMITED = """
+import resource, sys, torch
+from read_core.bundled import BUNDLED
+from read_core.memory import decoding_memory
+from read_core.pipeline import ReadPipeline
+from read_core.usage import out_of_memory
+
+torch.set_num_threads(1)
+vae = ReadPipeline.from_pretrained(BUNDLED, "cpu", torch.float32).vae
+
+
+@torch.no_grad()
+def decode(side):
+    places = side // 32
+    return [frames.shape for frames in vae.decode_stream([torch.zeros(1, 128, 16, places, places)])]
+
+
+decode(64)  # what is kept from now on is not counted
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+budget = float(sys.argv[1]) * decoding_memory(vae, (512, 512)) + 64e6
+resource.setrlimit(resource.RLIMIT_AS, (int(held + budget),) * 2)
+try:
+    decode(512)
+except (RuntimeError, MemoryError) as error:
+    print(out_of_memory(error))
+else:
+    print("decoded")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="address space is limited as Linux does")
+@pytest.mark.parametrize(("share", "said"), [(0.75, "out of main memory"), (1.15, "decoded")])
+def test_what_is_announced_is_enough_and_needed(share, said):
+    command = [sys.executable, "-c", _LIMITED, str(share)]
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(said)
