@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..limits import WINDOW
 from ..pipeline import ReadPipeline
 from ..records import ResolvedSettings
+from ..transformer import A2VTransformer3DModel
 from ..transformer.merged import MergedStudent
 
 Compiled = Literal["", "default", "reduce-overhead"]
@@ -121,14 +122,22 @@ def prepared(pipe: ReadPipeline, variant: Variant) -> Iterator[None]:
 
 
 def _in_float8(pipe: ReadPipeline, distilled: bool) -> nn.Module:
-    """A copy of the transformer in float8, with the student's corrections in it if ``distilled``.
-
-    The transformer itself goes to main memory, so that its device holds only the copy.
-    """
+    """A copy of the transformer in float8, with the student's corrections in it if ``distilled``."""
     try:
         from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, quantize_
     except ImportError as error:
         raise InputError("float8 needs the package torchao; install it, or leave float8 out") from error
+    device, made = pipe.transformer.device, copied(pipe, distilled)
+    quantize_(made, Float8DynamicActivationFloat8WeightConfig(), filter_fn=fits_float8, device=device)
+    nn.Module.to(made, device)
+    return made
+
+
+def copied(pipe: ReadPipeline, distilled: bool) -> A2VTransformer3DModel:
+    """A copy of the transformer in main memory, with the student's corrections in it if ``distilled``.
+
+    The transformer itself goes to main memory too, so that its device holds only what becomes of the copy.
+    """
     original, student = pipe.transformer, pipe.student
     device = original.device
     for model in (original, student):
@@ -140,12 +149,10 @@ def _in_float8(pipe: ReadPipeline, distilled: bool) -> nn.Module:
         for name in student.names:
             made.get_submodule(name)._forward_hooks.clear()  # the corrections, which are in the weights
         nn.Module.to(student, device)
-    quantize_(made, Float8DynamicActivationFloat8WeightConfig(), filter_fn=_fits_float8, device=device)
-    nn.Module.to(made, device)
     return made
 
 
-def _fits_float8(module: nn.Module, _: str) -> bool:
+def fits_float8(module: nn.Module, _: str) -> bool:
     """Whether a layer's sizes suit products in float8."""
     sizes = (module.in_features, module.out_features) if isinstance(module, nn.Linear) else (1,)
     return all(size % _ALIGNED == 0 for size in sizes)

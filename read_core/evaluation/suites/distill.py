@@ -137,7 +137,7 @@ def run_distill(
     if faces is not None:
         closed_stills(faces, "test")
     make_folder(out)
-    talks = _talks(pipe, size, faces)
+    talks = talks_of(pipe, size, faces)
     found: dict[str, list[list[VideoFigures]]] = {name: [] for name in settings}  # per talk and seed
     for talk in tqdm(talks, desc="talks", leave=False):
         for name, videos in _measured(pipe, talk, settings, range(seed, seed + size.seeds)).items():
@@ -163,7 +163,7 @@ def against(own: Sequence[VideoFigures], teacher: Sequence[VideoFigures]) -> Aga
     return AgainstTeacher(*(difference(name) for name in ("opening", "span", "decibels", "mouth", "seam")))
 
 
-def _talks(pipe: ReadPipeline, size: DistillSize, faces: Path | None) -> list[Talk]:
+def talks_of(pipe: ReadPipeline, size: DistillSize, faces: Path | None) -> list[Talk]:
     """Talks of the test split at the model's size: photographs if there are faces, and drawn presenters."""
     card, frames = pipe.card, whole_clips(size.clips, pipe.defaults.window)
     source = TalkSource("test", frames, card.resolution, card.face, speakers_here(), min(card.resolution))
@@ -182,14 +182,14 @@ def _measured(
     for seed in seeds:
         teacher: Tensor | None = None
         for name, each in settings.items():
-            frames, seconds = _made(pipe, speech, reference, each, seed)
+            frames, seconds = made(pipe, speech, reference, each, seed)
             teacher = frames if teacher is None else teacher
             evaluations = each.evaluations(pipe.defaults.shift_at(each.window * places))
-            found[name].append(_figures(frames, teacher, talk, each.window, (seconds, evaluations)))
+            found[name].append(figures_of(frames, teacher, talk, each.window, (seconds, evaluations)))
     return found
 
 
-def _made(
+def made(
     pipe: ReadPipeline, speech: SpeechCodes, reference: Reference, settings: ResolvedSettings, seed: int
 ) -> tuple[Tensor, float]:
     """Frames (F, H, W, 3) on the CPU, and the seconds of sampling a clip."""
@@ -201,10 +201,18 @@ def _made(
     return pipe.decode(latents, speech.num_frames).cpu(), seconds
 
 
-def _figures(
+def figures_of(
     frames: Tensor, teacher: Tensor, talk: Talk, window: int, cost: tuple[float, int]
 ) -> VideoFigures:
-    """``cost``: seconds and evaluations of a clip."""
+    """Figures of a video.
+
+    Args:
+        frames: (F, H, W, 3).
+        teacher: what the teacher makes of the same noise, as ``frames``.
+        talk: the true video and its speech.
+        window: latents per clip.
+        cost: seconds and evaluations of a clip.
+    """
     true = talk.frames
     seams = score_seams(frames, clip_starts(latents_of_frames(len(frames)), window))
     mouth = read_placed(frames, talk.points).mouth
