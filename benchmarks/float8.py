@@ -1,6 +1,6 @@
 """What float8 costs in quality: videos with A2V-DiT's products rounded to it, and without, at equal noise.
 
-The rounding is that of ``read-core bench`` (torchao's dynamic float8: inputs and weights in e4m3, one scale per
+The rounding is ``read-core bench``'s (torchao's dynamic float8: inputs and weights in e4m3, a scale per
 tensor), imitated on any device. So it tells nothing about speed. Talks are those of the suite distill.
 """
 
