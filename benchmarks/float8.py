@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from timing import Page, guarded, load, parser
@@ -118,8 +117,9 @@ def float8(pipe: ReadPipeline, distilled: bool) -> Iterator[None]:
 
 def rounded_to_float8(values: Tensor) -> Tensor:
     """``values`` as e4m3 with one scale holds them, in their own type."""
-    scale: Any = values.abs().amax().float().clamp(min=1e-12) / _LARGEST
-    return ((values.float() / scale).to(torch.float8_e4m3fn).float() * scale).to(values.dtype)
+    scale = values.abs().amax().float().clamp(min=1e-12) / _LARGEST
+    rounded: Tensor = ((values.float() / scale).to(torch.float8_e4m3fn).float() * scale).to(values.dtype)
+    return rounded
 
 
 if __name__ == "__main__":
