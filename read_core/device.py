@@ -14,6 +14,12 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def device_of_worker(number: int) -> str | None:
+    """The GPU of worker ``number`` of this machine: each takes another one; None: there are no two."""
+    count = torch.cuda.device_count()
+    return f"cuda:{number % count}" if count > 1 else None
+
+
 def works(device: torch.device) -> bool:
     """Whether anything can still be computed there: after some faults of a GPU its process cannot use it."""
     try:

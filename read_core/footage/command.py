@@ -75,7 +75,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context", type=int, default=8, help="latents before a span that are encoded with it and discarded"
     )
-    parser.add_argument("--license", default="not stated", metavar="TEXT", help="license of the footage")
+    parser.add_argument(
+        "--license",
+        metavar="TEXT",
+        help="license of the footage, for new items (default: that of the first run, or 'not stated')",
+    )
+    parser.add_argument(
+        "--relicense", action="store_true", help="give finished items the license of --license, too"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="read all finished items, and make damaged ones again"
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best available)")
     parser.add_argument("--workers", type=int, default=1, help="number of processes")
     parser.add_argument(
@@ -89,9 +99,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prepare what is missing, draw the contact sheets and print a summary."""
     from ..errors import InputError
-    from .prepare import prepare
+    from .prepare import Requests, prepare
     from .settings import Settings
-    from .sheets import save_sheets
+    from .sheets import are_current, save_sheets
 
     detector, *file = args.detector
     if len(file) > 1:
@@ -122,10 +132,12 @@ def run(args: argparse.Namespace) -> int:
             progress.begin,
             progress.advance,
             progress.warn,
+            Requests(check=args.check, relicense=args.relicense),
         )
     finally:
         progress.close()
-    sheets = save_sheets(args.out, args.videos, done.manifest) if progress.worked else []
+    current = are_current(args.out, done.manifest)
+    sheets = [] if current else save_sheets(args.out, args.videos, done.manifest)
     _report(done.manifest, done.made, done.busy, sheets)
     return 0
 
@@ -135,14 +147,12 @@ class _Progress:
 
     def __init__(self) -> None:
         self.bar: tqdm[NoReturn] | None = None
-        self.worked = False
 
     def begin(self, what: str, seconds: float) -> None:
         from tqdm import tqdm
 
         self.close()
         if seconds:
-            self.worked = True
             columns, lines = shutil.get_terminal_size()
             form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of footage "
             form += "[{elapsed}<{remaining}, {rate_noinv_fmt}]"

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, MediaError
 from ..on_ray import ray_for, shared_gpus
@@ -18,7 +19,7 @@ from .units import Outcome, Unit, work
 ENGINES = ("processes", "ray")
 KILLED = (
     "a process was killed at work, often for lack of memory; what is finished is kept. Run the same command "
-    "again to go on, with fewer --workers or a smaller --span"
+    "again to go on, with fewer --workers, or in another folder with a smaller --span"
 )
 
 
@@ -43,9 +44,10 @@ def run_units(
 
 
 def _on_processes(workers: int, out: Path, settings: Settings, units: Sequence[Unit]) -> Iterator[Outcome]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker)
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (context.Value("i", 0),))
     try:
-        for future in as_completed([pool.submit(work, out, settings, unit) for unit in units]):
+        for future in as_completed([pool.submit(_work, out, settings, unit) for unit in units]):
             yield future.result()
     except BrokenProcessPool as error:
         raise MediaError(f"{out}: {KILLED}") from error
@@ -53,12 +55,27 @@ def _on_processes(workers: int, out: Path, settings: Settings, units: Sequence[U
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Use one thread per worker. After Ctrl-C, which all processes get, a worker finishes its unit."""
+_number = 0  # of a worker process
+
+
+def _start_worker(started: Any) -> None:
+    """Take a number, and use one thread. After Ctrl-C, which all processes get, a worker finishes its unit.
+
+    Args:
+        started: a shared value: how many workers have started.
+    """
+    global _number  # noqa: PLW0603
     import torch
 
+    with started.get_lock():
+        _number = started.value
+        started.value += 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+
+def _work(out: Path, settings: Settings, unit: Unit) -> Outcome:
+    return work(out, settings, unit, _number)
 
 
 def _absolute(out: Path, settings: Settings, units: Sequence[Unit]) -> tuple[Path, Settings, list[Unit]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,15 @@ from ..errors import MediaError, ignore
 from ..face.alignment import FaceCrop, cut_face
 from ..geometry import FRAMES_PER_LATENT, SAMPLE_RATE, SAMPLES_PER_FRAME
 from ..media import VideoWriter, waveform_track
-from ..media.files import DISK_FULL, partial_beside
-from ..media.frames import FrameReader
+from ..media.files import partial_beside
+from ..media.frames import FrameReader, Shown
 from ..speech import WhisperFeatures
 from ..speech.steps import steps_of
 from ..video import TemporalVAE
 from ..weights.origin import checksum
 from .encode import SpanEncoder
 from .records import CannotWriteError, Plan, item_path, write_bytes, write_json
-from .scan import SOUND
+from .scan import SOUND, write_sound
 from .settings import Settings
 
 REFERENCES = 4
@@ -51,12 +52,15 @@ def make_item(
     """Write the files of item ``number`` of a plan; its record, written last, says that they are there.
 
     Raises:
-        CannotWriteError: the disk is full.
+        CannotWriteError: a file cannot be written.
         MediaError: the video cannot be read there.
+        OSError: the sound of the video, made again if it is gone, cannot be written.
     """
     span = plan.spans[number]
     if span.crop is None:
         raise MediaError(f"{source}: span {number} is no item ({span.reason})")
+    if not (folder / SOUND).is_file():  # all items were finished, and one is lost
+        write_sound(source, folder / SOUND, ignore)
     heard = np.memmap(folder / SOUND, np.int16, "r")
     picture = item_path(folder, number, ".mp4")
     partial_beside(picture).unlink(missing_ok=True)  # of a run that was killed
@@ -78,6 +82,7 @@ def make_item(
         "crop": asdict(span.crop),
         "latents": stored["latents"].shape[1],
         "spoken": plan.spoken[number],
+        "license": settings.license,
         "seconds_taken": round(time.monotonic() - began, 2),
         "files": sums,
     }
@@ -123,13 +128,13 @@ def _pictures(
                 portraits |= {i: part[i - done] for i in chosen if done <= i < done + len(part)}
                 done += len(part)
             if done != count:
-                raise MediaError(
+                raise _CannotReadError(
                     f"{source}: {done} of {count} frames could be read from {start / 25:.1f} s on"
                 )
-    except MediaError as error:
-        if getattr(error.__cause__, "errno", None) in DISK_FULL:
-            raise CannotWriteError(str(error)) from error
+    except _CannotReadError:
         raise
+    except MediaError as error:  # of the writer: it says nothing of the video
+        raise CannotWriteError(str(error)) from error
     references = vae.encode(torch.stack([portraits[i] for i in chosen])[:, None])[:, :, 0]
     return {"latents": encoder.finish(), "references": references}
 
@@ -138,7 +143,7 @@ def _parts(source: Path, span: tuple[int, int], crop: FaceCrop, size: int, devic
     """The crops of a span, (n, size, size, 3) in 0..1, a second at a time; a held frame is cut once."""
     held: list[Tensor] = []
     last = -1.0
-    for shown in FrameReader(source).read(*span):
+    for shown in _read(source, span):
         if shown.time != last or not held:
             picture = torch.from_numpy(shown.pixels()).to(device).float() / 255
             cut, last = cut_face(picture, crop, (size, size)), shown.time
@@ -148,6 +153,17 @@ def _parts(source: Path, span: tuple[int, int], crop: FaceCrop, size: int, devic
             held = []
     if held:
         yield torch.stack(held)
+
+
+def _read(source: Path, span: tuple[int, int]) -> Iterator[Shown]:
+    try:
+        yield from FrameReader(source).read(*span)
+    except MediaError as error:
+        raise _CannotReadError(str(error)) from error
+
+
+class _CannotReadError(MediaError):
+    """The video cannot be read, as opposed to its crop that cannot be written."""
 
 
 def _steps(heard: np.ndarray[Any, Any], span: tuple[int, int], features: WhisperFeatures) -> Tensor:

@@ -8,11 +8,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError
 from ..weights.files import read_json
-from .records import MANIFEST, SETTINGS, SOURCES, Plan, item_path, read_plan, write_json
+from .records import (
+    MANIFEST,
+    SETTINGS,
+    SOURCES,
+    Plan,
+    is_complete,
+    item_path,
+    license_of,
+    read_plan,
+    read_record,
+    write_json,
+)
 from .scan import SOUND
 
 FORMAT = 1
@@ -56,7 +68,8 @@ class Manifest:
         lost = [item.path for item in items if not item.path.is_file()]
         if lost:
             raise InputError(
-                f"{lost[0]} is missing, and {len(lost) - 1} other items; run read-core prepare again"
+                f"{lost[0]} is missing, and {len(lost) - 1} other items; run read-core prepare again with "
+                "the same videos, which makes them again"
             )
         return items
 
@@ -106,7 +119,8 @@ def read_manifest(folder: Path) -> Manifest:
 def write_manifest(out: Path) -> Manifest:
     """Collect finished items, and left-out spans with their reasons.
 
-    A finished video's sound, which nothing needs any more, is removed.
+    Groups that the folder's earlier manifest has keep their split. A finished video's sound, which nothing
+    needs any more, is removed.
     """
     items: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
@@ -116,17 +130,18 @@ def write_manifest(out: Path) -> Manifest:
         if plan is None:
             continue
         made, not_made, finished = _of_source(out, folder, plan)
-        items += [item | {"license": settings["license"]} for item in made]
+        items += made
         skipped += not_made
         if finished:
             (folder / SOUND).unlink(missing_ok=True)
     by, groups = grouping(items)
-    held_out = validation_groups(groups)
+    held_out = validation_groups(groups, _split_before(out, by))
     for item, group in zip(items, groups, strict=True):
         item["split"] = SPLITS[group in held_out]
     content = {
         "format": FORMAT,
         **settings,
+        "license": "; ".join(dict.fromkeys(item["license"] for item in items)) or settings["license"],
         "split_by": by,
         "groups": {
             split: len({g for g in groups if (g in held_out) == bool(i)}) for i, split in enumerate(SPLITS)
@@ -148,35 +163,58 @@ def _of_source(
     items, skipped, finished = [], [], True
     for number, span in enumerate(plan.spans):
         told = {"source": plan.source, "start": span.start, "stop": span.stop}
-        record = item_path(folder, number, ".json")
+        record = read_record(folder, number)
         if span.crop is None:
             skipped.append(told | {"reason": span.reason})
-        elif not record.is_file():
+        elif record is None:
             finished = False
-        elif reason := (values := read_json(record)).get("refused"):
+        elif reason := record.get("refused"):
             skipped.append(told | {"reason": reason})
         else:
             path = item_path(folder, number, ".safetensors").relative_to(out).as_posix()
-            items.append({"file": path, **values})
+            items.append({"file": path, **record, "license": license_of(out, record)})
+            finished = finished and is_complete(folder, record)
     return items, skipped, finished
 
 
 def grouping(items: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
     """By what the split is made, and each item's group: people, else videos, else (of one video) items."""
-    for by in ("identity", "source", "file"):
-        groups = [str(item[by]) for item in items]
+    for by in ("identity", "source"):
+        groups = _groups(items, by)
         if all(groups) and len(set(groups)) > 1:
-            return {"file": "item"}.get(by, by), groups
-    return "item", [str(item["file"]) for item in items]
+            return by, groups
+    return "item", _groups(items, "item")
 
 
-def validation_groups(groups: Sequence[str]) -> set[str]:
-    """About one group of twenty, by a hash of its name, so more footage moves none; one if there are two."""
+def _groups(items: Sequence[Mapping[str, Any]], by: str) -> list[str]:
+    return [str(item["file" if by == "item" else by]) for item in items]
+
+
+def _split_before(out: Path, by: str) -> dict[str, str]:
+    """Split of each group in the manifest that is there, if it is split in the same way."""
+    content = read_json(out / MANIFEST) if (out / MANIFEST).is_file() else {}
+    if content.get("split_by") != by:
+        return {}
+    items = content["items"]
+    return dict(zip(_groups(items, by), (item["split"] for item in items), strict=True))
+
+
+def validation_groups(groups: Sequence[str], before: Mapping[str, str] = MappingProxyType({})) -> set[str]:
+    """About one group of twenty, by a hash of its name; at least one if there are two, but not all.
+
+    Args:
+        groups: names.
+        before: splits of groups that have one already; they keep it.
+    """
     ranks = {group: int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32 for group in set(groups)}
-    chosen = {group for group, rank in ranks.items() if rank < HELD_OUT}
+    new = ranks.keys() - before.keys()
+    chosen = {group for group in new if ranks[group] < HELD_OUT}
+    chosen |= {group for group in ranks.keys() - new if before[group] == SPLITS[1]}
     if len(ranks) > 1 and not chosen:
-        chosen = {min(ranks, key=ranks.__getitem__)}
-    return chosen if len(chosen) < len(ranks) else set()
+        chosen = {min(new or ranks, key=ranks.__getitem__)}
+    if len(chosen) == len(ranks):
+        chosen -= {max(chosen & new or chosen, key=ranks.__getitem__, default="")}
+    return chosen
 
 
 def reasons(manifest: Manifest) -> list[tuple[str, int]]:

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MediaError, OnWarning, warn
-from ..geometry import FPS, FRAMES_PER_LATENT
+from ..geometry import FPS
+from ..usage import out_of_memory
 from ..weights.files import read_json
 from ..weights.fingerprint import fingerprint
 from .engines import run_units
+from .finished import relicense, remove_damaged
 from .manifest import Manifest, write_manifest
 from .records import SETTINGS, SOURCES, write_json
-from .settings import Settings
+from .seam import measure_seam
+from .settings import NOT_STATED, Settings
 from .sources import Source, find_sources
 from .units import Outcome, Unit, current_plan, is_done
 
 OnUnits = Callable[[str, float], None]
 """Called as (what is done, seconds of footage that it is) before the work, which may be none."""
 OnDone = Callable[[Unit], None]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What to do with finished items.
+
+    Attributes:
+        check: compare their files with the checksums in their records; damaged ones are made again.
+        relicense: give all of them the license of the settings.
+    """
+
+    check: bool = False
+    relicense: bool = False
+
+
+NO_REQUESTS = Requests()
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,7 @@ class Prepared:
     busy: int
 
 
-def prepare(
+def prepare(  # noqa: PLR0913
     videos: Path,
     out: Path,
     settings: Settings,
@@ -47,6 +66,7 @@ def prepare(
     on_units: OnUnits | None = None,
     on_done: OnDone | None = None,
     on_warning: OnWarning = warn,
+    requests: Requests = NO_REQUESTS,
 ) -> Prepared:
     """Turn videos into items. Finished items stay, and several runs may share the work.
 
@@ -59,14 +79,19 @@ def prepare(
         on_units: called before each of the two passes.
         on_done: called after each unit.
         on_warning: called with what is remarkable about a video, and with why one is refused.
+        requests: what to do with finished items.
 
     Raises:
-        InputError: ``out`` was begun with other settings or models, or a package is missing.
-        MediaError: there are no videos, the disk is full, or a process was killed; what is finished is kept.
+        InputError: ``out`` was begun with other settings or models, a package is missing, or a new license is
+            requested and not given.
+        MediaError: there are no videos, the disk is full, a process was killed, or memory ran out; what is
+            finished is kept.
         CheckpointError: a model is missing or damaged.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}; expected 1 or more")
+    if requests.relicense and settings.license is None:
+        raise InputError("--relicense gives finished items the license of --license, which is missing")
     sources = find_sources(videos, settings.layout)
     check_ready(settings)
     asked, settings = settings, begin(out, settings, videos)
@@ -77,13 +102,14 @@ def prepare(
             f"{asked.kept_from / FPS:g} s on"
         )
 
-    def run(units: Sequence[Unit]) -> list[Outcome]:
+    def run(what: str, units: Sequence[Unit]) -> list[Outcome]:
+        _announce(on_units, what, units)
         outcomes = []
-        for outcome in run_units(engine, workers, out, settings, units):
+        for outcome in _in_memory(out, run_units(engine, workers, out, settings, units)):
             if outcome.fatal:
                 raise MediaError(outcome.refused)
-            if outcome.refused:
-                on_warning(outcome.refused)
+            for told in (*outcome.remarks, *filter(None, [outcome.refused])):
+                on_warning(told)
             if on_done is not None:
                 on_done(outcome.unit)
             outcomes.append(outcome)
@@ -93,14 +119,27 @@ def prepare(
         scans = [
             Unit(source, _length(source.path)) for source in sources if current_plan(out, source) is None
         ]
-        _announce(on_units, "scanning", scans)
-        outcomes = run(scans)
-        items = [unit for source in sources for unit in _missing(out, source)]
-        _announce(on_units, "encoding", items)
-        outcomes += run(items)
+        outcomes = run("scanning", scans)
+        items = [unit for source in sources for unit in _items(out, source)]
+        if requests.check:
+            _announce(on_units, "checking", items)
+            for unit in items:
+                remove_damaged(out, unit, on_warning)
+                if on_done is not None:
+                    on_done(unit)
+        outcomes += run("encoding", _unfinished(out, items))
+        if requests.relicense:
+            relicense(out, settings.license or "")
     finally:
         manifest = write_manifest(out)
-    _measure_seam(out, settings, manifest)
+    _tell_licenses(manifest, asked.license, on_warning)
+    measure_seam(
+        out,
+        settings,
+        manifest,
+        lambda seconds: None if on_units is None else on_units("comparing spans", seconds),
+        on_warning,
+    )
     made = sum(one.unit.item is not None and not one.refused and not one.busy for one in outcomes)
     return Prepared(write_manifest(out), made, sum(one.busy for one in outcomes))
 
@@ -125,14 +164,14 @@ def check_ready(settings: Settings) -> None:
 
 
 def begin(out: Path, settings: Settings, videos: Path) -> Settings:
-    """Write down how ``out`` is made, or check that it was begun in the same way; the license may change.
+    """Write down how ``out`` is made, or check that it was begun in the same way; the license may be another.
 
     Only the name of the folder of the footage counts: it may be moved. Another one might have videos of the
     same names, which would take the place of those that are there.
 
     Returns:
-        The settings to go on with: a folder that an earlier version began keeps no stretch below an item's
-        least.
+        The settings to go on with. A folder that an earlier version began keeps no stretch below an item's
+        least. Without a license, that which ``out`` was begun with.
 
     Raises:
         InputError: it was begun otherwise.
@@ -144,7 +183,7 @@ def begin(out: Path, settings: Settings, videos: Path) -> Settings:
         settings = replace(settings, shortest=settings.seconds[0])
         there = there | {"shortest": settings.stamp()["shortest"]}
     content: dict[str, Any] = {
-        "license": settings.license,
+        "license": settings.license or NOT_STATED,
         "footage": videos.resolve().name,
         "settings": settings.stamp(),
         "vae": fingerprint([settings.vae]),
@@ -158,15 +197,13 @@ def begin(out: Path, settings: Settings, videos: Path) -> Settings:
                 f"{out} was prepared with another {' and another '.join(differing)}; choose another folder, "
                 "or the same settings and models as before"
             )
-        content = found | {"license": settings.license}
-        if content == found:
-            return settings
+        return replace(settings, license=settings.license or found["license"])
     try:
         (out / SOURCES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"{out}: cannot be made: {error.strerror or error}") from error
     write_json(path, content)
-    return settings
+    return replace(settings, license=content["license"])
 
 
 def _length(path: Path) -> float:
@@ -179,42 +216,44 @@ def _length(path: Path) -> float:
         return 1.0
 
 
-def _missing(out: Path, source: Source) -> list[Unit]:
+def _items(out: Path, source: Source) -> list[Unit]:
+    """All items of a video, finished or not."""
     plan = current_plan(out, source)
     if plan is None or plan.refused:
         return []
     return [
         Unit(source, (plan.spans[number].stop - plan.spans[number].start) / FPS, number)
         for number in plan.items
-        if not is_done(out, source, number)
     ]
+
+
+def _unfinished(out: Path, items: Sequence[Unit]) -> list[Unit]:
+    return [unit for unit in items if unit.item is not None and not is_done(out, unit.source, unit.item)]
+
+
+def _in_memory(out: Path, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """The same; if memory runs out, the error names the options that need less."""
+    try:
+        yield from outcomes
+    except Exception as error:
+        if (trouble := out_of_memory(error)) is None:
+            raise
+        raise MediaError(
+            f"{out}: {trouble}; what is finished is kept. Run the same command again with fewer --workers, "
+            "or in another folder with a smaller --span"
+        ) from error
+
+
+def _tell_licenses(manifest: Manifest, asked: str | None, on_warning: OnWarning) -> None:
+    """Warn if finished items have another license than the one that was given."""
+    others = [item["license"] for item in manifest.content["items"] if asked not in (None, item["license"])]
+    if others:
+        on_warning(
+            f"{len(others)} finished items keep their license ({', '.join(dict.fromkeys(others))}); "
+            f"--relicense gives them {asked!r} too"
+        )
 
 
 def _announce(on_units: OnUnits | None, what: str, units: Sequence[Unit]) -> None:
     if on_units is not None:
         on_units(what, sum(unit.seconds for unit in units))
-
-
-def _measure_seam(out: Path, settings: Settings, manifest: Manifest) -> None:
-    """Measure on an item, once, how near encoding in spans is to encoding all at once; write it down."""
-    content = read_json(out / SETTINGS)
-    long = [item for item in manifest.content["items"] if item["latents"] > settings.span]
-    if "seam" in content or not long:
-        return
-    import torch
-
-    from ..checkpoint import load_model
-    from ..media.frames import FrameReader
-    from ..video import TemporalVAE
-    from .encode import receptive_latents, seam_db
-
-    model = load_model("vae", settings.vae, settings.device or "cpu")
-    needed = receptive_latents(model)
-    seam: dict[str, Any] = {"span": settings.span, "context": settings.context, "exact_from": needed}
-    if settings.context < needed:
-        count = FRAMES_PER_LATENT * (min(2 * settings.span, long[0]["latents"]) - 1) + 1
-        shown = FrameReader((out / long[0]["file"]).with_suffix(".mp4")).read(0, count)
-        frames = torch.stack([torch.from_numpy(one.pixels()) for one in shown]).to(model.device).float() / 255
-        with torch.no_grad():
-            seam["decibels"] = round(seam_db(TemporalVAE(model), frames, settings.span, settings.context), 1)
-    write_json(out / SETTINGS, content | {"seam": seam})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from ..errors import MediaError, OnWarning, ignore
 from ..geometry import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from ..media.audio import at_rate, file_track
 from ..media.decode import find_source
-from ..media.frames import FrameReader
+from ..media.files import temporary_beside
+from ..media.frames import FrameReader, Shown
 from .detectors import Detect
+from .looks import See, see_again
 from .settings import Settings
 from .shots import SIZE, ShotChanges
 from .stretches import EVERY, FROZEN, Look, Span, look, spans_of_shot
@@ -51,6 +54,7 @@ def scan(
     settings: Settings,
     detect: Detect,
     voiced: Voiced | None,
+    see: See = see_again,
 ) -> Scanned:
     """Look at a whole video, frame after frame, and write its sound into ``folder``.
 
@@ -60,6 +64,7 @@ def scan(
         settings: how it is cut.
         detect: finds the faces of a picture.
         voiced: measures the share of speech; None: nobody asks.
+        see: takes looks of an earlier scan, see ``looks``.
 
     Raises:
         MediaError: it cannot be used at all: no sound, no picture, no frames, cut short, damaged.
@@ -67,10 +72,12 @@ def scan(
     reader = FrameReader(path)
     find_source(path, None, ignore)  # before anything that takes long
     remarks: list[str] = []
-    shots, looks, size, stop = _watched(reader, detect)
+    shots, looks, size, stop = _watched(reader, detect, see)
     if not stop:
         raise MediaError(f"{path} holds no frames that can be decoded; download or export it again")
-    _check_whole(reader, stop / FPS)
+    missing = _missing(reader, stop / FPS)
+    if missing and reader.exact:
+        raise _cut_short(reader, stop / FPS)
     rate = reader.decoded / (stop / FPS)
     if rate < _LEAST_RATE:
         raise MediaError(
@@ -79,7 +86,14 @@ def scan(
         )
     if reader.damaged:
         remarks.append(f"{path}: {reader.damaged} damaged packets of the picture were left out")
-    write_sound(path, folder / SOUND, remarks.append)
+    heard_seconds = write_sound(path, folder / SOUND, remarks.append)
+    if missing:  # the header tells of the whole file: its sound may last longer than its picture
+        if _missing(reader, heard_seconds):
+            raise _cut_short(reader, stop / FPS)
+        remarks.append(
+            f"{path}: the picture ends at {stop / FPS:.1f} s, the sound at {heard_seconds:.1f} s; the sound "
+            "after the picture is left out"
+        )
     spans: list[Span] = []
     frames = (settings.kept_from, *settings.frames)
     for first, last in shots:
@@ -90,38 +104,50 @@ def scan(
     return Scanned([span for span, _ in told], stop / FPS, [share for _, share in told], remarks)
 
 
-def _check_whole(reader: FrameReader, seconds: float) -> None:
-    """Raise MediaError if a video ends before the duration in its header."""
+def _missing(reader: FrameReader, seconds: float) -> bool:
+    """Whether what lasts ``seconds`` ends before the duration in the header, if there is one."""
     if reader.declared is None:
-        return
+        return False
     slack = _CUT_SHORT[0 if reader.exact else 1]
-    if reader.declared - seconds > max(slack, 0.02 * reader.declared):
-        raise MediaError(
-            f"{reader.path} is cut short: {seconds:.1f} s of the {reader.declared:.1f} s that it declares "
-            "are there; download it again"
-        )
+    return reader.declared - seconds > max(slack, 0.02 * reader.declared)
 
 
-def write_sound(path: Path, target: Path, on_warning: OnWarning) -> None:
-    """Write the sound of a file, piece by piece, for :func:`scan`.
+def _cut_short(reader: FrameReader, seconds: float) -> MediaError:
+    return MediaError(
+        f"{reader.path} is cut short: {seconds:.1f} s of the {reader.declared:.1f} s that it declares "
+        "are there; download it again"
+    )
+
+
+def write_sound(path: Path, target: Path, on_warning: OnWarning) -> float:
+    """Write the sound of a file, piece by piece; under its name there is all of it or nothing.
+
+    Returns:
+        Its seconds.
 
     Raises:
         MediaError: it has none, or it cannot be decoded.
+        OSError: it cannot be written.
     """
     track = file_track(path, None, on_warning)
-    count = 0
-    with target.open("wb") as file:
-        mixed = (piece.mean(axis=0, keepdims=True) for piece in track.chunks())
-        for piece in at_rate(mixed, track.sample_rate, SAMPLE_RATE, channels=1):
-            quantized = (piece[0].clip(-1, 1) * 32767).round().astype(np.int16)
-            file.write(quantized.tobytes())
-            count += len(quantized)
-    if not count:
-        raise MediaError(f"{path} has a sound track without any samples; expected speech")
+    count, temporary = 0, temporary_beside(target)
+    try:
+        with temporary.open("wb") as file:
+            mixed = (piece.mean(axis=0, keepdims=True) for piece in track.chunks())
+            for piece in at_rate(mixed, track.sample_rate, SAMPLE_RATE, channels=1):
+                quantized = (piece[0].clip(-1, 1) * 32767).round().astype(np.int16)
+                file.write(quantized.tobytes())
+                count += len(quantized)
+        if not count:
+            raise MediaError(f"{path} has a sound track without any samples; expected speech")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count / SAMPLE_RATE
 
 
 def _watched(
-    reader: FrameReader, detect: Detect
+    reader: FrameReader, detect: Detect, see: See
 ) -> tuple[list[tuple[int, int]], list[Look], tuple[int, int], int]:
     """Shots, looks, the size of the picture and the moment after the last."""
     starts: list[int] = []
@@ -137,10 +163,15 @@ def _watched(
             if shown.age > _STILL:
                 looks.append(Look(shown.index, None, FROZEN))
                 continue
-            picture = shown.pixels()
-            size = picture.shape[0], picture.shape[1]
-            looks.append(look(shown.index, detect(picture)))
+            looks.append(see(shown.index, partial(_look, shown, detect)))
+            if size == (0, 0):
+                height, width, _ = shown.pixels().shape
+                size = height, width
     return list(pairwise([*starts, stop])), looks, size, stop
+
+
+def _look(shown: Shown, detect: Detect) -> Look:
+    return look(shown.index, detect(shown.pixels()))
 
 
 def _with_speech(span: Span, heard: Samples, voiced: Voiced | None) -> tuple[Span, float]:

@@ -16,6 +16,7 @@ LAYOUTS = ("plain", "hdtf", "mead")
 DETECTORS = ("own", "dlib", "yuface", "yunet")
 ONE_CLIP = 121
 """Frames of a clip in the paper."""
+NOT_STATED = "not stated"
 VOICES = ("webrtc", "loudness", "none")
 
 
@@ -35,7 +36,7 @@ class Settings:
         detector: who finds faces, see ``detectors``.
         detector_file: its weights, where it needs some.
         voice: who tells speech from silence, see ``voice``.
-        license: of the footage.
+        license: of new items; None: the one that the folder was begun with.
         device: where models run; None: the best available.
         shortest: seconds from which a shorter stretch is kept whole; None: one clip of 121 frames, or the
             least of an item if that is less.
@@ -52,7 +53,7 @@ class Settings:
     detector: str = "own"
     detector_file: Path | None = None
     voice: str = "webrtc"
-    license: str = "not stated"
+    license: str | None = None
     device: str | None = None
     shortest: float | None = None
 

@@ -14,6 +14,7 @@ from ..geometry import FPS
 from ..media.files import written_whole
 from ..media.frames import FrameReader
 from .manifest import Manifest
+from .records import SOURCES
 
 KEPT, SKIPPED = "kept.png", "skipped.png"
 _SIDE, _GAP, _LABEL, _TEXT = 112, 4, 310, 13
@@ -39,6 +40,16 @@ def save_sheets(out: Path, videos: Path, manifest: Manifest) -> list[Path]:
             _save(_drawn(rows), out / name)
             written.append(out / name)
     return written
+
+
+def are_current(out: Path, manifest: Manifest) -> bool:
+    """Whether each sheet that has rows is there, and newer than all plans and records of items."""
+    content = manifest.content
+    wanted = [out / name for name, rows in ((KEPT, "items"), (SKIPPED, "skipped")) if content[rows]]
+    if not all(path.is_file() for path in wanted):
+        return False
+    made = max((p.stat().st_mtime_ns for p in (out / SOURCES).glob("*/*.json")), default=0)
+    return all(path.stat().st_mtime_ns >= made for path in wanted)
 
 
 def _spread(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

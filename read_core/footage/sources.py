@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MediaError
+from ..weights.origin import checksum
 
 SUFFIXES = ("avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv")
 _CLIP = re.compile(r"_\d+$")  # HDTF: WDA_BarackObama_000.mp4
@@ -39,6 +40,10 @@ class Source:
         """Size and time of change, by which a file that was replaced is recognized."""
         stat = self.path.stat()
         return [stat.st_size, stat.st_mtime_ns]
+
+    def sha256(self) -> str:
+        """Of the file's content, by which a copy with another time of change is recognized."""
+        return checksum([self.path])
 
 
 def find_sources(videos: Path, layout: str) -> list[Source]:

@@ -76,6 +76,43 @@ def test_a_half_downloaded_video(tmp_path, talk, plain, share, told):
     assert re.search(told, reason), reason
 
 
+def in_matroska(path, frames, waveform):
+    """A file, streams interleaved, whose header has the duration of the whole file alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        heard = (waveform.clamp(-1, 1) * 32767).to(torch.int16).numpy()
+        for number in range(-(-len(heard) // 640)):
+            if number < len(frames):
+                picture = (frames[number] * 255).round().byte().numpy()
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            packet = av.AudioFrame.from_ndarray(heard[None, 640 * number : 640 * (number + 1)], "s16", "mono")
+            packet.sample_rate = 16_000
+            container.mux(sound.encode(packet))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_video_whose_sound_goes_on_after_the_picture(tmp_path, talk, plain):
+    """It ends with the picture, and a remark says so."""
+    longer = torch.cat([talk.waveform, talk.waveform[: 2 * 16_000]])
+    path = in_matroska(tmp_path / "in" / "a.mkv", placed(talk.frames), longer)
+    assert not FrameReader(path).exact
+    said: list[str] = []
+    done = prepare(tmp_path / "in", tmp_path / "out", plain, on_warning=said.append)
+    assert [(item["start"], item["stop"]) for item in done.manifest.content["items"]] == [(0, 25), (25, 50)]
+    (told,) = said
+    assert re.search(r"picture ends at 2\.4 s, the sound at 4\.4 s", told)
+
+
+def test_half_of_a_file_whose_header_tells_of_all_of_it(tmp_path, talk, plain):
+    half(in_matroska(tmp_path / "in" / "a.mkv", placed(talk.frames), talk.waveform), 0.4)
+    assert "cut short" in refused(tmp_path / "in", plain, tmp_path / "out")
+
+
 def test_a_video_that_is_whole_by_now_is_taken(tmp_path, talk, plain):
     path = write_video(tmp_path / "in" / "a.mp4", placed(talk.frames), talk.waveform)
     whole = path.read_bytes()
