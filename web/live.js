@@ -5,9 +5,12 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
+const KIND = "READ_TalkingHeadToFile";
 const NAME = "read_live";
 const PAUSE = 400; // milliseconds between two questions
+const KEPT = 5; // seconds behind the played place that stay when the browser has no room for more
 
+// The node in the workflow that is open; another one may have a node of another kind with this id.
 function find(id) {
   let graph = app.rootGraph ?? app.graph;
   let node;
@@ -15,7 +18,7 @@ function find(id) {
     node = graph?.getNodeById(Number(part));
     graph = node?.subgraph;
   }
-  return node;
+  return node?.comfyClass === KIND ? node : undefined;
 }
 
 // "avc1.64001f", from the avcC box of the file's head; undefined: the head is not there yet.
@@ -34,7 +37,8 @@ function has(bytes, name) {
 function drop(node) {
   const widget = node?.widgets?.find((found) => found.name === NAME);
   if (!widget) return;
-  widget.element?.pause?.();
+  widget.element?.removeAttribute?.("src"); // ends what waits to be played, too
+  widget.element?.load?.();
   widget.onRemove?.();
   node.widgets.splice(node.widgets.indexOf(widget), 1);
   node.setDirtyCanvas?.(true, true);
@@ -60,6 +64,25 @@ const opened = (source, video) =>
 
 const updated = (buffer) => new Promise((done) => buffer.addEventListener("updateend", done, { once: true }));
 const pause = () => new Promise((done) => setTimeout(done, PAUSE));
+
+// Append bytes. A browser holds some minutes of video at most: if it is full, forget what has been played, and wait
+// until more has been.
+async function append(buffer, bytes, video, source) {
+  while (source.readyState === "open") {
+    try {
+      buffer.appendBuffer(bytes);
+      return await updated(buffer);
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") throw error;
+      if (!video.isConnected) throw new Error("this page shows it no longer");
+    }
+    if (video.currentTime > KEPT) {
+      buffer.remove(0, video.currentTime - KEPT);
+      await updated(buffer);
+    }
+    await pause();
+  }
+}
 
 async function pieces(token, use) {
   let at = 0;
@@ -98,8 +121,7 @@ async function play({ node: id, token }) {
         video.play().catch(() => {});
       });
     }
-    buffer.appendBuffer(bytes);
-    await updated(buffer);
+    await append(buffer, bytes, video, source);
   });
   if (source.readyState === "open") source.endOfStream();
 }
