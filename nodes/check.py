@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 
 from ..read_core.limits import WINDOW
 from .discovery import LIP_SYNC, found_by
-from .feedback import Progress, input_named, show_text
+from .feedback import Progress, Remarks, input_named, show_text
 from .incoming import counted, frames_of, image_of, recording
 from .sockets import Models, ReadModels
 
@@ -46,6 +46,7 @@ class Check(io.ComfyNode):
                 ),
                 io.Image.Input(
                     "reference",
+                    display_name="portrait",
                     optional=True,
                     tooltip="The portrait as the model sees it. Without it the first frame is used.",
                 ),
@@ -77,23 +78,34 @@ class Check(io.ComfyNode):
         from ..read_core.evaluation.video_check import check_video, frame_loudness
         from ..read_core.geometry import check_window
 
-        if window == 0 and models is not None:
-            window = models.pipe.defaults.window
+        remarks = Remarks()
+        if models is not None:
+            window = _window(window, models, remarks)
         check_window(window)
         with input_named("audio"):
             waveform, rate = recording(audio)
         with input_named("images"):
             frames = frames_of(images)[..., :3].float().cpu()
-        with input_named("reference"):
+        with input_named("portrait"):
             portrait = None if reference is None else image_of(reference, 0)[..., :3].cpu()
         with input_named("images and audio"):
             loudness = frame_loudness(waveform, rate, len(frames))
             found = check_video(frames, loudness, window, portrait, _finding(len(frames)))
-        show_text(
-            f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}, likeness {found.likeness:.2f}"
+        numbers = f"follows {found.follows:.2f}, lag {counted(found.lag, 'frame')}"
+        show_text(f"{numbers}, likeness {found.likeness:.2f}", remarks)
+        plot, report = found.plot()[None], "\n".join([found.text(), *remarks.texts])
+        return io.NodeOutput(plot, report, found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))
+
+
+def _window(chosen: int, models: ReadModels, remarks: Remarks) -> int:
+    """The chosen window, or for 0 the checkpoint's; warn if they differ."""
+    own = models.pipe.defaults.window
+    if chosen not in (0, own):
+        remarks(
+            f"window is {chosen}, but that of {models.pipe.card.name} is {own}: where clips meet "
+            f"is read at wrong frames unless the sampler's window was {chosen}; 0 is the checkpoint's"
         )
-        plot = found.plot()[None]
-        return io.NodeOutput(plot, found.text(), found.follows, found.lag, ui=ui.PreviewImage(plot, cls=cls))
+    return chosen or own
 
 
 def _finding(frames: int) -> Callable[[torch.Tensor], Faces]:

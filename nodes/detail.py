@@ -44,9 +44,10 @@ class RestoreDetail(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "size",
+                    display_name="output_size",
                     default=0,
                     min=0,
-                    max=2048,
+                    max=OUTPUT_SIZE.largest,
                     step=2,
                     tooltip=f"Longest side of the result, from {OUTPUT_SIZE.least}; 0: the resolution of the "
                     f"portrait, at most {PORTRAIT_SIDE}.",
@@ -54,6 +55,7 @@ class RestoreDetail(io.ComfyNode):
                 switch_input("blinks", BLINKS),
                 io.Int.Input(
                     "blink_seed",
+                    display_name="motion_seed",
                     default=0,
                     min=SEED.least,
                     max=SEED.largest,
@@ -83,10 +85,10 @@ class RestoreDetail(io.ComfyNode):
     ) -> io.NodeOutput:
         with input_named("images"):
             frames_of(images)
-        with input_named("size"):
+        with input_named("output_size"):
             finishing = _finishing(size, blinks, blink_seed, head_motion)
         finish = models.pipe.finish(reference, None, finishing)
-        check_room(len(images), finish.size, "a smaller size")
+        check_room(len(images), finish.size, "a smaller output_size")
         place(*models.for_finishing, activations=finish.memory)
         restored = torch.empty((len(images), *finish.size, 3), device=mm.intermediate_device())
         progress, done = Progress(), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as mm
@@ -159,10 +160,11 @@ def face_text(reference: Reference) -> str:
     if reference.face is None:
         return size
     crop, (_, width) = reference.crop, reference.original or (1, 1)
-    side = min(crop.width, crop.height)
+    side, degrees = min(crop.width, crop.height), round(abs(math.degrees(crop.roll)))
+    turned = f"turned upright by {counted(degrees, 'degree')}, " if degrees else ""
     return (
         f"Face at face_x {crop.x / width:.3f}, face_y {crop.y / width:.3f}, face_size {side / width:.3f}: "
-        f"{side:.0f} pixels of the picture, brought to {size}"
+        f"{side:.0f} pixels of the picture, {turned}brought to {size}"
     )
 
 
@@ -267,8 +269,8 @@ def size_inputs() -> list[io.Input]:
     side = {"default": 0, "min": 0, "max": SIZE.largest, "step": PIXELS_PER_LATENT}
     tip = (
         "Size that the model works at, not that of the video. Leave 0, the checkpoint's own: with read-tiny, "
-        "lips hardly move at others. Choose the video's size with output_size, or with size in READ Restore "
-        f"Detail. Multiples of {PIXELS_PER_LATENT}, from {SIZE.least}."
+        "lips hardly move at others. Choose the video's size with output_size of READ Restore Detail or READ "
+        f"Talking Head to File. Multiples of {PIXELS_PER_LATENT}, from {SIZE.least}."
     )
     return [
         io.Int.Input("width", **side, tooltip=tip),
@@ -316,6 +318,7 @@ def face_inputs() -> list[io.Input]:
             default=FOUND.size,
             **(place | {"max": float(FACE_SIZE.largest)}),
             tooltip="Side of the square to cut, as a fraction of the picture's width; 0: the face is found. "
-            "The node shows the found place as face_x, face_y and face_size.",
+            "The node shows the found place as face_x, face_y and face_size. A square by hand is not turned: "
+            "a tilted face stays tilted.",
         ),
     ]

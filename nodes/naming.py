@@ -1,4 +1,4 @@
-"""Fill in file name patterns, as ComfyUI's page does for core's nodes."""
+"""Names of files in the output folder: patterns filled in as ComfyUI's page does, and a check."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from ..read_core.errors import InputError
 
 _PATTERN = re.compile(r"%([^%]+)%")
+_SEPARATOR = r"[/\\]"
 _DATE = "date:"
 _PARTS = re.compile(r"yyyy|yyy|yy|dd?|MM?|hh?|mm?|ss?")
 _FORBIDDEN = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
@@ -23,7 +24,7 @@ _PART_OF: dict[str, Callable[[datetime], int]] = {
 
 
 def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | None = None) -> str:
-    """Replace ``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix.
+    """Replace ``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix, and check it.
 
     The page does so only for core's nodes. Other patterns, for example ``%year%``, are left for the host.
 
@@ -33,7 +34,7 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
         now: the time; None: the current time.
 
     Raises:
-        InputError: the prefix contains control characters.
+        InputError: the prefix contains control characters, or leads out of the output folder on any system.
     """
     if bad := sorted(set(re.findall(r"[\x00-\x1f\x7f]", prefix))):
         raise InputError(
@@ -50,7 +51,13 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
         known = widget in inputs and not isinstance(inputs[widget], list | dict)  # a list is a link
         return _FORBIDDEN.sub("_", str(inputs[widget])) if known else found[0]
 
-    return _PATTERN.sub(value, prefix)
+    name = _PATTERN.sub(value, prefix)
+    if ".." in re.split(_SEPARATOR, name) or re.match(rf"{_SEPARATOR}|[A-Za-z]:", name):
+        raise InputError(
+            f"filename_prefix is {name!r}; expected a name within the output folder, such as video/READ: "
+            "no '..', no absolute path, no drive"
+        )
+    return name
 
 
 def _formatted_date(form: str, time: datetime) -> str:

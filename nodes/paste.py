@@ -40,6 +40,7 @@ class PasteBack(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "max_side",
+                    display_name="output_size",
                     default=PASTED_SIDE,
                     min=OUTPUT_SIZE.least,
                     max=OUTPUT_SIZE.largest,
@@ -84,7 +85,7 @@ class PasteBack(io.ComfyNode):
             check_original(reference, original)
             paste = Paste(original, reference.crop, max_side)
         height, width = paste.size
-        check_room(len(images), paste.size, "a smaller max_side")
+        check_room(len(images), paste.size, "a smaller output_size")
         pasted = torch.empty((len(images), height, width, 3), device=mm.intermediate_device())
         place(activations=pasting_memory(paste.changed, height * width))
         device = mm.get_torch_device()

@@ -9,6 +9,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
+from ..read_core.usage import gigabytes
+
 _ALL = 1e32
 
 
@@ -79,8 +81,8 @@ def check_room(count: int, size: tuple[int, int], advice: str) -> None:
     needed, free = count * size[0] * size[1] * 3 * 4, mm.get_free_memory(mm.intermediate_device())
     if needed > free:
         raise InputError(
-            f"{count} frames of {size[1]} x {size[0]} pixels need {needed / 2**30:.1f} GB of memory, but "
-            f"{free / 2**30:.1f} GB are free; use {advice}, or READ Talking Head to File, which writes "
+            f"{count} frames of {size[1]} x {size[0]} pixels need {gigabytes(needed)} of memory, but "
+            f"{gigabytes(free)} are free; use {advice}, or READ Talking Head to File, which writes "
             "frames as it makes them"
         )
 

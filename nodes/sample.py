@@ -12,6 +12,7 @@ from comfy_api.latest import io
 from ..read_core.geometry import clips_of_latents, latents_of_frames
 from ..read_core.limits import ALPHA, BETA, ORDERS, SEED, STEPS, WINDOW, Order
 from ..read_core.memory import decoding_memory, latents_memory, sampling_memory, weights_memory
+from ..read_core.usage import gigabytes
 from .discovery import LIP_SYNC, found_by
 from .feedback import Progress, Remarks, show_text
 from .incoming import LENGTH, counted, embedded_text
@@ -234,7 +235,7 @@ def working_memory(
 def estimate_text(num_frames: int, clips: int, memory: int) -> str:
     """Text with the expected work, before it starts; ``memory`` in bytes."""
     made = f"{counted(num_frames, 'frame')} in {counted(clips, 'clip')}"
-    return f"{made}: {memory / 2**30:.1f} GB for the models and the work."
+    return f"{made}: {gigabytes(memory)} for the models and the work."
 
 
 def timed(

@@ -101,7 +101,8 @@ def test_a_portrait_of_too_few_channels(host, client, channels):
 
 @pytest.mark.parametrize("prefix", ["../outside", "/etc/read"])
 def test_a_file_outside_the_output_folder(host, client, prefix):
-    told(client, quick_file(filename_prefix=prefix), "READ_TalkingHeadToFile", "output")
+    words = "filename_prefix is .*expected a name within the output folder"
+    told(client, quick_file(filename_prefix=prefix), "READ_TalkingHeadToFile", words)
     assert not [path for path in host.base.rglob("*") if "outside" in path.name]
 
 

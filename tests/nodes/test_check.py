@@ -36,7 +36,9 @@ def run(host):
     own = images | {"window": 0, "models": ["1", 0]}
     prompt["check own"] = node("READ_Check", audio=["4", 1], **own)
     prompt["check 16"] = node("READ_Check", audio=["4", 1], **images | {"window": 16})
-    for check in ("check", "check late", "check own", "check 16"):
+    known = images | {"reference": ["5", 1], "models": ["1", 0]}
+    prompt["check known"] = node("READ_Check", audio=["4", 1], **known)
+    for check in ("check", "check late", "check own", "check 16", "check known"):
         for index, what in enumerate(("plot", "report", "follows", "lag")):
             prompt[f"{check}: {what}"] = node("ReadTest_Dump", value=[check, index])
     sources = {"frames": ["8", 0], "sound": ["4", 1], "late sound": ["late", 1], "portrait": ["5", 1]}
@@ -74,6 +76,16 @@ def tracks(run, sound="sound"):
 
 def test_a_window_of_0_is_that_of_the_checkpoint(run):
     assert said(run, "report", "check own") == said(run, "report", "check 16")
+
+
+def test_a_window_that_is_not_the_checkpoint_s_stays_and_is_told(run):
+    told = f"Warning: window is {WINDOW}, but that of read-tiny is 16"
+    *numbers, last = said(run, "report", "check known").splitlines()
+    assert last.startswith(told)
+    assert any(text.startswith(told) for text in run.texts)
+    for check in ("check", "check own"):
+        assert "Warning" not in said(run, "report", check)
+    assert said(run, "report").splitlines() == numbers
 
 
 def test_how_well_the_mouth_follows(run):

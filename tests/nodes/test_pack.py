@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from read_core.limits import OUTPUT_SIZE
+
 from .conftest import BUNDLED
 from .host import PACK, ROOT, prepare_base, run_in_host, running
 from .prompts import quick, quick_file
@@ -77,6 +79,21 @@ def test_english_texts_of_the_page_are_the_nodes_own(client):
         assert {key: value["tooltip"] for key, value in said["inputs"].items()} == texts(node["input"])
         outputs = [(value["name"], value["tooltip"]) for value in said["outputs"].values()]
         assert outputs == list(zip(node["output_name"], node["output_tooltips"], strict=True))
+
+
+def test_the_longest_side_of_a_result_has_one_name_and_one_limit(client):
+    shown = client.get("/object_info")
+    found = [
+        shown[node]["input"][group][widget][1]
+        for node, group, widget in (
+            ("READ_RestoreDetail", "required", "size"),
+            ("READ_PasteBack", "required", "max_side"),
+            ("READ_TalkingHeadToFile", "optional", "output_size"),
+        )
+    ]
+    assert [options["max"] for options in found] == 3 * [OUTPUT_SIZE.largest]
+    assert [options.get("display_name") or "output_size" for options in found] == 3 * ["output_size"]
+    assert all(options["display_name"] for options in found[:2])
 
 
 def test_host_hands_out_every_language(client):

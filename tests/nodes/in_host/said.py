@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -34,6 +36,7 @@ IMAGES = {
     "empty": IMAGE[:0],
     "a path": "portrait.png",
 }
+OUTSIDE = {"parent": "video/../../x", "absolute": "/x", "drive": "C:x", "backslash": "a\\..\\x"}
 SOUNDS = {
     "none": None,
     "no keys": {},
@@ -88,6 +91,8 @@ def holes(models, nodes, reference):
         "prefix": refused(file_of(filename_prefix="a\0b")),
         "line": refused(file_of(filename_prefix="a\nb")),
     }
+    for name, prefix in OUTSIDE.items():
+        found[f"prefix, {name}"] = refused(file_of(filename_prefix=prefix, image=None, audio=None))
     for name, image in IMAGES.items():
         found |= {
             f"reference, {name}": refused(
@@ -176,6 +181,18 @@ def said(models, nodes, reference):
     return found
 
 
+def numbers(nodes, reference):
+    """What is said of memory, and of a face that is turned by 20 degrees."""
+    alignment = importlib.import_module(f"{NAME}.read_core.face.alignment")
+    tilted = alignment.FaceCrop(32, 32, 40, 40, math.radians(-20))
+    return {
+        "estimate": nodes["sample"].estimate_text(50, 2, 2_500_000_000),
+        "room": refused(lambda: part("placement").check_room(1_000_000, (512, 512), "less"))["text"],
+        "tilted": nodes["encode"].face_text(replace(reference, face=tilted)),
+        "upright": nodes["encode"].face_text(replace(reference, face=replace(tilted, roll=0.0))),
+    }
+
+
 def file_names():
     """A file's prefix, filled in on 4 March 2026, 15:06:07."""
     naming, now = part("naming"), datetime(2026, 3, 4, 15, 6, 7)
@@ -210,6 +227,7 @@ def main():
                 "holes": holes(models, nodes, reference),
                 "said": said(models, nodes, reference),
                 "names": file_names(),
+                "numbers": numbers(nodes, reference),
             }
         )
     )
