@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..media.files import written_whole
+from ..media.files import temporary_beside
 from .stretches import Look
 
 LOOKS = "looks.jsonl"
@@ -33,12 +33,16 @@ def kept_looks(path: Path, sha256: str) -> Iterator[See]:
         sha256: of the video.
 
     Raises:
-        MediaError, OSError: it cannot be written.
+        OSError: it cannot be written.
     """
     known = dict(_read(path, sha256))
-    with written_whole(path) as temporary:
-        lines = [json.dumps(sha256) + "\n", *map(_line, known.values())]
+    lines = [json.dumps(sha256) + "\n", *map(_line, known.values())]
+    temporary = temporary_beside(path)
+    try:
         temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     with path.open("a", encoding="utf-8") as file:
 
         def see(index: int, make: Callable[[], Look]) -> Look:

@@ -76,7 +76,7 @@ def prepare(  # noqa: PLR0913
         settings: how; what ``out`` was begun with must be the same.
         engine: who works, see ``engines``.
         workers: how many processes.
-        on_units: called before each of the two passes.
+        on_units: called before each pass: scanning, encoding, and others where they have something to do.
         on_done: called after each unit.
         on_warning: called with what is remarkable about a video, and with why one is refused.
         requests: what to do with finished items.

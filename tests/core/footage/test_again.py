@@ -20,11 +20,11 @@ from read_core.footage.detectors import make_detector
 from read_core.footage.item import Models
 from read_core.footage.looks import LOOKS, kept_looks
 from read_core.footage.manifest import read_manifest
-from read_core.footage.prepare import Requests, prepare
+from read_core.footage.prepare import Requests, begin, prepare
 from read_core.footage.records import read_plan
 from read_core.footage.scan import scan
 from read_core.footage.sources import find_sources
-from read_core.footage.units import current_plan
+from read_core.footage.units import Unit, current_plan, work
 from read_core.media import VideoWriter
 
 from ..footage_videos import placed, write_video
@@ -194,6 +194,18 @@ def test_an_error_of_writing_refuses_no_item(tmp_path, talk, settings, monkeypat
             prepare(tmp_path / "in", out, plain)
     assert read_manifest(out).content["skipped"] == []
     assert prepare(tmp_path / "in", out, plain).made == 1
+
+
+def test_an_error_of_writing_refuses_no_video(tmp_path, videos, settings):
+    out = tmp_path / "out"
+    begin(out, settings, videos)
+    (source, *_) = find_sources(videos, "hdtf")
+    looks = out / "sources" / source.key / LOOKS
+    looks.mkdir(parents=True)  # nothing can be written under that name
+    assert work(out, settings, Unit(source, 1)).fatal
+    assert current_plan(out, source) is None
+    looks.rmdir()
+    assert not work(out, settings, Unit(source, 1)).refused
 
 
 def test_too_little_memory_names_options_that_help(tmp_path, videos, settings, monkeypatch):
