@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -11,18 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .ans import (
-    ByStep,
-    DistilledCFG,
-    Guidance,
-    LatentNoise,
-    NoCFG,
-    OnStep,
-    guided_steps,
-    reverse,
-    reverse_stream,
-    timesteps,
-)
+from .ans import OnStep, reverse, reverse_stream
 from .ans.ranks import Ring, reverse_over_ranks
 from .checkpoint import Components, load_checkpoint
 from .checks import check_seed
@@ -34,32 +23,19 @@ from .face.framing import encoded, frame_portrait, warn_of_framing
 from .finish import Finish, Finishing, chosen_blinker, moves_head, still_head
 from .geometry import (
     check_window,
-    clips_of_latents,
     frames_of_latents,
     frames_of_samples,
     latents_of_frames,
-    padded_latents,
 )
 from .limits import FACE, WINDOW
 from .media import opaque, resample
 from .precision import bfloat16_is_fast
 from .records import FaceChoice, Reference, ResolvedSettings, SamplingSettings, SpeechCodes
+from .run import prepare_run
 from .speech import WhisperFeatures, encode_speech_codes
-from .transformer.guided import GuidedVelocity
 from .video import TemporalVAE
 
 _PREVIEW_LATENTS = 3
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Everything that the sampler needs for one video."""
-
-    velocity: GuidedVelocity | ByStep
-    noise: LatentNoise
-    reference: Tensor
-    times: Tensor
-    clips: int
 
 
 class ReadPipeline:
@@ -255,7 +231,7 @@ class ReadPipeline:
             InputError: an argument does not fit the checkpoint.
         """
         chosen = self._resolved(settings)
-        run = self._prepare(speech, reference, chosen, on_warning)
+        run = prepare_run(self, speech, reference, chosen, on_warning)
         inputs = (run.velocity, run.noise, run.reference, run.times, chosen.window)
         if self.ring is None:
             latents = reverse(*inputs, chosen.order, on_step, clips=run.clips)
@@ -329,7 +305,7 @@ class ReadPipeline:
                 f"order is {chosen.order!r}; expected clips, since a stream is made clip by clip. For other "
                 "orders use sample and decode_stream"
             )
-        run = self._prepare(speech, reference, chosen, on_warning)
+        run = prepare_run(self, speech, reference, chosen, on_warning)
         clips = reverse_stream(
             run.velocity, run.noise, run.reference, run.times, chosen.window, run.clips, on_step
         )
@@ -386,66 +362,3 @@ class ReadPipeline:
 
     def _resolved(self, settings: SamplingSettings | None) -> ResolvedSettings:
         return (settings or SamplingSettings()).resolved(self.defaults)
-
-    @torch.no_grad()
-    def _prepare(
-        self, speech: SpeechCodes, reference: Reference, chosen: ResolvedSettings, on_warning: OnWarning
-    ) -> _Run:
-        steps, window = chosen.steps, chosen.window
-        if window not in self.defaults.windows:
-            trained = f"{self.card.name} was trained for {' or '.join(map(str, self.defaults.windows))}"
-            on_warning(f"window is {window}, but {trained}: expect worse videos")
-        if isinstance(chosen.guidance, DistilledCFG):
-            for complaint in () if self.student is None else self.student.complaints(chosen.guidance, steps):
-                on_warning(complaint)
-        elif steps < self.defaults.min_steps:
-            needed_steps = f"{self.card.name} needs {self.defaults.min_steps} or more"
-            on_warning(f"steps is {steps}, but {needed_steps}: expect broken colors")
-        transformer = self.transformer
-        device, dtype = transformer.device, transformer.dtype
-        needed = padded_latents(latents_of_frames(speech.num_frames), window)
-        self._check_records(speech, reference, window, needed)
-        z_r = reference.latent.to(device, torch.float32)
-        prompt = chosen.text or self.prompt
-        text = transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None])
-
-        def velocity(guidance: Guidance) -> GuidedVelocity:
-            return GuidedVelocity(
-                transformer,
-                speech.codes[:, :needed],
-                text,
-                guidance,
-                window,
-                kept_clips=steps if chosen.order == "wavefront" else 1,
-                student=self.student,
-                steps=steps,
-            )
-
-        times = timesteps(steps, self.defaults.shift_at(window * z_r.shape[3] * z_r.shape[4]))
-        guided = guided_steps(times, chosen.guidance_end)
-        ends = guided < steps and chosen.guidance.branches != NoCFG().branches
-        own = velocity(chosen.guidance)
-        return _Run(
-            velocity=ByStep(own, velocity(NoCFG()), guided) if ends else own,
-            noise=LatentNoise(chosen.seed, z_r.shape[1], *z_r.shape[3:]),
-            reference=z_r,
-            times=times,
-            clips=clips_of_latents(needed, window),
-        )
-
-    def _check_records(self, speech: SpeechCodes, reference: Reference, window: int, needed: int) -> None:
-        """Refuse records of another checkpoint, and fewer than ``needed`` codes."""
-        config = self.transformer.config
-        latent, codes = tuple(reference.latent.shape), tuple(speech.codes.shape)
-        if len(latent) != 5 or latent[:3] != (1, config.in_channels, 1):
-            raise InputError(
-                f"the reference's latent is {latent}; "
-                f"this checkpoint expects (1, {config.in_channels}, 1, h, w)"
-            )
-        slots = (config.code_slots, config.code_dim)
-        if len(codes) != 4 or codes[0] != 1 or codes[2:] != slots:
-            raise InputError(
-                f"the speech codes are {codes}; this checkpoint expects (1, M, {slots[0]}, {slots[1]})"
-            )
-        if codes[1] < needed:
-            raise InputError(f"the speech has {codes[1]} codes; a window of {window} needs {needed}")
