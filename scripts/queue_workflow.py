@@ -6,8 +6,8 @@
 
 Without a portrait or recording it uses the pack's examples. A table has a line for each video, with the
 columns portrait, speech, out and, if you like, seed and widgets of the workflow, such as steps or fit. The
-hosts share its lines (docs/scaling.md). Results and checksums go to a CSV file next to the table. A second run makes only what
-is missing or changed.
+hosts share its lines (docs/scaling.md). Results and checksums go to a CSV file next to the table. A second
+run makes only what is missing or changed.
 
 It needs aiohttp: run it with ComfyUI's own Python, or after ``pip install aiohttp``. It prints the running
 node and its steps to standard error, and the names of the downloaded files to standard output. Ctrl-C also

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,10 +68,11 @@ def run(args: argparse.Namespace) -> int:
     from ..compiler import check_compiler
     from ..device import best_device, checked_device
     from ..errors import InputError
-    from .engines import Models, run_rows
+    from .engines import run_rows
     from .progress import progress_for
-    from .results import DONE, Results
+    from .results import DONE, STARTED, Result, Results
     from .table import overwriting, read_table
+    from .work import Attempt, Models
 
     for name in ("workers", "retries"):
         if getattr(args, name) < (name == "workers"):
@@ -97,10 +99,21 @@ def run(args: argparse.Namespace) -> int:
         args.attention,
     )
     with progress_for(len(missing), args.workers) as progress:
-        options = (models, args.workers, args.retries, progress.warned, progress)
-        for row, result in run_rows(args.engine, missing, *options) if missing else ():
-            results.add(replace(result, fingerprint=prints[row.asked["out"]]))
-            progress.ended(row, result)
+
+        def started(attempt: Attempt) -> None:
+            out = attempt.row.asked["out"]
+            if attempt.claimed:
+                results.add(Result(out, STARTED, attempts=attempt.number, fingerprint=prints[out]))
+            progress.started(attempt.row, attempt.number)
+
+        options = (models, args.workers, args.retries, progress.warned, started, progress.stopped)
+        try:
+            with closing(run_rows(args.engine, missing, *options)) as outcomes:
+                for row, result in outcomes if missing else ():
+                    results.add(replace(result, fingerprint=prints[row.asked["out"]]))
+                    progress.ended(row, result)
+        finally:
+            results.close(missing)
     failed = sum(results.found[row.asked["out"]].state != DONE for row in rows)
     print(f"{len(rows) - failed} done, {failed} failed")
     return 1 if failed else 0

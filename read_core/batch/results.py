@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from ..errors import InputError
 from ..media.files import write_error
 from .table import Row, checksum
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, STARTED = "done", "failed", "started"
+STOPPED = "the command was stopped before it was finished"
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,11 @@ class Result:
 
     Attributes:
         out: the video, as the table names it.
-        state: ``done`` or ``failed``.
+        state: ``done``, ``failed``, or ``started``, which is no result yet.
         frames: frames of the video.
         seconds: time that it took.
         attempts: how often it was tried.
-        sha256: checksum of the video.
+        sha256: checksum of the video; of a failed job, of the video that its worker has left.
         fingerprint: see ``table.Row.fingerprint``.
         message: why it failed.
     """
@@ -46,6 +48,9 @@ _COLUMNS = [each.name for each in fields(Result)]
 class Results:
     """The results of a table. A job that runs again appends another line, and the last one counts.
 
+    A job that starts appends a line too. If no result follows, the command was killed: a video of that name
+    is then its own, and the next run replaces it.
+
     Args:
         path: the file, which need not exist.
 
@@ -56,7 +61,8 @@ class Results:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.found: dict[str, Result] = {}
-        self._made: dict[str, str] = {}  # checksum of the last video of each name, failures since then or not
+        self._started: set[str] = set()  # jobs without a result since they started
+        self._made: set[tuple[str, str]] = set()  # names and checksums of all videos so far
         if path.is_file():
             for cells in csv.DictReader(io.StringIO(self._whole_lines().decode(errors="replace"))):
                 if list(cells) != _COLUMNS:
@@ -92,9 +98,20 @@ class Results:
         )
 
     def made_here(self, row: Row) -> bool:
-        """Whether the file under the row's name is an earlier result: it may be replaced."""
-        made = self._made.get(row.asked["out"])
-        return made is not None and made == checksum(row.job.out)
+        """Whether the file under the row's name is an earlier result, or of a job that was cut off."""
+        out = row.asked["out"]
+        return out in self._started or (out, checksum(row.job.out)) in self._made
+
+    def close(self, rows: Iterable[Row]) -> None:
+        """Record that the jobs which have started, and whose workers are gone, have no other result.
+
+        Raises:
+            MediaError: it cannot be written.
+        """
+        for row in rows:
+            out = row.asked["out"]
+            if out in self._started:
+                self.add(Result(out, FAILED, message=STOPPED, sha256=checksum(row.job.out)))
 
     def add(self, result: Result) -> None:
         """Keep a result and append it to the file, which :meth:`prepare` has prepared.
@@ -111,9 +128,13 @@ class Results:
             raise write_error(self.path, error) from error
 
     def _keep(self, result: Result) -> None:
-        self.found[result.out] = result
+        self._started.discard(result.out)
         if result.sha256:
-            self._made[result.out] = result.sha256
+            self._made.add((result.out, result.sha256))
+        elif result.state == STARTED:
+            self._started.add(result.out)
+        if result.state != STARTED:
+            self.found[result.out] = result
 
     def _whole_lines(self) -> bytes:
         data = self.path.read_bytes()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from read_core.batch import engines
-from read_core.batch.engines import Models, Outcome
+from read_core.batch import work
 from read_core.batch.table import Row
+from read_core.batch.work import Models, Outcome
 from read_core.pipeline import ReadPipeline
 
 
@@ -16,7 +16,8 @@ class Killing(Models):
 
     def load(self) -> ReadPipeline:
         """The pipeline, in a process that will be killed."""
-        made = engines.make_video
+
+        made = work.make_video
 
         def make(pipe: ReadPipeline, row: Row) -> Outcome:
             mark = row.job.out.with_suffix(".killed")
@@ -25,5 +26,5 @@ class Killing(Models):
                 os.kill(os.getpid(), signal.SIGKILL)
             return made(pipe, row)
 
-        engines.make_video = make
+        work.make_video = make
         return super().load()

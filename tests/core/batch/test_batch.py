@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import importlib
 import os
+import subprocess
 import sys
-import wave
-from collections import deque
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -15,40 +14,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from read_core.batch import engines
-from read_core.batch.engines import Models, Outcome, run_rows
-from read_core.batch.results import DONE, FAILED, Result, Results
+from read_core.batch import processes, work
+from read_core.batch.engines import run_rows
+from read_core.batch.results import DONE, FAILED, STARTED, Result, Results
 from read_core.batch.table import checksum, read_table
-from read_core.checkpoint import describe
+from read_core.batch.work import Attempt, Models, Outcome, Waiting
 from read_core.cli.main import main
 from read_core.errors import CheckpointError, InputError, MediaError, ReadError
 
-
-@pytest.fixture
-def folder(tmp_path):
-    """A portrait and a short recording."""
-    values = np.random.default_rng(0).integers(-9000, 9000, 16_000 // 4, np.int16)
-    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
-        file.writeframes(values.tobytes())
-    Image.fromarray(np.full((64, 96, 3), 120, np.uint8)).save(tmp_path / "face.png")
-    return tmp_path
-
-
-@pytest.fixture
-def defaults(tiny_checkpoint):
-    return describe(tiny_checkpoint).defaults
-
-
-def write_table(folder: Path, *lines: str, columns: str = "portrait,speech,out,seed,guidance,alpha") -> Path:
-    path = folder / "jobs.csv"
-    path.write_text("\n".join([columns, *lines]) + "\n")
-    return path
+from .jobs import write_table
 
 
 def results_of(path: Path) -> dict[str, dict[str, str]]:
@@ -175,6 +153,100 @@ def test_a_foreign_file_is_never_replaced(folder, tiny_checkpoint):
     assert "exists" in results_of(folder / "jobs.results.csv")["a.mp4"]["message"]
 
 
+def test_a_video_whose_result_was_lost_in_a_kill_is_made_again(folder, tiny_checkpoint):
+    """The kill came after the file and before its result. A file that was there is not claimed."""
+    table = write_table(folder, "face.png,talk.wav,a.mp4,1,,", "face.png,talk.wav,b.mp4,1,,")
+    command = ["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
+    (folder / "b.mp4").write_text("mine")
+    assert main(command) == 1
+    path = folder / "jobs.results.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["a.mp4", STARTED],
+        ["a.mp4", DONE],
+        ["b.mp4", FAILED],
+    ]
+    path.write_text("".join(lines[:2]))
+    (folder / "a.mp4").write_text("of the killed run")
+    assert main(command) == 1
+    assert results_of(path)["a.mp4"]["state"] == DONE
+    assert results_of(path)["a.mp4"]["sha256"] == checksum(folder / "a.mp4")
+    assert (folder / "b.mp4").read_text() == "mine"
+    (folder / "a.mp4").write_text("mine, too")
+    assert main(command) == 1
+    assert (folder / "a.mp4").read_text() == "mine, too"
+
+
+def test_a_run_that_is_stopped_claims_only_what_it_has_left(folder, tiny_checkpoint, monkeypatch):
+    table = write_table(folder, *(f"face.png,talk.wav,{name}.mp4,1,," for name in "ab"))
+    command = ["batch", str(table), "--checkpoint", str(tiny_checkpoint), "--device", "cpu"]
+
+    def stopped(_pipe, row):
+        if "b" in row.job.out.name:
+            raise KeyboardInterrupt
+        row.job.out.write_text("left")
+        return Outcome(Result("a.mp4", FAILED), try_again=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "make_video", stopped)
+        assert main(command) == 130
+    (folder / "b.mp4").write_text("mine")
+    assert results_of(folder / "jobs.results.csv")["b.mp4"]["state"] == FAILED
+    assert main(command) == 1
+    assert (folder / "b.mp4").read_text() == "mine"
+
+
+def test_a_worker_killed_after_its_video_is_replaced_and_so_is_the_video(folder, defaults, monkeypatch):
+    """Its result is lost. A file that was there before is not replaced."""
+    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
+    (folder / "b.mp4").write_text("mine")
+    asked: list[tuple[str, bool]] = []
+
+    class Pool:
+        _processes = None
+
+        def __init__(self, _workers):
+            self.shut = False
+
+        def submit(self, _work, _models, row):
+            asked.append((row.job.out.name, row.job.overwrite))
+            future: Future[Outcome] = Future()
+            if len(asked) <= 2:
+                if row.job.out.name == "a.mp4":
+                    row.job.out.write_text("finished")
+                future.set_exception(BrokenProcessPool())
+            else:
+                future.set_result(Outcome(Result(row.asked["out"], DONE)))
+            return future
+
+        def shutdown(self, cancel_futures=False):
+            self.shut = True
+
+    monkeypatch.setattr(processes, "_pool", Pool)
+    list(run_rows("local", rows, Models(folder, "cpu"), 2, retries=1))
+    assert sorted(asked) == [("a.mp4", False), ("a.mp4", True), ("b.mp4", False), ("b.mp4", False)]
+    ((_, last),) = run_rows("local", rows[:1], Models(folder, "cpu"), 2, retries=0)
+    assert last.state == DONE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_workers_end_with_a_killed_command():
+    """Else they would finish videos that nobody records, and hold the memory that the next run needs."""
+    code = (
+        "import os, time\n"
+        "from read_core.batch.processes import _pool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = _pool(1)\n"
+        "    pool.submit(os.getpid).result()\n"
+        "    pool.submit(exec, 'import os, time; time.sleep(30); os.write(1, b\"finished\"); os._exit(0)')\n"
+        "    time.sleep(0.2)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -9
+    assert done.stdout == ""
+
+
 def test_what_may_work_the_next_time_is_tried_again(folder, defaults, monkeypatch):
     (row,) = read_table(write_table(folder, "face.png,talk.wav,a.mp4,1,,"), defaults)
     tried = []
@@ -185,7 +257,7 @@ def test_what_may_work_the_next_time_is_tried_again(folder, defaults, monkeypatc
             return Outcome(Result("a.mp4", FAILED, message="out of memory"), try_again=True)
         return Outcome(Result("a.mp4", DONE))
 
-    monkeypatch.setattr(engines, "make_video", make)
+    monkeypatch.setattr(work, "make_video", make)
     monkeypatch.setattr(Models, "load", lambda _: None)
     ((_, result),) = run_rows("local", [row], Models(folder), workers=1, retries=2)
     assert (result.state, result.attempts) == (DONE, 3)
@@ -206,9 +278,9 @@ def test_a_process_that_lost_its_gpu_makes_no_more_videos(folder, defaults, monk
         raise RuntimeError("an illegal memory access was encountered")
 
     monkeypatch.setattr("read_core.generate.job.generate", lost)
-    monkeypatch.setattr(engines, "works", lambda _: False)
+    monkeypatch.setattr(work, "works", lambda _: False)
     pipe: Any = SimpleNamespace(transformer=SimpleNamespace(device=torch.device("cpu")))
-    outcome = engines.make_video(pipe, rows[0])
+    outcome = work.make_video(pipe, rows[0])
     assert (outcome.try_again, outcome.broken) == (True, True)
     if workers == 1:
         monkeypatch.setattr(Models, "load", lambda _: pipe)
@@ -237,7 +309,7 @@ def test_a_process_that_lost_its_gpu_makes_no_more_videos(folder, defaults, monk
         def shutdown(self, **_):
             pass
 
-    monkeypatch.setattr(engines, "_pool", Worker)
+    monkeypatch.setattr(processes, "_pool", Worker)
     found = list(run_rows("local", rows, Models(folder, device="cpu"), workers=2, retries=1))
     assert [result.state for _, result in found] == [DONE, DONE]
     assert served[0] == 1
@@ -327,10 +399,10 @@ def test_a_worker_killed_between_its_jobs_is_replaced(folder, defaults, monkeypa
         def shutdown(self, cancel_futures=False):
             self.shut = True
 
-    monkeypatch.setattr(engines, "_pool", Pool)
+    monkeypatch.setattr(processes, "_pool", Pool)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    waiting = deque(engines.Attempt(row) for row in rows)
-    outcomes = list(engines._on_processes(waiting, Models(folder), 1))
+    waiting = Waiting((Attempt(row) for row in rows), lambda _: None)
+    outcomes = list(processes.on_processes(waiting, Models(folder), 1))
     found = [(attempt.number, outcome.result.out) for attempt, outcome in outcomes]
     assert found == [(1, "a.mp4"), (1, "b.mp4")]
     assert [pool.shut for pool in pools] == [True, True]
@@ -355,94 +427,6 @@ def test_workers_take_the_gpus_in_turn_unless_a_device_is_named(
     found = [models.of_worker(number) for number in range(3)]
     assert [each.device for each in found] == expected
     assert {replace(each, device=device) for each in found} == {models}
-
-
-class FakeRay:
-    """A cluster with ``gpus`` now; keeps how it was started, and what actors ask for."""
-
-    class NoMemoryError(Exception):
-        pass
-
-    exceptions = SimpleNamespace(RayActorError=OSError, OutOfMemoryError=NoMemoryError, RayTaskError=OSError)
-
-    def __init__(self, gpus):
-        self.gpus, self.stopped = gpus, 0
-        self.asked: dict[str, object] | None = None
-        self.started: dict[str, object] | None = None
-
-    def is_initialized(self):
-        return False
-
-    def init(self, **options):
-        self.started = options
-
-    def shutdown(self):
-        self.stopped += 1
-
-    def cluster_resources(self):
-        return {"CPU": 8.0} | ({"GPU": float(self.gpus)} if self.gpus else {})
-
-    def remote(self, **asked):
-        self.asked = asked
-        made = SimpleNamespace(remote=lambda row: Outcome(Result(row.asked["out"], DONE)))
-        return lambda _kind: SimpleNamespace(remote=lambda _models, _threads: SimpleNamespace(make=made))
-
-    def wait(self, waiting):
-        return waiting[:1], waiting[1:]
-
-    def get(self, outcome):
-        return outcome
-
-
-def test_a_worker_killed_by_rays_monitor_of_memory_is_tried_again(folder, defaults, monkeypatch):
-    rows = read_table(write_table(folder, *(f"face.png,talk.wav,{n}.mp4,1,," for n in "ab")), defaults)
-    refused: list[Outcome] = []
-
-    class Full(FakeRay):
-        def get(self, outcome):
-            if not refused:
-                refused.append(outcome)
-                raise self.exceptions.OutOfMemoryError
-            return outcome
-
-    monkeypatch.setitem(sys.modules, "ray", Full(0))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    found = [result for _, result in run_rows("ray", rows, Models(folder, "cpu"), 1, retries=1)]
-    assert [(result.state, result.attempts) for result in found] == [(DONE, 1), (DONE, 2)]
-
-
-HERE, AWAY = "", "head:6379"
-
-
-@pytest.mark.parametrize(
-    ("address", "gpus", "device", "per_worker", "share", "waits"),
-    [
-        (AWAY, 0, None, None, 1, True),  # its machines with GPUs are not up yet
-        (AWAY, 1, None, None, 1, False),  # and not 1/64
-        (AWAY, 8, "cpu", None, 0, False),
-        (AWAY, 1, None, 0.25, 0.25, False),
-        (AWAY, 1, None, 2, 2, True),
-        (HERE, 0, None, None, 0, False),
-        (HERE, 1, None, None, 0.01, False),
-        (HERE, 80, None, None, 1, False),
-        (HERE, 1, None, 0.5, 0.5, False),
-    ],
-)
-def test_an_actor_asks_ray_for_a_gpu_whatever_the_cluster_has_now(
-    folder, defaults, monkeypatch, address, gpus, device, per_worker, share, waits
-):
-    """Only a cluster that is this machine alone is shared evenly between 64 workers."""
-    rows = read_table(write_table(folder, "face.png,talk.wav,a.mp4,1,,"), defaults)
-    ray = FakeRay(gpus)
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.setenv("RAY_ADDRESS", address)
-    models, told = Models(folder, device, gpus=per_worker), list[str]()
-    ((_, result),) = run_rows("ray", rows, models, workers=64, retries=0, on_warning=told.append)
-    assert (result.state, ray.stopped) == (DONE, 1)
-    assert ray.asked == {"num_cpus": 1, "num_gpus": share}
-    assert ray.started is not None
-    assert ray.started.get("address") == ("local" if address == HERE else None)
-    assert [text.count("The workers wait") for text in told] == [1] * waits
 
 
 @pytest.mark.parametrize("wrong", ["-1", "1.5", "nan", "many"])

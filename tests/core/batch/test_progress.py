@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from read_core.batch import engines, progress
-from read_core.batch.engines import Models, Outcome, run_rows
+from read_core.batch import progress, work
+from read_core.batch.engines import run_rows
 from read_core.batch.progress import Board, Lines, progress_for
 from read_core.batch.results import DONE, FAILED, Result
+from read_core.batch.work import Models, Outcome
 
 
 def row(out: str) -> Any:
-    return SimpleNamespace(asked={"out": out})
+    return SimpleNamespace(asked={"out": out}, job=SimpleNamespace(out=Path(out), overwrite=False))
 
 
 def screen(written: str) -> list[str]:
@@ -146,20 +147,19 @@ def test_only_a_terminal_gets_the_table(monkeypatch, tty, term, kind):
 def test_the_engine_tells_when_attempts_begin_and_end(monkeypatch):
     heard: list[tuple[Any, ...]] = []
 
-    class Watch(Lines):
-        def started(self, row, attempt):
-            heard.append(("started", row.asked["out"], attempt))
+    def started(attempt):
+        heard.append(("started", attempt.row.asked["out"], attempt.number))
 
-        def stopped(self, row):
-            heard.append(("stopped", row.asked["out"]))
+    def stopped(row):
+        heard.append(("stopped", row.asked["out"]))
 
     outcomes = iter(
         [Outcome(Result("a", FAILED), try_again=True), Outcome(Result("b", DONE)), Outcome(Result("a", DONE))]
     )
-    monkeypatch.setattr(engines, "make_video", lambda *_: next(outcomes))
+    monkeypatch.setattr(work, "make_video", lambda *_: next(outcomes))
     monkeypatch.setattr(Models, "load", lambda _: None)
-    watch = Watch(2, 1, io.StringIO())
-    found = list(run_rows("local", [row("a"), row("b")], Models(Path()), 1, retries=1, watch=watch))
+    jobs = [row("a"), row("b")]
+    found = list(run_rows("local", jobs, Models(Path()), 1, 1, on_start=started, on_stop=stopped))
     assert [result.state for _, result in found] == [DONE, DONE]
     assert heard == [
         ("started", "a", 1), ("stopped", "a"),

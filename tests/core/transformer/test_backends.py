@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName
 
-from read_core.batch.engines import Models
+from read_core.batch.work import Models
 from read_core.cli.main import main
 from read_core.errors import InputError
 from read_core.transformer import TINY, A2VTransformer3DModel
