@@ -83,6 +83,28 @@ class TestCommand:
 
     @pytest.mark.comfy
     @pytest.mark.slow
+    def test_a_table_sets_what_the_host_uses(self, address, base, tmp_path):
+        """The file says with which seed and scales it was made. A host that does not answer is left out."""
+        shutil.copy(base / "input" / "short.wav", tmp_path)
+        shutil.copy(ROOT / "assets" / "photo.jpg", tmp_path)
+        (tmp_path / "jobs.csv").write_text(
+            "portrait,speech,out,seed,size,guidance,alpha,beta,output_size\n"
+            "photo.jpg,short.wav,a.mp4,5,128,split,-0.5,1.5,128\n"
+        )
+        done = script(
+            ROOT / "workflows" / "api" / "READ_long_audio.json",
+            *("--table", tmp_path / "jobs.csv", "--hosts", f"127.0.0.1:9,{address}"),
+        )
+        assert done.returncode == 0, done.stderr
+        assert "127.0.0.1:9 is left out until it answers" in done.stderr
+        with av.open(str(tmp_path / "a.mp4")) as file:
+            assert (file.streams.video[0].height, file.streams.video[0].frames) == (128, 25)
+            comment = file.metadata["comment"]
+        assert "seed 5" in comment
+        assert "kind=split alpha=-0.5 beta=1.5" in comment
+
+    @pytest.mark.comfy
+    @pytest.mark.slow
     @pytest.mark.parametrize("folder", ["workflows/api", "tests/workflows/saved/api"])
     def test_leaves_the_users_inputs_as_they_are(self, address, base, tmp_path, folder):
         """Files of the same names get others, which the prompt then reads; the second run is cached."""
