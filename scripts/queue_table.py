@@ -25,7 +25,7 @@ async def share(
     on_made: Callable[[Row, str], None],
     headers: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """Run the rows on several hosts, each one row after the other; return the rows that were not tried.
+    """Run the rows on several hosts, each one row after the other; return the rows that are left.
 
     A row that fails on one host goes to another; if no other host answers, the same one tries it again. The
     second failure is final, and so is an error of a local file. A host that does not answer between two rows
@@ -154,5 +154,5 @@ async def work_table(
     failed = [row for row in wanted if row not in left and results.last[row.name]["state"] == FAILED]
     tell(f"{len(wanted) - len(failed) - len(left)} made, {len(failed) + len(foreign)} failed\n")
     if left:
-        tell(f"no host answers: {len(left)} not tried; start a ComfyUI and run the same command again\n")
+        tell(f"no host answers: {len(left)} left; start a ComfyUI and run the same command again\n")
     return 1 if failed or foreign or left else 0
