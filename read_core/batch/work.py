@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..device import works
+from ..device import device_of_worker, works
 from ..errors import InputError, MediaError, ReadError, ignore
 from .results import DONE, FAILED, Result
 from .table import Row, checksum
@@ -45,10 +45,7 @@ class Models:
 
         A device that was named is everybody's.
         """
-        import torch
-
-        count = torch.cuda.device_count()
-        return replace(self, device=f"cuda:{number % count}") if self.device is None and count > 1 else self
+        return replace(self, device=device_of_worker(number)) if self.device is None else self
 
     def load(self) -> ReadPipeline:
         """The pipeline.
