@@ -8,7 +8,7 @@ import { api } from "../../scripts/api.js";
 const KIND = "READ_TalkingHeadToFile";
 const NAME = "read_live";
 const PAUSE = 400; // milliseconds between two questions
-const KEPT = 5; // seconds behind the played place that stay when the browser has no room for more
+const KEPT = 2; // seconds behind the played place that stay when the browser has no room for more
 
 // The node in the workflow that is open; another one may have a node of another kind with this id.
 function find(id) {
