@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -15,9 +15,20 @@ from .transformer.guided import GuidedVelocity
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .checkpoint import Card, Prompt, SamplingDefaults
     from .errors import OnWarning
-    from .pipeline import ReadPipeline
     from .records import Reference, ResolvedSettings, SpeechCodes
+    from .transformer import A2VTransformer3DModel, Student
+
+
+class Sampled(Protocol):
+    """The parts of a checkpoint that sample; see ``ReadPipeline``."""
+
+    card: Card
+    defaults: SamplingDefaults
+    prompt: Prompt
+    transformer: A2VTransformer3DModel
+    student: Student | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Run:
 
 @torch.no_grad()
 def prepare_run(
-    pipe: ReadPipeline,
+    models: Sampled,
     speech: SpeechCodes,
     reference: Reference,
     settings: ResolvedSettings,
@@ -49,19 +60,19 @@ def prepare_run(
 ) -> Run:
     """Check and prepare the inputs of a video.
 
-    Warns of what the checkpoint was not trained for, see :meth:`ReadPipeline.sample`.
+    Warns of what the checkpoint was not trained for, see ``ReadPipeline.sample``.
 
     Raises:
         InputError: records of another checkpoint, or too few codes for the window.
     """
-    steps, window, defaults = settings.steps, settings.window, pipe.defaults
-    _warn(pipe, settings, on_warning)
-    transformer = pipe.transformer
+    steps, window, defaults = settings.steps, settings.window, models.defaults
+    _warn(models, settings, on_warning)
+    transformer = models.transformer
     device, dtype = transformer.device, transformer.dtype
     needed = padded_latents(latents_of_frames(speech.num_frames), window)
-    _check_records(pipe, speech, reference, window, needed)
+    _check_records(models, speech, reference, window, needed)
     z_r = reference.latent.to(device, torch.float32)
-    prompt = settings.text or pipe.prompt
+    prompt = settings.text or models.prompt
     text = transformer.project_text(prompt.embedding[None].to(device, dtype), prompt.mask[None])
 
     def velocity(guidance: Guidance) -> GuidedVelocity:
@@ -72,7 +83,7 @@ def prepare_run(
             guidance,
             window,
             kept_clips=steps if settings.order == "wavefront" else 1,
-            student=pipe.student,
+            student=models.student,
             steps=steps,
         )
 
@@ -89,14 +100,14 @@ def prepare_run(
     )
 
 
-def _warn(pipe: ReadPipeline, settings: ResolvedSettings, on_warning: OnWarning) -> None:
-    name, defaults = pipe.card.name, pipe.defaults
+def _warn(models: Sampled, settings: ResolvedSettings, on_warning: OnWarning) -> None:
+    name, defaults = models.card.name, models.defaults
     if settings.window not in defaults.windows:
         trained = f"{name} was trained for {' or '.join(map(str, defaults.windows))}"
         on_warning(f"window is {settings.window}, but {trained}: expect worse videos")
     if isinstance(settings.guidance, DistilledCFG):
         for complaint in (
-            () if pipe.student is None else pipe.student.complaints(settings.guidance, settings.steps)
+            () if models.student is None else models.student.complaints(settings.guidance, settings.steps)
         ):
             on_warning(complaint)
     elif settings.steps < defaults.min_steps:
@@ -105,10 +116,10 @@ def _warn(pipe: ReadPipeline, settings: ResolvedSettings, on_warning: OnWarning)
 
 
 def _check_records(
-    pipe: ReadPipeline, speech: SpeechCodes, reference: Reference, window: int, needed: int
+    models: Sampled, speech: SpeechCodes, reference: Reference, window: int, needed: int
 ) -> None:
     """Refuse records of another checkpoint, and fewer than ``needed`` codes."""
-    config = pipe.transformer.config
+    config = models.transformer.config
     latent, codes = tuple(reference.latent.shape), tuple(speech.codes.shape)
     if len(latent) != 5 or latent[:3] != (1, config.in_channels, 1):
         raise InputError(
