@@ -66,6 +66,12 @@ def file_inputs() -> list[io.Input]:
     ]
 
 
+def root_of(save: bool) -> str:
+    """The host's output folder or, without ``save``, its temp folder."""
+    folder: str = folder_paths.get_output_directory() if save else folder_paths.get_temp_directory()
+    return folder
+
+
 def target_of(prefix: str, size: tuple[int, int], crf: int, fps: str, save: bool) -> Target:
     """The next free file with this prefix in the host's output folder or, without ``save``, its temp folder.
 
@@ -80,7 +86,7 @@ def target_of(prefix: str, size: tuple[int, int], crf: int, fps: str, save: bool
     from ..read_core.media import check_output
 
     height, width = size
-    root = folder_paths.get_output_directory() if save else folder_paths.get_temp_directory()
+    root = root_of(save)
     Path(root).mkdir(parents=True, exist_ok=True)
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, width, height)
     path = check_output(Path(folder) / f"{name}_{counter:05}_.mp4", ".mp4")

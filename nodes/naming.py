@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ..read_core.errors import InputError
 
 _PATTERN = re.compile(r"%([^%]+)%")
-_SEPARATOR = r"[/\\]"
 _DATE = "date:"
 _PARTS = re.compile(r"yyyy|yyy|yy|dd?|MM?|hh?|mm?|ss?")
 _FORBIDDEN = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
@@ -24,7 +25,7 @@ _PART_OF: dict[str, Callable[[datetime], int]] = {
 
 
 def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | None = None) -> str:
-    """Replace ``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix, and check it.
+    """Replace ``%date:yyyy-MM-dd%`` and ``%Node title.widget%`` in a file's prefix.
 
     The page does so only for core's nodes. Other patterns, for example ``%year%``, are left for the host.
 
@@ -34,7 +35,7 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
         now: the time; None: the current time.
 
     Raises:
-        InputError: the prefix contains control characters, or leads out of the output folder on any system.
+        InputError: the prefix contains control characters.
     """
     if bad := sorted(set(re.findall(r"[\x00-\x1f\x7f]", prefix))):
         raise InputError(
@@ -51,13 +52,20 @@ def filled_in(prefix: str, prompt: Mapping[str, Any] | None, now: datetime | Non
         known = widget in inputs and not isinstance(inputs[widget], list | dict)  # a list is a link
         return _FORBIDDEN.sub("_", str(inputs[widget])) if known else found[0]
 
-    name = _PATTERN.sub(value, prefix)
-    if ".." in re.split(_SEPARATOR, name) or re.match(rf"{_SEPARATOR}|[A-Za-z]:", name):
+    return _PATTERN.sub(value, prefix)
+
+
+def check_within(prefix: str, folder: str) -> None:
+    """Refuse, as the host does later, a file's prefix that leads out of a folder; links are not followed.
+
+    Raises:
+        InputError: it leads out. An absolute path or ``..`` that stays inside does not.
+    """
+    root = os.path.normpath(folder)
+    if not Path(os.path.normpath(Path(root) / prefix)).parent.is_relative_to(root):
         raise InputError(
-            f"filename_prefix is {name!r}; expected a name within the output folder, such as video/READ: "
-            "no '..', no absolute path, no drive"
+            f"filename_prefix is {prefix!r}; expected a name within the output folder, such as video/READ"
         )
-    return name
 
 
 def _formatted_date(form: str, time: datetime) -> str:

@@ -60,14 +60,16 @@ def _next_file(prefix: str) -> Path:
     """The next free file with this prefix in the host's output folder; its folder exists.
 
     Raises:
-        InputError: the prefix names no file.
+        InputError: the prefix leads out of the output folder on any system, or names no file.
         MediaError: the file cannot be written.
     """
     from ..read_core.media import check_output
 
-    if re.split(r"[/\\]", prefix)[-1] in ("", "."):
+    parts = re.split(r"[/\\]", prefix)
+    if ".." in parts or not parts[0] or re.match(r"[A-Za-z]:", prefix) or parts[-1] in ("", "."):
         raise InputError(
-            f"filename_prefix is {prefix!r}; expected a name within the output folder, such as prompts/READ"
+            f"filename_prefix is {prefix!r}; expected a name within the output folder, such as prompts/READ: "
+            "no '..', no absolute path, no drive"
         )
     folder, name, counter, *_ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
     return check_output(Path(folder) / f"{name}_{counter:05}_.safetensors", ".safetensors")

@@ -36,7 +36,8 @@ IMAGES = {
     "empty": IMAGE[:0],
     "a path": "portrait.png",
 }
-OUTSIDE = {"parent": "video/../../x", "absolute": "/x", "drive": "C:x", "backslash": "a\\..\\x"}
+INSIDE = ("READ", "video/READ", "video/../READ", "/out/video/READ")
+OUTSIDE = {"parent": "video/../../x", "absolute": "/x"}
 SOUNDS = {
     "none": None,
     "no keys": {},
@@ -227,6 +228,7 @@ def main():
                 "holes": holes(models, nodes, reference),
                 "said": said(models, nodes, reference),
                 "names": file_names(),
+                "inside": [part("naming").check_within(prefix, "/out") for prefix in INSIDE],
                 "numbers": numbers(nodes, reference),
             }
         )
