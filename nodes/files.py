@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -11,6 +13,7 @@ from comfy_api.latest import io, ui
 from ..read_core.limits import CRF
 from .discovery import folded
 from .incoming import LAST_IMAGE
+from .naming import check_within, filled_in
 
 QUALITY = 17  # constant rate factor
 FRAME_RATES = ["25", "24", "30", "50", "60"]
@@ -64,6 +67,17 @@ def file_inputs() -> list[io.Input]:
             ),
         ),
     ]
+
+
+def prefix_of(pattern: str, prompt: Mapping[str, Any] | None, save: bool) -> str:
+    """The first part of a file's name, see ``naming.filled_in``.
+
+    Raises:
+        InputError: it leads out of the folder, or contains control characters.
+    """
+    prefix = filled_in(pattern, prompt)
+    check_within(prefix, root_of(save))
+    return prefix
 
 
 def root_of(save: bool) -> str:

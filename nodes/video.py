@@ -26,10 +26,9 @@ from .encode import (
     video_size,
 )
 from .feedback import Progress, Remarks, end_previews, input_named, show_text
-from .files import FRAME_RATES, QUALITY, Target, file_inputs, root_of, target_of
+from .files import FRAME_RATES, QUALITY, Target, file_inputs, prefix_of, target_of
 from .incoming import image_of
 from .live import live_input, playing
-from .naming import check_within, filled_in
 from .placement import place
 from .sample import (
     conditioning_input,
@@ -134,8 +133,7 @@ class TalkingHeadToFile(io.ComfyNode):
 
         pipe, remarks, started = models.pipe, Remarks(), time.perf_counter()
         settings = sampling_settings(pipe, seed, steps, window, guidance, conditioning)
-        prefix, size = filled_in(filename_prefix, cls.hidden.prompt), video_size(models, width, height)
-        check_within(prefix, root_of(save))
+        prefix, size = prefix_of(filename_prefix, cls.hidden.prompt, save), video_size(models, width, height)
         finishing = _finishing(pipe, fit, seed, output_size, detail, paste_back, blinks, head_motion)
         with input_named("image"):
             picture, face = image_of(image, index), FaceChoice(face_index, face_x, face_y, face_size)

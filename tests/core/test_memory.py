@@ -26,6 +26,15 @@ from read_core.video.aligned import AlignedAutoencoder
 from read_core.video.configs import TINY_INNER
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """The profiler sees this thread alone, and frames that are worked on side by side have others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def near(expected, peak):
     """Within 15 %."""
     return 0.85 * peak <= expected <= 1.15 * peak

@@ -6,9 +6,18 @@ import wave
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from read_core.checkpoint import describe
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Threads of torch as before: an actor in this process changes them."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

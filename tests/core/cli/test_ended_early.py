@@ -105,11 +105,14 @@ def test_output_that_nobody_reads_or_cannot_be_spelled_does_not_matter(inputs, t
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_leaves_nothing(inputs, tmp_path, tiny_checkpoint):
+def test_a_full_disk_is_one_line_and_keeps_the_finished_part(inputs, tmp_path, tiny_checkpoint):
     words = command(inputs, tmp_path / "a.mp4", tiny_checkpoint, speech=inputs / "long.wav")
     process = start(words, "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))")
     _, error = process.communicate(timeout=600)
     assert process.returncode == 2
     assert b"out of disk space" in error.splitlines()[-1]
     assert b"Traceback" not in error
-    assert names(tmp_path) == []
+    assert b"a.partial.mp4" in error.splitlines()[-1]
+    assert names(tmp_path) == ["a.partial.mp4"]
+    with av.open(str(tmp_path / "a.partial.mp4")) as file:
+        assert 0 < sum(1 for _ in file.decode(video=0)) < 10 * 25
