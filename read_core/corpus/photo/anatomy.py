@@ -47,8 +47,9 @@ class Axes:
 
     def coordinates(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """(..., 2) -> u and v, (...) each."""
-        offset = points - self.origin
-        return offset @ self.right / self.half, offset @ self.down / self.half
+        x, y = (points - self.origin).unbind(-1)  # no matrix product, whose bits depend on where memory lies
+        u, v = (x * axis[0] + y * axis[1] for axis in (self.right, self.down))
+        return u / self.half, v / self.half
 
     def vector(self, u: Tensor, v: Tensor) -> Tensor:
         """Displacements along both axes, in units of ``half`` -> (..., 2)."""
