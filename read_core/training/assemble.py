@@ -59,8 +59,8 @@ class CheckpointConfig(Strict):
             which training on footage writes; without one they were not aligned.
         prompt, prompt_tokens: as in the configuration of stage ``a2v``.
         card: what it is, see ``checkpoint.Card``.
-        defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``; a ``halo``
-            that is not given is the VAE's, see ``weights.ltx_vae.halo_of``.
+        defaults: contents of ``scheduler_config.json``, see ``checkpoint.SamplingDefaults``. None drops
+            an entry of a base. A ``halo`` that is not given is the VAE's, see ``weights.ltx_vae.halo_of``.
         dtype: type of the stored weights.
         overwrite: whether to replace an existing checkpoint.
     """
@@ -115,7 +115,8 @@ def assemble(config: CheckpointConfig) -> dict[str, float]:
         face = told if config.face is None else FaceLayout(**config.face.model_dump())
         card = Card(**config.card.model_dump(), face=face)
         vae = load_model("vae", config.vae)
-        defaults = SamplingDefaults.from_dict({"halo": halo_of(vae), **config.defaults})
+        own = {name: value for name, value in config.defaults.items() if value is not None}
+        defaults = SamplingDefaults.from_dict({"halo": halo_of(vae), **own})
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"card or defaults have a missing or wrong entry: {error}") from error
     transformer = load_model("transformer", config.transformer)

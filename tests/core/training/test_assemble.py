@@ -64,6 +64,16 @@ def test_without_a_halo_the_vae_has_its_own(tiny_checkpoint, tmp_path):
     assert describe(tmp_path / "made").defaults.decode.halo == 3
 
 
+def test_none_drops_an_entry_of_the_base(tiny_checkpoint, tmp_path):
+    """As the ablations do, which have no student."""
+    config = make_config(tiny_checkpoint, tmp_path / "made", **{"defaults.distilled": None})
+    assemble(config)
+    assert describe(tmp_path / "made").defaults.distilled is None
+    variants = sorted((CONFIG.parents[1] / "variants").glob("*/checkpoint.yaml"))
+    dropped = [load_checkpoint_config(path).defaults["distilled"] for path in variants]
+    assert dropped == [None] * 7
+
+
 def test_weights_are_stored_in_the_type_that_is_asked_for(tiny_checkpoint, tmp_path):
     assemble(make_config(tiny_checkpoint, tmp_path / "made"))
     found: dict[torch.dtype, set[str]] = {}
