@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError, ignore
 from ..evaluation.figures import column
-from ..geometry import FPS, frames_of_latents
+from ..geometry import FPS, FRAMES_PER_LATENT
 from ..records import ResolvedSettings
 from ..transformer import A2VTransformer3DModel
 from ..usage import peak_host_memory, reset_peak_memory, settle
@@ -107,7 +107,7 @@ def measure(material: Material, variant: Variant, ceiling: float, rounds: int) -
         total = seconds_of(stream, device, rounds).median / clips
         on_gpu = device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(device) if on_gpu else peak_host_memory()
-    new = frames_of_latents(settings.window) - frames_of_latents(2)
+    new = FRAMES_PER_LATENT * (settings.window - 2)
     evaluations = settings.steps * len(settings.guidance.branches)
     flops = evaluations * _one_evaluation(material, settings)
     return Speed(
