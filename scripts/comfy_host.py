@@ -23,7 +23,8 @@ except ImportError:
     sys.exit("error: aiohttp is missing; run this with ComfyUI's own Python, or: pip install aiohttp")
 
 QUIET = 30.0  # seconds without a message before the host's queue and history are checked
-
+STUCK = 300.0  # seconds without a byte of an answer before the host is given up
+_CONNECT = 30.0  # seconds until a host takes the connection
 
 REMOVED = (
     "the prompt is neither in the host's queue nor in its history: somebody has removed it, for example with "
@@ -113,7 +114,7 @@ class Host:
         temporary = target.with_name(f".{target.name}.part")
         wanted = {key: item.get(key, "") for key in ("filename", "subfolder", "type")}
         try:
-            async with self.session.get("/view", params=wanted) as answer:
+            async with self.session.get("/view", params=wanted, timeout=_patience()) as answer:
                 if answer.status != 200:
                     raise HostError(f"the host does not send {item['filename']}: HTTP {answer.status}")
                 with temporary.open("wb") as file:
@@ -147,7 +148,7 @@ class Host:
             raise HostError(REMOVED)
 
     async def _call(self, method: str, path: str, **content: Any) -> Any:
-        async with self.session.request(method, path, **content) as answer:
+        async with self.session.request(method, path, timeout=_patience(), **content) as answer:
             body = await answer.read()
             if answer.status in (401, 403):
                 raise HostError(
@@ -162,6 +163,11 @@ class Host:
                 raise HostError(f"{STRANGER} (no JSON at {path})") from error
 
 
+def _patience() -> aiohttp.ClientTimeout:
+    """How long a request waits: of any length, while something arrives."""
+    return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=STUCK)
+
+
 @asynccontextmanager
 async def connected(address: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Host]:
     """A connection to a ComfyUI, for example at ``http://127.0.0.1:8188``.
@@ -174,7 +180,7 @@ async def connected(address: str, headers: Mapping[str, str] | None = None) -> A
         HostError: the host does not answer, or stops answering. Errors of local files stay ``OSError``.
     """
     address = address if "://" in address else f"http://{address}"
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
     try:
         session = aiohttp.ClientSession(address, timeout=timeout, headers=headers)
     except ValueError as error:

@@ -71,6 +71,13 @@ class Outcome:
     remarks: Sequence[str] = ()
 
 
+class UnreadableError(MediaError):
+    """A video cannot be read now, whatever its content. Nothing is recorded, so the next run tries again."""
+
+    def __init__(self, source: Source, reason: str) -> None:
+        super().__init__(f"{source.path} cannot be read now ({reason}); the next run tries it again")
+
+
 def work(out: Path, settings: Settings, unit: Unit, worker: int = 0) -> Outcome:
     """Do one unit, unless another process has it or it is done.
 
@@ -86,6 +93,8 @@ def work(out: Path, settings: Settings, unit: Unit, worker: int = 0) -> Outcome:
                 plan = _scan(out, settings, unit.source)
                 return Outcome(unit, refused=plan.refused, remarks=plan.remarks)
             return Outcome(unit, refused=_item(out, settings, unit.source, unit.item, worker))
+    except UnreadableError as error:
+        return Outcome(unit, refused=str(error))
     except CannotWriteError as error:
         return Outcome(unit, refused=str(error), fatal=True)
     except OSError as error:
@@ -133,7 +142,10 @@ def _scan(out: Path, settings: Settings, source: Source) -> Plan:
     folder.mkdir(parents=True, exist_ok=True)
     remarks = _left_texts(folder, source)
     remove_made(folder)  # of an older file of that name
-    state, sha256 = source.state(), source.sha256()
+    try:
+        state, sha256 = source.state(), source.sha256()
+    except OSError as error:
+        raise UnreadableError(source, str(error.strerror)) from error
     try:
         detect, voiced = _watchers(settings)
         with kept_looks(folder / LOOKS, sha256) as see:
@@ -143,10 +155,26 @@ def _scan(out: Path, settings: Settings, source: Source) -> Plan:
     except CannotWriteError:
         raise
     except MediaError as error:
+        _check_unchanged(source, sha256, str(error))
         plan = Plan.refusing(source, state, sha256, str(error))
     write_plan(folder, plan)
     (folder / LOOKS).unlink(missing_ok=True)
     return plan
+
+
+def _check_unchanged(source: Source, sha256: str, reason: str) -> None:
+    """Check that a video that was refused still reads as before, so that the reason is its content.
+
+    Raises:
+        UnreadableError: it cannot be read, or has other content by now: a share that is away, or a download
+            under way.
+    """
+    try:
+        found = source.sha256()
+    except OSError as error:
+        raise UnreadableError(source, str(error.strerror)) from error
+    if sha256 not in ("", found):
+        raise UnreadableError(source, reason)
 
 
 def _left_texts(folder: Path, source: Source) -> list[str]:
@@ -175,6 +203,7 @@ def _item(out: Path, settings: Settings, source: Source, number: int, worker: in
     except CannotWriteError:
         raise
     except MediaError as error:
+        _check_unchanged(source, plan.sha256, str(error))
         write_json(item_path(folder, number, ".json"), {"refused": str(error)})
         return str(error)
     return ""

@@ -224,3 +224,23 @@ class TestHost:
 
         with ThreadPoolExecutor() as pool, pytest.raises(comfy_host.HostError, match="not ComfyUI's"):
             pool.submit(asyncio.run, queued()).result()
+
+    @pytest.mark.parametrize("at", ["/queue", "/view"])
+    def test_a_host_that_hangs_is_given_up(self, monkeypatch, tmp_path, at):
+        """It takes the request, and then no byte of an answer comes."""
+        monkeypatch.setattr(comfy_host, "STUCK", 0.2)
+
+        async def hang(_):
+            await asyncio.sleep(5)
+
+        async def ask():
+            app = web.Application()
+            app.add_routes([web.get(at, hang)])
+            async with StubServer(app) as server, comfy_host.connected(str(server.make_url("/"))) as host:
+                if at == "/queue":
+                    await host.queued()
+                await host.fetch({"filename": "a.mp4"}, tmp_path)
+
+        with ThreadPoolExecutor() as pool, pytest.raises(comfy_host.HostError, match=r"no ComfyUI answers"):
+            pool.submit(asyncio.run, ask()).result(timeout=20)
+        assert not list(tmp_path.iterdir())

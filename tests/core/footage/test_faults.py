@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -24,7 +25,8 @@ from read_core.footage.locks import claimed
 from read_core.footage.manifest import read_manifest
 from read_core.footage.prepare import begin, prepare
 from read_core.footage.records import CannotWriteError, write_bytes
-from read_core.footage.sources import find_sources
+from read_core.footage.scan import scan
+from read_core.footage.sources import Source, find_sources
 from read_core.footage.units import Unit, current_plan, work
 from read_core.media import read_audio
 from read_core.media.frames import FrameReader
@@ -119,6 +121,48 @@ def test_a_video_that_is_whole_by_now_is_taken(tmp_path, talk, plain):
     half(path, 0.6)
     refused(tmp_path / "in", plain, tmp_path / "out")
     path.write_bytes(whole)
+    assert prepare(tmp_path / "in", tmp_path / "out", plain).made == 2
+
+
+def test_a_video_that_cannot_be_read_now_is_tried_again(tmp_path, talk, plain, monkeypatch):
+    """A share that is away ends neither the run nor the hope for the video."""
+    for name in "ab":
+        write_video(tmp_path / "in" / f"{name}.mp4", placed(talk.frames), talk.waveform)
+    read = Source.sha256
+
+    def away(source):
+        if source.name == "a.mp4":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(source.path))
+        return read(source)
+
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Source, "sha256", away)
+        done = prepare(tmp_path / "in", tmp_path / "out", plain, on_warning=said.append)
+    assert {item["source"] for item in done.manifest.content["items"]} == {"b.mp4"}
+    (told,) = said
+    assert re.search(r"a\.mp4 cannot be read now \(Input/output error\); the next run tries it again", told)
+    assert prepare(tmp_path / "in", tmp_path / "out", plain).made == 2
+
+
+def test_a_video_that_arrives_while_it_is_scanned_is_tried_again(tmp_path, talk, plain, monkeypatch):
+    path = write_video(tmp_path / "in" / "a.mp4", placed(talk.frames), talk.waveform)
+    whole = path.read_bytes()
+    half(path, 0.6)
+
+    def scan_and_arrive(*arguments):
+        try:
+            return scan(*arguments)
+        finally:
+            path.write_bytes(whole)
+
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("read_core.footage.scan.scan", scan_and_arrive)
+        done = prepare(tmp_path / "in", tmp_path / "out", plain, on_warning=said.append)
+    assert done.manifest.content["items"] == done.manifest.content["skipped"] == []
+    assert "cut short" in said[0]
+    assert "the next run tries it again" in said[0]
     assert prepare(tmp_path / "in", tmp_path / "out", plain).made == 2
 
 
