@@ -57,3 +57,22 @@ def test_a_shift_by_d_costs_its_square(score):
     distance, count, real_count = (getattr(figures, name) for name in figures.__dataclass_fields__)
     assert distance == pytest.approx(5 * 4, rel=1e-5)
     assert (count, real_count) == (30, 30)
+
+
+def test_fid_of_the_same_features_is_torchmetrics():
+    """Their statistics of batches and their distance, of pictures that are their own features."""
+    image = pytest.importorskip("torchmetrics.image.fid", reason="torchmetrics is not installed")
+    themselves = torch.nn.Identity()
+    themselves.num_features = 6
+    theirs = image.FrechetInceptionDistance(feature=themselves)
+    generator = torch.Generator().manual_seed(0)
+    moments = {}
+    for real in (True, False):
+        vectors = torch.randn(64, 6, generator=generator, dtype=torch.float64) @ torch.randn(
+            6, 6, generator=generator, dtype=torch.float64
+        )
+        moments[real] = Moments.empty(6)
+        for batch in vectors.split(10):
+            theirs.update(batch, real=real)
+            moments[real] = moments[real].with_batch(batch)
+    assert score_fid(moments[False], moments[True]).fid == pytest.approx(float(theirs.compute()), rel=1e-6)
