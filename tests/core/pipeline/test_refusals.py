@@ -1,4 +1,4 @@
-"""What the pipeline refuses, and when: on a tiny checkpoint with random weights."""
+"""What the pipeline refuses, and when."""
 
 from __future__ import annotations
 
@@ -9,25 +9,7 @@ import torch
 
 from read_core.checkpoint import Prompt
 from read_core.errors import InputError
-from read_core.pipeline import ReadPipeline
 from read_core.records import SamplingSettings
-
-
-@pytest.fixture(scope="module")
-def pipe(tiny_checkpoint) -> ReadPipeline:
-    return ReadPipeline.from_pretrained(tiny_checkpoint, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def speech(pipe):
-    """59 frames, 8 latents: 4 clips of window 4."""
-    noise = torch.randn(59 * 640, generator=torch.Generator().manual_seed(0))
-    return pipe.encode_speech(0.1 * noise, 16_000)
-
-
-@pytest.fixture(scope="module")
-def reference(pipe):
-    return pipe.encode_reference(torch.rand(70, 90, 3, generator=torch.Generator().manual_seed(1)), (64, 64))
 
 
 @pytest.mark.parametrize(
