@@ -12,15 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from read_core.errors import InputError, MediaError, ReadWarning
-from read_core.media import fit_image, images, read_image
-
-
-@pytest.fixture
-def gradient():
-    """(24, 40, 3) uint8, different along both axes and in every channel."""
-    y, x = np.mgrid[0:24, 0:40]
-    return np.stack([x * 6, y * 10, (x + y) * 3], axis=-1).astype(np.uint8)
+from read_core.errors import MediaError, ReadWarning
+from read_core.media import read_image
 
 
 def test_png_is_read_exactly(tmp_path, gradient):
@@ -169,7 +162,11 @@ def test_floating_point_pixels_of_any_scale(tmp_path, white, factor):
 
 
 # Primaries of Adobe RGB (1998) and of sRGB, as XYZ under D50 in columns.
+
+
 ADOBE = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
+
+
 SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 
 
@@ -261,146 +258,3 @@ def test_a_jpeg_without_its_last_bytes_is_taken(tmp_path, progressive, quality):
         (tmp_path / "face.jpg").write_bytes(data[: int(kept * len(data))])
         with pytest.raises(MediaError, match="damaged"):
             read_image(tmp_path / "face.jpg")
-
-
-def text(path):
-    path.write_text("dear portrait\n" * 50)
-
-
-def noise(path):
-    path.write_bytes(np.random.default_rng(0).bytes(20_000))
-
-
-def truncated(path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(
-        path.with_suffix(".png")
-    )
-    path.with_suffix(".png").rename(path)
-    path.write_bytes(path.read_bytes()[:3000])
-
-
-def sound(path):
-    with av.open(str(path), "w", format="wav") as container:
-        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), format="s16", layout="mono")
-        frame.sample_rate = 16000
-        container.mux(stream.encode(frame))
-
-
-def heic(path):
-    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(2000))
-
-
-def test_a_huge_jpeg_without_its_end_is_refused_by_name(tmp_path, monkeypatch):
-    path = tmp_path / "portrait.jpg"
-    pixels = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
-    Image.fromarray(pixels).save(path)
-    path.write_bytes(path.read_bytes()[:9000])
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
-    with pytest.raises(MediaError, match=r"portrait\.jpg is a damaged image"):
-        read_image(path)
-
-
-def raising(error):
-    def call(*_):
-        raise error
-
-    return call
-
-
-def test_an_image_that_pillow_cannot_decode_is_refused_by_name(tmp_path, monkeypatch):
-    """Pillow raises RuntimeError for some AVIF files."""
-    path = tmp_path / "portrait.png"
-    Image.new("RGB", (64, 64)).save(path)
-    monkeypatch.setattr(images, "_decoded", raising(RuntimeError("Invalid AVIF")))
-    with pytest.raises(MediaError, match=r"portrait\.png is a damaged image .Invalid AVIF"):
-        read_image(path)
-
-
-def test_a_video_s_frame_that_cannot_be_converted_is_refused_by_name(tmp_path, monkeypatch):
-    path = tmp_path / "portrait.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("h264", rate=25)
-        stream.width = stream.height = 64
-        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
-        container.mux([*stream.encode(frame), *stream.encode(None)])
-    monkeypatch.setattr("read_core.media.images.SquarePixels.__call__", raising(OSError("Invalid data")))
-    with pytest.raises(MediaError, match=r"portrait\.mp4 cannot be decoded"):
-        read_image(path)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda path: None, "no such file"),
-        (lambda path: path.mkdir(), "is a folder"),
-        (lambda path: path.write_bytes(b""), "empty file"),
-        (text, "expected an image"),
-        (noise, "expected an image"),
-        (truncated, "damaged"),
-        (sound, "contains no picture"),
-        (heic, "HEIC"),
-        (lambda path: Image.new("RGB", (1, 1)).save(path), "1 x 1 pixels; a portrait needs at least 16 x 16"),
-        (lambda path: Image.new("RGB", (300, 15)).save(path), "300 x 15 pixels"),
-    ],
-)
-def test_what_is_no_portrait_is_refused_by_name(tmp_path, make, words):
-    path = tmp_path / "portrait.png"
-    make(path)
-    with pytest.raises(MediaError) as caught:
-        read_image(path)
-    assert words in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_crop_keeps_the_middle(gradient):
-    image = torch.from_numpy(gradient.astype(np.float32) / 255)
-    fitted, box = fit_image(image, (96, 96))
-    assert fitted.shape == (96, 96, 3)
-    assert box == (8, 0, 32, 24)
-    np.testing.assert_allclose(fitted.mean((0, 1)), image[:, 8:32].mean((0, 1)), atol=5e-3)
-
-
-def test_pad_shows_the_whole_image(gradient):
-    image = torch.from_numpy(gradient.astype(np.float32) / 255)
-    fitted, box = fit_image(image, (160, 160), fit="pad")
-    assert box == (0, -8, 40, 32)
-    # the border rows repeat, the middle is the image, 4 times as large
-    np.testing.assert_allclose(fitted[0], fitted[16], atol=1e-5)
-    np.testing.assert_allclose(fitted[32:128].mean((0, 1)), image.mean((0, 1)), atol=1e-2)
-
-
-def test_stretch_uses_everything(gradient):
-    image = torch.from_numpy(gradient.astype(np.float32) / 255)
-    fitted, box = fit_image(image, (96, 64), fit="stretch")
-    assert fitted.shape == (96, 64, 3)
-    assert box == (0, 0, 40, 24)
-
-
-def test_shrinking_is_antialiased():
-    stripes = torch.zeros(512, 512, 3)
-    stripes[:, ::2] = 1
-    fitted, _ = fit_image(stripes, (64, 64))
-    np.testing.assert_allclose(fitted[8:-8, 8:-8], 0.5, atol=0.02)
-
-
-def test_fitting_is_the_identity_at_the_same_size():
-    image = torch.rand(64, 96, 3, generator=torch.Generator().manual_seed(0))
-    for fit in ("crop", "pad", "stretch"):
-        np.testing.assert_allclose(fit_image(image, (64, 96), fit)[0], image, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("size", "nearest"), [((500, 512), "512 x 512"), ((0, 64), "64 x 64"), ((128, 9000), "2048 x 128")]
-)
-def test_other_sizes_are_refused_with_the_nearest(size, nearest):
-    with pytest.raises(InputError, match=nearest):
-        fit_image(torch.zeros(64, 64, 3), size)
-
-
-def test_unknown_fit_and_wrong_tensors_are_refused():
-    with pytest.raises(InputError, match="crop, pad, stretch"):
-        fit_image(torch.zeros(64, 64, 3), (64, 64), fit="zoom")
-    with pytest.raises(InputError, match=r"expected \(H, W, 3\)"):
-        fit_image(torch.zeros(3, 64, 64), (64, 64))
