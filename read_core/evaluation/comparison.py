@@ -158,6 +158,7 @@ class Comparison:
         real: paths by name; pairs have the same name.
         tools: what is shared with other comparisons.
         joins: where clips meet in generated videos; None: as the tags of READ's videos say.
+        people: who is in a video, by its name; videos that are not in it show one person each.
         left_out: videos that do not count.
     """
 
@@ -165,6 +166,7 @@ class Comparison:
     real: Mapping[str, Path]
     tools: Tools
     joins: Joins | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def side(self, side: str) -> Mapping[str, Path]:
@@ -182,6 +184,10 @@ class Comparison:
                 yield name, path, self.real[name]
             else:
                 self.leave_out(metric, GENERATED, name, "no real video has its name")
+
+    def person(self, name: str) -> str:
+        """Who is in a video, or its own name if nobody says."""
+        return self.people.get(name, name)
 
     def leave_out(self, metric: str, side: str, name: str, reason: str) -> None:
         """Note that a video does not count."""

@@ -129,8 +129,9 @@ def measure_mouth(work: Comparison) -> Measured[mouth_track.MouthFigures]:
 
 
 def measure_identity(work: Comparison) -> Measured[likeness.LikenessFigures]:
-    """How much each generated face looks like its real one, among all real ones."""
+    """How much each generated face looks like its real one, among the real ones of others."""
     faces = {}
+    people = {path: work.person(name) for name, path in work.real.items()}
     for name, path in work.each("identity", REAL):
         try:
             faces[path] = work.tools.face(path).picture
@@ -140,7 +141,7 @@ def measure_identity(work: Comparison) -> Measured[likeness.LikenessFigures]:
     def score(path: Path, real: Path) -> likeness.LikenessFigures:
         if real not in faces:
             raise InputError(f"its real video {real} shows no face")
-        others = [face for other, face in faces.items() if other != real]
+        others = [face for other, face in faces.items() if people[other] != people[real]]
         return likeness.score_likeness(work.tools.face(path).picture, faces[real], others)
 
     return Measured(generated=_pair_scores(work, "identity", score))

@@ -22,9 +22,9 @@ SEEN = (
 )
 NOTE = (
     "Distance of a video's mean face from that of the real video of its name: root mean square, in 1/255; "
-    "nearest other: from the nearest of all other real videos; nearest is its own: share of videos for which "
-    "the first is the smaller one; likeness: correlation with the real one. Colors are compared as they are. "
-    "No recognition network takes part."
+    "nearest other: from the nearest of all real videos of others (in the paper's experiments, of other "
+    "recordings); nearest is its own: share of videos for which the first is the smaller one; likeness: "
+    "correlation with the real one. Colors are compared as they are. No recognition network takes part."
 )
 
 

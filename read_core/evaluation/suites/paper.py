@@ -164,7 +164,13 @@ def run_paper(
                 else:
                     folder = out / way.folder / f"training-{number}-seed-{seed + index}"
                     videos = maker.make(way, checkpoint, seed + index, own, folder)
-                work = Comparison(videos, {t.name: t.video for t in own}, tools, maker.joins(way))
+                work = Comparison(
+                    videos,
+                    {take.name: take.video for take in own},
+                    tools,
+                    maker.joins(way),
+                    {take.name: take.recording for take in own},
+                )
                 found = {metric: METRICS[metric].measure(work) for metric in metrics}
                 runs[-1].append(found)
                 reasons += [

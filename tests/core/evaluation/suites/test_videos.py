@@ -17,10 +17,11 @@ from torch.nn import functional as F
 from read_core.cli import main as cli
 from read_core.errors import MediaError
 from read_core.evaluation import measures
-from read_core.evaluation.comparison import Comparison, Measured, Tools
+from read_core.evaluation.comparison import Comparison, Measured, ReadFace, Tools
 from read_core.evaluation.material.video_files import find_videos
 from read_core.evaluation.measures import METRICS as METRICS_THERE
 from read_core.evaluation.metrics import fvd
+from read_core.evaluation.metrics.face import FaceTracks
 from read_core.evaluation.networks.files import FILES
 from read_core.evaluation.networks.i3d import I3D
 from read_core.evaluation.networks.inception import FEATURES, FidInception
@@ -145,6 +146,22 @@ def test_our_own_metrics_of_a_copy_need_no_weights(folders, capsys):
     assert clips > elsewhere
     assert Image.open(folders / "out/seams.png").width > 300
     assert 'src="seams.png"' in (folders / "out/videos.html").read_text()
+
+
+@pytest.mark.parametrize(("people", "nearest", "found"), [({}, 1, 0), ({"a1": "a", "a2": "a"}, 9, 1)])
+def test_a_face_is_sought_among_other_people(people, nearest, found):
+    """Two videos of one person are not told apart: the gray of the generated face is nearer to the second."""
+    tools = Tools(None, torch.device("cpu"), lambda _: None)
+    real = {name: Path(f"real/{name}.mp4") for name in ("a1", "a2", "b")}
+    generated = {"a1": Path("generated/a1.mp4")}
+    grays = dict(zip((*real.values(), *generated.values()), (10, 13, 21, 12), strict=True))
+    for path, gray in grays.items():
+        face = ReadFace(FaceTracks(*[torch.empty(0)] * 3), torch.full((3, 32, 32), gray / 255))
+        tools.once("face", path, lambda face=face: face)
+    work = Comparison(generated, real, tools, people=people)
+    figures = METRICS_THERE["identity"].measure(work).generated["a1"]
+    assert (figures.own, figures.other) == pytest.approx((2, nearest), rel=1e-4)
+    assert figures.recognized == found
 
 
 def test_a_set_without_enough_clips_has_no_distance_and_the_report_can_still_be_written(folders):
