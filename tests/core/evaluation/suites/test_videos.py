@@ -157,7 +157,7 @@ def test_a_face_is_sought_among_other_people(people, nearest, found):
     grays = dict(zip((*real.values(), *generated.values()), (10, 13, 21, 12), strict=True))
     for path, gray in grays.items():
         face = ReadFace(FaceTracks(*[torch.empty(0)] * 3), torch.full((3, 32, 32), gray / 255))
-        tools.once("face", path, lambda face=face: face)
+        tools.once("face", path, lambda: face)  # noqa: B023
     work = Comparison(generated, real, tools, people=people)
     figures = METRICS_THERE["identity"].measure(work).generated["a1"]
     assert (figures.own, figures.other) == pytest.approx((2, nearest), rel=1e-4)
