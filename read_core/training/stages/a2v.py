@@ -21,7 +21,7 @@ from ...records import Reference, SamplingSettings, SpeechCodes
 from ...speech import SpeechAE, SpeechEncoder, load_whisper_encoder
 from ...transformer import A2VTransformer3DModel
 from ...video import DecodeSettings
-from ...weights.ltx_transformer import load_diffusers
+from ...weights.ltx_transformer import SHAPE_KEYS, load_diffusers
 from ...weights.origin import copy_origin, inherit_origin
 from ..config import ConfigError, Strict, require_component
 from ..data.captions import Captions
@@ -43,6 +43,7 @@ from .speech_variants import (
     pooled,
     scratch,
     tuned,
+    with_new_speech,
     write_codes,
     write_features,
 )
@@ -82,8 +83,11 @@ class A2VConfig(MaterialConfig):
             ablations of Table 2. Except for ``codes``, the speech encoder is exported to
             ``export/speech_ae``.
         model: arguments of ``A2VTransformer3DModel``.
-        ltx: folder of an LTX-Video transformer to start from, instead of random weights.
+        ltx: folder of an LTX-Video transformer to start from, instead of random weights. It has the sizes, so
+            ``model`` may say only what LTX-Video lacks: ``causal_coords``, ``code_dim``, ``code_slots``.
         initial: folder of an earlier A2V-DiT to continue from.
+        new_speech: the speech attention of ``initial`` starts from nothing, for a speech encoder whose codes
+            it does not know; ``model`` may give their sizes, ``code_dim`` and ``code_slots``.
         lora: adapt ``initial`` by LoRA, see ``stages.lora``; the export has it merged. None: train all.
         captions: items of footage have their own text embeddings, see ``data.captions``.
         gradient_checkpointing: keep only what goes into a block and compute the rest again for the gradient:
@@ -99,6 +103,7 @@ class A2VConfig(MaterialConfig):
     model: dict[str, Any] = Field(default_factory=dict)
     ltx: Path | None = None
     initial: Path | None = None
+    new_speech: bool = False
     lora: Lora | None = None
     captions: bool = False
     gradient_checkpointing: bool = False
@@ -114,9 +119,20 @@ class A2VConfig(MaterialConfig):
         return self
 
     @model_validator(mode="after")
-    def _lora_of_something(self) -> A2VConfig:
+    def _of_something(self) -> A2VConfig:
         if self.lora is not None and self.initial is None:
             raise ValueError("lora adapts a finished A2V-DiT: expected its folder as initial")
+        if self.new_speech and (self.initial is None or self.lora is not None):
+            raise ValueError(
+                "new_speech needs an earlier A2V-DiT, all of which is trained: expected initial, no lora"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_of_ltx(self) -> A2VConfig:
+        sizes = [key for key in SHAPE_KEYS if key in self.model]
+        if self.ltx is not None and sizes:
+            raise ValueError(f"ltx gives the sizes of the model; remove {', '.join(sizes)} from model")
         return self
 
     @field_validator("model")
@@ -203,6 +219,8 @@ class A2VStage:
         model: A2VTransformer3DModel
         if config.initial is not None:
             model = A2VTransformer3DModel.from_pretrained(config.initial, local_files_only=True)
+            if config.new_speech:
+                model = with_new_speech(model, config.model)
         elif config.ltx is not None:
             # Published in bfloat16, which is too coarse for training: small steps would be rounded away.
             model = load_diffusers(config.ltx, dtype=torch.float32, **config.model)

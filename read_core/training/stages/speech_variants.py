@@ -7,8 +7,9 @@ paper's Table 2. Their results are assembled and loaded like any other checkpoin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -26,6 +27,7 @@ from ...speech import (
     load_whisper_encoder,
 )
 from ...speech.speech_ae import CONTEXT_FRAMES
+from ...transformer import A2VTransformer3DModel
 from ...weights.fingerprint import fingerprint
 from ..data.latents import WindowDataset, encode_missing
 
@@ -63,6 +65,25 @@ def pooled(trained: SpeechAE) -> AveragePool:
     _copy_statistics(trained, made)
     made.eval()
     return made
+
+
+def with_new_speech(trained: A2VTransformer3DModel, sizes: Mapping[str, Any]) -> A2VTransformer3DModel:
+    """The transformer with new speech attention, whose output is zero, and a new null code.
+
+    Args:
+        trained: of which all else is kept.
+        sizes: ``code_dim`` and ``code_slots``, if they are others.
+    """
+    made: A2VTransformer3DModel = A2VTransformer3DModel.from_config(trained.config, **sizes)
+    kept = {key: value for key, value in trained.state_dict().items() if not _hears(key)}
+    missing = made.load_state_dict(kept, strict=False).missing_keys
+    assert all(_hears(key) for key in missing)
+    return made
+
+
+def _hears(key: str) -> bool:
+    """Whether a parameter is of the speech attention."""
+    return key == "null_speech" or ".audio_attn." in key
 
 
 def _train_encoder_alone(speech_ae: SpeechAE) -> None:

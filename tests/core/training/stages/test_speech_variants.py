@@ -14,8 +14,8 @@ from read_core.training.assemble import assemble, load_checkpoint_config
 from read_core.training.config import ConfigError
 from read_core.training.loop import train
 from read_core.training.stages.a2v import A2VConfig, A2VStage
-from read_core.training.stages.speech_variants import linear, pooled, scratch, tuned
-from read_core.transformer import TINY
+from read_core.training.stages.speech_variants import linear, pooled, scratch, tuned, with_new_speech
+from read_core.transformer import TINY, A2VTransformer3DModel
 
 from ..test_assemble import CONFIG
 
@@ -102,6 +102,42 @@ def test_tuned_is_the_finished_one_and_all_but_its_decoder_learns(trained):
     assert torch.equal(made.encode(speech), expected)
     learns = {name for name, p in made.named_parameters() if p.requires_grad}
     assert learns == {n for n, _ in made.named_parameters() if not n.startswith("decoder_")}
+
+
+def test_new_speech_keeps_what_does_not_hear_and_hears_nothing_yet(tiny_checkpoint):
+    kept = A2VTransformer3DModel.from_pretrained(tiny_checkpoint / "transformer").eval()
+    made = with_new_speech(kept, {"code_slots": 7, "code_dim": 5}).eval()
+    assert (made.config.code_slots, made.config.code_dim) == (7, 5)
+    before, after = kept.state_dict(), made.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name for name in after if "audio_attn.to_" in name or name == "null_speech"} >= changed
+    assert any(name.endswith("audio_attn.to_v.weight") for name in changed)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, made.config.in_channels, 4, 2, 2, generator=generator)
+    text = made.text_context(torch.randn(1, 4, made.config.caption_channels, generator=generator))
+    found = [
+        made(
+            latents,
+            torch.full((1, 4), 0.5),
+            speech=made.speech_context(torch.randn(1, 3, 7, 5, generator=generator)),
+            text=text,
+        )
+        for _ in range(2)
+    ]
+    assert torch.equal(*found)
+
+
+def test_new_speech_and_sizes_beside_ltx_video_are_refused(tmp_path):
+    values = {"stage": "a2v", "output": tmp_path, "clips": tmp_path, "vae": tmp_path, "whisper": tmp_path}
+    values |= {"speech_ae": tmp_path, "latents": tmp_path, "loop": {"steps": 1}}
+    for changes, told in (
+        ({"new_speech": True}, "expected initial"),
+        ({"new_speech": True, "initial": tmp_path, "lora": {}}, "no lora"),
+        ({"ltx": tmp_path, "model": {"num_layers": 2, "code_slots": 4}}, "remove num_layers from model"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            A2VConfig.model_validate({**values, **changes})
+    A2VConfig.model_validate({**values, "ltx": tmp_path, "model": {"code_slots": 4, "causal_coords": True}})
 
 
 def make_stage(clips, checkpoint, output, speech, **changes) -> A2VStage:
