@@ -103,13 +103,15 @@ def test_a_variant_differs_in_the_one_thing(variant, changed):
 def test_the_unchanged_variant_is_read_tiny_at_another_budget():
     shipped = settings(CONFIGS / "photo" / "a2v.yaml")
     ours = settings(CONFIGS / "variants" / "pretrained" / "a2v.yaml")
-    own = {"output", "initial", "speech"}  # from nothing, with frozen codes
+    own = {"output", "initial", "new_speech", "speech"}  # speech attention from nothing, frozen codes
     model = settings(CONFIGS / "tiny" / "a2v.yaml")  # what the shipped one starts from
     differing = {key for key in shipped | ours if shipped.get(key) != ours.get(key)}
     assert all(ours[key] == model[key] for key in differing if key.startswith("model."))
     assert {key for key in differing if not key.startswith(("loop.", "model."))} == own
     assert ours["loop.steps"] < shipped["loop.steps"]
     assert ours["loop.batch_size"] == shipped["loop.batch_size"]
+    assembled = settings(CONFIGS / "photo" / "checkpoint.yaml")
+    assert (ours["initial"], ours["new_speech"]) == (f"{assembled['output']}/transformer", True)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_a_variants_checkpoint_is_made_of_its_own_parts(folder):
     stage = settings(CONFIGS / "variants" / folder / "a2v.yaml")
     made = settings(CONFIGS / "variants" / folder / "checkpoint.yaml")
     export = f"{stage['output']}/export"
-    own = "speech" in stage
+    own = stage["speech"] != "codes"
     assert made["transformer"] == export
     assert made["speech_ae"] == (f"{export}/speech_ae" if own else stage["speech_ae"])
     assert made["output"] == f"output/variants/{folder}/checkpoint"

@@ -129,7 +129,8 @@ def test_new_speech_keeps_what_does_not_hear_and_hears_nothing_yet(tiny_checkpoi
 
 def test_new_speech_and_sizes_beside_ltx_video_are_refused(tmp_path):
     values = {"stage": "a2v", "output": tmp_path, "clips": tmp_path, "vae": tmp_path, "whisper": tmp_path}
-    values |= {"speech_ae": tmp_path, "latents": tmp_path, "loop": {"steps": 1}}
+    loop = {"steps": 1, "batch_size": 1, "learning_rate": 1e-3}
+    values |= {"speech_ae": tmp_path, "latents": tmp_path, "loop": loop}
     for changes, told in (
         ({"new_speech": True}, "expected initial"),
         ({"new_speech": True, "initial": tmp_path, "lora": {}}, "no lora"),
