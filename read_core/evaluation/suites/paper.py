@@ -299,21 +299,26 @@ def _draw_boundary(
     """One recording in the paper's form, and the mean maps of all, around the first seam of each."""
     take, frames = made[0].takes[0], whole_clips(2, window)
     last = whole_clips(1, window) - 1  # the first seam of all ways
-    examples = [(each.way.name, each.videos[take.name], last) for each in made]
+    examples = [(_label(each), each.videos[take.name], last) for each in made]
     one, mean = out / "fig2.png", out / "fig2-mean.png"
     first = pick_frames(examples[0][1], (0,))[0]
     size = (first.shape[0], first.shape[1])
     white = save_boundary([*examples, (REAL, take.video, last)], frames, one)
     report.metadata[f"white in {one.name} (1/255)"] = f"{white:.1f}, {take.name}, first seed"
     rows = [
-        (name.replace(", ", ",\n"), [_maps(path, last, size) for path in paths])
+        (name, [_maps(path, last, size) for path in paths])
         for name, paths in (
-            *((each.way.name, list(each.videos.values())) for each in made),
+            *((_label(each), list(each.videos.values())) for each in made),
             (REAL, [each.video for each in made[0].takes]),
         )
     ]
     report.metadata[f"white in {mean.name} (1/255)"] = f"{save_heatmaps(rows, mean):.1f}, first seed"
     return [one, mean]
+
+
+def _label(made: Made) -> str:
+    """The name of a way in short lines."""
+    return made.way.name.replace(", ", ",\n")
 
 
 def _maps(video: Path, last: int, size: tuple[int, int]) -> Tensor:
