@@ -164,7 +164,7 @@ class Host:
 
 
 def _patience() -> aiohttp.ClientTimeout:
-    """How long a request waits: of any length, while something arrives."""
+    """Any time while something arrives; the session's own timeout has no such limit, for the websocket."""
     return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=STUCK)
 
 

@@ -129,10 +129,11 @@ class A2VConfig(MaterialConfig):
         return self
 
     @model_validator(mode="after")
-    def _sizes_of_ltx(self) -> A2VConfig:
+    def _sizes_of_the_start(self) -> A2VConfig:
+        start = "initial" if self.new_speech else "ltx" if self.ltx is not None else ""
         sizes = [key for key in SHAPE_KEYS if key in self.model]
-        if self.ltx is not None and sizes:
-            raise ValueError(f"ltx gives the sizes of the model; remove {', '.join(sizes)} from model")
+        if start and sizes:
+            raise ValueError(f"{start} gives the sizes of the model; remove {', '.join(sizes)} from model")
         return self
 
     @field_validator("model")

@@ -134,6 +134,7 @@ def test_new_speech_and_sizes_beside_ltx_video_are_refused(tmp_path):
     for changes, told in (
         ({"new_speech": True}, "expected initial"),
         ({"new_speech": True, "initial": tmp_path, "lora": {}}, "no lora"),
+        ({"new_speech": True, "initial": tmp_path, "model": {"num_layers": 2}}, "initial gives the sizes"),
         ({"ltx": tmp_path, "model": {"num_layers": 2, "code_slots": 4}}, "remove num_layers from model"),
     ):
         with pytest.raises(ValueError, match=told):
