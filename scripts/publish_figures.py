@@ -28,6 +28,7 @@ TABLES = {
     "tiny/table3/table3.md": "table3.md",
     "tiny/fig3/fig3.md": "fig3.md",
     "variants/table2/table2.md": "table2.md",
+    "variants/shift/table2.md": "shift.md",
     "variants/fig2/fig2.md": "variants-fig2.md",
 }
 PICTURES = {
