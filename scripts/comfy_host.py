@@ -164,7 +164,7 @@ class Host:
 
 
 def _patience() -> aiohttp.ClientTimeout:
-    """Any time while something arrives; the session's own timeout has no such limit, for the websocket."""
+    """Limit the silence of a request, not its length. A websocket may be silent: the session has no limit."""
     return aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=STUCK)
 
 

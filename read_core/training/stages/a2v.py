@@ -119,7 +119,7 @@ class A2VConfig(MaterialConfig):
         return self
 
     @model_validator(mode="after")
-    def _of_something(self) -> A2VConfig:
+    def _start_is_given(self) -> A2VConfig:
         if self.lora is not None and self.initial is None:
             raise ValueError("lora adapts a finished A2V-DiT: expected its folder as initial")
         if self.new_speech and (self.initial is None or self.lora is not None):
@@ -129,7 +129,7 @@ class A2VConfig(MaterialConfig):
         return self
 
     @model_validator(mode="after")
-    def _sizes_of_the_start(self) -> A2VConfig:
+    def _start_has_the_sizes(self) -> A2VConfig:
         start = "initial" if self.new_speech else "ltx" if self.ltx is not None else ""
         sizes = [key for key in SHAPE_KEYS if key in self.model]
         if start and sizes:

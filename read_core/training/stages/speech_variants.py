@@ -69,11 +69,11 @@ def pooled(trained: SpeechAE) -> AveragePool:
 
 
 def with_new_speech(trained: A2VTransformer3DModel, sizes: Mapping[str, Any]) -> A2VTransformer3DModel:
-    """The transformer with new speech attention, whose output is zero, and a new null code.
+    """Copy a transformer with new speech attention, whose output is zero, and a new null code.
 
     Args:
-        trained: of which all else is kept.
-        sizes: ``code_dim`` and ``code_slots``, if they are others.
+        trained: the transformer. All its other weights are kept.
+        sizes: ``code_dim`` and ``code_slots`` of the copy, where they differ.
     """
     made: A2VTransformer3DModel = A2VTransformer3DModel.from_config(trained.config, **sizes)
     kept = {key: value for key, value in trained.state_dict().items() if not _hears(key)}
@@ -82,7 +82,7 @@ def with_new_speech(trained: A2VTransformer3DModel, sizes: Mapping[str, Any]) ->
 
 
 def _hears(key: str) -> bool:
-    """Whether a parameter is of the speech attention."""
+    """Whether a parameter belongs to the speech attention or is its null code."""
     return is_addition(key) and key != "null_reference"
 
 
